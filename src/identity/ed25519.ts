@@ -1,0 +1,64 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { ed25519 } from '@noble/curves/ed25519.js'
+import type { KeyHex, SiteId } from '../lib/brand.ts'
+import { concat, fromHex, toHex } from '../lib/bytes.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Codec } from '../records/codec.ts'
+import { pae, payloadType, type Signed, type Signer } from '../records/signed.ts'
+
+const SPKI = fromHex('302a300506032b6570032100')
+const PKCS8 = fromHex('302e020100300506032b657004220420')
+const MOST_KEYS = 4096
+const parsed = new Map<KeyHex, KeyObject | null>()
+
+/**
+ * The key object of a public key that is canonical, not of small order and free of torsion; undefined otherwise. Under
+ * such a key OpenSSL's cofactorless check is strict: it refuses torsion in R, which noble and zip215 let through.
+ */
+const publicKey = (key: KeyHex): KeyObject | undefined => {
+  const known = parsed.get(key)
+  if (known !== undefined) return known ?? undefined
+  let object: KeyObject | null = null
+  try {
+    const raw = fromHex(key)
+    const point = ed25519.Point.fromBytes(raw, false)
+    if (!point.isSmallOrder() && point.isTorsionFree())
+      object = createPublicKey({ key: Buffer.from(concat(SPKI, raw)), format: 'der', type: 'spki' })
+  } catch {
+    object = null
+  }
+  if (parsed.size >= MOST_KEYS) parsed.clear()
+  parsed.set(key, object)
+  return object ?? undefined
+}
+
+export const isPublicKey = (key: KeyHex): boolean => publicKey(key) !== undefined
+
+/** Strict Ed25519 (RFC 8032 §5.1.7, cofactorless, keys as `isPublicKey`). */
+export const verifyEd25519 = (key: KeyHex, message: Uint8Array, signature: Uint8Array): boolean => {
+  const object = signature.length === 64 ? publicKey(key) : undefined
+  return object !== undefined && verify(null, message, object, signature)
+}
+
+const privateKey = (seed: Secret): KeyObject =>
+  createPrivateKey({ key: Buffer.from(concat(PKCS8, seed.reveal())), format: 'der', type: 'pkcs8' })
+
+export const publicKeyOf = (seed: Secret): KeyHex =>
+  toHex(createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' }).subarray(-32)) as KeyHex
+
+/** Signs raw bytes that this program itself laid out (checkpoints, round headers); typed records go through a Signer. */
+export type RawSigner = { readonly key: KeyHex; sign(bytes: Uint8Array): Uint8Array }
+
+export const rawSigner = (seed: Secret): RawSigner => {
+  const key = privateKey(seed)
+  return { key: publicKeyOf(seed), sign: (bytes) => new Uint8Array(sign(null, bytes, key)) }
+}
+
+export const recordSigner = (site: SiteId, raw: RawSigner): Signer => ({
+  site,
+  key: raw.key,
+  async sign<T>(codec: Codec<T>, value: T): Promise<Signed<T>> {
+    const bytes = codec.encode(value)
+    return { type: codec.type, bytes, value, key: raw.key, signature: raw.sign(pae(payloadType(codec.type), bytes)) }
+  },
+})

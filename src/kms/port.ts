@@ -1,0 +1,28 @@
+import type { Hash } from '../lib/brand.ts'
+import type { Secret } from '../lib/secret.ts'
+
+/** A wrapped piece and the key version that the provider says it used. */
+export interface Wrapped {
+  readonly provider: string
+  /** The provider's own name of the key and version. */
+  readonly key: string
+  readonly version: string
+  readonly ciphertext: Uint8Array
+}
+
+export interface Capabilities {
+  /** The provider authenticates the context itself. */
+  readonly context: boolean
+  readonly hardware: boolean
+  /** One line for cards, screens and bundles: "local: no hardware protection". */
+  readonly protection: string
+}
+
+/** One key in one place. The context is a hash, so that providers without associated data can be compensated. */
+export interface KmsKey {
+  readonly ref: { readonly provider: string; readonly key: string }
+  readonly can: Capabilities
+  wrap(piece: Secret, context: Hash): Promise<Wrapped>
+  /** Throws E_KMS_DENIED or E_KMS_UNAVAILABLE. */
+  unwrap(piece: Wrapped, context: Hash): Promise<Secret>
+}

@@ -1,0 +1,84 @@
+import type { Hash, Party } from '../lib/brand.ts'
+import type { Random } from '../lib/ports.ts'
+import type { Codec } from '../records/codec.ts'
+import type { Blame, Verdict } from '../records/round.ts'
+
+/** How one round goes over the wire. The payload's size limit is the codec's. */
+export interface Round<T, To extends 'all' | 'each'> {
+  readonly codec: Codec<T>
+  /** 'all': one broadcast; 'each': one private message a peer. */
+  readonly to: To
+  /**
+   * How honest parties learn that they hold the same broadcasts: 'round' exchanges signed vectors before the round
+   * ends; 'rides' sends this party's vector with the NEXT broadcast, and all vectors are compared before that next
+   * round returns; 'none' where nothing secret depends on it.
+   */
+  readonly echo: 'round' | 'rides' | 'none'
+}
+// biome-ignore lint/suspicious/noExplicitAny: rounds of any payload
+export type Rounds = Readonly<Record<string, Round<any, 'all' | 'each'>>>
+export type Payload<R extends Rounds, K extends keyof R> = R[K] extends Round<infer T, 'all' | 'each'> ? T : never
+export type Broadcasts<R extends Rounds> = { [K in keyof R]: R[K]['to'] extends 'all' ? K : never }[keyof R] & string
+export type Privates<R extends Rounds> = { [K in keyof R]: R[K]['to'] extends 'each' ? K : never }[keyof R] & string
+
+/**
+ * The typed rounds of one session. Each call resolves only with exactly one signed message of every peer, decoded; it
+ * throws at a deadline, at proven blame, or when the session ends. A party is a place in the attempt's list.
+ */
+export interface Mailbox<R extends Rounds> {
+  readonly self: Party
+  readonly peers: readonly Party[]
+  /** Unique to this session for ever; bound into every proof. */
+  readonly session: Hash
+  /** Includes this party's own payload. */
+  broadcast<K extends Broadcasts<R>>(round: K, own: Payload<R, K>): Promise<ReadonlyMap<Party, Payload<R, K>>>
+  /** Peers only. */
+  scatter<K extends Privates<R>>(
+    round: K,
+    to: (peer: Party) => Payload<R, K>,
+  ): Promise<ReadonlyMap<Party, Payload<R, K>>>
+  /**
+   * The last round of a protocol with private messages: broadcasts the signed headers of all private messages sent and
+   * got, and ends only when every sender and receiver agree. `round` is the name it goes by.
+   */
+  confirm(round: string): Promise<void>
+  /** A sub-session of some of the parties, with places and an id of its own; this party must be one of them. */
+  within<S extends Rounds>(label: string, parties: readonly Party[], rounds: S): Mailbox<S>
+  /** Ends the session with blame: the accused's messages of the named rounds (and, of broadcasts it depends on, everybody's) are the evidence. */
+  blame(who: Party, check: string, rounds: readonly (keyof R & string)[]): never
+}
+
+/** What a protocol may use besides its input. `random` is hedged: see lib/hedged.ts. */
+export interface Tools {
+  readonly random: Random
+}
+
+/** Everything that a stranger needs to judge a claim: its messages are already verified as signed by whom they say. */
+export interface JudgedMessage {
+  readonly round: string
+  readonly from: Party
+  /** 0 in a broadcast. */
+  readonly to: number
+  readonly payload: Uint8Array
+}
+export interface Claim<Context> {
+  readonly session: Hash
+  readonly check: string
+  readonly accused: Party
+  readonly messages: readonly JudgedMessage[]
+  readonly context: Context
+}
+
+/**
+ * One straight-line function over a typed mailbox. `Context` is the public part of the input (roster indices, threshold,
+ * public key and verifying shares): with it and the signed messages alone, `judge` decides, at the accuser and at a
+ * stranger alike.
+ */
+export interface Protocol<R extends Rounds, Context, In extends Context, Out> {
+  readonly id: string
+  readonly rounds: R
+  run(box: Mailbox<R>, input: In, tools: Tools): Promise<Out>
+  judge(claim: Claim<Context>): Verdict
+}
+
+export type { Blame }

@@ -1,0 +1,64 @@
+import * as v from 'valibot'
+import { type Codec, jsonCodec } from './codec.ts'
+import { hash, instant, siteId, whole } from './fields.ts'
+
+/** Everything that a log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
+export const ceremonyEvents = [
+  'opened', // first: object = the ledger's checkpoint note
+  'joined', // a process began; object = its message-key certificate
+  'definition',
+  'certificate',
+  'approval',
+  'hello',
+  'peer-ledger', // object = the head that a peer proved; site = whose
+  'first-contact', // the same where nothing was remembered
+  'attempt', // this site signs an attempt; object = its bytes
+  'attempt-signature', // object = envelope; site = whose
+  'started', // all signatures held
+  'message', // object = round message or, of private ones, header and signature only
+  'transcript', // object = hash of the transcript
+  'failed', // the attempt ended without an outcome
+  'outcome',
+  'staged',
+  'record',
+  'possession',
+  'test-signature',
+  'ready',
+  'ready-set', // all votes are here
+  'installed',
+  'retired',
+  'result',
+  'evidence',
+  'abort',
+  'closing', // last
+] as const
+export const ledgerEvents = [
+  'created',
+  'approved',
+  'withdrawn',
+  'log-opened',
+  'attempt-signed',
+  'staged',
+  'ready',
+  'installed',
+  'retired',
+  'result',
+  'aborted',
+  'peer-ledger',
+  'log-closed', // object = the closing checkpoint's root
+] as const
+export type CeremonyEventName = (typeof ceremonyEvents)[number]
+export type LedgerEventName = (typeof ledgerEvents)[number]
+
+const eventSchema = v.strictObject({
+  /** Place in the log, from 0. */
+  seq: whole(0, 2 ** 40),
+  at: instant,
+  what: v.picklist([...new Set([...ceremonyEvents, ...ledgerEvents])]),
+  ceremony: v.nullable(hash),
+  /** Whom it concerns, where that is not the log's own site. */
+  site: v.nullable(siteId),
+  object: v.nullable(hash),
+})
+export type LogEvent = v.InferOutput<typeof eventSchema>
+export const eventCodec: Codec<LogEvent> = jsonCodec('event/v1', eventSchema, 1024)

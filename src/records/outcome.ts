@@ -1,0 +1,90 @@
+import * as v from 'valibot'
+import { type Codec, jsonCodec } from './codec.ts'
+import { protocolIds } from './definition.ts'
+import { hash, hexOf, index, line, siteId, whole } from './fields.ts'
+
+const outcomeSchema = v.strictObject({
+  ceremony: hash,
+  attempt: hash,
+  transcript: hash,
+  protocol: v.picklist(protocolIds),
+  threshold: whole(2, 255),
+  /** In the curve's own encoding. */
+  publicKey: hexOf(32, 64),
+  /** In index order. */
+  verifyingShares: v.pipe(v.array(hexOf(32, 64)), v.minLength(2), v.maxLength(32)),
+  base: v.nullable(hash),
+})
+/** What a key-changing protocol made, before anything is sealed. Its hash at keygen is the key's id. */
+export type Outcome = v.InferOutput<typeof outcomeSchema>
+export const outcomeCodec: Codec<Outcome> = jsonCodec('outcome/v1', outcomeSchema)
+
+const recordSchema = v.strictObject({
+  outcome: hash,
+  /** Hashes of the sealed envelopes, in index order. */
+  envelopes: v.pipe(v.array(hash), v.minLength(2), v.maxLength(32)),
+})
+/** Outcome and envelopes: the same bytes at every site, and what everybody votes for. */
+export type EpochRecord = v.InferOutput<typeof recordSchema>
+export const recordCodec: Codec<EpochRecord> = jsonCodec('record/v1', recordSchema)
+
+const stagedSchema = v.strictObject({
+  ceremony: hash,
+  attempt: hash,
+  site: siteId,
+  index,
+  outcome: hash,
+  envelope: hash,
+})
+/** "My shard is durable and its envelope has this hash." */
+export type Staged = v.InferOutput<typeof stagedSchema>
+export const stagedCodec: Codec<Staged> = jsonCodec('staged/v1', stagedSchema)
+
+const possessionSchema = v.strictObject({ ceremony: hash, record: hash, site: siteId, index, proof: hexOf(64, 256) })
+/** Schnorr proof by the share reopened from disk through the KMS, over the record's hash. */
+export type Possession = v.InferOutput<typeof possessionSchema>
+export const possessionCodec: Codec<Possession> = jsonCodec('possession/v1', possessionSchema)
+
+const testSignatureSchema = v.strictObject({
+  ceremony: hash,
+  record: hash,
+  site: siteId,
+  signers: v.pipe(v.array(index), v.minLength(2), v.maxLength(32)),
+  signature: hexOf(64, 256),
+})
+/** One signer set's signature over the fixed test message of a record, as one member states it. */
+export type TestSignature = v.InferOutput<typeof testSignatureSchema>
+export const testSignatureCodec: Codec<TestSignature> = jsonCodec('test-signature/v1', testSignatureSchema)
+
+const readySchema = v.strictObject({ ceremony: hash, site: siteId, record: hash, base: v.nullable(hash) })
+/** A site's vote for a record: one a definition, for ever. */
+export type Ready = v.InferOutput<typeof readySchema>
+export const readyCodec: Codec<Ready> = jsonCodec('ready/v1', readySchema)
+
+const receiptSchema = v.strictObject({ ceremony: hash, site: siteId, record: hash })
+/** "The ready set is durable here and the epoch is in use." */
+export type Installed = v.InferOutput<typeof receiptSchema>
+export const installedCodec: Codec<Installed> = jsonCodec('installed/v1', receiptSchema)
+/** "The shares of the epoch before this record are destroyed here." */
+export type Retired = v.InferOutput<typeof receiptSchema>
+export const retiredCodec: Codec<Retired> = jsonCodec('retired/v1', receiptSchema)
+
+const resultSchema = v.strictObject({
+  ceremony: hash,
+  attempt: hash,
+  transcript: hash,
+  /** Record of the epoch that signed. */
+  base: hash,
+  publicKey: hexOf(32, 64),
+  /** SHA-256 of the message signed. */
+  message: hash,
+  signature: hexOf(64, 256),
+})
+/** A verified signature. Each signer states it, signed; all state the same bytes. */
+export type SignResult = v.InferOutput<typeof resultSchema>
+export const resultCodec: Codec<SignResult> = jsonCodec('result/v1', resultSchema)
+
+const siteBlame = v.strictObject({ ceremony: hash, site: siteId, reason: line(280), evidence: v.nullable(hash) })
+/** A site's word that it ends this ceremony. Before ready only (sign: before its share is sent). */
+export type Aborted = v.InferOutput<typeof siteBlame>
+export const abortedCodec: Codec<Aborted> = jsonCodec('aborted/v1', siteBlame)

@@ -1,0 +1,52 @@
+import * as v from 'valibot'
+import { type Codec, cborCodec, jsonCodec } from './codec.ts'
+import { bytes, hash, index, line, party, siteId, whole } from './fields.ts'
+
+/** 32 raw bytes: session ids, payload hashes and keys, as CBOR carries them. */
+const raw32 = bytes(32, 32)
+const signature = bytes(64, 64)
+const roundName = v.custom<string>(
+  (x) => typeof x === 'string' && /^[a-z0-9:-]{1,64}$/.test(x),
+  'expected a round name',
+)
+
+/** What a message key signs for each protocol message; `to` is 0 in a broadcast. */
+const headerSchema = v.strictTuple([line(64), raw32, roundName, party, whole(0, 255), whole(0, 2 ** 31), raw32])
+/** protocol, session, round, from, to, length, H(payload) (salted in private ones). */
+export type RoundHeader = v.InferOutput<typeof headerSchema>
+export const headerCodec: Codec<RoundHeader> = cborCodec('round-header/v1', headerSchema, 512)
+
+/** header bytes, signature, payload, salt (empty in a broadcast). */
+const messageSchema = v.strictTuple([bytes(1, 512), signature, bytes(0, 2 ** 20), bytes(0, 32)])
+export type RoundMessage = v.InferOutput<typeof messageSchema>
+export const messageCodec: Codec<RoundMessage> = cborCodec('round-message/v1', messageSchema, 2 ** 20 + 1024)
+
+/** What one site received of a broadcast round, own message included, in party order: header bytes and its sender's signature. */
+const echoSchema = v.pipe(v.array(v.strictTuple([bytes(1, 512), signature])), v.maxLength(255))
+export type EchoVector = v.InferOutput<typeof echoSchema>
+export const echoCodec: Codec<EchoVector> = cborCodec('echo-vector/v1', echoSchema, 2 ** 18)
+
+/**
+ * A claim that one participant broke a named check, and the signed messages that show it. Strings are base64 of
+ * RoundMessage bytes or of DSSE envelopes, as the check says. A private message of the accused is opened here, and only
+ * after its check failed.
+ */
+const blameSchema = v.strictObject({
+  ceremony: hash,
+  attempt: hash,
+  /** The session in which it happened: the attempt's id, or a sub-session's. */
+  session: hash,
+  protocol: line(64),
+  /** Label and members (indices) of the sub-session; null in the attempt's own session. */
+  within: v.nullable(v.strictObject({ label: line(64), members: v.pipe(v.array(index), v.maxLength(32)) })),
+  accused: siteId,
+  party,
+  accuser: siteId,
+  check: line(64),
+  messages: v.pipe(v.array(v.string()), v.maxLength(64)),
+})
+export type Blame = v.InferOutput<typeof blameSchema>
+export const blameCodec: Codec<Blame> = jsonCodec('blame/v1', blameSchema, 2 ** 22)
+
+/** What a stranger's run of `judge` says: the messages prove the fault, or they do not. */
+export type Verdict = 'proven' | 'not-proven'
