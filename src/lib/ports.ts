@@ -12,7 +12,10 @@ export interface Clock {
 /** Uniform random bytes; the only source of them below `cli`. */
 export type Random = (length: number) => Uint8Array
 
-/** Whole files under one home. Paths are relative, with `/`, and never leave the home. Files are 0600, folders 0700. */
+/**
+ * Whole files under one home. Paths are relative, with `/`, and never leave the home (lib/paths.ts); `.` is the home
+ * itself in `syncFolder` and `list`. Files are 0600, folders 0700. `remove` takes a file or an empty folder, or nothing.
+ */
 export interface Disk {
   read(path: string): Promise<Uint8Array | undefined>
   /** Makes a new file and syncs its bytes (not its folder); throws E_EXISTS where there is one. */

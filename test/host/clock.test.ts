@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/host/clock.ts'
+import { systemRandom } from '../../src/host/random.ts'
+
+describe('system clock', () => {
+  it('sleeps, and wakes with the reason of a signal', async () => {
+    const from = systemClock.monotonic()
+    await systemClock.sleep(20)
+    expect(systemClock.monotonic() - from).toBeGreaterThanOrEqual(19)
+    const reason = new Error('stop')
+    await expect(systemClock.sleep(60_000, AbortSignal.abort(reason))).rejects.toBe(reason)
+    const later = new AbortController()
+    setTimeout(() => later.abort(reason), 5)
+    await expect(systemClock.sleep(2 ** 40, later.signal)).rejects.toBe(reason)
+    expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1000)
+  })
+
+  it('has random bytes of the length asked for', () => {
+    expect(systemRandom(32)).toHaveLength(32)
+    expect(systemRandom(32)).not.toEqual(systemRandom(32))
+  })
+})
