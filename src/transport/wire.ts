@@ -15,10 +15,18 @@ export interface Wire {
   close(): Promise<void>
 }
 
+/** One member's note as a medium shows it; nothing in it is verified. */
+export interface PostedNote {
+  /** DSSE envelope of the note key's certificate: a stranger needs it to verify the note. */
+  readonly certificate: Uint8Array
+  /** DSSE envelope of the note. */
+  readonly note: Uint8Array
+}
+
 /** Where a room's members leave their newest signed note. A medium without it is still a medium. */
 export interface NoteBoard {
-  /** Envelope bytes of this member's newest note; kept and sent again after every reconnect. */
+  /** Envelope bytes of this member's newest note; kept and sent again after every reconnect, with the note key's certificate. */
   post(note: Uint8Array): void
-  /** Envelope bytes of others' notes, newest of each that the medium shows; unverified. */
-  notes(): AsyncIterable<Uint8Array>
+  /** Others' notes, the newest of each that the medium shows; may repeat and go back. One reader. */
+  notes(): AsyncIterable<PostedNote>
 }
