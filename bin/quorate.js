@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// The guard, before any other code of ours runs: what would let a debugger, a loader or a dump at the shares by accident
+// is refused or switched off. It stops accidents, not root (SECURITY.md).
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+// Node opens the inspector at SIGUSR1 unless somebody listens.
+process.on('SIGUSR1', () => {})
+
+// Flags that change neither what code runs nor who may look into this process. All others are refused.
+const HARMLESS =
+  /^--(?:max-(?:old|semi)-space-size|stack-trace-limit|(?:no-)?warnings|disable-warning|no-deprecation|dns-result-order|use-openssl-ca|use-system-ca|use-bundled-ca|secure-heap(?:-min)?|enable-fips|force-fips|tls-min-v1\.[23]|tls-max-v1\.3|expose-gc|enable-source-maps|unhandled-rejections)(?:=|$)/
+
+const refused = (words) =>
+  words
+    .map((word) => word.replace(/^["']/, '').replaceAll('_', '-'))
+    .find((word) => word.startsWith('-') && !HARMLESS.test(word))
+
+const refuse = (message, hint) => {
+  process.stderr.write(`error   ${message}\nhint    ${hint}\ncode    E_USAGE (exit 2)\n`)
+  const error = { code: 'E_USAGE', exit: 2, message, hint, details: {} }
+  const document = { ok: false, schema: 'quorate/error/v1', warnings: [], error }
+  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+  process.exit(2)
+}
+
+const nameOf = (word) => /^--?[A-Za-z][A-Za-z0-9-]*/.exec(word)?.[0] ?? 'an option'
+const inNode = refused(process.execArgv)
+if (inNode !== undefined)
+  refuse(`node was started with ${nameOf(inNode)}, which quorate does not run under`, 'start it without that option')
+const inEnvironment = refused((process.env.NODE_OPTIONS ?? '').split(/\s+/))
+if (inEnvironment !== undefined)
+  refuse(
+    `NODE_OPTIONS holds ${nameOf(inEnvironment)}, which quorate does not run under`,
+    'unset NODE_OPTIONS, then run the same command again',
+  )
+if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0')
+  refuse(
+    'NODE_TLS_REJECT_UNAUTHORIZED=0 switches off the check of certificates',
+    'unset it, then run the same command again',
+  )
+
+// DEBUG makes libraries print command lines and input.
+delete process.env.DEBUG
+// Files are this user's alone, also where the caller's umask is 000.
+process.umask(0o077)
+// A core file of this process, or of one that it starts, holds no memory (Linux; elsewhere there is no such switch).
+try {
+  writeFileSync('/proc/self/coredump_filter', '0')
+} catch {}
+
+const { main } = await import('../dist/cli/main.js')
+await main(process.argv.slice(2), fileURLToPath(new URL('..', import.meta.url)))

@@ -1,0 +1,56 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { QuorateError } from '../lib/errors.ts'
+
+/** Flags of every command. */
+export const globalFlags = {
+  json: Flags.boolean({ summary: 'print one JSON document on stdout, also on failure', helpGroup: 'GLOBAL' }),
+  'json-events': Flags.boolean({ summary: 'print progress on stderr as JSON, one event a line', helpGroup: 'GLOBAL' }),
+  'no-input': Flags.boolean({ summary: 'never ask; fail and name the flag that answers', helpGroup: 'GLOBAL' }),
+  quiet: Flags.boolean({ summary: 'no progress on stderr; warnings and errors stay', helpGroup: 'GLOBAL' }),
+  verbose: Flags.boolean({ summary: 'on failure print what caused it', helpGroup: 'GLOBAL' }),
+}
+
+/** No default stands in the flag itself: it would be baked into the manifest of the machine that built this. */
+export const homeFlag = Flags.string({
+  summary: "this site's folder; without it $XDG_DATA_HOME/quorate or ~/.local/share/quorate",
+  env: 'QUORATE_HOME',
+  helpValue: 'FOLDER',
+})
+
+export const passphraseFileFlag = Flags.string({
+  summary: 'file with the passphrase of this home; - for stdin, /dev/fd/N for a descriptor',
+  env: 'QUORATE_PASSPHRASE_FILE',
+  helpValue: 'FILE',
+})
+
+export const definitionFlag = Flags.string({
+  summary: 'the ceremony definition (YAML)',
+  required: true,
+  helpValue: 'FILE',
+})
+
+/** A whole number within bounds; never says what was typed. */
+export const wholeFlag = Flags.custom<number, { min: number; max: number }>({
+  helpValue: 'NUMBER',
+  parse: async (input, _context, { min, max }) => {
+    const value = /^(?:0|[1-9]\d{0,9})$/.test(input) ? Number(input) : Number.NaN
+    if (value >= min && value <= max) return value
+    throw new QuorateError(
+      'E_USAGE',
+      `expected a whole number from ${min} to ${max}`,
+      'see the same command with --help',
+    )
+  },
+})
+
+/** Absolute path of the home: flag (or QUORATE_HOME), else the user's data folder. */
+export const homeFolder = (flag: string | undefined): string => {
+  if (flag !== undefined && flag !== '') return resolve(flag)
+  const data = process.env['XDG_DATA_HOME']
+  if (data !== undefined && isAbsolute(data)) return join(data, 'quorate')
+  const user = homedir()
+  if (isAbsolute(user)) return join(user, '.local', 'share', 'quorate')
+  throw new QuorateError('E_HOME', 'this user has no home folder', 'name a folder for this site with --home')
+}

@@ -1,0 +1,79 @@
+import { open } from 'node:fs/promises'
+import { equal, utf8 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { Secret } from '../lib/secret.ts'
+import { askHidden } from './ask.ts'
+
+const LIMIT = 4096
+const HINT = 'give --passphrase-file with a file, - for stdin, or /dev/fd/N'
+
+export interface PassphraseSource {
+  /** Path, `-` or /dev/fd/N; undefined asks at the terminal. */
+  readonly file: string | undefined
+  readonly noInput: boolean
+  readonly message: string
+  /** Ask twice: a new passphrase that nobody could repeat would be lost. */
+  readonly confirm?: boolean
+}
+
+/** A passphrase from a file, a pipe or the terminal; never from the command line or the environment. */
+export const readPassphrase = async (source: PassphraseSource): Promise<Secret> => {
+  if (source.file !== undefined) return fromFile(source.file)
+  const question = { message: source.message, flag: '--passphrase-file', noInput: source.noInput }
+  const first = utf8(await askHidden(question))
+  if (first.length === 0) throw new QuorateError('E_PASSPHRASE', 'the passphrase is empty', HINT)
+  if (source.confirm === true) {
+    const second = utf8(await askHidden({ ...question, message: 'The same once more' }))
+    if (!equal(first, second)) throw new QuorateError('E_PASSPHRASE', 'the two passphrases differ', 'run it again')
+    second.fill(0)
+  }
+  return new Secret(first)
+}
+
+const fromFile = async (file: string): Promise<Secret> => {
+  const bytes = file === '-' ? await read(0) : await fromPath(file)
+  let length = bytes.length
+  if (bytes[length - 1] === 0x0a) length -= 1
+  if (bytes[length - 1] === 0x0d) length -= 1
+  const passphrase = bytes.slice(0, length)
+  bytes.fill(0)
+  if (length === 0) throw new QuorateError('E_PASSPHRASE', 'the passphrase file is empty', HINT)
+  return new Secret(passphrase)
+}
+
+const fromPath = async (file: string): Promise<Uint8Array> => {
+  const handle = await open(file, 'r')
+  try {
+    return await read(handle.fd)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Reads to the end, from pipes too; refuses what is longer than any passphrase. */
+const read = async (fd: number): Promise<Uint8Array> => {
+  if (fd === 0 && process.stdin.isTTY)
+    throw new QuorateError(
+      'E_USAGE',
+      'stdin is a terminal, which would show the passphrase',
+      'leave the flag out to be asked',
+    )
+  const { read: readFd } = await import('node:fs')
+  const buffer = new Uint8Array(LIMIT + 1)
+  let at = 0
+  while (at < buffer.length) {
+    const got = await new Promise<number>((resolve, reject) =>
+      readFd(fd, buffer, at, buffer.length - at, null, (error, count) => {
+        if (error === null) resolve(count)
+        else if (error.code === 'EAGAIN') setTimeout(() => resolve(-1), 5)
+        else reject(error)
+      }),
+    )
+    if (got === 0) break
+    if (got > 0) at += got
+  }
+  if (at > LIMIT) throw new QuorateError('E_PASSPHRASE', `the passphrase is longer than ${LIMIT} bytes`, HINT)
+  const bytes = buffer.slice(0, at)
+  buffer.fill(0)
+  return bytes
+}
