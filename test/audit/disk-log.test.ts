@@ -200,6 +200,20 @@ describe('log on a disk that fails', () => {
       }
   })
 
+  it('makes durable what a killed process left before anybody acts on it', async () => {
+    const quiet = simDisk()
+    await work(quiet, [])
+    for (let k = 0; k < quiet.operations; k++) {
+      const disk = simDisk(seeded(k))
+      disk.crashAt(k)
+      await work(disk, []).catch((error: unknown) => expect(error).toBeInstanceOf(PowerLoss))
+      disk.restart()
+      const { head } = await openLog({ disk, path, origin, signer })
+      disk.reboot()
+      await expectPromises(disk, head === undefined ? [] : [head])
+    }
+  })
+
   it.each(['ENOSPC', 'EIO'] as const)(
     'surfaces %s at every operation as E_DISK and goes on once reopened',
     async (what) => {

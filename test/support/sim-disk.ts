@@ -28,6 +28,8 @@ export interface SimDisk extends Disk {
   /** The n-th operation from now fails; after a failed sync the file's new bytes never become durable. */
   failAt(n: number, code: 'ENOSPC' | 'EIO'): void
   reboot(): void
+  /** Only the process died: everything is seen as it was left, durable or not. */
+  restart(): void
 }
 
 interface File {
@@ -155,6 +157,12 @@ export const simDisk = (random: () => number = seeded(1)): SimDisk => {
     node.broken = false
   }
 
+  const restart = (): void => {
+    off = false
+    crash = Number.POSITIVE_INFINITY
+    fault = undefined
+  }
+
   return {
     get operations() {
       return operations
@@ -165,10 +173,9 @@ export const simDisk = (random: () => number = seeded(1)): SimDisk => {
     failAt(n, code) {
       fault = { at: operations + n, code }
     },
+    restart,
     reboot() {
-      off = false
-      crash = Number.POSITIVE_INFINITY
-      fault = undefined
+      restart()
       const open = journal.filter((one) => one.waiting.size > 0)
       const kept = new Set(open.slice(0, Math.floor(random() * (open.length + 1))))
       for (const one of journal)
