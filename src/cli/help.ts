@@ -21,7 +21,9 @@ export const helpText = async (config: Config, id: string): Promise<string> => {
   if (id === 'errors')
     return table(Object.entries(errorTable).map(([code, { exit, doc }]) => [code, `${`(${exit})`.padEnd(6)}${doc}`]))
   const help = new CollectedHelp(config, { stripAnsi: false, hideAliasesFromRoot: true })
-  await help.showHelp(id === '' ? [] : id.split(':'))
+  const command = config.findCommand(id)
+  if (command === undefined) await help.showHelp(id === '' ? [] : id.split(':'))
+  else await help.showCommandHelp(command)
   const text = help.parts.join('\n').trimEnd()
   const more =
     id === ''
