@@ -1,0 +1,52 @@
+import { createPublicKey, type KeyObject, verify as opensslVerify } from 'node:crypto'
+import { concat, fromHex, toHex } from '../../lib/bytes.ts'
+import type { ProtocolId } from '../../records/definition.ts'
+import { type Suite, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
+
+const SPKI = fromHex('302a300506032b6570032100')
+const MOST_KEYS = 256
+const parsed = new Map<string, KeyObject>()
+
+/** OpenSSL's key object of a key that is canonical and of prime order; undefined otherwise. */
+const ed25519Key = ({ group }: Suite, bytes: Uint8Array): KeyObject | undefined => {
+  const name = toHex(bytes)
+  const known = parsed.get(name)
+  if (known !== undefined) return known
+  if (group.decode(bytes) === undefined) return undefined
+  const key = createPublicKey({ key: Buffer.from(concat(SPKI, bytes)), format: 'der', type: 'spki' })
+  if (parsed.size >= MOST_KEYS) parsed.clear()
+  parsed.set(name, key)
+  return key
+}
+
+/** BIP-340's lift_x: a key is its x alone, or compressed with either Y. */
+const evenKey = (publicKey: Uint8Array): Uint8Array => {
+  const compressed = publicKey.length === 33 && (publicKey[0] === 2 || publicKey[0] === 3)
+  return concat(Uint8Array.of(2), compressed ? xOnly(publicKey) : publicKey)
+}
+
+/** Strict verification of a finished signature over one backend. */
+export const verify = (suite: Suite, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
+  if (signature.length !== suite.signatureBytes) return false
+  if (suite.id === 'frost-ed25519') {
+    // Cofactorless, and with a key of prime order as strict as the equation below, but faster.
+    const key = ed25519Key(suite, publicKey)
+    return key !== undefined && opensslVerify(null, message, key, signature)
+  }
+  const encoded = suite.evenY ? evenKey(publicKey) : publicKey
+  const key = suite.group.decode(encoded)
+  const split = splitSignature(suite, signature)
+  if (key === undefined || split === undefined) return false
+  return schnorrHolds(suite, split.nonce, suite.challenge(split.nonce, encoded, message), key, split.response)
+}
+
+/**
+ * Whether a finished signature is valid. Keys and nonces are canonical, of prime order and not the identity; no cofactor is
+ * cleared; BIP-340 is as the BIP has it and takes the key compressed or as x only. Never throws.
+ */
+export const verifySignature = (
+  id: ProtocolId,
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean => verify(suiteOf(id), publicKey, message, signature)

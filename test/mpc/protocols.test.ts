@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import type { Hash, Index } from '../../src/lib/brand.ts'
+import { toHex, utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { loadProtocols } from '../../src/mpc/registry.ts'
+import { protocolIds } from '../../src/records/definition.ts'
+import { runAll, seeded, values } from '../support/memory-mailbox.ts'
+
+const session = hashOf(utf8('protocols')) as Hash
+
+describe.each(protocolIds)('%s', (id) => {
+  it('makes a key and signs with every quorum of it', async () => {
+    const protocols = await loadProtocols(id)
+    const context = { threshold: 2, parties: 3 }
+    const made = await runAll(protocols.keygen, [context, context, context], {
+      session,
+      tools: (party) => ({ random: seeded(`${id} keygen ${party}`) }),
+    })
+    const keys = values(made.ended)
+    const [first] = keys
+    expect(first).toBeDefined()
+    if (first === undefined) return
+    for (const key of keys) {
+      expect(toHex(key.publicKey)).toBe(toHex(first.publicKey))
+      expect(key.verifyingShares.map(toHex)).toEqual(first.verifyingShares.map(toHex))
+    }
+    const payloads = [1, 2, 3].map(
+      (from) => made.network.sent.find((one) => one.round === 'commitments' && one.from === from)?.payload,
+    )
+    const again = protocols.keygenPublic(context, session, payloads as Uint8Array[])
+    expect(toHex(again.publicKey)).toBe(toHex(first.publicKey))
+    expect(again.verifyingShares.map(toHex)).toEqual(first.verifyingShares.map(toHex))
+
+    const message = utf8('a message')
+    for (const indices of [
+      [1, 2],
+      [1, 3],
+      [3, 2],
+      [1, 2, 3],
+    ] as Index[][]) {
+      const signed = await runAll(
+        protocols.sign,
+        indices.map((index) => ({
+          threshold: 2,
+          publicKey: first.publicKey,
+          verifyingShares: first.verifyingShares,
+          indices,
+          message,
+          share: keys[index - 1]?.share as (typeof first)['share'],
+        })),
+        { session, tools: (party) => ({ random: seeded(`${id} sign ${indices} ${party}`) }) },
+      )
+      const [signature] = values(signed.ended)
+      expect(signature).toBeDefined()
+      if (signature === undefined) return
+      for (const one of values(signed.ended)) expect(toHex(one.signature)).toBe(toHex(signature.signature))
+      expect(protocols.verifySignature(first.publicKey, message, signature.signature)).toBe(true)
+      expect(protocols.verifySignature(first.publicKey, utf8('another'), signature.signature)).toBe(false)
+    }
+  })
+})
