@@ -1,0 +1,75 @@
+import * as v from 'valibot'
+import type { Hash, SiteId } from '../lib/brand.ts'
+import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
+import { type Codec, DecodeError } from './codec.ts'
+import { hash, siteId, sorted, whole } from './fields.ts'
+
+export interface ManifestFile {
+  readonly name: string
+  readonly size: number
+  readonly sha256: Hash
+}
+
+/** What a bundle holds: every file but the manifest, its signatures and the cosignatures, in the bundle's order. */
+export interface Manifest {
+  readonly ceremony: Hash
+  readonly kind: 'keygen' | 'sign'
+  /** Sites whose logs are here, sorted. */
+  readonly logs: readonly SiteId[]
+  readonly files: readonly ManifestFile[]
+}
+
+const STATEMENT = 'https://in-toto.io/Statement/v1'
+const PREDICATE = 'urn:quorate:bundle:v1'
+const MOST_FILES = 200_000
+const LIMIT = 2 ** 26
+
+const name = v.custom<string>((x) => typeof x === 'string' && /^[\x21-\x7e]{1,100}$/.test(x), 'expected a file name')
+const schema = v.strictObject({
+  _type: v.literal(STATEMENT),
+  predicateType: v.literal(PREDICATE),
+  predicate: v.strictObject({
+    ceremony: hash,
+    kind: v.picklist(['keygen', 'sign']),
+    logs: sorted(siteId, 32),
+    /** In the order of the subjects. */
+    sizes: v.array(whole(0, 2 ** 33)),
+  }),
+  subject: v.pipe(v.array(v.strictObject({ name, digest: v.strictObject({ sha256: hash }) })), v.maxLength(MOST_FILES)),
+})
+
+const encode = (manifest: Manifest): Uint8Array =>
+  toCanonicalJson({
+    _type: STATEMENT,
+    predicateType: PREDICATE,
+    predicate: {
+      ceremony: manifest.ceremony,
+      kind: manifest.kind,
+      logs: manifest.logs,
+      sizes: manifest.files.map((file) => file.size),
+    },
+    subject: manifest.files.map((file) => ({ name: file.name, digest: { sha256: file.sha256 } })),
+  })
+
+const decode = (bytes: Uint8Array): Manifest => {
+  if (bytes.length > LIMIT) throw new DecodeError('manifest: too large')
+  try {
+    const { predicate, subject } = v.parse(schema, fromCanonicalJson(bytes))
+    if (predicate.sizes.length !== subject.length) throw new RangeError('not one size a file')
+    return {
+      ceremony: predicate.ceremony,
+      kind: predicate.kind,
+      logs: predicate.logs,
+      files: subject.map((one, i) => ({
+        name: one.name,
+        size: predicate.sizes[i] as number,
+        sha256: one.digest.sha256,
+      })),
+    }
+  } catch (error) {
+    throw new DecodeError(`manifest: ${error instanceof Error ? error.message : 'unreadable'}`)
+  }
+}
+
+/** An in-toto Statement v1 whose subjects are the files; its type is the media type that DSSE signs it under. */
+export const manifestCodec: Codec<Manifest> = { type: 'application/vnd.in-toto+json', limit: LIMIT, encode, decode }
