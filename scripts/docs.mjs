@@ -1,0 +1,95 @@
+// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables. `--check` writes nothing and
+// fails when one of them is not current.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { buildIfStale } from './build.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const made = '<!-- made by `npm run docs`; edit the source instead -->'
+
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+
+const flagRow = ([name, flag]) => {
+  const value = flag.type === 'boolean' ? '' : ` ${flag.helpValue ?? (flag.options ? '…' : 'VALUE')}`
+  const facts = [
+    flag.required && 'required',
+    flag.multiple && 'more than once',
+    flag.options && `one of ${flag.options.join(', ')}`,
+    flag.default !== undefined && flag.default !== false && `default ${flag.default}`,
+    flag.env && `env ${flag.env}`,
+  ].filter(Boolean)
+  return `| \`--${name}${value}\` | ${cell(flag.summary ?? '')} | ${cell(facts.join('; '))} |`
+}
+
+const flagTable = (flags) => ['| flag | | |', '| --- | --- | --- |', ...flags.map(flagRow)].join('\n')
+
+const example = (text) => text.replaceAll('<%= config.bin %>', 'quorate').replaceAll(/<%= command.id %>/g, '')
+
+const commandsPage = (commands) => {
+  const all = Object.entries(commands)
+  const globals = Object.entries(all[0][1].flags).filter(([, flag]) => flag.helpGroup === 'GLOBAL')
+  const section = ([id, command]) => {
+    const name = id.replaceAll(':', ' ')
+    const own = Object.entries(command.flags).filter(([, flag]) => flag.helpGroup !== 'GLOBAL' && !flag.hidden)
+    return [
+      `## quorate ${name}`,
+      `${command.summary}`,
+      ...(command.description ? [command.description] : []),
+      ...(own.length > 0 ? [flagTable(own.sort(([a], [b]) => (a < b ? -1 : 1)))] : []),
+      `\`\`\`\n${(command.examples ?? []).map((line) => `$ ${example(line)}`).join('\n')}\n\`\`\``,
+    ].join('\n\n')
+  }
+  return [
+    made,
+    '# Commands',
+    'Every command takes flags only. stdout carries the result: text for people, or with `--json` exactly one document, also on failure. Everything else goes to stderr. Exit codes are in [exit-codes.md](exit-codes.md), error codes in [errors.md](errors.md).',
+    `## Flags of every command\n\n${flagTable(globals)}`,
+    ...all.map(section),
+  ].join('\n\n')
+}
+
+const errorsPage = (table) =>
+  [
+    made,
+    '# Errors',
+    'An error is three lines on stderr: what is wrong, who does what next, and the code. With `--json` the same stands in the document under `error`.',
+    [
+      '| code | exit | what it says |',
+      '| --- | --- | --- |',
+      ...Object.entries(table).map(([code, { exit, doc }]) => `| \`${code}\` | ${exit} | ${cell(doc)} |`),
+    ].join('\n'),
+  ].join('\n\n')
+
+const exitCodesPage = (codes, table) =>
+  [
+    made,
+    '# Exit codes',
+    'The same with and without `--json`.',
+    [
+      '| exit | what it says | errors |',
+      '| --- | --- | --- |',
+      ...codes.map(({ code, meaning }) => {
+        const errors = Object.entries(table).filter(([, row]) => row.exit === code)
+        return `| ${code} | ${cell(meaning)} | ${errors.map(([name]) => `\`${name}\``).join(' ')} |`
+      }),
+    ].join('\n'),
+  ].join('\n\n')
+
+await buildIfStale()
+const { commands } = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
+const { errorTable } = await import('../dist/lib/errors.js')
+const { exitCodes } = await import('../dist/cli/exit-codes.js')
+const pages = {
+  'docs/commands.md': commandsPage(commands),
+  'docs/errors.md': errorsPage(errorTable),
+  'docs/exit-codes.md': exitCodesPage(exitCodes, errorTable),
+}
+const stale = Object.entries(pages).filter(([path, text]) => {
+  const file = join(root, path)
+  return !existsSync(file) || readFileSync(file, 'utf8') !== `${text}\n`
+})
+if (process.argv.includes('--check')) {
+  for (const [path] of stale) console.error(`error   ${path} is not current\nhint    npm run docs`)
+  process.exitCode = stale.length > 0 ? 1 : 0
+} else for (const [path, text] of stale) writeFileSync(join(root, path), `${text}\n`)

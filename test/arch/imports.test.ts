@@ -1,0 +1,157 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const src = fileURLToPath(new URL('../../src', import.meta.url))
+
+interface Import {
+  readonly file: string
+  readonly target: string
+  readonly kind: 'value' | 'type' | 'dynamic'
+}
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*(?:\/\*.*?\*\/\s*)?'([^']+)'\s*\)/gms
+
+/** `import { type A, type B }` brings no value either, but the module is still loaded under verbatimModuleSyntax. */
+const importsOf = (file: string): Import[] =>
+  [...readFileSync(join(src, file), 'utf8').matchAll(IMPORT)].map((match) => ({
+    file,
+    target: match[2] ?? match[3] ?? '',
+    kind: match[3] !== undefined ? 'dynamic' : match[1] !== undefined ? 'type' : 'value',
+  }))
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.split(sep).join('/'))
+  .sort()
+const imports = files.flatMap(importsOf)
+const own = (found: Import): boolean => found.target.startsWith('.')
+const targetOf = (found: Import): string =>
+  relative(src, join(src, dirname(found.file), found.target))
+    .split(sep)
+    .join('/')
+const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : file.replace(/\.ts$/, ''))
+const packageOf = (target: string): string =>
+  target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/')
+const told = (found: Import): string => `${found.file} → ${found.target} (${found.kind})`
+
+const parts = ['mpc', 'kms', 'transport', 'attestation', 'audit', 'shards', 'chains', 'identity']
+/** What a folder may import; sideways among the parts only types, and what `shared` names. */
+const below: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  records: ['lib'],
+  host: ['lib'],
+  ...Object.fromEntries(parts.map((part) => [part, ['records', 'lib']])),
+  ceremony: [...parts, 'records', 'lib'],
+  site: ['ceremony', 'host', ...parts, 'records', 'lib'],
+  cli: ['lib'],
+  commands: ['cli'],
+}
+/** Verifying a signature is nobody's secret: these may be imported as values by other parts. */
+const shared = ['identity/ed25519.ts', 'identity/identity.ts', 'identity/envelope.ts']
+
+const allowed = (found: Import): boolean => {
+  const from = folderOf(found.file)
+  const target = targetOf(found)
+  const to = folderOf(target)
+  if (from === to || below[from]?.includes(to)) return true
+  if (parts.includes(from) && parts.includes(to)) return found.kind === 'type' || shared.includes(target)
+  // Results are typed where they are made; cli only shows them. A command loads its use case when it runs.
+  if (from === 'cli') return found.kind === 'type'
+  if (from === 'commands') return found.kind !== 'value'
+  return false
+}
+
+/** Where each third-party package may be imported; everything else is a mistake or needs a line here. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  '@oclif/core': ['cli/', 'commands/'],
+  chalk: ['cli/term.ts'],
+  '@inquirer/prompts': ['cli/ask.ts'],
+  ws: ['transport/'],
+  valibot: ['records/', 'identity/', 'shards/', 'audit/', 'transport/', 'ceremony/', 'kms/', 'mpc/'],
+  yaml: ['records/yaml.ts'],
+  cborg: ['lib/cbor.ts'],
+  canonicalize: ['lib/canonical.ts'],
+  '@scure/base': ['identity/'],
+  '@scure/bip39': ['identity/', 'ceremony/words.ts', 'lib/'],
+  '@noble/curves': ['mpc/', 'identity/', 'transport/'],
+  '@noble/hashes': ['mpc/', 'identity/', 'transport/', 'lib/', 'kms/', 'shards/'],
+  '@noble/ciphers': ['transport/', 'shards/', 'kms/', 'lib/', 'identity/'],
+  '@noble/post-quantum': ['transport/'],
+}
+
+describe('imports', () => {
+  test('arrows point down, and sideways only to types', () => {
+    expect(
+      imports
+        .filter(own)
+        .filter((found) => !allowed(found))
+        .map(told),
+    ).toEqual([])
+  })
+
+  test('every folder has a place', () => {
+    expect([...new Set(files.map(folderOf))].filter((folder) => !(folder in below))).toEqual([])
+  })
+
+  test('every package has one home', () => {
+    const strays = imports
+      .filter((found) => !own(found) && !found.target.startsWith('node:'))
+      .filter(({ file, target }) => !homes[packageOf(target)]?.some((home) => file.startsWith(home)))
+    expect(strays.map(told)).toEqual([])
+  })
+
+  test('own files are named with their extension, and types come by import type', () => {
+    expect(imports.filter((found) => own(found) && !/\.(?:ts|json)$/.test(found.target)).map(told)).toEqual([])
+  })
+
+  test('commands load nothing at start but oclif and cli', () => {
+    const heavy = imports
+      .filter(({ file, kind }) => file.startsWith('commands/') && kind === 'value')
+      .filter((found) => (own(found) ? folderOf(targetOf(found)) !== 'cli' : found.target !== '@oclif/core'))
+    expect(heavy.map(told)).toEqual([])
+  })
+
+  /** Everything that the process has loaded when a command begins to run. */
+  const loaded = (roots: readonly string[]): readonly Import[] => {
+    const seen = new Set<string>()
+    const queue = [...roots]
+    for (const file of queue) {
+      if (seen.has(file)) continue
+      seen.add(file)
+      queue.push(
+        ...imports.filter((found) => found.file === file && own(found) && found.kind === 'value').map(targetOf),
+      )
+    }
+    return imports.filter(({ file, kind }) => seen.has(file) && kind === 'value')
+  }
+
+  test('what every command loads is light', () => {
+    const roots = files.filter((file) => file.startsWith('commands/'))
+    const packages = loaded(['cli/main.ts', ...roots])
+      .filter((found) => !own(found) && !found.target.startsWith('node:'))
+      .map((found) => packageOf(found.target))
+    expect([...new Set(packages)].sort()).toEqual(['@oclif/core', 'chalk'])
+  })
+
+  test('the library and the records touch neither machine nor network', () => {
+    const machine = /^node:(?:fs|net|http|https|tls|child_process|os|dns|dgram|worker_threads|process)/
+    const found = imports.filter(
+      ({ file, target }) => /^(?:lib|records|mpc|audit)\//.test(file) && machine.test(target),
+    )
+    expect(found.filter(({ file }) => !file.startsWith('audit/')).map(told)).toEqual([])
+  })
+
+  test('nothing below cli reads the environment, prints or exits', () => {
+    const forbidden = /\bprocess\.(?:env|exit|argv|stdout|stderr|stdin)\b|\bconsole\./
+    const found = files
+      .filter((file) => !file.startsWith('cli/') && !file.startsWith('commands/'))
+      .filter((file) => forbidden.test(readFileSync(join(src, file), 'utf8')))
+    expect(found).toEqual([])
+  })
+})
