@@ -152,6 +152,14 @@ export class Handshake {
     this.#psk = psk
   }
 
+  /** The same handshake as it stands; what one of the two reads or writes does not touch the other. */
+  clone(): Handshake {
+    const copy = new Handshake(this.#options)
+    copy.#state = this.#state
+    copy.#psk = this.#psk
+    return copy
+  }
+
   writeMessage(payload: Uint8Array): Uint8Array {
     const parts: Uint8Array[] = []
     for (const token of this.#tokens(true)) {
