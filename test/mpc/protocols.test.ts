@@ -4,7 +4,8 @@ import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadProtocols } from '../../src/mpc/registry.ts'
 import { protocolIds } from '../../src/records/definition.ts'
-import { runAll, seeded, values } from '../support/memory-mailbox.ts'
+import { runAll, values } from '../support/memory-mailbox.ts'
+import { seededRandom } from '../support/random.ts'
 
 const session = hashOf(utf8('protocols')) as Hash
 
@@ -14,7 +15,7 @@ describe.each(protocolIds)('%s', (id) => {
     const context = { threshold: 2, parties: 3 }
     const made = await runAll(protocols.keygen, [context, context, context], {
       session,
-      tools: (party) => ({ random: seeded(`${id} keygen ${party}`) }),
+      tools: (party) => ({ random: seededRandom(`${id} keygen ${party}`) }),
     })
     const keys = values(made.ended)
     const [first] = keys
@@ -48,7 +49,7 @@ describe.each(protocolIds)('%s', (id) => {
           message,
           share: keys[index - 1]?.share as (typeof first)['share'],
         })),
-        { session, tools: (party) => ({ random: seeded(`${id} sign ${indices} ${party}`) }) },
+        { session, tools: (party) => ({ random: seededRandom(`${id} sign ${indices} ${party}`) }) },
       )
       const [signature] = values(signed.ended)
       expect(signature).toBeDefined()

@@ -1,7 +1,6 @@
 import type { Hash, Party } from '../../src/lib/brand.ts'
 import { equal, fromHex, toHex, u32, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf, tupleHash } from '../../src/lib/hash.ts'
-import type { Random } from '../../src/lib/ports.ts'
 import type { Claim, JudgedMessage, Mailbox, Protocol, Rounds, Tools } from '../../src/mpc/mailbox.ts'
 
 /** One message on its way: what a liar may replace. `to` is 0 before a broadcast is copied, the receiver afterwards. */
@@ -202,16 +201,4 @@ export const values = <T>(ended: readonly Ended<T>[]): readonly T[] =>
 export const blameOf = (ended: readonly Ended<unknown>[]): MemoryBlame => {
   for (const one of ended) if ('error' in one && one.error instanceof MemoryBlame) return one.error
   throw new Error('nobody was blamed', { cause: ended })
-}
-
-/** Random bytes from a seed: a fresh stream each call. */
-export const seeded = (seed: string): Random => {
-  let counter = 0
-  return (length) => {
-    const blocks: number[] = []
-    counter += 1
-    for (let block = 0; blocks.length < length; block++)
-      blocks.push(...tupleHash('seeded', utf8(seed), u32(counter), u32(block)))
-    return Uint8Array.from(blocks.slice(0, length))
-  }
 }

@@ -118,7 +118,7 @@ export const proveKnowledge = (
   return proof
 }
 
-const provesKnowledge = (
+export const provesKnowledge = (
   suite: Suite,
   dealer: Party,
   constant: Uint8Array,
@@ -210,8 +210,8 @@ const emptyRootTweak = ({ group }: Suite, publicKey: Uint8Array): Scalar => {
 
 const untweakedKey = ({ group }: Suite, total: readonly Element[]): Uint8Array => group.encode(total[0] as Element)
 
-/** The key and the verifying shares that the sum of all commitments gives. */
-const publicFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic => {
+/** The key and the verifying shares that the sum of all commitments gives, tweaked for BIP-340. */
+export const publicFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic => {
   const { group, evenY } = suite
   const indices = Array.from({ length: parties }, (_, at) => (at + 1) as Index)
   const key = untweakedKey(suite, total)
@@ -229,7 +229,8 @@ const publicFrom = (suite: Suite, total: readonly Element[], parties: number): K
   }
 }
 
-const ownShare = (suite: Suite, total: readonly Element[], sum: Scalar): Uint8Array => {
+/** The share that goes with `publicFrom`, encoded, from the sum of all shares that a party got. */
+export const shareFrom = (suite: Suite, total: readonly Element[], sum: Scalar): Uint8Array => {
   const { field } = suite.group
   if (!suite.evenY) return field.encode(sum)
   const key = untweakedKey(suite, total)
@@ -322,7 +323,7 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
 
         // Round 3: every sender and receiver confirms the private messages.
         await box.confirm('confirm')
-        return { share: new Secret(ownShare(suite, total, sum)), ...publicFrom(suite, total, context.parties) }
+        return { share: new Secret(shareFrom(suite, total, sum)), ...publicFrom(suite, total, context.parties) }
       } finally {
         for (const coefficient of dealing.coefficients) field.wipe(coefficient)
         field.wipe(sum)
