@@ -50,7 +50,7 @@ export const ledgerEvents = [
 export type CeremonyEventName = (typeof ceremonyEvents)[number]
 export type LedgerEventName = (typeof ledgerEvents)[number]
 
-const eventSchema = v.strictObject({
+export const eventSchema = v.strictObject({
   /** Place in the log, from 0. */
   seq: whole(0, 2 ** 40),
   at: instant,
