@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Runs src/ as it stands, without a build. For development only: no guard of bin/quorate.js is in force.
-import { register } from 'node:module'
+// Builds what changed and runs it. For development: the guard of bin/quorate.js is not in force, so a debugger may attach.
 import { fileURLToPath } from 'node:url'
+import { buildIfStale } from '../scripts/build.mjs'
 
-register('../scripts/ts-hooks.mjs', import.meta.url)
-const { main } = await import('../src/cli/main.ts')
-await main(process.argv.slice(2), fileURLToPath(new URL('..', import.meta.url)), './src/commands')
+await buildIfStale()
+const { main } = await import('../dist/cli/main.js')
+await main(process.argv.slice(2), fileURLToPath(new URL('..', import.meta.url)))

@@ -1,4 +1,4 @@
-// Lets node import .ts files as they are, on versions that do not strip types themselves: for bin/dev.js and bench/.
+// Lets node import .ts files as they are, on versions that do not strip types themselves: for bench/.
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'

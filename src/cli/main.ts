@@ -101,19 +101,16 @@ const run = async (argv: readonly string[], config: Config, json: boolean, cours
 type CommandClass = new (argv: string[], config: Config) => QuorateCommand
 
 /** Plugins of the user are never loaded: their code would run beside the shares. */
-const loadConfig = async (root: string, commands: string | undefined): Promise<Config> => {
+const loadConfig = async (root: string): Promise<Config> => {
   const { Config } = await import('@oclif/core')
-  const options = { root, userPlugins: false, devPlugins: false, jitPlugins: false }
-  if (commands === undefined) return Config.load(options)
-  const pjson = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  return Config.load({ ...options, pjson: { ...pjson, oclif: { ...pjson.oclif, commands } }, ignoreManifest: true })
+  return Config.load({ root, userPlugins: false, devPlugins: false, jitPlugins: false })
 }
 
 /**
  * Runs one command line to its end, prints, and ends the process. Exit codes are the same with and without --json; with
- * it stdout holds one document, whatever happens. `commands` is where commands lie that are not built yet.
+ * it stdout holds one document, whatever happens.
  */
-export const main = async (argv: readonly string[], root: string, commands?: string): Promise<void> => {
+export const main = async (argv: readonly string[], root: string): Promise<void> => {
   const json = has(argv, '--json')
   const verbose = has(argv, '--verbose')
   const course: Course = { schema: 'quorate/error/v1', warnings: [] }
@@ -134,7 +131,7 @@ export const main = async (argv: readonly string[], root: string, commands?: str
   process.on('uncaughtException', (error) => void fail(error))
   try {
     if (argv[0] === '--version') await finish(await version(root, json))
-    else await finish(await run(argv, await loadConfig(root, commands), json, course))
+    else await finish(await run(argv, await loadConfig(root), json, course))
   } catch (error) {
     await fail(error)
   }

@@ -1,27 +1,59 @@
+import type { Progress } from '../ceremony/progress.ts'
 import { asciiJson } from '../lib/printable.ts'
-import { say } from './term.ts'
+import { type Line, say } from './term.ts'
 
-/** Something that happened in long work: what phase, what, and whom it waits for. */
-export interface Progress {
-  /** preflight, gather, attempt, round, stage, prove, commit, close … */
-  readonly phase: string
-  /** First column where it is not the phase itself: `round 2/3`. */
-  readonly label?: string
-  readonly text: string
-  /** Who is waited for, or how it ended. */
-  readonly note?: string
-}
-export type Report = (event: Progress & Readonly<Record<string, unknown>>) => void
+export type Report = (event: Progress) => void
 
 /** Append-only lines on stderr, or the same events as JSON, one a line. */
 export const progressReporter = (flags: { readonly quiet: boolean; readonly 'json-events': boolean }): Report => {
   if (flags['json-events'])
     return (event) => process.stderr.write(`${asciiJson({ at: new Date().toISOString(), ...event })}\n`)
-  if (flags.quiet) return () => {}
-  return (event) =>
-    say({
-      label: event.label ?? event.phase,
-      text: event.text,
-      ...(event.note === undefined ? {} : { note: event.note }),
-    })
+  return flags.quiet ? () => {} : (event) => say(progressLine(event))
+}
+
+const waiting = (sites: readonly string[]): { note?: string } =>
+  sites.length === 0 ? {} : { note: `waiting: ${sites.join(', ')}` }
+
+const STEPS = {
+  staged: 'shards sealed, durable and reopened',
+  proven: 'possession and test signatures',
+  ready: 'ready votes',
+  installed: 'installed',
+  signed: 'signature verified',
+  closed: 'logs cosigned',
+} as const
+
+/** One event as one line; the same column for the same thing. */
+export const progressLine = (event: Progress): Line => {
+  switch (event.phase) {
+    case 'join': {
+      const ceremony = `${event.ceremony.slice(0, 4)}-${event.ceremony.slice(4, 8)}`
+      const who = `as ${event.site} (${event.index} of ${event.of})`
+      return { label: 'join', text: `${ceremony}  ${event.kind} ${event.name}  ${who}` }
+    }
+    case 'preflight':
+      return { label: 'preflight', text: event.checks.join(', '), note: 'ok' }
+    case 'gather':
+      return {
+        label: 'gather',
+        text: `${event.site} ${event.state}`,
+        ...waiting(event.waiting === null ? [] : [event.waiting]),
+      }
+    case 'attempt':
+      return { label: `attempt ${event.number}`, text: event.sites.join(', ') }
+    case 'attempt-failed':
+      return {
+        label: `attempt ${event.number}`,
+        text: `failed: ${event.reason}`,
+        note: `${event.number} of ${event.of}`,
+      }
+    case 'round': {
+      const text = `${event.round.padEnd(13)}${event.got} of ${event.total}`
+      return { label: `round ${event.place}/${event.of}`, text, ...waiting(event.waiting) }
+    }
+    case 'step': {
+      const text = `${STEPS[event.step].padEnd(37)}${event.got} of ${event.total}`
+      return { label: event.step, text, ...waiting(event.waiting) }
+    }
+  }
 }
