@@ -1,0 +1,56 @@
+import { QuorateError } from '../lib/errors.ts'
+import type { Random } from '../lib/ports.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { KmsSlot } from '../records/definition.ts'
+import type { KmsKey } from './port.ts'
+
+/** What a provider may need of the machine that opens a key. */
+export interface KmsContext {
+  /** Absolute path of the home that the key protects: a local key must not lie in it. */
+  readonly home: string
+  readonly random: Random
+  /** Asked where the key lies under a passphrase, once a key version. */
+  readonly passphrase?: () => Promise<Secret>
+}
+
+export interface KmsProvider {
+  /** Throws E_KMS_DENIED, E_KMS_UNAVAILABLE or E_PASSPHRASE. */
+  open(key: string, context: KmsContext): Promise<KmsKey>
+  /** Makes the key where there is none, if the provider lets a site do so; true where it was made. */
+  ensure(key: string, context: KmsContext): Promise<boolean>
+}
+
+const providers: Readonly<Record<string, () => Promise<KmsProvider>>> = {
+  local: async () => (await import('./local.ts')).localKms,
+}
+
+export const kmsProviders: readonly string[] = Object.keys(providers)
+
+/** `local:/path/to/key` as provider and key. Throws E_USAGE. */
+export const parseKmsSlot = (text: string): KmsSlot => {
+  const [, provider, key] = /^([a-z0-9-]+):(.+)$/.exec(text) ?? []
+  if (provider === undefined || key === undefined || !kmsProviders.includes(provider))
+    throw new QuorateError(
+      'E_USAGE',
+      'a KMS key is written PROVIDER:KEY',
+      `the providers are ${kmsProviders.join(', ')}; for example local:/path/outside/the/home/site.key`,
+    )
+  return { provider, key }
+}
+
+const load = async (name: string): Promise<KmsProvider> => {
+  const provider = kmsProviders.includes(name) ? providers[name] : undefined
+  if (provider === undefined)
+    throw new QuorateError(
+      'E_KMS_UNAVAILABLE',
+      'site.yaml names a KMS provider that this version does not have',
+      `the providers are ${kmsProviders.join(', ')}`,
+    )
+  return provider()
+}
+
+export const openKmsKey = async ({ provider, key }: KmsSlot, context: KmsContext): Promise<KmsKey> =>
+  (await load(provider)).open(key, context)
+
+export const ensureKmsKey = async ({ provider, key }: KmsSlot, context: KmsContext): Promise<boolean> =>
+  (await load(provider)).ensure(key, context)

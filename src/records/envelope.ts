@@ -1,0 +1,72 @@
+import * as v from 'valibot'
+import type { Hash } from '../lib/brand.ts'
+import { toHex } from '../lib/bytes.ts'
+import { tupleHash } from '../lib/hash.ts'
+import { type Codec, cborCodec } from './codec.ts'
+import { protocolIds } from './definition.ts'
+import { bytes, hash, hexOf, index, label, line, whole } from './fields.ts'
+
+const coreSchema = v.strictObject({
+  /** The kind of ceremony that made the share. */
+  kind: v.picklist(['keygen']),
+  /** The key: hash of its keygen outcome. */
+  key: hash,
+  protocol: v.picklist(protocolIds),
+  /** Generation of the key's shares, from 1. */
+  epoch: whole(1, 1_000_000),
+  index,
+  threshold: whole(2, 255),
+  sites: whole(2, 255),
+  /** Public counterpart of the share, in the curve's own encoding. */
+  verifyingShare: hexOf(32, 64),
+  outcome: hash,
+  jurisdiction: line(64),
+  /** How many of the slots open the shard. */
+  access: v.picklist(['one-key']),
+})
+/** All that a sealed shard says of itself. */
+export type ShardCore = v.InferOutput<typeof coreSchema>
+export const shardCoreCodec: Codec<ShardCore> = cborCodec('shard-core/v1', coreSchema, 2048)
+
+const slotSchema = v.strictObject({
+  provider: label,
+  /** Key and version as the provider returned them. */
+  key: line(512),
+  version: line(128),
+  wrapped: bytes(1, 8192),
+  /** SHA-256 of (label, core, slot number, piece): a wrong piece is named before it is used. */
+  commitment: bytes(32, 32),
+})
+export type ShardSlot = v.InferOutput<typeof slotSchema>
+const slotsSchema = v.pipe(v.array(slotSchema), v.minLength(1), v.maxLength(8))
+/** In slot order; a slot's number is its place, from 1. */
+export type ShardSlots = v.InferOutput<typeof slotsSchema>
+export const shardSlotsCodec: Codec<ShardSlots> = cborCodec('shard-slots/v1', slotsSchema, 65_536)
+
+const ciphertextSchema = v.strictObject({
+  salt: bytes(32, 32),
+  /** From the same key derivation as the AEAD key: AES-GCM alone commits to no key. */
+  commitment: bytes(32, 32),
+  /** AES-256-GCM ciphertext and tag. */
+  sealed: bytes(17, 4096),
+})
+export type ShardCiphertext = v.InferOutput<typeof ciphertextSchema>
+export const shardCiphertextCodec: Codec<ShardCiphertext> = cborCodec('shard-ciphertext/v1', ciphertextSchema, 8192)
+
+/** A sealed shard: the exact bytes of its three parts. */
+export interface SealedShard {
+  readonly core: Uint8Array
+  readonly slots: Uint8Array
+  readonly ciphertext: Uint8Array
+}
+
+/** The file that holds a shard without its wrapped pieces: core and ciphertext. */
+export const shardFileCodec: Codec<[Uint8Array, Uint8Array]> = cborCodec(
+  'shard-file/v1',
+  v.strictTuple([bytes(1, 2048), bytes(1, 8192)]),
+  12_288,
+)
+
+/** What the epoch's record names: H(core, slots, ciphertext). */
+export const envelopeHash = ({ core, slots, ciphertext }: SealedShard): Hash =>
+  toHex(tupleHash('quorate sealed shard v1', core, slots, ciphertext)) as Hash

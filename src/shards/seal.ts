@@ -1,0 +1,130 @@
+import { hkdfSync } from 'node:crypto'
+import type { KmsKey } from '../kms/port.ts'
+import { openAead, sealAead } from '../lib/aead.ts'
+import type { Hash } from '../lib/brand.ts'
+import { equal, toHex, u32 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { tupleHash } from '../lib/hash.ts'
+import type { Random } from '../lib/ports.ts'
+import { Secret } from '../lib/secret.ts'
+import { DecodeError } from '../records/codec.ts'
+import {
+  envelopeHash,
+  type SealedShard,
+  type ShardCore,
+  type ShardSlot,
+  shardCiphertextCodec,
+  shardCoreCodec,
+  shardSlotsCodec,
+} from '../records/envelope.ts'
+
+const DATA_KEY = 32
+
+/** What the KMS binds to a wrapped piece: this shard, this slot. */
+const slotContext = (core: Uint8Array, slot: number): Hash =>
+  toHex(tupleHash('quorate shard slot v1', core, u32(slot))) as Hash
+
+const slotCommitment = (core: Uint8Array, slot: number, piece: Secret): Uint8Array =>
+  tupleHash('quorate shard piece v1', core, u32(slot), piece.reveal())
+
+/** One derivation a data key, and a data key a shard: the nonce need not be stored. */
+const derive = (dataKey: Secret, salt: Uint8Array, binding: Uint8Array) => {
+  const out = new Uint8Array(hkdfSync('sha256', dataKey.reveal(), salt, binding, 76))
+  return {
+    key: out.subarray(0, 32),
+    nonce: out.subarray(32, 44),
+    commitment: out.slice(44),
+    wipe: () => out.fill(0, 0, 44),
+  }
+}
+
+const bindingOf = (core: Uint8Array, slots: Uint8Array): Uint8Array => tupleHash('quorate shard key v1', core, slots)
+
+/**
+ * Seals a share (8 to 4000 bytes) under one KMS key a slot: a fresh data key, wrapped by the KMS, derives the AES-256-GCM
+ * key that seals the share. Consumes nothing: the caller wipes the share. Throws E_KMS_DENIED or E_KMS_UNAVAILABLE.
+ */
+export const sealShard = async (wanted: {
+  readonly core: ShardCore
+  readonly share: Secret
+  /** One, since the access rule is one-key. */
+  readonly keys: readonly KmsKey[]
+  readonly random: Random
+}): Promise<SealedShard> => {
+  const [kms] = wanted.keys
+  if (kms === undefined || wanted.keys.length !== 1) throw new TypeError('one-key sealing takes one KMS key')
+  const core = shardCoreCodec.encode(wanted.core)
+  const piece = new Secret(wanted.random(DATA_KEY))
+  const wrapped = await kms.wrap(piece, slotContext(core, 1))
+  const slot: ShardSlot = {
+    provider: wrapped.provider,
+    key: wrapped.key,
+    version: wrapped.version,
+    wrapped: wrapped.ciphertext,
+    commitment: slotCommitment(core, 1, piece),
+  }
+  const slots = shardSlotsCodec.encode([slot])
+  const salt = wanted.random(32)
+  const binding = bindingOf(core, slots)
+  const keys = derive(piece, salt, binding)
+  const sealed = sealAead(keys.key, keys.nonce, wanted.share.reveal(), binding)
+  const ciphertext = shardCiphertextCodec.encode({ salt, commitment: keys.commitment, sealed })
+  keys.wipe()
+  piece.wipe()
+  return { core, slots, ciphertext }
+}
+
+const refused = (what: string, cause?: unknown): QuorateError =>
+  new QuorateError(
+    'E_SHARD',
+    `the sealed shard does not open: ${what}`,
+    'restore this home from its backup, or have the other sites repair this share',
+    {},
+    cause,
+  )
+
+const decoded = <T>(decode: () => T): T => {
+  try {
+    return decode()
+  } catch (error) {
+    throw error instanceof DecodeError ? refused('it is damaged', error) : error
+  }
+}
+
+/**
+ * The share in an envelope whose hash is `expected`, as the epoch's record names it. Throws E_SHARD where a byte is
+ * another, and what the KMS throws.
+ */
+export const openShard = async (envelope: SealedShard, expected: Hash, keys: readonly KmsKey[]): Promise<Secret> => {
+  if (envelopeHash(envelope) !== expected) throw refused('it is not the one that the record names')
+  const { core, slots } = envelope
+  decoded(() => shardCoreCodec.decode(core))
+  const [slot, ...more] = decoded(() => shardSlotsCodec.decode(slots))
+  const { salt, commitment, sealed } = decoded(() => shardCiphertextCodec.decode(envelope.ciphertext))
+  if (slot === undefined || more.length > 0) throw refused('one-key sealing has one slot')
+  const kms = keys.find((key) => key.ref.provider === slot.provider)
+  if (kms === undefined)
+    throw new QuorateError(
+      'E_KMS_UNAVAILABLE',
+      `the shard is sealed under a key of ${slot.provider}, and site.yaml names none`,
+      'put that key back into site.yaml',
+    )
+  const { provider, key, version, wrapped } = slot
+  const piece = await kms.unwrap({ provider, key, version, ciphertext: wrapped }, slotContext(core, 1))
+  try {
+    if (piece.length !== DATA_KEY || !equal(slotCommitment(core, 1, piece), slot.commitment))
+      throw refused('the KMS returned another piece than was wrapped')
+    const binding = bindingOf(core, slots)
+    const derived = derive(piece, salt, binding)
+    try {
+      if (!equal(derived.commitment, commitment)) throw refused('its key commitment does not hold')
+      const share = openAead(derived.key, derived.nonce, sealed, binding)
+      if (share === undefined) throw refused('its ciphertext was changed')
+      return new Secret(share)
+    } finally {
+      derived.wipe()
+    }
+  } finally {
+    piece.wipe()
+  }
+}

@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest'
+import type { Hash, Index } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { envelopeHash, type SealedShard, type ShardCore } from '../../src/records/envelope.ts'
+import { type Outcome, outcomeCodec } from '../../src/records/outcome.ts'
+import { sealShard } from '../../src/shards/seal.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { memoryKms } from '../support/kms.ts'
+import { memoryDisk } from '../support/memory-disk.ts'
+import { seededRandom } from '../support/random.ts'
+import { PowerLoss, seeded, simDisk } from '../support/sim-disk.ts'
+
+const made = (attempt: string): Outcome => ({
+  ceremony: 'aa'.repeat(32) as Hash,
+  attempt: attempt.repeat(32) as Hash,
+  transcript: 'cc'.repeat(32) as Hash,
+  protocol: 'frost-ed25519',
+  threshold: 2,
+  publicKey: 'dd'.repeat(32),
+  verifyingShares: ['cd'.repeat(32), 'ce'.repeat(32), 'cf'.repeat(32)],
+  base: null,
+})
+const first = made('01')
+const key = hashOf(outcomeCodec.encode(first))
+const second = hashOf(outcomeCodec.encode(made('02')))
+const kms = memoryKms()
+const share = new Uint8Array(32).fill(3)
+
+const core = (outcome: Hash, epoch = 1): ShardCore => ({
+  kind: 'keygen',
+  key,
+  protocol: 'frost-ed25519',
+  epoch,
+  index: 1 as Index,
+  threshold: 2,
+  sites: 3,
+  verifyingShare: 'cd'.repeat(32),
+  outcome,
+  jurisdiction: 'EU',
+  access: 'one-key',
+})
+const seal = (outcome = key, epoch = 1, seed = 'store'): Promise<SealedShard> =>
+  sealShard({
+    core: core(outcome, epoch),
+    share: new Secret(share.slice()),
+    keys: [kms],
+    random: seededRandom(`${seed} ${outcome}`),
+  })
+const recordOf = (sealed: SealedShard, outcome = key) => ({
+  outcome,
+  envelopes: [envelopeHash(sealed), '11'.repeat(32) as Hash, '22'.repeat(32) as Hash],
+})
+const votes = [utf8('{"a":1}'), utf8('{"b":2}')]
+
+describe('shard store', () => {
+  it('stages, reopens, keeps the record, installs and lists', async () => {
+    const disk = memoryDisk()
+    const store = shardStore(disk)
+    const sealed = await seal()
+    expect(await store.list()).toEqual([])
+    expect(await store.read(key, key)).toBeUndefined()
+    await store.stage(sealed)
+    expect((await store.reopen(key, key, envelopeHash(sealed), [kms])).reveal()).toEqual(share)
+    expect(await store.read(key, key)).toMatchObject({ state: 'staged', envelope: envelopeHash(sealed), votes: [] })
+    await store.keepRecord(key, first, recordOf(sealed))
+    await store.install(key, key, votes)
+    expect(await store.list()).toEqual([
+      {
+        key,
+        outcome: key,
+        state: 'installed',
+        core: core(key),
+        envelope: envelopeHash(sealed),
+        record: recordOf(sealed),
+        made: first,
+        votes,
+      },
+    ])
+    const folder = `keys/${key}/${key}`
+    expect([...disk.files.keys()].sort()).toEqual(
+      ['outcome', 'record', 'shard', 'slots', 'votes'].map((f) => `${folder}/${f}`),
+    )
+  })
+
+  it('takes the same again and never other bytes', async () => {
+    const store = shardStore(memoryDisk())
+    const sealed = await seal()
+    await store.stage(sealed)
+    await store.stage(sealed)
+    await expect(store.stage(await seal(key, 1, 'other'))).rejects.toMatchObject({ code: 'E_EXISTS' })
+    await store.keepRecord(key, first, recordOf(sealed))
+    await store.keepRecord(key, first, recordOf(sealed))
+    const another = { ...recordOf(sealed), envelopes: [envelopeHash(sealed), '33'.repeat(32) as Hash] }
+    await expect(store.keepRecord(key, first, another)).rejects.toMatchObject({ code: 'E_EXISTS' })
+    await store.install(key, key, votes)
+    await store.install(key, key, votes)
+    await expect(store.install(key, key, votes.slice(1))).rejects.toMatchObject({ code: 'E_EXISTS' })
+  })
+
+  it('installs nothing without shard and record, and keeps no record of another envelope', async () => {
+    const store = shardStore(memoryDisk())
+    const sealed = await seal()
+    await expect(store.keepRecord(key, first, recordOf(sealed))).rejects.toMatchObject({ code: 'E_SHARD' })
+    await expect(store.install(key, key, votes)).rejects.toMatchObject({ code: 'E_SHARD' })
+    await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
+    await store.stage(sealed)
+    await expect(store.install(key, key, votes)).rejects.toThrow(/after its record/)
+    await expect(store.keepRecord(key, first, recordOf(sealed, second))).rejects.toMatchObject({ code: 'E_SHARD' })
+    const foreign = { outcome: key, envelopes: ['11'.repeat(32), '22'.repeat(32)] as Hash[] }
+    await expect(store.keepRecord(key, first, foreign)).rejects.toMatchObject({ code: 'E_SHARD' })
+    await store.keepRecord(key, first, recordOf(sealed))
+    await expect(store.install(key, key, [utf8('a\nb'), utf8('')])).rejects.toThrow()
+  })
+
+  it('drops what was staged, and never what is installed', async () => {
+    const disk = memoryDisk()
+    const store = shardStore(disk)
+    const [one, next] = [await seal(), await seal(second, 2)]
+    await store.stage(one)
+    await store.keepRecord(key, first, recordOf(one))
+    await store.install(key, key, votes)
+    await store.stage(next)
+    expect((await store.list()).map((one) => [one.core.epoch, one.state])).toEqual([
+      [1, 'installed'],
+      [2, 'staged'],
+    ])
+    await store.dropStaged(key, second)
+    await store.dropStaged(key, second)
+    expect(await store.list()).toHaveLength(1)
+    await expect(store.dropStaged(key, key)).rejects.toThrow(/retired/)
+    const lone = memoryDisk()
+    await shardStore(lone).stage(one)
+    await shardStore(lone).dropStaged(key, key)
+    expect(await lone.list('keys')).toEqual([])
+  })
+
+  it('names what is damaged, and opens nothing that was moved', async () => {
+    for (const file of ['shard', 'slots', 'outcome', 'record', 'votes']) {
+      const disk = memoryDisk()
+      const store = shardStore(disk)
+      const sealed = await seal()
+      await store.stage(sealed)
+      await store.keepRecord(key, first, recordOf(sealed))
+      await store.install(key, key, votes)
+      const path = `keys/${key}/${key}/${file}`
+      disk.files.set(path, (disk.files.get(path) as Uint8Array).slice(0, -1))
+      if (file !== 'slots') await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
+      if (file === 'shard' || file === 'slots')
+        await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
+    }
+    const disk = memoryDisk()
+    await shardStore(disk).stage(await seal())
+    for (const [path, bytes] of [...disk.files])
+      disk.files.set(path.replace(`${key}/${key}`, `${key}/${second}`), bytes)
+    await expect(shardStore(disk).read(key, second)).rejects.toMatchObject({ code: 'E_SHARD' })
+  })
+
+  it('is whole or absent after a crash at any step, and goes on from there', async () => {
+    const sealed = await seal()
+    const run = async (disk: ReturnType<typeof simDisk>): Promise<void> => {
+      const store = shardStore(disk)
+      await store.stage(sealed)
+      await store.keepRecord(key, first, recordOf(sealed))
+      await store.install(key, key, votes)
+    }
+    const count = simDisk()
+    await run(count)
+    for (let step = 0; step < count.operations; step++)
+      for (const seed of [1, 2, 3]) {
+        const disk = simDisk(seeded(seed * 1000 + step))
+        disk.crashAt(step)
+        await expect(run(disk)).rejects.toBeInstanceOf(PowerLoss)
+        disk.reboot()
+        const store = shardStore(disk)
+        const found = await store.read(key, key)
+        if (found !== undefined) expect(found.envelope).toBe(envelopeHash(sealed))
+        await run(disk)
+        expect((await store.read(key, key))?.state).toBe('installed')
+        disk.reboot()
+        expect((await store.reopen(key, key, envelopeHash(sealed), [kms])).reveal()).toEqual(share)
+        expect((await store.read(key, key))?.votes).toEqual(votes)
+      }
+  })
+
+  it('can be sealed anew where a crash left half a staging', async () => {
+    const disk = memoryDisk()
+    const [one, two] = [await seal(), await seal(key, 1, 'other')]
+    await shardStore(disk).stage(one)
+    disk.files.delete(`keys/${key}/${key}/shard`)
+    await shardStore(disk).stage(two)
+    expect((await shardStore(disk).read(key, key))?.envelope).toBe(envelopeHash(two))
+  })
+})
