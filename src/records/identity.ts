@@ -40,8 +40,6 @@ const noteSchema = v.strictObject({
   /** Readers keep the highest and never go back. */
   counter: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   at: instant,
-  /** Envelope of the certificate of the note key that signs this, base64: a reader needs nothing else. */
-  certificate: v.pipe(v.string(), v.maxLength(4096)),
   phase: line(32),
   /** DSSE envelopes of approvals that this member gave or carries, base64. */
   approvals: v.pipe(v.array(v.string()), v.maxLength(48)),

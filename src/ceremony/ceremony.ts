@@ -1,0 +1,195 @@
+import type { Checkpoint, Log } from '../audit/log.ts'
+import { toEnvelope } from '../identity/envelope.ts'
+import { limitedSigner } from '../identity/identity-key.ts'
+import { type JoinKeys, joinKeys } from '../identity/join-keys.ts'
+import type { Hash, SiteId } from '../lib/brand.ts'
+import { hashOf } from '../lib/hash.ts'
+import { type Hello, helloCodec } from '../records/attempt.ts'
+import { type Codec, DecodeError } from '../records/codec.ts'
+import type { CeremonyEventName, LedgerEventName, LogEvent } from '../records/event.ts'
+import { recordHash, type Signed, type Signer } from '../records/signed.ts'
+import { type Authority, type Member, ownSeat } from './authority.ts'
+import { type Admitted, Book } from './book.ts'
+import type { Progress } from './progress.ts'
+import type { Site } from './site.ts'
+import type { ObjectName } from './talk.ts'
+
+const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
+  certificate: 'certificate',
+  approval: 'approval',
+  attempt: 'attempt-signature',
+  staged: 'staged',
+  possession: 'possession',
+  'test-signature': 'test-signature',
+  ready: 'ready',
+  installed: 'installed',
+  result: 'result',
+  aborted: 'abort',
+}
+
+const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as ObjectName]))
+
+export interface JoinOptions {
+  readonly progress: (event: Progress) => void
+  /** Aborted when the operator stops; the reason is the error that ends the join. */
+  readonly signal: AbortSignal
+  /** Bytes that a sign ceremony signs. */
+  readonly message: Uint8Array | null
+  /** Preflight and gather, then leave. */
+  readonly check: boolean
+}
+
+const MESSAGE_TYPES = [
+  'hello/v1',
+  'attempt/v1',
+  'staged/v1',
+  'possession/v1',
+  'test-signature/v1',
+  'ready/v1',
+  'installed/v1',
+  'retired/v1',
+  'result/v1',
+  'aborted/v1',
+]
+
+/** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */
+export class Ceremony {
+  readonly site: Site
+  readonly authority: Authority
+  readonly seat: Member
+  readonly book: Book
+  readonly log: Log
+  readonly keys: JoinKeys
+  readonly signer: Signer
+  readonly options: JoinOptions
+  /** Attempts that this site has signed, in order. */
+  readonly attempts: Hash[] = []
+  #sequence = 0
+  #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
+
+  private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
+    this.site = site
+    this.authority = authority
+    this.seat = ownSeat(authority, site.home.identity)
+    this.book = new Book(authority, site.machine.clock)
+    this.log = log
+    this.keys = keys
+    this.signer = limitedSigner(this.seat.name, keys.message.raw, MESSAGE_TYPES)
+    this.options = options
+  }
+
+  /** Opens the log, takes back what it holds, and makes this join's keys. */
+  static async open(site: Site, authority: Authority, options: JoinOptions): Promise<Ceremony> {
+    const log = await site.ceremonyLog(authority.hash)
+    const { deadlines, window } = authority.definition
+    const expires = Math.max(Date.parse(window.closes), site.machine.clock.now()) + deadlines.gather * 1000
+    const keys = await joinKeys(site.identityKey, authority.hash, expires, site.machine.random)
+    const ceremony = new Ceremony(site, authority, log, keys, options)
+    ceremony.#replay()
+    return ceremony
+  }
+
+  get closed(): boolean {
+    return this.events('closing').length > 0
+  }
+
+  events(what: CeremonyEventName): readonly LogEvent[] {
+    return [...this.log.replay()].filter((event) => event.what === what)
+  }
+
+  #replay(): void {
+    for (const event of this.log.replay()) {
+      const body = event.object === null ? undefined : this.log.body(event.object)
+      if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
+      const name = event.what === 'joined' ? 'certificate' : objectOf.get(event.what as CeremonyEventName)
+      if (name === undefined || body === undefined) continue
+      try {
+        this.book.admit(name, body, null)
+      } catch (error) {
+        // A log is this site's own word; a record in it that no longer verifies is of no use to the run.
+        if (!(error instanceof DecodeError)) throw error
+      }
+    }
+  }
+
+  /** Appends to the ceremony log; not durable before a barrier. */
+  note(what: CeremonyEventName, body?: Uint8Array, site: SiteId | null = null, object?: Hash): void {
+    this.log.append(
+      {
+        at: this.site.machine.clock.now(),
+        what,
+        ceremony: this.authority.hash,
+        site,
+        object: body === undefined ? (object ?? null) : hashOf(body),
+      },
+      body,
+    )
+  }
+
+  noteLedger(what: LedgerEventName, object: Hash | null = null, body?: Uint8Array, site: SiteId | null = null): void {
+    this.site.ledger.append(
+      {
+        at: this.site.machine.clock.now(),
+        what,
+        ceremony: this.authority.hash,
+        site,
+        object: body === undefined ? object : hashOf(body),
+      },
+      body,
+    )
+  }
+
+  /** Both logs durable, before anything that depends on them leaves this site. */
+  async barrier(): Promise<Checkpoint> {
+    const [checkpoint] = await Promise.all([this.log.barrier(), this.site.ledger.barrier()])
+    return checkpoint
+  }
+
+  /** Gives the room's way out to peers; what was said before is sent on connecting. */
+  attach(send: (name: ObjectName, bytes: Uint8Array) => void): void {
+    this.#send = send
+  }
+
+  /** Takes in a record, logs it where it is to be kept. */
+  take(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
+    const admitted = this.book.admit(name, bytes, from)
+    const event = admitted?.logged === true && !this.closed ? eventOf[name] : undefined
+    if (admitted !== undefined && event !== undefined) this.note(event, bytes, admitted.site)
+    return admitted
+  }
+
+  /** Signs a record of this site, takes it in, and (unless told to wait) tells all peers. */
+  async say<T>(name: ObjectName, codec: Codec<T>, value: T): Promise<Signed<T>> {
+    const signed = await this.signer.sign(codec, value)
+    const bytes = toEnvelope(signed)
+    this.take(name, bytes, this.seat.name)
+    if (name === 'ready' || name === 'staged' || name === 'attempt' || name === 'result' || name === 'installed')
+      await this.barrier()
+    this.#send?.(name, bytes)
+    return signed
+  }
+
+  /** A new hello: the old one stands in an attempt, or what it says has changed. */
+  async hello(facts: Pick<Hello, 'epoch' | 'result' | 'check'>): Promise<Hash> {
+    const { ledger, machine } = this.site
+    const head = ledger.head
+    if (head === undefined) throw new Error('a ledger without a barrier')
+    const signed = await this.say('hello', helloCodec, {
+      ceremony: this.authority.hash,
+      site: this.seat.name,
+      nonce: Buffer.from(machine.random(16)).toString('hex'),
+      sequence: ++this.#sequence,
+      certificate: recordHash(this.keys.message.certificate),
+      approvals: [...this.book.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
+      evidence: [...this.book.blames.keys()].sort(),
+      ledger: { size: head.size, root: head.root, checkpoint: hashOf(new TextEncoder().encode(head.note)) },
+      votes: [...this.book.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
+      lastAttempt: this.attempts.at(-1) ?? null,
+      attempts: this.attempts.length,
+      clock: machine.clock.now(),
+      build: machine.build,
+      ...facts,
+    })
+    return recordHash(signed)
+  }
+}

@@ -1,0 +1,326 @@
+import type { Hash, SiteId } from '../lib/brand.ts'
+import { toHex } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Mailbox, Rounds } from '../mpc/mailbox.ts'
+import { loadProtocols, type Protocols } from '../mpc/registry.ts'
+import type { KeygenDefinition } from '../records/definition.ts'
+import {
+  type EpochRecord,
+  installedCodec,
+  type Outcome,
+  outcomeCodec,
+  readyCodec,
+  recordCodec,
+  stagedCodec,
+} from '../records/outcome.ts'
+import { sealShard } from '../shards/seal.ts'
+import type { HeldAttempt } from './book.ts'
+import type { Ceremony } from './ceremony.ts'
+import { hedged, proveRecord, unproven } from './prove.ts'
+import { type Session, SilenceError } from './session.ts'
+
+/** The record that this site voted for, or will: the outcome it names and its own bytes. */
+export interface Voted {
+  readonly outcome: Outcome
+  readonly record: EpochRecord
+  readonly hash: Hash
+}
+
+/** Run, stage, prove, vote: ends when this site's ready vote is durable and said. */
+export const runKeygen = async (ceremony: Ceremony, session: Session, attempt: HeldAttempt): Promise<Voted> => {
+  const definition = ceremony.authority.definition as KeygenDefinition
+  const protocols = await loadProtocols(definition.protocol)
+  await dropOlder(ceremony)
+  const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
+  const input = { threshold: definition.threshold, parties: definition.sites.length }
+  const made = await protocols.keygen.run(box, input, { random: hedged(ceremony, attempt.hash, protocols.keygen.id) })
+  const outcome: Outcome = {
+    ceremony: ceremony.authority.hash,
+    attempt: attempt.hash,
+    transcript: session.transcript(),
+    protocol: definition.protocol,
+    threshold: definition.threshold,
+    publicKey: toHex(made.publicKey),
+    verifyingShares: made.verifyingShares.map(toHex),
+    base: null,
+  }
+  ceremony.note('transcript', undefined, null, outcome.transcript)
+  const { share, envelope } = await stage(ceremony, outcome, made.share)
+  try {
+    const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)
+    const voted = recordOf(outcome, staged)
+    ceremony.note('record', recordCodec.encode(voted.record))
+    await proveRecord(ceremony, protocols, box as unknown as Mailbox<Rounds>, outcome, voted.hash, share)
+    await everyProven(ceremony, session, protocols, voted)
+    await vote(ceremony, voted)
+    return voted
+  } finally {
+    share.wipe()
+  }
+}
+
+/** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
+const dropOlder = async (ceremony: Ceremony): Promise<void> => {
+  for (const event of ceremony.events('outcome'))
+    if (event.object !== null) await ceremony.site.shards.dropStaged(event.object, event.object)
+}
+
+/** Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs. */
+const stage = async (
+  ceremony: Ceremony,
+  outcome: Outcome,
+  share: Secret,
+): Promise<{ share: Secret; envelope: Hash }> => {
+  const { site, seat, authority } = ceremony
+  const bytes = outcomeCodec.encode(outcome)
+  const hash = hashOf(bytes)
+  ceremony.note('outcome', bytes)
+  const keys = await Promise.all(seat.entry.kms.slice(0, 1).map((slot) => site.kms(slot)))
+  const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
+  const sealed = await sealShard({
+    core: {
+      kind: 'keygen',
+      key: hash,
+      protocol: outcome.protocol,
+      epoch: 1,
+      index: seat.index,
+      threshold: outcome.threshold,
+      sites: authority.roster.length,
+      verifyingShare,
+      outcome: hash,
+      jurisdiction: seat.entry.jurisdiction,
+      access: 'one-key',
+    },
+    share,
+    keys,
+    random: hedged(ceremony, hash, 'sealing'),
+  })
+  share.wipe()
+  await site.shards.stage(sealed)
+  const envelope = (await site.shards.read(hash, hash))?.envelope
+  if (envelope === undefined)
+    throw new QuorateError(
+      'E_DISK',
+      'the sealed shard is not there after it was written',
+      'check this machine’s disk, then run join again',
+    )
+  const reopened = await site.shards.reopen(hash, hash, envelope, keys)
+  ceremony.noteLedger('staged', envelope)
+  await ceremony.say('staged', stagedCodec, {
+    ceremony: authority.hash,
+    attempt: outcome.attempt,
+    site: seat.name,
+    index: seat.index,
+    outcome: hash,
+    envelope,
+  })
+  return { share: reopened, envelope }
+}
+
+const everyStaged = async (
+  ceremony: Ceremony,
+  session: Session,
+  attempt: HeldAttempt,
+  outcome: Outcome,
+  own: Hash,
+): Promise<readonly Hash[]> => {
+  const { book, authority, options, seat } = ceremony
+  const total = authority.roster.length
+  const expected = hashOf(outcomeCodec.encode(outcome))
+  const look = () => {
+    const staged = book.staged.get(attempt.hash)
+    const missing = authority.roster.filter((member) => staged?.has(member.name) !== true).map((member) => member.name)
+    options.progress({ phase: 'step', step: 'staged', got: total - missing.length, total, waiting: missing })
+    return missing.length === 0 ? staged : undefined
+  }
+  const staged = await wait(ceremony, session, 'staged', look, () =>
+    authority.roster.filter((m) => book.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
+  )
+  const others = authority.roster.filter((member) => staged.get(member.name)?.signed.value.outcome !== expected)
+  if (others.length > 0)
+    throw new QuorateError(
+      'E_PEER_DISAGREES',
+      `${others.map((member) => member.name).join(', ')} staged another outcome than the messages give`,
+      'no key was made; compare the builds of the sites before you run again',
+      { sites: others.map((member) => member.name) },
+    )
+  const envelopes = authority.roster.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
+  if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
+  return envelopes
+}
+
+const recordOf = (outcome: Outcome, envelopes: readonly Hash[]): Voted => {
+  const record: EpochRecord = { outcome: hashOf(outcomeCodec.encode(outcome)), envelopes: [...envelopes] }
+  return { outcome, record, hash: hashOf(recordCodec.encode(record)) }
+}
+
+const everyProven = async (ceremony: Ceremony, session: Session, protocols: Protocols, voted: Voted): Promise<void> => {
+  const { book, options, authority } = ceremony
+  const total = authority.roster.length
+  const proven = () => {
+    const count = book.possessions.get(voted.hash)?.size ?? 0
+    if (count < total) {
+      const waiting = authority.roster.filter((member) => book.possessions.get(voted.hash)?.has(member.name) !== true)
+      options.progress({
+        phase: 'step',
+        step: 'proven',
+        got: count,
+        total,
+        waiting: waiting.map((member) => member.name),
+      })
+      return undefined
+    }
+    const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
+    const invalid = missing.filter((name) => authority.member(name as SiteId) !== undefined)
+    if (invalid.length > 0)
+      throw new QuorateError(
+        'E_PEER_PROOF_INVALID',
+        `${invalid.join(', ')} did not prove the share that it sealed`,
+        'no key was made; check that site’s build and KMS before you run again',
+        { sites: invalid },
+      )
+    return missing.length === 0 ? true : undefined
+  }
+  await wait(
+    ceremony,
+    session,
+    'proofs',
+    proven,
+    () => unproven(ceremony, protocols, voted.outcome, voted.hash) as SiteId[],
+  )
+  options.progress({ phase: 'step', step: 'proven', got: total, total, waiting: [] })
+}
+
+const wait = async <T>(
+  ceremony: Ceremony,
+  session: Session,
+  what: string,
+  look: () => T | undefined,
+  missing: () => readonly SiteId[],
+): Promise<T> => {
+  const ms = ceremony.authority.definition.deadlines.round * 1000
+  const found = await ceremony.book.until(look, ms, session.signal)
+  if (found === undefined) throw new SilenceError(missing(), what)
+  return found
+}
+
+/** The one vote that this site gives under this definition, for ever: from here there is no way back. */
+const vote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
+  const { site, seat, authority } = ceremony
+  const before = ceremony.book.ready.get(seat.name)
+  if (before !== undefined && before.signed.value.record !== voted.hash)
+    throw new Error('a second vote under one definition')
+  await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
+  ceremony.noteLedger('ready', voted.hash)
+  await ceremony.say('ready', readyCodec, { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null })
+}
+
+/** The record that this site voted for before it stopped; undefined where it has not voted. */
+export const votedBefore = async (ceremony: Ceremony): Promise<Voted | undefined> => {
+  const own = ceremony.book.ready.get(ceremony.seat.name)
+  return own === undefined ? undefined : stagedRecord(ceremony, own.signed.value.record)
+}
+
+/** The record behind a vote, where this site staged its shard for it and holds all that the vote rests on. */
+const stagedRecord = async (ceremony: Ceremony, hash: Hash): Promise<Voted | undefined> => {
+  for (const event of ceremony.events('outcome')) {
+    const bytes = event.object === null ? undefined : ceremony.log.body(event.object)
+    if (bytes === undefined) continue
+    const outcome = outcomeCodec.decode(bytes)
+    const staged = ceremony.book.staged.get(outcome.attempt)
+    const envelopes = ceremony.authority.roster.map((member) => staged?.get(member.name)?.signed.value)
+    if (envelopes.some((one) => one === undefined || one.outcome !== event.object)) continue
+    const voted = recordOf(
+      outcome,
+      envelopes.map((one) => one?.envelope as Hash),
+    )
+    if (voted.hash === hash) return voted
+  }
+  return undefined
+}
+
+/**
+ * A vote of another site for a record whose shard this site staged: it checks the rest and votes too, and no attempt
+ * runs. Undefined where there is none, or where something that the vote rests on is missing.
+ */
+export const followVote = async (ceremony: Ceremony): Promise<Voted | undefined> => {
+  const protocols = await loadProtocols(ceremony.authority.definition.protocol)
+  for (const { signed } of ceremony.book.ready.values()) {
+    const voted = await stagedRecord(ceremony, signed.value.record)
+    if (voted === undefined || unproven(ceremony, protocols, voted.outcome, voted.hash).length > 0) continue
+    ceremony.note('record', recordCodec.encode(voted.record))
+    await vote(ceremony, voted)
+    return voted
+  }
+  return undefined
+}
+
+/** Waits for all votes, installs the epoch, and waits for the receipts that `close` needs. */
+export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
+  const { book, authority, site, seat, options } = ceremony
+  const total = authority.roster.length
+  const ms = authority.definition.deadlines.close * 1000
+  const votes = () =>
+    authority.roster.filter((member) => book.ready.get(member.name)?.signed.value.record === voted.hash)
+  const report = (step: 'ready' | 'installed', got: readonly { name: SiteId }[]) =>
+    options.progress({
+      phase: 'step',
+      step,
+      got: got.length,
+      total,
+      waiting: authority.roster.filter((m) => !got.some((one) => one.name === m.name)).map((m) => m.name),
+    })
+  const all = await book.until(
+    () => {
+      report('ready', votes())
+      return votes().length === total ? true : undefined
+    },
+    ms,
+    options.signal,
+  )
+  if (all === undefined)
+    throw notFinished(
+      'ready',
+      votes().map((m) => m.name),
+      authority.roster.map((m) => m.name),
+    )
+  if (book.installed.get(seat.name) === undefined) {
+    await site.shards.install(
+      voted.record.outcome,
+      voted.record.outcome,
+      authority.roster.map((member) => book.ready.get(member.name)?.envelope as Uint8Array),
+    )
+    ceremony.note('ready-set', undefined, null, voted.hash)
+    ceremony.noteLedger('installed', voted.hash)
+    await ceremony.say('installed', installedCodec, { ceremony: authority.hash, site: seat.name, record: voted.hash })
+  }
+  const receipts = () =>
+    authority.roster.filter((member) => book.installed.get(member.name)?.signed.value.record === voted.hash)
+  await book.until(
+    () => {
+      report('installed', receipts())
+      return receipts().length === total ? true : undefined
+    },
+    ms,
+    options.signal,
+  )
+  const needed = Math.min(total, 2 * authority.definition.threshold - 1)
+  if (receipts().length < needed)
+    throw notFinished(
+      'installed',
+      receipts().map((m) => m.name),
+      authority.roster.map((m) => m.name),
+    )
+}
+
+const notFinished = (step: string, got: readonly SiteId[], all: readonly SiteId[]): QuorateError => {
+  const waiting = all.filter((name) => !got.includes(name))
+  return new QuorateError(
+    'E_NOT_FINISHED',
+    `${step} ${got.length} of ${all.length}, waiting: ${waiting.join(', ')}`,
+    `their operators run join again; then run it here again too. This site’s part is safe on its disk`,
+    { step, got, waiting },
+  )
+}

@@ -1,0 +1,33 @@
+import type { SiteId } from '../lib/brand.ts'
+
+/** What a run tells while it runs; rendered as lines or as JSON events. */
+export type Progress =
+  | {
+      readonly phase: 'join'
+      readonly ceremony: string
+      readonly kind: string
+      readonly name: string
+      readonly site: SiteId
+      readonly index: number
+      readonly of: number
+    }
+  | { readonly phase: 'preflight'; readonly checks: readonly string[] }
+  | { readonly phase: 'gather'; readonly site: SiteId; readonly state: string; readonly waiting: string | null }
+  | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
+  | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
+  | {
+      readonly phase: 'round'
+      readonly round: string
+      readonly place: number
+      readonly of: number
+      readonly got: number
+      readonly total: number
+      readonly waiting: readonly SiteId[]
+    }
+  | {
+      readonly phase: 'step'
+      readonly step: 'staged' | 'proven' | 'ready' | 'installed' | 'signed' | 'closed'
+      readonly got: number
+      readonly total: number
+      readonly waiting: readonly SiteId[]
+    }
