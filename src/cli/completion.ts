@@ -95,7 +95,7 @@ const zshText = (text: string): string => text.replace(/[[\]:\\]/g, '\\$&').repl
 
 export const zshCompletion = (
   commands: readonly Command.Loadable[],
-  topics: readonly { readonly name: string; readonly description?: string }[],
+  topics: readonly { readonly name: string; readonly description?: string | undefined }[],
 ): string => {
   const all = entries(commands)
   const summaries = new Map([
