@@ -150,17 +150,19 @@ export const decodeYaml = async <T>(
   if (found !== type) return refuse(['type'], lines.get('type'), `expected ${type}`)
   const result = v.safeParse(schema, fields, { abortEarly: true, abortPipeEarly: true })
   if (result.success) return result.output
-  const issue = result.issues[0]
+  // A misspelt key is also a missing one: the misspelling is what helps.
+  const all = v.safeParse(schema, fields).issues ?? result.issues
+  const issue = all.find((one) => expectation(one) === 'unknown key') ?? result.issues[0]
   const path = (issue.path ?? []).map((item) => (typeof item.key === 'number' ? item.key : String(item.key)))
   let known = path
   while (known.length > 0 && !lines.has(pathText(known))) known = known.slice(0, -1)
-  return refuse(path, lines.get(pathText(known)), expectation(issue))
+  return refuse(path, known.length === 0 ? undefined : lines.get(pathText(known)), expectation(issue))
 }
 
 /** Plain where every YAML reader takes it for the same text, else in quotes as JSON has them. */
 const scalarText = (value: unknown): string => {
   if (typeof value !== 'string') return JSON.stringify(value)
-  const plain = /^[A-Za-z][A-Za-z0-9_./:@+-]*[A-Za-z0-9]$/.test(value) || /^[a-z]$/.test(value)
+  const plain = /^[A-Za-z/](?:[A-Za-z0-9_./@+-]|[: ](?=[A-Za-z0-9/]))*$/.test(value)
   const other = /^(?:y|n|yes|no|on|off|true|false|null|[0-9a-f]{16,})$/i.test(value)
   return plain && !other ? value : JSON.stringify(value)
 }
@@ -178,7 +180,8 @@ const block = (value: unknown, path: Path, comments: Comments): readonly string[
     const lead = typeof key === 'number' ? '-' : `${key}:`
     const above = (comments[pathText(at)] ?? '').split('\n').filter((text) => text !== '')
     const nested = typeof inner === 'object' && inner !== null ? block(inner, at, comments) : undefined
-    const lines = above.map((text) => `# ${text}`)
+    const gap = path.length === 0 && above.length > 0 && key !== 'type' ? [''] : []
+    const lines = [...gap, ...above.map((text) => `# ${text}`)]
     if (nested === undefined) return [...lines, `${lead} ${scalarText(inner)}`]
     if (nested.length === 0) return [...lines, `${lead} ${Array.isArray(inner) ? '[]' : '{}'}`]
     if (!list) return [...lines, lead, ...nested.map((text) => `  ${text}`)]

@@ -1,0 +1,35 @@
+import type { Hash, Time } from '../../src/lib/brand.ts'
+import type { KeygenDefinition, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
+import { memoryHome } from './home.ts'
+
+export const siteEntries = (names: readonly string[] = ['eu', 'us', 'ap']): Promise<SiteEntry[]> =>
+  Promise.all(names.map(async (name) => (await memoryHome(name)).home.card()))
+
+/** A 2-of-3 keygen of the homes that `memoryHome` makes; open for all of 2026 and 2027. */
+export const keygenDefinition = async (changes: Partial<KeygenDefinition> = {}): Promise<KeygenDefinition> => ({
+  kind: 'keygen',
+  name: 'treasury',
+  nonce: '000102030405060708090a0b0c0d0e0f',
+  protocol: 'frost-ed25519',
+  threshold: 2,
+  sites: await siteEntries(),
+  approvers: [],
+  sealing: 'one-key',
+  relays: [{ url: 'wss://relay.example', identity: null }],
+  window: { opens: '2026-01-01T00:00:00Z' as Time, closes: '2027-12-31T23:59:59Z' as Time },
+  attempts: 5,
+  deadlines: { gather: 900, proposal: 5, round: 20, close: 60 },
+  base: null,
+  ...changes,
+})
+
+export const signDefinition = async (changes: Partial<SignDefinition> = {}): Promise<SignDefinition> => ({
+  ...(await keygenDefinition()),
+  kind: 'sign',
+  name: 'payment',
+  key: 'ab'.repeat(32) as Hash,
+  base: 'cd'.repeat(32) as Hash,
+  message: { form: 'file', name: 'payment.txt', size: 5, sha256: 'ef'.repeat(32) as Hash },
+  signers: 'any',
+  ...changes,
+})
