@@ -60,11 +60,11 @@ const parseFault = (error: OclifError): QuorateError | undefined => {
   const unknown = error.parse?.output?.nonExistentFlags?.[0]
   if (unknown !== undefined) return unknownFlag(unknown, Object.keys(error.parse?.input?.flags ?? {}))
   if (error.constructor.name === 'UnexpectedArgsError') return usage('a value stands where only flags are taken')
-  const option = /^Expected --(\S+?)=[\s\S]* to be one of: ([\s\S]*)$/.exec(error.message)
+  const option = /^Expected --(\S+?)=[\s\S]* to be one of: (.*)/.exec(error.message)
   if (option !== null) return usage(`--${option[1]} takes one of ${option[2]}`)
   const missing = [...error.message.matchAll(/Missing required flag (\S+)/g)].map((match) => `--${match[1]}`)
   if (missing.length > 0) return usage(`missing ${missing.join(', ')}`)
-  const flag = /^Flag (--\S+) (can only be specified once|expects .*)$/s.exec(error.message)
+  const flag = /^Flag (--\S+) (can only be specified once|expects .*)/.exec(error.message)
   if (flag !== null) return usage(`${flag[1]} ${flag[2]}`)
   const relation = withoutValues(error)
   if (relation !== undefined) return usage(relation)
@@ -82,7 +82,11 @@ const unknownFlag = (typed: string, known: readonly string[]): QuorateError => {
 
 /** oclif's words about flags that exclude or need each other, without the values that it puts into them. */
 const withoutValues = (error: OclifError): string | undefined => {
-  let text = error.message.split('\n').slice(1).join('; ')
+  let text = error.message
+    .replace(/\n?See more help with --help$/, '')
+    .split('\n')
+    .slice(1)
+    .join('; ')
   for (const [name, value] of Object.entries(error.parse?.output?.flags ?? {}))
     text = text.replaceAll(`--${name}=${String(value)}`, `--${name}`)
   text = stripVTControlCharacters(text).replace(/\s+/g, ' ').trim()
