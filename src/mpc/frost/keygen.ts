@@ -106,14 +106,14 @@ export const proveKnowledge = (
 ): Uint8Array => {
   const { group, evenY } = suite
   const { field } = group
-  let k = randomScalar(field, random)
-  let nonce = group.encode(group.timesBase(k))
-  if (evenY && hasOddY(nonce)) {
-    k = field.subtract(field.fromNumber(0), k)
-    nonce = concat(Uint8Array.of(2), xOnly(nonce))
-  }
+  const drawn = randomScalar(field, random)
+  const encoded = group.encode(group.timesBase(drawn))
+  const odd = evenY && hasOddY(encoded)
+  const k = odd ? field.subtract(field.fromNumber(0), drawn) : drawn
+  const nonce = odd ? concat(Uint8Array.of(2), xOnly(encoded)) : encoded
   const challenge = knowledgeChallenge(suite, dealer, constant, nonce)
   const proof = encodeSignature(suite, nonce, field.add(k, field.multiply(challenge, secret)))
+  field.wipe(drawn)
   field.wipe(k)
   return proof
 }

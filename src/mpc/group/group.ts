@@ -34,6 +34,8 @@ export interface ScalarField {
  * secret scalars go only there.
  */
 export interface Group {
+  /** What does the arithmetic, for benchmarks and support. */
+  readonly backend: string
   readonly field: ScalarField
   /** Length of an encoded element. */
   readonly bytes: number

@@ -46,6 +46,7 @@ const nobleGroup = <P extends CurvePoint<unknown, P>>(
   }
   const size = Point.BASE.toBytes().length
   return {
+    backend: 'noble',
     field: nobleField(field),
     bytes: size,
     timesBase: (k) => element(Point.BASE.multiply(integer(k))),
