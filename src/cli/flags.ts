@@ -25,6 +25,12 @@ export const passphraseFileFlag = Flags.string({
   helpValue: 'FILE',
 })
 
+export const kmsPassphraseFileFlag = Flags.string({
+  summary: 'file with the passphrase of a local KMS key that has one',
+  env: 'QUORATE_KMS_PASSPHRASE_FILE',
+  helpValue: 'FILE',
+})
+
 export const definitionFlag = Flags.string({
   summary: 'the ceremony definition (YAML)',
   required: true,

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { equal, utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
-import { askHidden } from './ask.ts'
+import { askHidden, canAsk } from './ask.ts'
 
 const LIMIT = 4096
 const HINT = 'give --passphrase-file with a file, - for stdin, or /dev/fd/N'
@@ -29,6 +29,38 @@ export const readPassphrase = async (source: PassphraseSource): Promise<Secret> 
   }
   return new Secret(first)
 }
+
+interface PassphraseFlags {
+  readonly 'passphrase-file'?: string | undefined
+  readonly 'no-input': boolean
+}
+
+/** Of a home that is there; asked for only when something needs it. */
+export const passphraseAsked = (flags: PassphraseFlags) => (): Promise<Secret> =>
+  readPassphrase({
+    file: flags['passphrase-file'],
+    noInput: flags['no-input'],
+    message: 'Passphrase of this home:',
+  })
+
+/** Of a new home, asked twice; undefined only where the operator said that there is to be none. */
+export const newPassphrase = async (
+  flags: PassphraseFlags & { readonly 'no-passphrase': boolean },
+): Promise<Secret | undefined> => {
+  if (flags['no-passphrase']) return undefined
+  if (flags['passphrase-file'] === undefined && !canAsk(flags['no-input']))
+    throw new QuorateError(
+      'E_NO_TERMINAL',
+      'a new home needs a passphrase, and there is no terminal to ask for it',
+      'give --passphrase-file, or --no-passphrase to leave the identity key open on this disk',
+    )
+  const message = 'New passphrase for this home:'
+  return readPassphrase({ file: flags['passphrase-file'], noInput: flags['no-input'], message, confirm: true })
+}
+
+/** A passphrase that only ever comes from a file; undefined where none was named. */
+export const passphraseFile = (file: string | undefined): (() => Promise<Secret>) | undefined =>
+  file === undefined ? undefined : () => fromFile(file)
 
 const fromFile = async (file: string): Promise<Secret> => {
   const bytes = file === '-' ? await read(0) : await fromPath(file)

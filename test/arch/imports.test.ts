@@ -49,6 +49,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(parts.map((part) => [part, ['records', 'lib']])),
   ceremony: [...parts, 'records', 'lib'],
   site: ['ceremony', 'host', ...parts, 'records', 'lib'],
+  setup: ['host', 'identity', 'kms', 'records', 'lib'],
   cli: ['lib'],
   commands: ['cli'],
 }
@@ -73,7 +74,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   chalk: ['cli/term.ts'],
   '@inquirer/prompts': ['cli/ask.ts'],
   ws: ['transport/'],
-  valibot: ['records/', 'identity/', 'shards/', 'audit/', 'transport/', 'ceremony/', 'kms/', 'mpc/'],
+  valibot: ['setup.ts', 'records/', 'identity/', 'shards/', 'audit/', 'transport/', 'ceremony/', 'kms/', 'mpc/'],
   yaml: ['records/yaml.ts'],
   cborg: ['lib/cbor.ts'],
   canonicalize: ['lib/canonical.ts'],
@@ -83,6 +84,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@noble/hashes': ['mpc/', 'identity/', 'transport/', 'lib/', 'kms/', 'shards/'],
   '@noble/ciphers': ['transport/', 'shards/', 'kms/', 'lib/', 'identity/'],
   '@noble/post-quantum': ['transport/'],
+  'libsodium-wrappers-sumo': ['mpc/group/'],
+  'tiny-secp256k1': ['mpc/group/'],
 }
 
 describe('imports', () => {

@@ -106,8 +106,8 @@ export const replay = async (text: string, work: string): Promise<void> => {
       )
       continue
     }
-    const [command = '', input] = step.head.replaceAll('$WORK', work).split(' < ')
-    const typed = words(command)
+    const [command = '', input] = step.head.split(' < ')
+    const typed = words(command).map((word) => word.replaceAll('$WORK', work))
     if (typed.shift() !== '$') throw new Error(`line ${step.line}: neither a command nor a file`)
     const env: Record<string, string> = { HOME: work }
     while (typed[0] !== undefined && /^[A-Z_]+=/.test(typed[0])) {

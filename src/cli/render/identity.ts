@@ -1,0 +1,51 @@
+import type { HomeMade, HomeShown } from '../../setup.ts'
+import type { Line, Lines } from '../term.ts'
+
+const homeLines = (home: HomeShown): Line[] => [
+  { label: 'home', text: home.home },
+  { label: home.role, text: home.name },
+  { label: 'identity', text: home.identity, tone: 'strong' },
+  {
+    label: 'passphrase',
+    text: home.locked ? 'set' : 'none',
+    note: home.locked ? '' : `whoever reads this disk can act as this ${home.role}`,
+    noteTone: 'warn',
+  },
+]
+
+const cardLines = ({ card }: HomeShown): Line[] =>
+  card === null
+    ? []
+    : [
+        ...card.stores.map((store) => ({ label: 'store', text: store })),
+        { label: 'law', text: card.jurisdiction },
+        {
+          label: 'control',
+          text: [card.control.organisation, card.control.account, card.control.administrator].join(' / '),
+        },
+      ]
+
+const protection = (provider: string): string => (provider === 'local' ? 'local: no hardware protection' : '')
+
+export const identityView = (home: HomeShown): Lines => [
+  ...homeLines(home),
+  ...(home.card?.kms ?? []).map(({ provider, key }) => ({
+    label: 'kms',
+    text: `${provider}:${key}`,
+    note: protection(provider),
+  })),
+  ...cardLines(home),
+]
+
+export const createdView = (home: HomeMade): Lines => [
+  ...homeLines(home),
+  ...home.keys.map(({ key, made }) => ({
+    label: 'kms',
+    text: key,
+    note: [made ? 'made now' : 'was there', protection(key.split(':')[0] ?? '')].filter(Boolean).join('; '),
+  })),
+  ...cardLines(home),
+  ...(home.role === 'site'
+    ? [{ label: 'next', text: `quorate identity card > ${home.name}.card`, note: 'and hand it to whoever plans' }]
+    : []),
+]

@@ -1,0 +1,112 @@
+import { is } from 'valibot'
+import { makeRoot, openRoot } from './host/disk.ts'
+import { systemRandom } from './host/random.ts'
+import { makeCard } from './identity/card.ts'
+import { createHome, type Home, type HomeConfig, openHome } from './identity/home.ts'
+import type { Role } from './identity/identity.ts'
+import { ensureKmsKey, parseKmsSlot } from './kms/registry.ts'
+import type { Identity } from './lib/brand.ts'
+import { fromUtf8 } from './lib/bytes.ts'
+import { QuorateError } from './lib/errors.ts'
+import type { Secret } from './lib/secret.ts'
+import { siteId } from './records/fields.ts'
+import type { Card } from './records/identity.ts'
+
+/** What `identity create` is told. */
+export interface Wanted {
+  readonly home: string
+  readonly name: string
+  readonly role: Role
+  /** PROVIDER:KEY */
+  readonly kms: readonly string[]
+  readonly stores: readonly string[]
+  readonly jurisdiction: string | undefined
+  /** ORGANISATION/ACCOUNT/ADMINISTRATOR, or one name for all three. */
+  readonly control: string | undefined
+  readonly passphrase: Secret | undefined
+  readonly kmsPassphrase: (() => Promise<Secret>) | undefined
+}
+
+/** A home as its owner sees it; no secret in it. */
+export interface HomeShown {
+  readonly home: string
+  readonly name: string
+  readonly role: Role
+  readonly identity: Identity
+  /** The identity key lies under a passphrase. */
+  readonly locked: boolean
+  /** The card's other fields; null where the home is not a site's. */
+  readonly card: Card | null
+}
+export interface HomeMade extends HomeShown {
+  /** KMS keys, and whether they were made now. */
+  readonly keys: readonly { readonly key: string; readonly made: boolean }[]
+}
+
+const usage = (message: string, hint: string): QuorateError => new QuorateError('E_USAGE', message, hint)
+
+const controlOf = (text: string): Card['control'] => {
+  const [organisation = '', account = organisation, administrator = organisation, ...rest] = text.split('/')
+  const parts = text.split('/').length
+  if (rest.length > 0 || parts === 2 || organisation === '')
+    throw usage(
+      '--control is not ORGANISATION/ACCOUNT/ADMINISTRATOR',
+      'give all three, or one name that is all of them',
+    )
+  return { organisation, account, administrator }
+}
+
+const required = (value: string | undefined, flag: string): string => {
+  if (value === undefined || value === '') throw usage(`a site needs ${flag}`, `give ${flag}; nothing was made`)
+  return value
+}
+
+const show = async (home: Home, folder: string): Promise<HomeShown> => {
+  const config: HomeConfig = await home.config()
+  const { identity, role, locked } = home
+  return { home: folder, name: config.name, role, identity, locked, card: 'kms' in config ? config : null }
+}
+
+/** Makes a home and, for a site, the KMS keys that its provider lets it make. Nothing is overwritten. */
+export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
+  const { home: folder, passphrase, kmsPassphrase } = wanted
+  if (!is(siteId, wanted.name)) throw usage('--name is not a name of a-z, 0-9 and -, at most 32', 'nothing was made')
+  const base = { name: wanted.name, ...(passphrase === undefined ? {} : { passphrase }) }
+  if (wanted.role !== 'site') {
+    const disk = await makeRoot(folder)
+    const made = await createHome(disk, { ...base, role: wanted.role }, systemRandom)
+    return { ...(await show(made, folder)), keys: [] }
+  }
+  if (wanted.kms.length === 0)
+    throw usage('a site needs --kms', 'for example --kms local:/path/outside/the/home/site.key')
+  const site = {
+    kms: wanted.kms.map(parseKmsSlot),
+    stores: wanted.stores,
+    jurisdiction: required(wanted.jurisdiction, '--jurisdiction'),
+    control: controlOf(required(wanted.control, '--control')),
+  }
+  const context = {
+    home: folder,
+    random: systemRandom,
+    ...(kmsPassphrase === undefined ? {} : { passphrase: kmsPassphrase }),
+  }
+  const disk = await makeRoot(folder)
+  const keys: { key: string; made: boolean }[] = []
+  // Keys first: a home whose key could not be made would be in the way of the next try.
+  if ((await disk.list('.')).length === 0)
+    for (const slot of site.kms)
+      keys.push({ key: `${slot.provider}:${slot.key}`, made: await ensureKmsKey(slot, context) })
+  const made = await createHome(disk, { ...base, role: 'site', ...site, stores: [...site.stores] }, systemRandom)
+  return { ...(await show(made, folder)), keys }
+}
+
+export const readIdentity = async (folder: string): Promise<HomeShown> =>
+  show(await openHome(await openRoot(folder)), folder)
+
+/** The site's card: one line that others put into a definition. `passphrase` is asked only where one is needed. */
+export const readOwnCard = async (folder: string, passphrase: () => Promise<Secret>): Promise<string> => {
+  const home = await openHome(await openRoot(folder))
+  const card = await home.card()
+  const key = await home.unlock(home.locked ? await passphrase() : undefined)
+  return fromUtf8(await makeCard(key, card))
+}
