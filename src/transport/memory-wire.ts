@@ -61,10 +61,11 @@ export const memoryNetwork = (options: {
   const carry = (from: SiteId, to: SiteId, bytes: Uint8Array): void => {
     if (happens(conditions.drop)) return
     const wait = between(conditions.delay) + (happens(conditions.reorder) ? between(HOLD) : 0)
-    if (wait === 0) return deliver(from, to, bytes)
-    void clock.sleep(wait).then(() => {
-      if (reaches(from, to)) deliver(from, to, bytes)
-    })
+    if (wait === 0) deliver(from, to, bytes)
+    else
+      void clock.sleep(wait).then(() => {
+        if (reaches(from, to)) deliver(from, to, bytes)
+      })
   }
   const show = (from: SiteId, note: PostedNote): void => {
     for (const [to, queues] of boards)

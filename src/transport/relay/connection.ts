@@ -1,0 +1,149 @@
+import type { Duplex } from 'node:stream'
+import { WebSocket } from 'ws'
+import type { Hash } from '../../lib/brand.ts'
+import { fromUtf8 } from '../../lib/bytes.ts'
+import type { Clock } from '../../lib/ports.ts'
+import { Bucket } from './bucket.ts'
+import type { Limits } from './limits.ts'
+import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
+import type { Counts } from './stats.ts'
+
+/** What all connections of a relay share. */
+export interface Pool {
+  readonly limits: Limits
+  readonly counts: Counts
+  readonly clock: Clock
+  /** Bytes waiting for all readers. */
+  buffered: number
+}
+
+/** Below it a reader is not slow, whatever the others hold. */
+const FAIR = 65_536
+
+/** One WebSocket: a stranger until it is admitted. */
+export class Connection {
+  readonly room: string
+  readonly since: number
+  challenge: Challenge | undefined
+  readonly exporter: Hash | null
+  admission: Admission | undefined
+  /** Monotonic milliseconds of the last sign of life. */
+  heard: number
+  readonly #pool: Pool
+  readonly #socket: WebSocket
+  readonly #raw: Duplex
+  readonly #frames: Bucket
+  readonly #bytes: Bucket
+  #strangerBytes = 0
+
+  constructor(pool: Pool, socket: WebSocket, raw: Duplex, room: string, exporter: Hash | null) {
+    const { limits, clock } = pool
+    const now = clock.monotonic()
+    this.#pool = pool
+    this.#socket = socket
+    this.#raw = raw
+    this.room = room
+    this.exporter = exporter
+    this.since = now
+    this.heard = now
+    this.#frames = new Bucket(limits.framesPerSecond, limits.framesPerSecond, now)
+    this.#bytes = new Bucket(limits.bytesPerSecond, limits.bytesPerSecond, now)
+    raw.on('data', this.#count)
+  }
+
+  get open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN
+  }
+
+  get waiting(): number {
+    return this.#socket.bufferedAmount
+  }
+
+  admit(admission: Admission): void {
+    this.admission = admission
+    this.#raw.off('data', this.#count)
+  }
+
+  /** Counts what was read; a connection over its rate is read no further until it has waited. */
+  took(bytes: number): void {
+    const { clock, counts } = this.#pool
+    const now = clock.monotonic()
+    this.heard = now
+    counts.framesIn += 1
+    counts.bytesIn += bytes
+    const wait = Math.max(this.#frames.take(1, now), this.#bytes.take(bytes, now))
+    if (wait === 0) return
+    counts.slowed += 1
+    this.#socket.pause()
+    void clock.sleep(wait).then(() => this.#socket.resume())
+  }
+
+  /** Costs this connection tokens for work that it causes elsewhere. */
+  charge(bytes: number): void {
+    this.#bytes.take(bytes, this.#pool.clock.monotonic())
+  }
+
+  say(message: RelayMessage): void {
+    this.send(fromUtf8(relayMessageCodec.encode(message)))
+  }
+
+  /** Binary as bytes, text as a string. A reader that leaves too much waiting is cut. */
+  send(data: Uint8Array | string): void {
+    const { limits, counts } = this.#pool
+    if (!this.open) return
+    const size = data.length
+    if (this.waiting + size > limits.buffered) {
+      this.cut('cutSlow', 1013)
+      return
+    }
+    if (this.#pool.buffered + size > limits.bufferedTotal) {
+      counts.dropped += 1
+      if (this.waiting > FAIR) this.cut('cutSlow', 1013)
+      return
+    }
+    this.#pool.buffered += size
+    counts.framesOut += 1
+    counts.bytesOut += size
+    this.#socket.send(data, () => {
+      this.#pool.buffered -= size
+    })
+  }
+
+  ping(): void {
+    if (this.open) this.#socket.ping()
+  }
+
+  /** Says why and waits for no answer. */
+  cut(why: keyof Counts, code: number): void {
+    this.#pool.counts[why] += 1
+    if (this.open && this.waiting === 0) this.#socket.close(code)
+    this.#socket.terminate()
+  }
+
+  refuse(reason: string): void {
+    this.#pool.counts.refused += 1
+    this.say({ what: 'refused', reason })
+    this.leave(1008)
+  }
+
+  /** Closes in good order; whoever does not answer is cut after the drain time. */
+  leave(code: number): void {
+    const { clock, limits } = this.#pool
+    const gone = new AbortController()
+    this.#socket.once('close', () => gone.abort())
+    this.#socket.close(code)
+    clock.sleep(limits.drain, gone.signal).then(
+      () => this.#socket.terminate(),
+      () => {},
+    )
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  readonly #count = (chunk: Uint8Array): void => {
+    this.#strangerBytes += chunk.length
+    if (this.#strangerBytes > this.#pool.limits.strangerBytes) this.cut('cutOversize', 1009)
+  }
+}

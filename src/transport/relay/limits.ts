@@ -1,0 +1,63 @@
+/** What one relay takes before it says no. Sizes in bytes, times in milliseconds. */
+export interface Limits {
+  /** One frame from member to member. */
+  readonly frame: number
+  /** WebSocket fragments of one message. */
+  readonly fragments: number
+  readonly rooms: number
+  readonly members: number
+  readonly connectionsPerRoom: number
+  /** Of one member in one room; the oldest gives way. */
+  readonly connectionsPerMember: number
+  readonly connections: number
+  /** Not yet admitted; the oldest gives way. */
+  readonly strangers: number
+  /** New connections a second from one address, and how many at once before that counts. */
+  readonly opensPerSecond: number
+  readonly opensBurst: number
+  /** All that a connection may send before it is admitted. */
+  readonly strangerBytes: number
+  /** Until a connection is admitted. */
+  readonly strangerTime: number
+  /** HTTP request and TLS handshake. */
+  readonly handshakeTime: number
+  /** Frames and bytes a second from one connection; beyond them it is read no further for a while. */
+  readonly framesPerSecond: number
+  readonly bytesPerSecond: number
+  /** Waiting for one slow reader; beyond it the reader is cut. */
+  readonly buffered: number
+  /** Waiting for all readers together. */
+  readonly bufferedTotal: number
+  /** All notes kept. */
+  readonly notes: number
+  /** A connection that says nothing for so long, not even to a ping, is cut. */
+  readonly idle: number
+  /** A room that nobody is in is kept so long for its notes. */
+  readonly roomIdle: number
+  /** Time to leave when the relay stops. */
+  readonly drain: number
+}
+
+export const defaultLimits: Limits = {
+  frame: 65_536,
+  fragments: 16,
+  rooms: 4096,
+  members: 48,
+  connectionsPerRoom: 192,
+  connectionsPerMember: 4,
+  connections: 16_384,
+  strangers: 512,
+  opensPerSecond: 200,
+  opensBurst: 1000,
+  strangerBytes: 65_536,
+  strangerTime: 5000,
+  handshakeTime: 5000,
+  framesPerSecond: 4000,
+  bytesPerSecond: 33_554_432,
+  buffered: 8_388_608,
+  bufferedTotal: 134_217_728,
+  notes: 67_108_864,
+  idle: 60_000,
+  roomIdle: 86_400_000,
+  drain: 2000,
+}

@@ -1,0 +1,300 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { toEnvelope } from '../../identity/envelope.ts'
+import { identityOf } from '../../identity/identity.ts'
+import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
+import { toBase64, toHex } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { Clock, Random } from '../../lib/ports.ts'
+import type { Signer } from '../../records/signed.ts'
+import { isLoopback } from '../loopback.ts'
+import { Bucket } from './bucket.ts'
+import { Connection, type Pool } from './connection.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+import {
+  admit,
+  challengeCodec,
+  type Enter,
+  EXPORTER_LABEL,
+  type RelayMessage,
+  relayMessageCodec,
+  TEXT_LIMIT,
+} from './protocol.ts'
+import { Rooms } from './rooms.ts'
+import { newCounts, prometheus, type RelayStats } from './stats.ts'
+
+const TICK = 1000
+/** Addresses whose rate of new connections is remembered. */
+const ADDRESSES = 8192
+
+export type RelayEvent =
+  | { readonly what: 'admitted' | 'left'; readonly room: Hash; readonly member: SiteId }
+  | { readonly what: 'refused'; readonly room: string; readonly reason: string }
+
+export interface RelayOptions {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** PEM. Without it the relay listens on this machine alone. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+  /** The relay's identity key. */
+  readonly signer: Signer
+  readonly limits?: Partial<Limits>
+  /** Who may open rooms; without it anybody. */
+  readonly allow?: ReadonlySet<Identity>
+  readonly clock: Clock
+  readonly random: Random
+  onEvent?(event: RelayEvent): void
+}
+
+export interface Relay {
+  readonly url: string
+  readonly port: number
+  readonly identity: Identity
+  stats(): RelayStats
+  /** Takes nobody in, asks everybody to leave, and ends what is left after the drain time. */
+  close(): Promise<void>
+}
+
+const bytesOf = (data: RawData): Uint8Array =>
+  Array.isArray(data) ? new Uint8Array(Buffer.concat(data)) : new Uint8Array(data as Buffer)
+
+const roomOf = (request: IncomingMessage): string | undefined =>
+  /^(?:\/[^?#]*)?\/([0-9a-f]{64})$/.exec(request.url ?? '')?.[1]
+
+/** An untrusted router: passes members' frames on and keeps their newest notes. It can drop and delay, not read or forge. */
+export const startRelay = async (options: RelayOptions): Promise<Relay> => {
+  const { clock, random, signer, tls } = options
+  if (tls === undefined && !isLoopback(options.host))
+    throw new QuorateError(
+      'E_USAGE',
+      'a relay without TLS listens on this machine only',
+      'give a TLS certificate and key, or listen on 127.0.0.1',
+    )
+  const limits: Limits = { ...defaultLimits, ...options.limits }
+  const counts = newCounts()
+  const pool: Pool = { limits, counts, clock, buffered: 0 }
+  const rooms = new Rooms(limits, counts, options.allow)
+  const identity = identityOf('relay', signer.key)
+  const members = new Set<Connection>()
+  const strangers = new Set<Connection>()
+  const opens = new Map<string, Bucket>()
+  const stop = new AbortController()
+
+  const stats = (): RelayStats => ({
+    ...counts,
+    rooms: rooms.size,
+    members: members.size,
+    strangers: strangers.size,
+    buffered: pool.buffered,
+    noteBytes: rooms.noteBytes,
+    residentBytes: process.memoryUsage.rss(),
+  })
+
+  const page: RequestListener = (request, response) => {
+    const pages: Readonly<Record<string, () => readonly [number, string]>> = {
+      '/health': () => (stop.signal.aborted ? [503, 'draining\n'] : [200, 'ok\n']),
+      '/metrics': () => [200, prometheus(stats())],
+    }
+    const found = request.method === 'GET' ? pages[request.url ?? '']?.() : undefined
+    const [status, body] = found ?? [426, 'this is a relay: it speaks WebSocket\n']
+    response.writeHead(status, {
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'cache-control': 'no-store',
+      connection: 'close',
+      ...(status === 426 ? { upgrade: 'websocket' } : {}),
+    })
+    response.end(body)
+  }
+
+  const http = {
+    maxHeaderSize: 8192,
+    headersTimeout: limits.handshakeTime,
+    requestTimeout: limits.handshakeTime,
+    connectionsCheckingInterval: TICK,
+  }
+  const server: Server =
+    tls === undefined
+      ? createServer(http, page)
+      : createTlsServer(
+          {
+            ...http,
+            cert: tls.certificate,
+            key: tls.key,
+            minVersion: 'TLSv1.3',
+            handshakeTimeout: limits.handshakeTime,
+          },
+          page,
+        )
+  server.maxConnections = limits.connections + limits.strangers
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: TEXT_LIMIT,
+    maxFragments: limits.fragments,
+    maxBufferedChunks: 2048,
+  })
+
+  const mayOpen = (address: string): boolean => {
+    const now = clock.monotonic()
+    let bucket = opens.get(address)
+    if (bucket === undefined) {
+      const oldest = opens.size >= ADDRESSES ? opens.keys().next() : undefined
+      if (oldest?.done === false) opens.delete(oldest.value)
+      bucket = new Bucket(limits.opensPerSecond, limits.opensBurst, now)
+      opens.set(address, bucket)
+    }
+    if (bucket.take(1, now) === 0) return true
+    bucket.take(-1, now)
+    return false
+  }
+
+  const turnAway = (raw: Duplex, status: string): void => {
+    counts.turnedAway += 1
+    raw.once('finish', () => raw.destroy())
+    raw.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  }
+
+  server.on('upgrade', (request, raw, head) => {
+    raw.on('error', () => raw.destroy())
+    const room = roomOf(request)
+    if (stop.signal.aborted || members.size >= limits.connections) turnAway(raw, '503 Service Unavailable')
+    else if (!mayOpen(request.socket.remoteAddress ?? '')) turnAway(raw, '429 Too Many Requests')
+    else if (room === undefined) turnAway(raw, '404 Not Found')
+    else sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
+  })
+  server.on('clientError', (_error, raw) => raw.destroy())
+
+  const welcome = (socket: WebSocket, raw: Duplex, request: IncomingMessage, room: string): void => {
+    const exporter =
+      request.socket instanceof TLSSocket
+        ? (toHex(request.socket.exportKeyingMaterial(32, EXPORTER_LABEL, Buffer.alloc(0))) as Hash)
+        : null
+    const connection = new Connection(pool, socket, raw, room, exporter)
+    const oldest = strangers.size >= limits.strangers ? strangers.values().next() : undefined
+    if (oldest?.done === false) oldest.value.cut('cutCrowded', 1013)
+    strangers.add(connection)
+    socket.on('error', () => connection.terminate())
+    socket.on('close', () => farewell(connection))
+    for (const event of ['ping', 'pong'] as const) socket.on(event, () => connection.took(0))
+    socket.on('message', (data, isBinary) => {
+      const bytes = bytesOf(data)
+      connection.took(bytes.length)
+      if (!connection.open) return
+      if (isBinary) onFrame(connection, bytes)
+      else onText(connection, bytes)
+    })
+    void challenge(connection)
+  }
+
+  const challenge = async (connection: Connection): Promise<void> => {
+    const asked = { relay: identity, nonce: toHex(random(32)), exporter: connection.exporter !== null }
+    const signed = await signer.sign(challengeCodec, asked)
+    connection.challenge = asked
+    connection.say({ what: 'challenge', challenge: toBase64(toEnvelope(signed)) })
+  }
+
+  const onFrame = (connection: Connection, bytes: Uint8Array): void => {
+    if (connection.admission === undefined) counts.dropped += 1
+    else if (bytes.length > limits.frame) connection.cut('cutOversize', 1009)
+    else rooms.route(connection.admission, bytes)
+  }
+
+  const onText = (connection: Connection, bytes: Uint8Array): void => {
+    let message: RelayMessage
+    try {
+      message = relayMessageCodec.decode(bytes)
+    } catch {
+      refuse(connection, 'not a message of this protocol')
+      return
+    }
+    if (message.what === 'enter') onEnter(connection, message)
+    else if (message.what === 'post' && connection.admission !== undefined)
+      rooms.post(connection, connection.admission, message.note)
+    else refuse(connection, 'not a message for a relay')
+  }
+
+  const onEnter = (connection: Connection, enter: Enter): void => {
+    const asked = connection.challenge
+    if (asked === undefined || connection.admission !== undefined) {
+      refuse(connection, 'no challenge is open')
+      return
+    }
+    connection.challenge = undefined
+    const admission = admit(enter, { room: connection.room, challenge: asked, exporter: connection.exporter })
+    const reason = typeof admission === 'string' ? admission : rooms.enter(connection, admission, enter)
+    if (reason !== undefined || typeof admission === 'string') {
+      refuse(connection, reason ?? 'not admitted')
+      return
+    }
+    strangers.delete(connection)
+    members.add(connection)
+    options.onEvent?.({ what: 'admitted', room: admission.room, member: admission.member.name })
+  }
+
+  const refuse = (connection: Connection, reason: string): void => {
+    connection.refuse(reason)
+    options.onEvent?.({ what: 'refused', room: connection.room, reason })
+  }
+
+  const farewell = (connection: Connection): void => {
+    strangers.delete(connection)
+    if (!members.delete(connection)) return
+    rooms.leave(connection, clock.monotonic())
+    const { admission } = connection
+    if (admission !== undefined)
+      options.onEvent?.({ what: 'left', room: admission.room, member: admission.member.name })
+  }
+
+  const keepTime = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await clock.sleep(TICK, stop.signal).catch(() => {})
+      const now = clock.monotonic()
+      for (const one of [...strangers]) if (now - one.since > limits.strangerTime) one.cut('cutLate', 1008)
+      for (const one of [...members]) {
+        if (now - one.heard > limits.idle) one.cut('cutIdle', 1001)
+        else if (now - one.heard > limits.idle / 2) one.ping()
+      }
+      rooms.sweep(now)
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new QuorateError('E_RELAY', `cannot listen: ${error.message}`, 'choose another address or port', {}, error),
+      ),
+    )
+    server.listen(options.port, options.host, resolve)
+  })
+  const timekeeper = keepTime()
+  const { port } = server.address() as AddressInfo
+  const host = options.host.includes(':') ? `[${options.host.replace(/[[\]]/g, '')}]` : options.host
+
+  const drain = async (): Promise<void> => {
+    stop.abort()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const one of [...strangers, ...members]) one.leave(1001)
+    const end = clock.monotonic() + limits.drain
+    while (strangers.size + members.size > 0 && clock.monotonic() < end) await clock.sleep(10)
+    for (const one of [...strangers, ...members]) one.terminate()
+    server.closeAllConnections()
+    await Promise.all([closed, timekeeper])
+  }
+  let closing: Promise<void> | undefined
+  return {
+    url: `${tls === undefined ? 'ws' : 'wss'}://${host}:${port}`,
+    port,
+    identity,
+    stats,
+    close: () => {
+      closing ??= drain()
+      return closing
+    },
+  }
+}
