@@ -1,0 +1,245 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { sharedControl } from '../../src/ceremony/control.ts'
+import { type Finding, type KeyBase, lint, lintAgainst, refuseErrors } from '../../src/ceremony/lint.ts'
+import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
+import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'
+import type { Definition, KeygenDefinition, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+
+let keygen: KeygenDefinition
+let sign: SignDefinition
+let many: SiteEntry[]
+beforeAll(async () => {
+  keygen = await keygenDefinition()
+  sign = await signDefinition()
+  many = await siteEntries(['eu', 'us', 'ap', 'sa', 'af'])
+})
+
+const said = (findings: readonly Finding[]): string[] =>
+  findings.map(({ level, rule, place }) => `${level} ${rule} ${place}`)
+const at = (n: number, change: (site: SiteEntry) => Partial<SiteEntry>): Definition => ({
+  ...keygen,
+  sites: keygen.sites.map((site, k) => (k === n ? { ...site, ...change(site) } : site)),
+})
+const role = (identity: Identity, to: 'site' | 'approver' | 'relay'): Identity =>
+  identityOf(to, parseIdentity(identity)?.key as KeyHex)
+
+describe('lint', () => {
+  it('has nothing to say of a sound definition', () => {
+    expect(lint(keygen, Date.parse('2026-11-24T00:00:00Z')).filter((one) => one.rule !== 'long-window')).toEqual([])
+    expect(said(lint(keygen))).toEqual(['warning long-window window'])
+    expect(said(lint(sign))).toEqual(['warning long-window window'])
+    refuseErrors(lint(keygen))
+  })
+
+  it.each<[string, () => Definition, string]>([
+    ['a threshold over n', () => ({ ...keygen, threshold: 4 }), 'error threshold threshold'],
+    ['t = n', () => ({ ...keygen, threshold: 3 }), 'warning no-spare threshold'],
+    ['n < 2t-1', () => ({ ...keygen, threshold: 4, sites: many }), 'warning majority threshold'],
+    ['a name twice', () => at(2, () => ({ name: 'eu' as SiteId })), 'error duplicate-name sites[2].name'],
+    [
+      'an identity twice',
+      () => at(1, () => ({ identity: keygen.sites[0]?.identity as Identity })),
+      'error duplicate-identity sites[1].identity',
+    ],
+    [
+      'one key in two roles',
+      () => ({ ...keygen, approvers: [role(keygen.sites[0]?.identity as Identity, 'approver')] }),
+      'error duplicate-identity approvers[0]',
+    ],
+    [
+      'a mistyped identity',
+      () =>
+        at(0, (site) => ({
+          identity: `${site.identity.slice(0, -1)}${site.identity.endsWith('q') ? 'p' : 'q'}` as Identity,
+        })),
+      'error identity sites[0].identity',
+    ],
+    [
+      'an approver as a site',
+      () => at(0, (site) => ({ identity: role(site.identity, 'approver') })),
+      'error identity-role sites[0].identity',
+    ],
+    [
+      'a site as an approver',
+      () => ({ ...keygen, sites: keygen.sites.slice(0, 2), approvers: [keygen.sites[2]?.identity as Identity] }),
+      'error identity-role approvers[0]',
+    ],
+    [
+      'a site as a relay',
+      () => ({ ...keygen, relays: [{ url: 'wss://r', identity: many[4]?.identity as Identity }] }),
+      'error identity-role relays[0].identity',
+    ],
+    [
+      'two KMS keys',
+      () => at(0, (site) => ({ kms: [...site.kms, { provider: 'local', key: '/b' }] })),
+      'error one-key sites[0].kms',
+    ],
+    [
+      'a KMS key twice',
+      () => ({
+        ...keygen,
+        sites: keygen.sites.map((site) => ({ ...site, kms: [{ provider: 'aws-kms', key: 'arn:1' }] })),
+      }),
+      'error duplicate-kms sites[1].kms[0]',
+    ],
+    [
+      'a local path twice',
+      () => at(1, () => ({ kms: keygen.sites[0]?.kms ?? [] })),
+      'warning same-path sites[1].kms[0]',
+    ],
+    [
+      'a shared administrator',
+      () => at(1, (site) => ({ control: { ...site.control, administrator: ' EU  Admin' } })),
+      'error independence sites[1].control.administrator',
+    ],
+    [
+      'a shared account',
+      () => at(2, (site) => ({ control: { ...site.control, account: 'us account' } })),
+      'error independence sites[2].control.account',
+    ],
+    [
+      'a shared organisation',
+      () => at(2, (site) => ({ control: { ...site.control, organisation: 'us org' } })),
+      'error independence sites[2].control.organisation',
+    ],
+    ['one jurisdiction', () => at(1, () => ({ jurisdiction: 'EU' })), 'warning one-jurisdiction sites[1].jurisdiction'],
+    [
+      'a plain relay',
+      () => ({ ...keygen, relays: [{ url: 'ws://relay.example', identity: null }] }),
+      'error plain-relay relays[0].url',
+    ],
+    [
+      'a plain relay that looks like loopback',
+      () => ({ ...keygen, relays: [{ url: 'ws://127.0.0.1.example', identity: null }] }),
+      'error plain-relay relays[0].url',
+    ],
+    [
+      'a plain relay named localhost within',
+      () => ({ ...keygen, relays: [{ url: 'ws://localhost.example', identity: null }] }),
+      'error plain-relay relays[0].url',
+    ],
+    [
+      'a relay that is no URL',
+      () => ({ ...keygen, relays: [{ url: 'wss://a:b:c', identity: null }] }),
+      'error relay-url relays[0].url',
+    ],
+    [
+      'a relay twice',
+      () => ({
+        ...keygen,
+        relays: [
+          { url: 'wss://relay.example', identity: null },
+          { url: 'wss://RELAY.example:443/', identity: null },
+        ],
+      }),
+      'error duplicate-relay relays[1].url',
+    ],
+    [
+      'a window that closes first',
+      () => ({ ...keygen, window: { opens: keygen.window.closes, closes: keygen.window.opens } }),
+      'error window window.closes',
+    ],
+    [
+      'a window of no length',
+      () => ({ ...keygen, window: { opens: keygen.window.opens, closes: keygen.window.opens } }),
+      'error window window.closes',
+    ],
+    ['few attempts', () => ({ ...keygen, attempts: 2 }), 'warning attempts attempts'],
+    [
+      'a long proposal',
+      () => ({ ...keygen, deadlines: { ...keygen.deadlines, proposal: 901 } }),
+      'error deadlines deadlines.proposal',
+    ],
+    ['an unknown signer', () => ({ ...sign, signers: ['eu', 'xx'] as SiteId[] }), 'error signer signers[1]'],
+    ['signers out of order', () => ({ ...sign, signers: ['us', 'eu'] as SiteId[] }), 'error signer-order signers[1]'],
+    ['a signer twice', () => ({ ...sign, signers: ['us', 'us'] as SiteId[] }), 'error signer-order signers[1]'],
+    ['too few signers', () => ({ ...sign, threshold: 3, signers: ['eu', 'us'] as SiteId[] }), 'error signers signers'],
+    [
+      'a blind digest',
+      () => ({ ...sign, message: { form: 'digest', digest: 'ab'.repeat(32), blind: 'why' } }),
+      'warning blind message',
+    ],
+  ])('finds %s', (_, definition, expected) => {
+    expect(said(lint(definition()))).toContain(expected)
+    const isError = expected.startsWith('error')
+    const run = () => refuseErrors(lint(definition()))
+    if (isError) expect(run).toThrow(expect.objectContaining({ code: 'E_DEFINITION' }))
+    else expect(run).not.toThrow()
+  })
+
+  it.each(['ws://localhost:1234', 'ws://127.0.0.1:9', 'ws://127.9.9.9', 'ws://[::1]:80', 'wss://relay.example'])(
+    'lets %s be a relay',
+    (url) => {
+      expect(lint({ ...keygen, relays: [{ url, identity: null }] }).filter((one) => one.level === 'error')).toEqual([])
+    },
+  )
+
+  it('sees that the window has closed', () => {
+    expect(said(lint(keygen, Date.parse(keygen.window.closes)))).toContain('warning closed window.closes')
+    expect(said(lint({ ...keygen, window: { ...keygen.window, closes: '2026-02-01T00:00:00Z' as Time } }))).toEqual([])
+  })
+
+  it('counts further errors and puts them first', () => {
+    const bad = { ...at(2, () => ({ name: 'eu' as SiteId })), threshold: 4 }
+    expect(lint(bad).map((one) => one.level)).toEqual(['error', 'error', 'warning'])
+    expect(() => refuseErrors(lint(bad))).toThrow(/^threshold: 4 of 3 sites can never sign \(and 1 more\)$/)
+  })
+})
+
+describe('independence', () => {
+  /** The definition in words: the most shards that any `size` domains open together. */
+  const most = (sites: readonly SiteEntry[], size: number): number => {
+    const domains = [...new Set(sites.flatMap(({ control }) => Object.entries(control).map((one) => one.join(' '))))]
+    const opened = (set: readonly string[]) =>
+      sites.filter(({ control }) => Object.entries(control).some((one) => set.includes(one.join(' ')))).length
+    const sets = (from: number, left: number): string[][] =>
+      left === 0
+        ? [[]]
+        : domains.slice(from).flatMap((name, k) => sets(from + k + 1, left - 1).map((rest) => [name, ...rest]))
+    return Math.max(...sets(0, size).map(opened))
+  }
+
+  it('is what counting every set of fewer than t domains gives', () => {
+    const shapes = [
+      ['a', 'b', 'c', 'd'],
+      ['a', 'a', 'c', 'd'],
+      ['a', 'b', 'c', 'c'],
+      ['a', 'a', 'a', 'a'],
+    ]
+    for (const organisations of shapes)
+      for (const accounts of shapes)
+        for (const t of [2, 3, 4]) {
+          const sites = many.slice(0, 4).map((site, n) => ({
+            ...site,
+            control: {
+              organisation: organisations[n] as string,
+              account: accounts[n] as string,
+              administrator: `p${n}`,
+            },
+          }))
+          expect(sharedControl(sites).length > 0).toBe(most(sites, t - 1) >= t)
+          if (sharedControl(sites).length === 0) expect(most(sites, t)).toBe(t)
+        }
+  })
+})
+
+describe('lint against the key', () => {
+  const base = (): KeyBase => ({ definition: keygen, key: sign.key, record: sign.base })
+
+  it('has nothing to say where roster, threshold, protocol, key and record are its own', () => {
+    expect(lintAgainst(sign, base())).toEqual([])
+  })
+
+  it.each<[string, () => Partial<SignDefinition>, string]>([
+    ['key', () => ({ key: '11'.repeat(32) as Hash }), 'error key key'],
+    ['record', () => ({ base: '11'.repeat(32) as Hash }), 'error base base'],
+    ['protocol', () => ({ protocol: 'frost-p256' }), 'error key-protocol protocol'],
+    ['threshold', () => ({ threshold: 3 }), 'error key-threshold threshold'],
+    ['roster', () => ({ sites: keygen.sites.slice(0, 2) }), 'error roster sites'],
+    ['order', () => ({ sites: [...keygen.sites].reverse() }), 'error roster sites[0].identity'],
+    ['site', () => ({ sites: [...keygen.sites.slice(0, 2), many[3] as SiteEntry] }), 'error roster sites[2].identity'],
+  ])('finds another %s', (_, change, expected) => {
+    expect(said(lintAgainst({ ...sign, ...change() }, base()))).toContain(expected)
+  })
+})
