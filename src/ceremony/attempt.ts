@@ -124,7 +124,7 @@ const refuseRollback = (ceremony: Ceremony, room: Room): void => {
 /** A peer may sit in an attempt: here, on the newest hello, unused, its ledger proven, its key in time, and not only checking. */
 const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member: Member): boolean => {
   const { book, seat, authority } = ceremony
-  if (facts.guilty.has(member.name) || book.aborts.has(member.name)) return false
+  if (facts.guilty.has(member.name) || book.aborts.has(member.identity)) return false
   if (!authority.fixed && !book.approved().has(member.identity)) return false
   const hello = room.hello(member.name)
   if (hello === undefined || hello.value.check || hello.value.epoch !== facts.base) return false

@@ -5,10 +5,16 @@ import { hashOf } from '../lib/hash.ts'
 import type { Clock } from '../lib/ports.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from '../records/attempt.ts'
 import { type Codec, DecodeError } from '../records/codec.ts'
-import { type Approval, approvalCodec, type Certificate, certificateCodec, type Purpose } from '../records/identity.ts'
 import {
-  type Aborted,
-  abortedCodec,
+  type Approval,
+  approvalCodec,
+  type Certificate,
+  certificateCodec,
+  type Note,
+  noteCodec,
+  type Purpose,
+} from '../records/identity.ts'
+import {
   type Installed,
   installedCodec,
   type Possession,
@@ -63,7 +69,7 @@ export class Book {
   readonly authority: Authority
   readonly #clock: Clock
   readonly #listeners = new Set<() => void>()
-  readonly #certificates = new Map<SiteId, Map<KeyHex, { value: Certificate; envelope: Uint8Array; hash: Hash }>>()
+  readonly #certificates = new Map<Identity, Map<KeyHex, { value: Certificate; envelope: Uint8Array; hash: Hash }>>()
   readonly approvals = new Map<Identity, { signed: Signed<Approval>; envelope: Uint8Array }>()
   /** Each site's newest hello, as it came from itself. */
   readonly hellos = new Map<SiteId, Held<Hello>>()
@@ -76,7 +82,8 @@ export class Book {
   readonly ready = new Map<SiteId, Held<Ready>>()
   readonly installed = new Map<SiteId, Held<Installed>>()
   readonly results = new Map<SiteId, Held<SignResult>>()
-  readonly aborts = new Map<SiteId, Held<Aborted>>()
+  /** Notes that take their author out of this ceremony, for good. */
+  readonly aborts = new Map<Identity, { signed: Signed<Note>; envelope: Uint8Array }>()
   readonly blames = new Map<Hash, { value: Blame; bytes: Uint8Array }>()
   /** Two words of one site for one place: the site and both envelopes. */
   readonly contradictions: { site: SiteId; name: ObjectName; envelopes: readonly [Uint8Array, Uint8Array] }[] = []
@@ -88,13 +95,19 @@ export class Book {
 
   /** Public keys that a site has certified for a purpose in this ceremony. */
   keys(site: SiteId, purpose: Purpose): readonly KeyHex[] {
-    return [...(this.#certificates.get(site)?.values() ?? [])]
+    const identity = this.authority.member(site)?.identity
+    return identity === undefined ? [] : this.keysOf(identity, purpose)
+  }
+
+  keysOf(identity: Identity, purpose: Purpose): readonly KeyHex[] {
+    return [...(this.#certificates.get(identity)?.values() ?? [])]
       .filter(({ value }) => value.purpose === purpose)
       .map(({ value }) => value.key)
   }
 
   certificate(site: SiteId, key: KeyHex): { value: Certificate; envelope: Uint8Array; hash: Hash } | undefined {
-    return this.#certificates.get(site)?.get(key)
+    const identity = this.authority.member(site)?.identity
+    return identity === undefined ? undefined : this.#certificates.get(identity)?.get(key)
   }
 
   approved(): ReadonlySet<Identity> {
@@ -102,7 +115,7 @@ export class Book {
   }
 
   goneIdentities(): ReadonlySet<Identity> {
-    return new Set([...this.aborts.keys()].flatMap((site) => this.authority.member(site)?.identity ?? []))
+    return new Set(this.aborts.keys())
   }
 
   /**
@@ -155,38 +168,48 @@ export class Book {
       case 'result':
         return this.#place(name, this.results, undefined, this.#open(resultCodec, bytes), 'first')
       case 'aborted':
-        return this.#place(name, this.aborts, undefined, this.#open(abortedCodec, bytes), 'first')
+        return this.#admitAbort(bytes)
       case 'blame':
         return this.#admitBlame(bytes)
     }
   }
 
+  #everyone(): readonly Identity[] {
+    const { definition } = this.authority
+    return [...definition.sites.map((site) => site.identity), ...definition.approvers]
+  }
+
+  #siteOf(identity: Identity): SiteId | null {
+    return this.authority.roster.find((member) => member.identity === identity)?.name ?? null
+  }
+
   #admitCertificate(bytes: Uint8Array): Admitted | undefined {
-    for (const member of this.authority.roster) {
-      const key = parseIdentity(member.identity)?.key
-      if (key === undefined) continue
-      let signed: Signed<Certificate>
-      try {
-        signed = fromEnvelope(certificateCodec, bytes, [key])
-      } catch (error) {
-        if (error instanceof DecodeError) continue
-        throw error
-      }
-      const { identity, authority } = signed.value
-      if (identity !== member.identity || (authority !== null && authority !== this.authority.hash)) break
-      const known = this.#certificates.get(member.name) ?? new Map()
-      if (known.has(signed.value.key) || known.size >= MOST_KEYS) return undefined
-      known.set(signed.value.key, { value: signed.value, envelope: bytes, hash: recordHash(signed) })
-      this.#certificates.set(member.name, known)
-      return { name: 'certificate', bytes, site: member.name, logged: true }
-    }
-    throw new DecodeError('key-certificate/v1: not of a site of this ceremony')
+    const keys = this.#everyone().flatMap((id) => parseIdentity(id)?.key ?? [])
+    const signed = fromEnvelope(certificateCodec, bytes, keys)
+    const { identity, authority, key } = signed.value
+    if (parseIdentity(identity)?.key !== signed.key || (authority !== null && authority !== this.authority.hash))
+      throw new DecodeError('key-certificate/v1: of another identity or ceremony')
+    const known = this.#certificates.get(identity) ?? new Map()
+    if (known.has(key) || known.size >= MOST_KEYS) return undefined
+    known.set(key, { value: signed.value, envelope: bytes, hash: recordHash(signed) })
+    this.#certificates.set(identity, known)
+    return { name: 'certificate', bytes, site: this.#siteOf(identity), logged: true }
+  }
+
+  #admitAbort(bytes: Uint8Array): Admitted | undefined {
+    const owner = new Map(this.#everyone().flatMap((id) => this.keysOf(id, 'note').map((key) => [key, id] as const)))
+    const signed = fromEnvelope(noteCodec, bytes, [...owner.keys()])
+    const { ceremony, identity, abort } = signed.value
+    if (ceremony !== this.authority.hash || owner.get(signed.key) !== identity || abort === null)
+      throw new DecodeError('note/v1: not an abort of this ceremony by its author')
+    if (this.aborts.has(identity)) return undefined
+    this.aborts.set(identity, { signed, envelope: bytes })
+    return { name: 'aborted', bytes, site: this.#siteOf(identity), logged: true }
   }
 
   #admitApproval(bytes: Uint8Array): Admitted | undefined {
     const { definition } = this.authority
-    const everyone = [...definition.sites.map((site) => site.identity), ...definition.approvers]
-    const keys = everyone.flatMap((id) => parseIdentity(id)?.key ?? [])
+    const keys = this.#everyone().flatMap((id) => parseIdentity(id)?.key ?? [])
     const signed = fromEnvelope(approvalCodec, bytes, keys)
     const { ceremony, identity, role } = signed.value
     if (
@@ -197,8 +220,7 @@ export class Book {
       throw new DecodeError('approval/v1: of another ceremony, identity or role')
     if (this.approvals.has(identity)) return undefined
     this.approvals.set(identity, { signed, envelope: bytes })
-    const site = this.authority.roster.find((member) => member.identity === identity)?.name ?? null
-    return { name: 'approval', bytes, site, logged: true }
+    return { name: 'approval', bytes, site: this.#siteOf(identity), logged: true }
   }
 
   #admitHello(bytes: Uint8Array, from: SiteId | null): Admitted | undefined {

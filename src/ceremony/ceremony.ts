@@ -49,7 +49,6 @@ const MESSAGE_TYPES = [
   'installed/v1',
   'retired/v1',
   'result/v1',
-  'aborted/v1',
 ]
 
 /** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */

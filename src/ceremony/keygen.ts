@@ -4,7 +4,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Mailbox, Rounds } from '../mpc/mailbox.ts'
-import { loadProtocols, type Protocols } from '../mpc/registry.ts'
+import type { Protocols } from '../mpc/registry.ts'
 import type { KeygenDefinition } from '../records/definition.ts'
 import {
   type EpochRecord,
@@ -29,9 +29,13 @@ export interface Voted {
 }
 
 /** Run, stage, prove, vote: ends when this site's ready vote is durable and said. */
-export const runKeygen = async (ceremony: Ceremony, session: Session, attempt: HeldAttempt): Promise<Voted> => {
+export const runKeygen = async (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  session: Session,
+  attempt: HeldAttempt,
+): Promise<Voted> => {
   const definition = ceremony.authority.definition as KeygenDefinition
-  const protocols = await loadProtocols(definition.protocol)
   await dropOlder(ceremony)
   const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
   const input = { threshold: definition.threshold, parties: definition.sites.length }
@@ -77,6 +81,8 @@ const stage = async (
   const bytes = outcomeCodec.encode(outcome)
   const hash = hashOf(bytes)
   ceremony.note('outcome', bytes)
+  // Durable before the shard is: a shard that no log knows would lie there for ever.
+  await ceremony.log.barrier()
   const keys = await Promise.all(seat.entry.kms.slice(0, 1).map((slot) => site.kms(slot)))
   const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
   const sealed = await sealShard({
@@ -218,13 +224,13 @@ const vote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
 }
 
 /** The record that this site voted for before it stopped; undefined where it has not voted. */
-export const votedBefore = async (ceremony: Ceremony): Promise<Voted | undefined> => {
+export const votedBefore = (ceremony: Ceremony): Voted | undefined => {
   const own = ceremony.book.ready.get(ceremony.seat.name)
   return own === undefined ? undefined : stagedRecord(ceremony, own.signed.value.record)
 }
 
 /** The record behind a vote, where this site staged its shard for it and holds all that the vote rests on. */
-const stagedRecord = async (ceremony: Ceremony, hash: Hash): Promise<Voted | undefined> => {
+const stagedRecord = (ceremony: Ceremony, hash: Hash): Voted | undefined => {
   for (const event of ceremony.events('outcome')) {
     const bytes = event.object === null ? undefined : ceremony.log.body(event.object)
     if (bytes === undefined) continue
@@ -242,19 +248,20 @@ const stagedRecord = async (ceremony: Ceremony, hash: Hash): Promise<Voted | und
 }
 
 /**
- * A vote of another site for a record whose shard this site staged: it checks the rest and votes too, and no attempt
- * runs. Undefined where there is none, or where something that the vote rests on is missing.
+ * What a vote of another site asks for: the record, where this site staged its shard for it and everything that the vote
+ * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
  */
-export const followVote = async (ceremony: Ceremony): Promise<Voted | undefined> => {
-  const protocols = await loadProtocols(ceremony.authority.definition.protocol)
+export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Voted | undefined => {
   for (const { signed } of ceremony.book.ready.values()) {
-    const voted = await stagedRecord(ceremony, signed.value.record)
-    if (voted === undefined || unproven(ceremony, protocols, voted.outcome, voted.hash).length > 0) continue
-    ceremony.note('record', recordCodec.encode(voted.record))
-    await vote(ceremony, voted)
-    return voted
+    const voted = stagedRecord(ceremony, signed.value.record)
+    if (voted !== undefined && unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
   }
   return undefined
+}
+
+export const followVote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
+  ceremony.note('record', recordCodec.encode(voted.record))
+  await vote(ceremony, voted)
 }
 
 /** Waits for all votes, installs the epoch, and waits for the receipts that `close` needs. */

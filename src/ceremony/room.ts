@@ -10,7 +10,7 @@ import type { Hello } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
 import { recordHash } from '../records/signed.ts'
 import { type Channels, openChannels } from '../transport/channels.ts'
-import type { NoteBoard, Wire } from '../transport/wire.ts'
+import type { NoteBoard, PostedNote, Wire } from '../transport/wire.ts'
 import type { Member } from './authority.ts'
 import type { Admitted } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
@@ -52,6 +52,8 @@ export class Room {
   /** Bodies asked of peers, by hash. */
   readonly bodies = new Map<Hash, Uint8Array>()
   readonly wanted = new Set<Hash>()
+  readonly #closing = new AbortController()
+  readonly #sending = new Set<Promise<void>>()
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
   /** Set where this site itself was shown to be rolled back. */
   ownRollback: { readonly remembered: string } | undefined
@@ -102,6 +104,7 @@ export class Room {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     await this.#channels?.close()
     await this.#wire.close()
   }
@@ -141,7 +144,18 @@ export class Room {
 
   #send(to: SiteId, topic: Hash, message: Uint8Array): void {
     // A channel that is replaced or closed loses what it had not delivered; everything of weight is said again on connecting.
-    this.#channels?.send(to, topic, message).catch(() => undefined)
+    const sending = this.#channels?.send(to, topic, message).catch(() => undefined)
+    if (sending === undefined) return
+    this.#sending.add(sending)
+    void sending.then(() => this.#sending.delete(sending))
+  }
+
+  /** Waits until everything said has reached its peer's end, at most `ms`. */
+  async flush(ms: number): Promise<void> {
+    const timer = new AbortController()
+    const late = this.#ceremony.site.machine.clock.sleep(ms, timer.signal).catch(() => undefined)
+    await Promise.race([Promise.all(this.#sending), late])
+    timer.abort()
   }
 
   #verifyCertificate(peer: SiteId, certificate: Uint8Array, staticKey: KeyHex): boolean {
@@ -312,12 +326,21 @@ export class Room {
   }
 
   async #readNotes(): Promise<void> {
-    for await (const posted of this.#wire.notes()) this.#onNote(posted.certificate, posted.note)
+    for await (const posted of this.#wire.notes()) this.#onNote(posted)
   }
 
-  #onNote: (certificate: Uint8Array, note: Uint8Array) => void = () => undefined
-  whenNoted(act: (certificate: Uint8Array, note: Uint8Array) => void): void {
+  #onNote: (posted: PostedNote) => void = () => undefined
+  whenNoted(act: (posted: PostedNote) => void): void {
     this.#onNote = act
+  }
+
+  /** Called whenever something new is known of peers or records. */
+  whenChanged(act: () => undefined): void {
+    void this.#ceremony.book.until(act, 2 ** 31 - 1, this.#closing.signal).catch(() => undefined)
+  }
+
+  failSession(error: Error): void {
+    this.#session?.session.fail(error)
   }
 
   /** Whether a peer's ledger is proven up to what its newest hello says. */

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec } from './codec.ts'
 import { protocolIds } from './definition.ts'
-import { hash, hexOf, index, line, siteId, whole } from './fields.ts'
+import { hash, hexOf, index, siteId, whole } from './fields.ts'
 
 const outcomeSchema = v.strictObject({
   ceremony: hash,
@@ -83,8 +83,3 @@ const resultSchema = v.strictObject({
 /** A verified signature. Each signer states it, signed; all state the same bytes. */
 export type SignResult = v.InferOutput<typeof resultSchema>
 export const resultCodec: Codec<SignResult> = jsonCodec('result/v1', resultSchema)
-
-const siteBlame = v.strictObject({ ceremony: hash, site: siteId, reason: line(280), evidence: v.nullable(hash) })
-/** A site's word that it ends this ceremony. Before ready only (sign: before its share is sent). */
-export type Aborted = v.InferOutput<typeof siteBlame>
-export const abortedCodec: Codec<Aborted> = jsonCodec('aborted/v1', siteBlame)

@@ -1,0 +1,12 @@
+import type { Hash } from '../lib/brand.ts'
+import { shortId } from '../records/short-id.ts'
+
+/** Where one ceremony's files stand in a home. Folders carry the short id; the definition inside says which it is. */
+export const ceremonyFolder = (ceremony: Hash): string => `ceremonies/${shortId(ceremony)}`
+export const definitionPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/definition.json`
+export const approvalsFolder = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/approvals`
+export const logPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/log`
+/** The bytes that a sign ceremony signs, as they were when this site approved. */
+export const messagePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/message`
+export const notePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/note`
+export const bundlePath = (ceremony: Hash, what: string): string => `bundles/${shortId(ceremony)}.${what}.bundle`

@@ -1,0 +1,551 @@
+import { toEnvelope } from '../identity/envelope.ts'
+import type { Hash, Identity, SiteId } from '../lib/brand.ts'
+import { fromHex, utf8 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import { loadProtocols } from '../mpc/registry.ts'
+import { DecodeError } from '../records/codec.ts'
+import { type Definition, definitionCodec } from '../records/definition.ts'
+import { outcomeCodec, type SignResult } from '../records/outcome.ts'
+import { type AttemptFacts, agreeAttempt } from './attempt.ts'
+import { type Authority, definitionAuthority } from './authority.ts'
+import { blameFault, type Court, convict, guilty, isProven } from './blame.ts'
+import type { HeldAttempt } from './book.ts'
+import { Ceremony, type JoinOptions } from './ceremony.ts'
+import { type Closed, closeAlone, closeCeremony } from './close.ts'
+import { approvalsFolder, bundlePath } from './home-paths.ts'
+import { commitKeygen, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
+import { envelopesIn, openNote, writeNote } from './notes.ts'
+import { preflight } from './preflight.ts'
+import { Room } from './room.ts'
+import { BlameError, Session, SilenceError } from './session.ts'
+import { checkMessage, type Epoch, newestEpoch, noteEpoch, runSign, statedResult, stateResult } from './sign.ts'
+import type { Site } from './site.ts'
+
+export interface JoinResult {
+  readonly ceremony: Hash
+  readonly kind: Definition['kind']
+  readonly name: string
+  readonly site: SiteId
+  /** `checked`: preflight and gather only. */
+  readonly state: 'closed' | 'checked'
+  readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
+  /** Hex; of a sign ceremony. */
+  readonly signature: string | null
+  readonly signers: readonly SiteId[]
+  readonly bundle: string | null
+  /** What is missing from the bundle; empty: complete. */
+  readonly open: readonly string[]
+}
+
+/** One join of one site: every decision is in the definition, so the room and CI run the same. */
+interface Run extends Court {
+  readonly room: Room
+  readonly message: Uint8Array | undefined
+}
+
+export const joinCeremony = async (site: Site, definition: Definition, options: JoinOptions): Promise<JoinResult> => {
+  const authority = definitionAuthority(definition)
+  const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
+  await takeApprovals(ceremony)
+  refuseEnded(ceremony)
+  ceremony.options.progress({
+    phase: 'join',
+    ceremony: authority.hash,
+    kind: definition.kind,
+    name: definition.name,
+    site: ceremony.seat.name,
+    index: ceremony.seat.index,
+    of: authority.roster.length,
+  })
+
+  const protocols = await loadProtocols(definition.protocol)
+  const message =
+    definition.kind === 'sign' && options.message !== null ? checkMessage(definition, options.message) : undefined
+  const epoch = definition.kind === 'sign' ? await newestEpoch(site, definition.key) : undefined
+  const checks = await preflight(ceremony)
+  await openLog(ceremony, epoch)
+  const wire = await site.connect(authority)
+  ceremony.options.progress({ phase: 'preflight', checks: [...checks, 'relay'] })
+
+  const room: Room = new Room(ceremony, wire, (admitted) => {
+    if (admitted.name === 'blame') believe(run, admitted.bytes)
+  })
+  const run: Run = { ceremony, protocols, epoch, room, message }
+  readNotes(run)
+  showGathering(run)
+  room.open()
+  try {
+    await postNote(run, 'gathering')
+    if (options.check) return await checkOnly(run)
+    return definition.kind === 'keygen' ? await keygen(run) : await sign(run)
+  } catch (error) {
+    throw await ended(run, error)
+  } finally {
+    ceremony.keys.channel.secret.wipe()
+    await room.close()
+  }
+}
+
+// ── key generation ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const keygen = async (run: Run): Promise<JoinResult> => {
+  const { ceremony, room } = run
+  const voted = votedBefore(ceremony) ?? (await reachVote(run))
+  await postNote(run, 'ready')
+  await commitKeygen(ceremony, voted)
+  await postNote(run, 'installed')
+  const shown = utf8(`${voted.outcome.publicKey}\n`)
+  const closed = await closeCeremony(
+    ceremony,
+    room,
+    ceremony.authority.roster.map((member) => member.name),
+    new Map([['public-key.hex', shown]]),
+  )
+  await postNote(run, 'closed')
+  return result(run, closed, {
+    key: {
+      id: hashOf(outcomeCodec.encode(voted.outcome)),
+      protocol: voted.outcome.protocol,
+      publicKey: voted.outcome.publicKey,
+    },
+    signature: null,
+    signers: [],
+  })
+}
+
+const reachVote = async (run: Run): Promise<Voted> => {
+  const { ceremony, protocols, room } = run
+  for (;;) {
+    const facts: AttemptFacts = { base: null, guilty: new Set(), silent: new Set() }
+    const attempt = await agreeAttempt(
+      ceremony,
+      room,
+      facts,
+      () => unlessStopped(run, () => votedElsewhere(ceremony, protocols)),
+      () => hello(run, null),
+    )
+    if (attempt === undefined) {
+      const voted = votedElsewhere(ceremony, protocols)
+      if (voted === undefined) continue
+      await followVote(ceremony, voted)
+      return voted
+    }
+    const made = await attemptSession(run, attempt, (session) => runKeygen(ceremony, protocols, session, attempt))
+    if (made !== undefined) return made
+  }
+}
+
+// ── signing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const sign = async (run: Run): Promise<JoinResult> => {
+  const { ceremony, room } = run
+  const { epoch, message } = run
+  if (epoch === undefined || message === undefined)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'the message to be signed is not in this home',
+      'run `quorate sign approve` with the message first',
+    )
+  const made = await reachSignature(run, epoch, message)
+  const own = ceremony.book.results.get(ceremony.seat.name)
+  if (own === undefined) await stateResult(ceremony, made)
+  await postNote(run, 'done')
+  const attempt = ceremony.book.attempts.get(made.attempt)
+  const signers = attempt?.value.participants.map((one) => one.site) ?? []
+  const taking = signers.includes(ceremony.seat.name) ? signers : [ceremony.seat.name]
+  const outputs = new Map([
+    ['message', message],
+    ['signature', fromHex(made.signature)],
+  ])
+  const closed = await closeCeremony(ceremony, room, taking, outputs)
+  await postNote(run, 'closed')
+  return result(run, closed, {
+    key: { id: epoch.key, protocol: epoch.outcome.protocol, publicKey: epoch.outcome.publicKey },
+    signature: made.signature,
+    signers,
+  })
+}
+
+const reachSignature = async (run: Run, epoch: Epoch, message: Uint8Array): Promise<SignResult> => {
+  const { ceremony, protocols, room } = run
+  const found = () => statedResult(ceremony, protocols, epoch, message)
+  const silent = new Set<SiteId>()
+  for (;;) {
+    const stated = found()
+    if (stated !== undefined) return stated
+    const facts: AttemptFacts = { base: epoch.hash, guilty: guilty(run), silent }
+    const attempt = await agreeAttempt(
+      ceremony,
+      room,
+      facts,
+      () => unlessStopped(run, found),
+      () => hello(run, epoch.hash),
+    )
+    if (attempt === undefined) continue
+    const made = await attemptSession(
+      run,
+      attempt,
+      (session) => runSign(ceremony, protocols, session, attempt, epoch, message),
+      silent,
+    )
+    if (made !== undefined) return made
+  }
+}
+
+// ── what both share ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Runs one agreed attempt. Undefined: it failed and another may follow; throws what ends the join. */
+const attemptSession = async <T>(
+  run: Run,
+  attempt: HeldAttempt,
+  work: (session: Session) => Promise<T>,
+  silent?: Set<SiteId>,
+): Promise<T | undefined> => {
+  const { ceremony, room } = run
+  const { options, authority, seat, site, book } = ceremony
+  const session = new Session({
+    ceremony: authority.hash,
+    attempt: attempt.hash,
+    parties: attempt.value.participants.map(({ site: name, key }) => ({ site: name, key })),
+    self: seat.name,
+    signer: ceremony.keys.message.raw,
+    clock: site.machine.clock,
+    random: site.machine.random,
+    roundMs: authority.definition.deadlines.round * 1000,
+    send: (to, bytes) => room.sendInSession(attempt.hash, to, bytes),
+    record: (bytes, from) => ceremony.note('message', bytes, from),
+    progress: (state) => options.progress({ phase: 'round', ...state }),
+  })
+  const stop = (): void => session.fail(options.signal.reason)
+  options.signal.addEventListener('abort', stop, { once: true })
+  room.join(attempt.hash, session)
+  await postNote(run, 'running')
+  try {
+    return await work(session)
+  } catch (error) {
+    ceremony.note('failed', undefined, null, attempt.hash)
+    if (error instanceof BlameError) {
+      await convict(run, room, error.blame)
+      if (
+        authority.fixed ||
+        authority.candidates.filter((member) => !guilty(run).has(member.name)).length < authority.seats
+      )
+        throw error
+      return undefined
+    }
+    const again = `attempt ${ceremony.attempts.length} of ${authority.definition.attempts}`
+    if (error instanceof QuorateError && error.code === 'E_PEER_RESTARTED') {
+      options.progress({
+        phase: 'attempt-failed',
+        number: ceremony.attempts.length,
+        of: authority.definition.attempts,
+        reason: error.message,
+      })
+      return undefined
+    }
+    if (error instanceof SilenceError) {
+      await ceremony.barrier()
+      if (!authority.fixed && silent !== undefined) {
+        for (const name of error.missing) silent.add(name)
+        options.progress({
+          phase: 'attempt-failed',
+          number: ceremony.attempts.length,
+          of: authority.definition.attempts,
+          reason: error.message,
+        })
+        return undefined
+      }
+      const names = error.missing.join(', ')
+      throw new QuorateError(
+        'E_PEER_SILENT',
+        `nothing from ${names} in ${error.round} (${authority.definition.deadlines.round} s)`,
+        `${names}’s operator: look at \`quorate ${authority.definition.kind} status\` there. The others can run join again at once; this was ${again}`,
+        { missing: error.missing, round: error.round },
+      )
+    }
+    throw error
+  } finally {
+    options.signal.removeEventListener('abort', stop)
+    room.leave()
+    book.changed()
+  }
+}
+
+const hello = async (run: Run, epoch: Hash | null): Promise<void> => {
+  const { ceremony, room } = run
+  await ceremony.barrier()
+  const results = [...ceremony.book.results.values()][0]
+  await ceremony.hello({
+    epoch,
+    result: results === undefined ? null : hashOf(results.signed.bytes),
+    check: ceremony.options.check,
+  })
+  room.showLedger()
+}
+
+const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined => {
+  stopped(run)
+  return found() === undefined ? undefined : 'settled'
+}
+
+/** Throws where the ceremony cannot go on whatever this site does. */
+const stopped = (run: Run): void => {
+  const { book, authority } = run.ceremony
+  if (!authority.possibleWithout(book.goneIdentities())) {
+    const names = [...book.goneIdentities()].map((id) => nameOf(authority, id))
+    throw new QuorateError(
+      'E_ABORTED',
+      `${names.join(', ')} left this ceremony`,
+      'plan a new definition when all agree; nothing was made',
+      { left: names },
+    )
+  }
+  if (!authority.fixed) return
+  const [blame] = [...book.blames.values()].filter(({ value }) => isProven(run, value))
+  if (blame !== undefined) throw new BlameError(blame.value)
+}
+
+/** A proof that a peer shows is judged here before it is believed; what does not hold is forgotten. */
+const believe = (run: Run, bytes: Uint8Array): void => {
+  const { ceremony, room } = run
+  const hash = hashOf(bytes)
+  const held = ceremony.book.blames.get(hash)
+  if (held === undefined) return
+  if (!isProven(run, held.value)) {
+    ceremony.book.blames.delete(hash)
+    return
+  }
+  if (!ceremony.closed) ceremony.note('evidence', bytes, held.value.accused)
+  room.failSession(new BlameError(held.value))
+  ceremony.book.changed()
+}
+
+const readNotes = (run: Run): void => {
+  const { ceremony, room } = run
+  const { definition } = ceremony.authority
+  const identities: readonly Identity[] = [...definition.sites.map((one) => one.identity), ...definition.approvers]
+  room.whenNoted((posted) => {
+    const note = openNote(posted, identities)
+    if (
+      note === undefined ||
+      note.value.ceremony !== ceremony.authority.hash ||
+      note.value.identity === ceremony.seat.identity
+    )
+      return
+    const take = (name: 'certificate' | 'approval' | 'aborted' | 'blame', bytes: Uint8Array): void => {
+      try {
+        const admitted = ceremony.take(name, bytes, null)
+        if (admitted?.name === 'blame') believe(run, bytes)
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error
+      }
+    }
+    take('certificate', posted.certificate)
+    for (const bytes of envelopesIn(note.value.approvals)) take('approval', bytes)
+    if (note.value.abort !== null) take('aborted', posted.note)
+    for (const bytes of envelopesIn(note.value.evidence)) take('blame', bytes)
+  })
+}
+
+const postNote = async ({ ceremony, room }: Run, phase: string): Promise<void> => {
+  room.postNote(await writeNote(ceremony.site.home, ceremony.site.machine.clock, ceremony.book, phase, null))
+}
+
+/** Tells who came, who approved, whose ledger holds, each once. */
+const showGathering = ({ ceremony, room }: Run): void => {
+  const { book, authority, options } = ceremony
+  const show = (): undefined => {
+    for (const [name, peer] of room.peers) {
+      if (!peer.connected) continue
+      const approved = book.approved().has(peer.member.identity)
+      const hello = room.hello(name)
+      const parts = [
+        'connected',
+        ...(approved ? ['approved'] : []),
+        ...(peer.head === undefined ? [] : [peer.remembered === undefined ? 'first contact' : 'ledger extends']),
+      ]
+      if (peer.rolledBack !== undefined) parts.push('ledger rolled back')
+      const build =
+        hello === undefined ? null : hello.value.build === ceremony.site.machine.build ? 'same build' : 'another build'
+      const needed = authority.missing(book.approved()).includes(peer.member.identity)
+      options.progress({
+        phase: 'gather',
+        site: name,
+        state: parts.join(', '),
+        waiting: needed ? `${name}’s approval` : build,
+      })
+    }
+    return undefined
+  }
+  room.whenChanged(show)
+}
+
+const checkOnly = async (run: Run): Promise<JoinResult> => {
+  const { ceremony, room, epoch } = run
+  const { book, authority, options } = ceremony
+  await hello(run, epoch?.hash ?? null)
+  const ready = () => {
+    stopped(run)
+    const here = authority.candidates.filter(
+      (member) =>
+        member.name === ceremony.seat.name ||
+        (room.peers.get(member.name)?.connected === true && room.proven(member.name)),
+    )
+    return authority.missing(book.approved()).length === 0 && here.length >= authority.seats ? true : undefined
+  }
+  const found = await book.until(ready, authority.definition.deadlines.gather * 1000, options.signal)
+  if (found === undefined) {
+    const missing = authority.missing(book.approved()).map((id) => nameOf(authority, id))
+    const absent = authority.candidates
+      .filter((member) => member.name !== ceremony.seat.name && room.peers.get(member.name)?.connected !== true)
+      .map((member) => member.name)
+    throw new QuorateError(
+      missing.length > 0 ? 'E_APPROVALS_MISSING' : 'E_QUORUM',
+      missing.length > 0 ? `approvals missing: ${missing.join(', ')}` : `not here: ${absent.join(', ')}`,
+      'nothing has happened; run the check again when they are ready',
+      { missing, absent },
+    )
+  }
+  await room.flush(2000)
+  return { ...result(run, undefined, { key: null, signature: null, signers: [] }), state: 'checked' }
+}
+
+/** What an error leaves behind: proven blame in a fixed roster ends the ceremony here, with a bundle that shows why. */
+const ended = async (run: Run, error: unknown): Promise<unknown> => {
+  const { ceremony, room } = run
+  if (error instanceof BlameError) {
+    const known = ceremony.events('evidence').length > 0
+    if (!known) await convict(run, room, error.blame)
+    await endHere(run, `blame: ${error.blame.check}`)
+    await room.flush(2000)
+    const path = await closeAlone(ceremony)
+    return blameFault(error.blame, path)
+  }
+  if (
+    error instanceof QuorateError &&
+    (error.code === 'E_ABORTED' || error.code === 'E_PEER_DISAGREES' || error.code === 'E_PEER_PROOF_INVALID')
+  ) {
+    await room.flush(1000)
+    return error
+  }
+  await ceremony.barrier().catch(() => undefined)
+  return error
+}
+
+/** This site's own word that it ends the ceremony: in its log and ledger, and in its note. */
+const endHere = async ({ ceremony, room }: Run, reason: string): Promise<void> => {
+  const { site, book, seat } = ceremony
+  const note = await writeNote(site.home, site.machine.clock, book, 'aborted', reason)
+  ceremony.noteLedger('aborted')
+  ceremony.take('aborted', note, seat.name)
+  await ceremony.barrier()
+  room.tellAll({ is: 'object', name: 'aborted', bytes: note })
+  room.postNote(note)
+}
+
+const openLog = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<void> => {
+  const { site, authority, log } = ceremony
+  if (ceremony.closed) return
+  if (log.size === 0) {
+    const head = await site.ledger.barrier()
+    ceremony.note('opened', utf8(head.note))
+    ceremony.noteLedger('log-opened')
+    ceremony.note('definition', definitionCodec.encode(authority.definition))
+    for (const { envelope } of ceremony.book.approvals.values()) ceremony.note('approval', envelope)
+    if (epoch !== undefined) noteEpoch(ceremony, epoch)
+  }
+  for (const certificate of Object.values(site.home.certificates))
+    ceremony.take('certificate', toEnvelope(certificate), ceremony.seat.name)
+  const own = toEnvelope(ceremony.keys.message.certificate)
+  ceremony.book.admit('certificate', own, ceremony.seat.name)
+  ceremony.note('joined', own)
+  await ceremony.barrier()
+}
+
+/** Approvals in this home's folder, given here or carried by hand. */
+const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
+  const { disk } = ceremony.site.home
+  const folder = approvalsFolder(ceremony.authority.hash)
+  for (const name of await disk.list(folder)) {
+    const bytes = name.endsWith('.dsse') ? await disk.read(`${folder}/${name}`) : undefined
+    if (bytes === undefined) continue
+    try {
+      if (ceremony.log.size === 0) ceremony.book.admit('approval', bytes, null)
+      else ceremony.take('approval', bytes, null)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      throw new QuorateError(
+        'E_FILE',
+        `${folder}/${name} is not an approval of this definition`,
+        'remove it, or put the right file there; nothing has happened',
+      )
+    }
+  }
+}
+
+const refuseEnded = (ceremony: Ceremony): void => {
+  const { book, seat, authority, site } = ceremony
+  if (book.aborts.has(seat.identity))
+    throw new QuorateError(
+      'E_ABORTED',
+      'this site left this ceremony',
+      'plan a new definition; this one is never run again here',
+    )
+  if (ceremony.closed && !made(ceremony))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site has ended this definition',
+      `the bundle is ${bundlePath(authority.hash, 'abort')}; plan a new definition`,
+    )
+  const consumed = [...site.ledger.replay()].some(
+    (event) => event.ceremony === authority.hash && (event.what === 'ready' || event.what === 'result'),
+  )
+  if (consumed && !made(ceremony))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site has ended this definition, and its log is gone',
+      'restore this home from its backup, or plan a new definition',
+    )
+  if (!book.approved().has(seat.identity))
+    throw new QuorateError(
+      'E_NOT_APPROVED',
+      'this site has not approved the definition',
+      `run \`quorate ${authority.definition.kind} approve\` first; nothing has happened`,
+    )
+}
+
+/** This site voted or stated a signature: what is left is to finish. */
+const made = ({ book, seat }: Ceremony): boolean => book.ready.has(seat.name) || book.results.has(seat.name)
+
+const result = (
+  run: Run,
+  closed: Closed | undefined,
+  facts: Pick<JoinResult, 'key' | 'signature' | 'signers'>,
+): JoinResult => {
+  const { authority, seat } = run.ceremony
+  return {
+    ceremony: authority.hash,
+    kind: authority.definition.kind,
+    name: authority.definition.name,
+    site: seat.name,
+    state: 'closed',
+    ...facts,
+    bundle: closed?.bundle ?? null,
+    open: closed?.open ?? [],
+  }
+}
+
+export const nameOf = (authority: Authority, identity: Identity): string =>
+  authority.roster.find((member) => member.identity === identity)?.name ?? identity
+
+const eachOnce = (progress: JoinOptions['progress']): JoinOptions['progress'] => {
+  const last = new Map<string, string>()
+  return (event) => {
+    const key = `${event.phase}|${'site' in event ? event.site : ''}${'step' in event ? event.step : ''}${'round' in event ? event.round : ''}`
+    const text = JSON.stringify(event)
+    if (last.get(key) === text) return
+    last.set(key, text)
+    progress(event)
+  }
+}

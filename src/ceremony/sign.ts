@@ -1,0 +1,137 @@
+import type { Hash, Index } from '../lib/brand.ts'
+import { fromHex, toHex } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import type { Protocols } from '../mpc/registry.ts'
+import type { SignDefinition } from '../records/definition.ts'
+import {
+  type EpochRecord,
+  type Outcome,
+  outcomeCodec,
+  recordCodec,
+  resultCodec,
+  type SignResult,
+} from '../records/outcome.ts'
+import type { HeldAttempt } from './book.ts'
+import type { Ceremony } from './ceremony.ts'
+import { hedged } from './prove.ts'
+import type { Session } from './session.ts'
+import type { Site } from './site.ts'
+
+/** The epoch that signs: what made it, its record, and the envelope of this site's share. */
+export interface Epoch {
+  readonly key: Hash
+  readonly outcome: Outcome
+  readonly record: EpochRecord
+  readonly hash: Hash
+  readonly envelope: Hash
+}
+
+/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND. */
+export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
+  const epochs = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed')
+  const newest = epochs.at(-1)
+  if (newest?.record === undefined || newest.made === undefined)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'this site holds no usable share of the key that the definition names',
+      'look at `quorate keys list`; this site may have to finish the keygen first (keygen join)',
+    )
+  return {
+    key,
+    outcome: newest.made,
+    record: newest.record,
+    hash: hashOf(recordCodec.encode(newest.record)),
+    envelope: newest.envelope,
+  }
+}
+
+/** The bytes that are signed, checked against the definition. Throws E_NOT_ALLOWED. */
+export const checkMessage = (definition: SignDefinition, message: Uint8Array): Uint8Array => {
+  const wanted = definition.message
+  const holds =
+    wanted.form === 'digest'
+      ? toHex(message) === wanted.digest
+      : message.length === wanted.size && hashOf(message) === wanted.sha256
+  if (holds) return message
+  throw new QuorateError(
+    'E_NOT_ALLOWED',
+    'the message is not the one that the definition names',
+    'give the file whose SHA-256 the definition holds',
+  )
+}
+
+/** Whether a result is a signature over this definition's message under the epoch's key. */
+export const resultHolds = (protocols: Protocols, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
+  result.publicKey === epoch.outcome.publicKey &&
+  result.message === hashOf(message) &&
+  protocols.verifySignature(fromHex(epoch.outcome.publicKey), message, fromHex(result.signature))
+
+/** A verified signature that some site states; undefined where nobody does. */
+export const statedResult = (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  epoch: Epoch,
+  message: Uint8Array,
+): SignResult | undefined =>
+  [...ceremony.book.results.values()]
+    .map(({ signed }) => signed.value)
+    .find((result) => resultHolds(protocols, epoch, message, result))
+
+/** Two rounds; resolves with the signature that this site aggregated and checked. The share is opened for this session alone. */
+export const runSign = async (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  session: Session,
+  attempt: HeldAttempt,
+  epoch: Epoch,
+  message: Uint8Array,
+): Promise<SignResult> => {
+  const { site, seat, authority } = ceremony
+  const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
+  const share = await site.shards.reopen(
+    epoch.key,
+    epoch.record.outcome,
+    epoch.record.envelopes[seat.index - 1] as Hash,
+    keys,
+  )
+  try {
+    const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
+    const box = session.mailbox(protocols.sign.id, protocols.sign.rounds)
+    const context = {
+      threshold: epoch.outcome.threshold,
+      publicKey: fromHex(epoch.outcome.publicKey),
+      indices,
+      verifyingShares: epoch.outcome.verifyingShares.map(fromHex),
+      message,
+    }
+    const { signature } = await protocols.sign.run(
+      box,
+      { ...context, share },
+      { random: hedged(ceremony, attempt.hash, protocols.sign.id, share, message) },
+    )
+    return {
+      ceremony: authority.hash,
+      attempt: attempt.hash,
+      transcript: session.transcript(),
+      base: epoch.hash,
+      publicKey: epoch.outcome.publicKey,
+      message: hashOf(message),
+      signature: toHex(signature),
+    }
+  } finally {
+    share.wipe()
+  }
+}
+
+/** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
+export const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
+  ceremony.noteLedger('result', hashOf(resultCodec.encode(result)))
+  await ceremony.say('result', resultCodec, result)
+}
+
+/** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */
+export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
+  ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
+  ceremony.note('record', recordCodec.encode(epoch.record))
+}
