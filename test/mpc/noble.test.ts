@@ -143,8 +143,8 @@ describe.each(protocolIds)('%s against noble', (id) => {
           expect(toHex(group.encode(group.timesBase(field.decode(share) as Scalar)))).toBe(
             toHex(made.verifyingShares[index - 1] as Uint8Array),
           )
-          const { nonces, commitments } = commit(suite, share, random)
-          return { index, nonces, commitments, share: field.decode(share) as Scalar }
+          const { nonces, commitment } = commit(suite, index, share, random)
+          return { index, nonces, commitments: commitment.bytes, share: field.decode(share) as Scalar }
         })
         const list = committed.map((one) => openCommitment(suite, one.index, one.commitments) as Commitment)
         const theirList = committed.map(({ index, commitments: [hiding, binding] }) => ({

@@ -89,11 +89,11 @@ const runSigning = (suite: Suite, vector: SigningVector): void => {
   const committed = vector.signers.map((signer) => {
     const fresh = [fromHex(signer.hidingRandomness), fromHex(signer.bindingRandomness)]
     const share = fromHex(vector.shares[signer.index - 1] ?? '')
-    const { nonces, commitments } = commit(suite, share, () => fresh.shift() as Uint8Array)
+    const { nonces, commitment: own } = commit(suite, signer.index, share, () => fresh.shift() as Uint8Array)
     expect(hex(nonces.hiding)).toBe(signer.hidingNonce)
     expect(hex(nonces.binding)).toBe(signer.bindingNonce)
-    expect(commitments.map(toHex)).toEqual([signer.hidingCommitment, signer.bindingCommitment])
-    const commitment = openCommitment(suite, signer.index, commitments) as Commitment
+    expect(own.bytes.map(toHex)).toEqual([signer.hidingCommitment, signer.bindingCommitment])
+    const commitment = openCommitment(suite, signer.index, own.bytes) as Commitment
     return { index: signer.index, nonces, commitment, share: scalarOf(suite, toHex(share)) }
   })
   const commitments = committed.map((one) => one.commitment)

@@ -240,7 +240,8 @@ export const shareFrom = (suite: Suite, total: readonly Element[], sum: Scalar):
 
 /**
  * What a key generation gave, from its broadcasts alone (payloads of 'commitments' in party order, undecoded). Every check
- * is run again; throws DecodeError naming the party whose message fails one.
+ * is run again; throws DecodeError naming the party whose message fails one, RangeError where all commitments together
+ * give no key.
  */
 export const keygenPublic = (
   id: ProtocolId,

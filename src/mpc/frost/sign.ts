@@ -8,7 +8,7 @@ import { cborCodec } from '../../records/codec.ts'
 import type { ProtocolId } from '../../records/definition.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
-import type { Element, Scalar } from '../group/group.ts'
+import type { Element, Scalar, ScalarField } from '../group/group.ts'
 import type { Claim, Protocol, Round } from '../mailbox.ts'
 import { lagrange } from './polynomial.ts'
 import { encodeSignature, hasOddY, loadSuite, type Suite, suiteOf, xOnly } from './suite.ts'
@@ -78,19 +78,7 @@ const nonce = (suite: Suite, share: Uint8Array, random: Random): Scalar => {
   return k
 }
 
-/** RFC 9591 §5.1. */
-export const commit = (
-  suite: Suite,
-  share: Uint8Array,
-  random: Random,
-): { readonly nonces: Nonces; readonly commitments: NonceCommitments } => {
-  const { group } = suite
-  const nonces = { hiding: nonce(suite, share, random), binding: nonce(suite, share, random) }
-  const encoded = (k: Scalar): Uint8Array => group.encode(group.timesBase(k))
-  return { nonces, commitments: [encoded(nonces.hiding), encoded(nonces.binding)] }
-}
-
-/** One signer's commitments, decoded; `bytes` are what the commitment list hashes. */
+/** One signer's commitments; `bytes` are what the commitment list hashes. */
 export interface Commitment {
   readonly index: Index
   readonly bytes: NonceCommitments
@@ -98,16 +86,28 @@ export interface Commitment {
   readonly binding: Element
 }
 
+/** RFC 9591 §5.1. */
+export const commit = (
+  suite: Suite,
+  index: Index,
+  share: Uint8Array,
+  random: Random,
+): { readonly nonces: Nonces; readonly commitment: Commitment } => {
+  const { group } = suite
+  const nonces = { hiding: nonce(suite, share, random), binding: nonce(suite, share, random) }
+  const hiding = group.timesBase(nonces.hiding)
+  const binding = group.timesBase(nonces.binding)
+  return { nonces, commitment: { index, bytes: [group.encode(hiding), group.encode(binding)], hiding, binding } }
+}
+
 export const openCommitment = (
   { group }: Suite,
   index: Index,
-  commitments: NonceCommitments,
+  bytes: NonceCommitments,
 ): Commitment | 'commitment-point' => {
-  const hiding = group.decode(commitments[0])
-  const binding = group.decode(commitments[1])
-  return hiding === undefined || binding === undefined
-    ? 'commitment-point'
-    : { index, bytes: commitments, hiding, binding }
+  const hiding = group.decode(bytes[0])
+  const binding = group.decode(bytes[1])
+  return hiding === undefined || binding === undefined ? 'commitment-point' : { index, bytes, hiding, binding }
 }
 
 /** The signing key of a session: for BIP-340 the one of ±publicKey that has an even Y, and whether it is the negative. */
@@ -135,19 +135,18 @@ export const bindingFactors = (
 
 /** What all signers of one session compute alike from the commitment list (RFC 9591 §4.4 to §4.6). */
 export interface Signing {
+  /** In index order. */
+  readonly members: readonly Index[]
+  readonly bindingFactors: ReadonlyMap<Index, Scalar>
+  /** hiding + factor·binding of each member. */
+  readonly nonceShares: ReadonlyMap<Index, Element>
   /** Encoded sum of the nonce shares. */
   readonly nonce: Uint8Array
   readonly challenge: Scalar
-  readonly bindingFactors: ReadonlyMap<Index, Scalar>
-  readonly members: readonly Index[]
-  readonly commitments: readonly Commitment[]
   /** BIP-340 only: whether shares are of −key, and of −nonce. */
   readonly keyNegated: boolean
   readonly nonceNegated: boolean
 }
-
-const nonceShare = ({ group }: Suite, { hiding, binding }: Commitment, factor: Scalar): Element =>
-  group.add(hiding, group.combine(undefined, [factor], [binding]))
 
 /**
  * `own` saves a signer the variable-time multiplication of its own commitment: hiding + factor·binding is one secret scalar
@@ -165,32 +164,30 @@ export const prepare = (
   const list = commitments.toSorted((a, b) => a.index - b.index)
   const key = signingKey(suite, publicKey)
   const factors = bindingFactors(suite, key.encoded, list, message)
-  const factor = (index: Index): Scalar => factors.get(index) as Scalar
-  const others = list.filter((one) => one.index !== own?.index)
-  const bindings = group.combine(
-    undefined,
-    others.map((one) => factor(one.index)),
-    others.map((one) => one.binding),
+  const nonceShares = new Map(
+    list.map(({ index, hiding, binding }) => {
+      const factor = factors.get(index) as Scalar
+      if (index !== own?.index) return [index, group.add(hiding, group.combine(undefined, [factor], [binding]))]
+      const sum = nonceSum(field, own.nonces, factor)
+      const element = group.timesBase(sum)
+      field.wipe(sum)
+      return [index, element]
+    }),
   )
-  const sum = others.reduce((total, one) => group.add(total, one.hiding), bindings)
-  const total =
-    own === undefined
-      ? sum
-      : group.add(
-          sum,
-          group.timesBase(field.add(own.nonces.hiding, field.multiply(factor(own.index), own.nonces.binding))),
-        )
-  const encoded = group.encode(total)
+  const encoded = group.encode([...nonceShares.values()].reduce((sum, share) => group.add(sum, share)))
   return {
+    members: list.map((one) => one.index),
+    bindingFactors: factors,
+    nonceShares,
     nonce: encoded,
     challenge: suite.challenge(encoded, key.encoded, message),
-    bindingFactors: factors,
-    members: list.map((one) => one.index),
-    commitments: list,
     keyNegated: key.negated,
     nonceNegated: suite.evenY && hasOddY(encoded),
   }
 }
+
+const nonceSum = (field: ScalarField, { hiding, binding }: Nonces, factor: Scalar): Scalar =>
+  field.add(hiding, field.multiply(factor, binding))
 
 const signed = ({ group: { field } }: Suite, negative: boolean, a: Scalar): Scalar =>
   negative ? field.subtract(field.fromNumber(0), a) : a
@@ -199,10 +196,9 @@ const signed = ({ group: { field } }: Suite, negative: boolean, a: Scalar): Scal
 export const signatureShare = (suite: Suite, signing: Signing, index: Index, nonces: Nonces, share: Scalar): Scalar => {
   const { field } = suite.group
   const factor = signing.bindingFactors.get(index) as Scalar
-  const nonceSum = field.add(nonces.hiding, field.multiply(factor, nonces.binding))
   const weight = field.multiply(lagrange(field, index, signing.members), signing.challenge)
   return field.add(
-    signed(suite, signing.nonceNegated, nonceSum),
+    signed(suite, signing.nonceNegated, nonceSum(field, nonces, factor)),
     field.multiply(signed(suite, signing.keyNegated, weight), share),
   )
 }
@@ -217,9 +213,8 @@ export const shareHolds = (
 ): boolean => {
   const { group } = suite
   const { field } = group
-  const commitment = signing.commitments.find((one) => one.index === index)
-  const factor = signing.bindingFactors.get(index)
-  if (commitment === undefined || factor === undefined) return false
+  const nonceShare = signing.nonceShares.get(index)
+  if (nonceShare === undefined) return false
   const weight = field.multiply(lagrange(field, index, signing.members), signing.challenge)
   // share·G − weight·Y = ±R_i, all signs moved to the left.
   const left = group.combine(
@@ -227,7 +222,7 @@ export const shareHolds = (
     [signed(suite, signing.keyNegated === signing.nonceNegated, weight)],
     [verifyingShare],
   )
-  return group.equals(left, nonceShare(suite, commitment, factor))
+  return group.equals(left, nonceShare)
 }
 
 /** The signature that these shares add up to; not verified. */
@@ -308,22 +303,20 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
           'this site’s share is not the one that its verifying share names',
           'do not sign here; restore or repair the shard of this site',
         )
-      const { nonces, commitments } = commit(suite, input.share.reveal(), random)
+      const own = { index: indexOf(box.self), ...commit(suite, indexOf(box.self), input.share.reveal(), random) }
       try {
         // Round 1: fresh nonce commitments. Their list rides with the shares and is compared before any share is judged.
-        const received = await box.broadcast('commitments', commitments)
-        const list: Commitment[] = []
-        for (const party of [box.self, ...box.peers]) {
-          const bytes = party === box.self ? commitments : (received.get(party) as NonceCommitments)
-          const opened = openCommitment(suite, indexOf(party), bytes)
-          if (opened === 'commitment-point') return box.blame(party, opened, ['commitments'])
+        const received = await box.broadcast('commitments', own.commitment.bytes)
+        const list = [own.commitment]
+        for (const peer of box.peers) {
+          const opened = openCommitment(suite, indexOf(peer), received.get(peer) as NonceCommitments)
+          if (opened === 'commitment-point') return box.blame(peer, opened, ['commitments'])
           list.push(opened)
         }
-        const own = { index: indexOf(box.self), nonces }
         const signing = prepare(suite, input.publicKey, list, input.message, own)
 
         // Round 2: signature shares. They are added up first and judged one by one only where the sum does not verify.
-        const ownShare = signatureShare(suite, signing, own.index, nonces, share)
+        const ownShare = signatureShare(suite, signing, own.index, own.nonces, share)
         const shares = await box.broadcast('shares', field.encode(ownShare))
         const scalars = [...shares.values()].map((bytes) => field.decode(bytes))
         const whole = scalars.filter((scalar) => scalar !== undefined)
@@ -341,8 +334,8 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
           'do not sign with this record; verify the bundle of the epoch that it names',
         )
       } finally {
-        field.wipe(nonces.hiding)
-        field.wipe(nonces.binding)
+        field.wipe(own.nonces.hiding)
+        field.wipe(own.nonces.binding)
         field.wipe(share)
       }
     },

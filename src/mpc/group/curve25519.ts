@@ -105,7 +105,7 @@ export const sodiumGroup = (field: ScalarField, elements: SodiumElements): Group
     decode: (bytes) =>
       bytes.length === BYTES && !isIdentity(bytes) && elements.isValid(bytes) ? element(bytes.slice()) : undefined,
     encode(p) {
-      if (isIdentity(encoded(p))) throw new Error('the identity has no encoding')
+      if (isIdentity(encoded(p))) throw new RangeError('the identity has no encoding')
       return encoded(p).slice()
     },
   }

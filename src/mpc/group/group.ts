@@ -51,6 +51,6 @@ export interface Group {
   isIdentity(p: Element): boolean
   /** Undefined where the bytes are not the one encoding of a member of the prime-order group, or are the identity's (RFC 9591 §3.1). */
   decode(bytes: Uint8Array): Element | undefined
-  /** Throws on the identity. */
+  /** Throws RangeError on the identity. */
   encode(p: Element): Uint8Array
 }

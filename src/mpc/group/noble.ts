@@ -41,7 +41,7 @@ const nobleGroup = <P extends CurvePoint<unknown, P>>(
   const element = (p: P): Element => p as unknown as Element
   const point = (p: Element): P => p as unknown as P
   const encode = (p: P): Uint8Array => {
-    if (p.is0()) throw new Error('the identity has no encoding')
+    if (p.is0()) throw new RangeError('the identity has no encoding')
     return p.toBytes()
   }
   const size = Point.BASE.toBytes().length

@@ -69,7 +69,7 @@ export const secp256k1Group = (points: Secp256k1Points): Group => {
     },
     encode(p) {
       const bytes = raw(p)
-      if (isIdentity(bytes)) throw new Error('the identity has no encoding')
+      if (isIdentity(bytes)) throw new RangeError('the identity has no encoding')
       return concat(Uint8Array.of(2 + ((bytes[64] as number) & 1)), bytes.subarray(1, 33))
     },
   }
