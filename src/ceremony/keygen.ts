@@ -50,7 +50,6 @@ export const runKeygen = async (
     verifyingShares: made.verifyingShares.map(toHex),
     base: null,
   }
-  ceremony.note('transcript', undefined, null, outcome.transcript)
   const { share, envelope } = await stage(ceremony, outcome, made.share)
   try {
     const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)

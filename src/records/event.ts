@@ -16,7 +16,6 @@ export const ceremonyEvents = [
   'attempt-signature', // object = envelope; site = whose
   'started', // all signatures held
   'message', // object = round message or, of private ones, header and signature only
-  'transcript', // object = hash of the transcript
   'failed', // the attempt ended without an outcome
   'outcome',
   'staged',

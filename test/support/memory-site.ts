@@ -1,0 +1,87 @@
+import { openLog } from '../../src/audit/disk-log.ts'
+import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
+import type { Authority } from '../../src/ceremony/authority.ts'
+import { approvalsFolder, logPath } from '../../src/ceremony/home-paths.ts'
+import { joinCeremony, type JoinResult } from '../../src/ceremony/join.ts'
+import type { Progress } from '../../src/ceremony/progress.ts'
+import type { Site } from '../../src/ceremony/site.ts'
+import { systemClock } from '../../src/host/clock.ts'
+import { toEnvelope } from '../../src/identity/envelope.ts'
+import { type Home, openHome } from '../../src/identity/home.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import type { Disk } from '../../src/lib/ports.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
+import { approvalCodec } from '../../src/records/identity.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { type MemoryNetwork, memoryNetwork } from '../../src/transport/memory-wire.ts'
+import { memoryHome } from './home.ts'
+import { memoryKms } from './kms.ts'
+import { seededRandom } from './random.ts'
+
+export interface MemoryWorld {
+  readonly network: MemoryNetwork
+  readonly homes: ReadonlyMap<string, { readonly home: Home; readonly disk: Disk }>
+}
+
+export const memoryWorld = async (names: readonly string[], seed = 'world'): Promise<MemoryWorld> => ({
+  network: memoryNetwork({ clock: systemClock, random: seededRandom(seed) }),
+  homes: new Map(await Promise.all(names.map(async (name) => [name, await memoryHome(name)] as const))),
+})
+
+let joins = 0
+
+/** A site over memory: its home's disk, the network of its world, a KMS key in memory. */
+export const memorySite = async (world: MemoryWorld, name: string, changes: Partial<Site['machine']> = {}): Promise<Site> => {
+  const found = world.homes.get(name)
+  if (found === undefined) throw new Error(`no home ${name}`)
+  const home = await openHome(found.disk)
+  const disk = found.disk
+  const signer = home.keys.log
+  const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer })
+  if (ledger.size === 0) {
+    ledger.append({ at: Date.now(), what: 'created', ceremony: null, site: null, object: null })
+    await ledger.barrier()
+  }
+  joins += 1
+  return {
+    home,
+    card: await home.card(),
+    identityKey: await home.unlock(),
+    machine: { clock: systemClock, random: seededRandom(`${name} ${joins}`), processId: joins, vmGeneration: null, build: 'b1'.repeat(32) as Hash, ...changes },
+    ledger,
+    shards: shardStore(disk),
+    ceremonyLog: (ceremony) => openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
+    connect: async (authority: Authority) => {
+      const member = authority.roster.find((one) => one.identity === home.identity)
+      return world.network.join(member?.name as SiteId, toEnvelope(home.certificates.note))
+    },
+    kms: async () => memoryKms(name),
+  }
+}
+
+/** Approves as `approve` would, without its questions. */
+export const approveIn = async (world: MemoryWorld, name: string, definition: Definition): Promise<void> => {
+  const found = world.homes.get(name)
+  if (found === undefined) throw new Error(`no home ${name}`)
+  const home = await openHome(found.disk)
+  const key = await home.unlock()
+  const ceremony = ceremonyId(definition)
+  const approval = await key.signer.sign(approvalCodec, { ceremony, identity: home.identity, role: 'site', purpose: 'approve', at: Date.now() })
+  await found.disk.folder(approvalsFolder(ceremony))
+  await found.disk.create(`${approvalsFolder(ceremony)}/${name}.dsse`, toEnvelope(approval))
+}
+
+export interface Running {
+  readonly done: Promise<JoinResult>
+  readonly events: Progress[]
+  readonly stop: AbortController
+}
+
+export const startJoin = async (world: MemoryWorld, name: string, definition: Definition, message: Uint8Array | null = null, changes: Partial<Site> = {}): Promise<Running> => {
+  const site = { ...(await memorySite(world, name)), ...changes }
+  const events: Progress[] = []
+  const stop = new AbortController()
+  const done = joinCeremony(site, definition, { progress: (event) => events.push(event), signal: stop.signal, message, check: false })
+  return { done, events, stop }
+}
+
