@@ -15,6 +15,8 @@ export interface Shown {
   readonly text: Lines | string | Uint8Array
   readonly columns: Columns | undefined
   readonly fault: QuorateError | undefined
+  /** What goes on after the result was printed: a relay serves. */
+  readonly serve: (() => Promise<void>) | undefined
 }
 
 /** A renderer: result to lines. */
@@ -37,14 +39,18 @@ export abstract class QuorateCommand extends Command {
   protected show<T extends Document>(
     view: View<T>,
     result: T,
-    more: { readonly fault?: QuorateError | undefined; readonly columns?: Columns } = {},
+    more: {
+      readonly fault?: QuorateError | undefined
+      readonly columns?: Columns
+      readonly serve?: () => Promise<void>
+    } = {},
   ): Shown {
-    return { result, text: view(result), columns: more.columns, fault: more.fault }
+    return { result, text: view(result), columns: more.columns, fault: more.fault, serve: more.serve }
   }
 
   /** The result is a text or a file of its own: help, a key, a script. */
   protected showRaw<T extends Document>(result: T, text: string | Uint8Array): Shown {
-    return { result, text, columns: undefined, fault: undefined }
+    return { result, text, columns: undefined, fault: undefined, serve: undefined }
   }
 
   protected warnOf(text: string): void {

@@ -47,6 +47,7 @@ const noCommand = (config: Config, argv: readonly string[]): QuorateError => {
 interface Ending {
   readonly stdout: string | Uint8Array
   readonly fault: QuorateError | undefined
+  readonly serve?: (() => Promise<void>) | undefined
 }
 
 const ending = (id: string, shown: Shown, warnings: readonly string[], json: boolean): Ending => {
@@ -58,11 +59,11 @@ const ending = (id: string, shown: Shown, warnings: readonly string[], json: boo
       warnings,
       ...(shown.fault === undefined ? {} : { error: faultFields(shown.fault) }),
     }
-    return { stdout: `${asciiJson(document, 2)}\n`, fault: shown.fault }
+    return { stdout: `${asciiJson(document, 2)}\n`, fault: shown.fault, serve: shown.serve }
   }
   const raw = typeof shown.text === 'string' || shown.text instanceof Uint8Array
   const stdout = raw ? shown.text : forStdout(shown.text, shown.columns)
-  return { stdout, fault: shown.fault }
+  return { stdout, fault: shown.fault, serve: shown.serve }
 }
 
 const textEnding = (id: string, fields: Readonly<Record<string, string>>, text: string, json: boolean): Ending => ({
@@ -115,10 +116,16 @@ export const main = async (argv: readonly string[], root: string): Promise<void>
   const verbose = has(argv, '--verbose')
   const course: Course = { schema: 'quorate/error/v1', warnings: [] }
   let ended = false
-  const finish = async ({ stdout, fault }: Ending): Promise<void> => {
+  let printed = false
+  const finish = async ({ stdout, fault, serve }: Ending): Promise<void> => {
     if (ended) return
-    ended = true
-    await write(process.stdout, stdout)
+    ended = serve === undefined
+    if (!printed) await write(process.stdout, stdout)
+    printed = true
+    if (serve !== undefined) {
+      await serve()
+      ended = true
+    }
     if (fault !== undefined) sayFault(fault, verbose)
     await write(process.stderr, '')
     process.exit(fault?.exit ?? 0)

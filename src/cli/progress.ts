@@ -1,13 +1,13 @@
 import type { Progress } from '../ceremony/progress.ts'
-import { asciiJson } from '../lib/printable.ts'
-import { type Line, say } from './term.ts'
+import type { Hash } from '../lib/brand.ts'
+import { shortId } from '../records/short-id.ts'
+import { asciiEvent, type Line, say } from './term.ts'
 
 export type Report = (event: Progress) => void
 
 /** Append-only lines on stderr, or the same events as JSON, one a line. */
 export const progressReporter = (flags: { readonly quiet: boolean; readonly 'json-events': boolean }): Report => {
-  if (flags['json-events'])
-    return (event) => process.stderr.write(`${asciiJson({ at: new Date().toISOString(), ...event })}\n`)
+  if (flags['json-events']) return asciiEvent
   return flags.quiet ? () => {} : (event) => say(progressLine(event))
 }
 
@@ -27,9 +27,8 @@ const STEPS = {
 export const progressLine = (event: Progress): Line => {
   switch (event.phase) {
     case 'join': {
-      const ceremony = `${event.ceremony.slice(0, 4)}-${event.ceremony.slice(4, 8)}`
       const who = `as ${event.site} (${event.index} of ${event.of})`
-      return { label: 'join', text: `${ceremony}  ${event.kind} ${event.name}  ${who}` }
+      return { label: 'join', text: `${shortId(event.ceremony as Hash)}  ${event.kind} ${event.name}  ${who}` }
     }
     case 'preflight':
       return { label: 'preflight', text: event.checks.join(', '), note: 'ok' }

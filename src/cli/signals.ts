@@ -1,3 +1,4 @@
+import { stopped } from './fault.ts'
 import { say } from './term.ts'
 
 let controller: AbortController | undefined
@@ -17,7 +18,7 @@ const handle = (): void => {
     return
   }
   say({ label: 'stopping', text: 'at the next safe point', note: 'once more to stop now' })
-  controller.abort()
+  controller.abort(stopped())
 }
 
 /** `end` ends the process; it runs when nobody listens to the signal, or at the second one. */

@@ -10,7 +10,7 @@
  */
 import { stripVTControlCharacters } from 'node:util'
 import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from 'chalk'
-import { printable } from '../lib/printable.ts'
+import { asciiJson, printable } from '../lib/printable.ts'
 
 export type Tone = 'plain' | 'dim' | 'good' | 'bad' | 'warn' | 'strong'
 
@@ -73,6 +73,11 @@ export const forStdout = (lines: Lines, columns = COLUMNS): string =>
 /** One line for stderr, escaped and aligned like all others. */
 export const say = (line: Line | '', columns = COLUMNS): void => {
   process.stderr.write(`${layout(painters.err, line, columns)}\n`)
+}
+
+/** One event as a line of JSON on stderr. */
+export const asciiEvent = (event: object): void => {
+  process.stderr.write(`${asciiJson({ at: new Date().toISOString(), ...event })}\n`)
 }
 
 /** Text that this program made itself, such as help, without the colours that stdout does not take. */

@@ -23,12 +23,13 @@ export const limitedSigner = (site: SiteId, raw: RawSigner, types: readonly stri
   }
 }
 
-/** The manifest keeps in-toto's own type. */
-const identityTypes = ['card/v1', 'approval/v1', 'key-certificate/v1', 'application/vnd.in-toto+json']
+/** What an identity signs, by its role; the manifest keeps in-toto's own type. */
+const relayTypes = ['relay-challenge/v1', 'key-certificate/v1']
+const siteTypes = ['card/v1', 'approval/v1', 'key-certificate/v1', 'application/vnd.in-toto+json']
 
 /** Wipes the seed: the key lives on only inside the signer. */
 export const identityKey = (identity: Identity, name: SiteId, seed: Secret): IdentityKey => {
   const raw = rawSigner(seed)
   seed.wipe()
-  return { identity, signer: limitedSigner(name, raw, identityTypes) }
+  return { identity, signer: limitedSigner(name, raw, identity.startsWith('qrelay1') ? relayTypes : siteTypes) }
 }

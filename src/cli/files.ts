@@ -1,0 +1,50 @@
+import { open } from 'node:fs/promises'
+import { fromUtf8 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+
+const MIB = 2 ** 20
+
+/** Content of a file that a flag names, at most `limit` bytes; `-` is stdin. Throws E_FILE. */
+export const readFileFlag = async (path: string, limit = MIB): Promise<Uint8Array> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  const take = (chunk: Buffer): void => {
+    size += chunk.length
+    if (size > limit) throw new QuorateError('E_FILE', `${path}: more than ${limit} bytes`, 'check the path')
+    chunks.push(chunk)
+  }
+  if (path === '-') for await (const chunk of process.stdin) take(chunk as Buffer)
+  else {
+    const handle = await open(path, 'r')
+    try {
+      for await (const chunk of handle.createReadStream({ autoClose: false })) take(chunk as Buffer)
+    } finally {
+      await handle.close()
+    }
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+export const readTextFile = async (path: string): Promise<string> => {
+  try {
+    return fromUtf8(await readFileFlag(path))
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new QuorateError('E_FILE', `${path} is not UTF-8 text`, 'check the path', {}, error)
+  }
+}
+
+/** Makes a file that is not there yet; throws E_EXISTS otherwise. Nothing is left of one that could not be written whole. */
+export const writeNewFile = async (path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> => {
+  const { unlink } = await import('node:fs/promises')
+  const handle = await open(path, 'wx', mode)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } catch (error) {
+    await unlink(path).catch(() => undefined)
+    throw error
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,16 @@
+import type { RelayShown } from '../../relay-service.ts'
+import type { RelayEvent } from '../../transport/relay/server.ts'
+import type { Line, Lines } from '../term.ts'
+
+export const relayView = ({ url, identity, address, process }: RelayShown): Lines => [
+  { label: 'relay', text: url, note: `process ${process}`, tone: 'strong' },
+  { label: 'identity', text: identity },
+  { label: 'plan with', text: `--relay ${address}` },
+]
+
+export const relayEventLine = (event: RelayEvent): Line => {
+  const room = `room ${event.room.slice(0, 4)}-${event.room.slice(4, 8)}`
+  return event.what === 'refused'
+    ? { label: 'refused', text: room, note: event.reason }
+    : { label: event.what, text: `${event.member}  ${room}` }
+}

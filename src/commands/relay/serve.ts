@@ -1,0 +1,69 @@
+import { Flags } from '@oclif/core'
+import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
+import { readTextFile } from '../../cli/files.ts'
+import { passphraseFileFlag, wholeFlag } from '../../cli/flags.ts'
+import { relayEventLine, relayView } from '../../cli/render/relay.ts'
+import { passphraseAsked } from '../../cli/secret-input.ts'
+import { asciiEvent, say } from '../../cli/term.ts'
+
+export default class RelayServe extends QuorateCommand {
+  static override summary = 'run a relay until it is stopped'
+  static override description =
+    'It passes sealed frames from member to member and can neither read nor forge them. Without TLS it listens on this machine only. The result is printed when it listens; GET /health and /metrics on the same port. SIGTERM or Ctrl-C drains.'
+  static override examples = [
+    '<%= config.bin %> relay serve',
+    '<%= config.bin %> relay serve --host 0.0.0.0 --port 443 --tls-certificate relay.pem --tls-key relay.key --home /srv/relay',
+  ]
+  static override flags = {
+    host: Flags.string({ summary: 'address to listen on', default: '127.0.0.1' }),
+    port: wholeFlag({ summary: 'port to listen on; 0 for any free one', min: 0, max: 65_535, default: 43_117 }),
+    'tls-certificate': Flags.string({ summary: 'certificate chain (PEM)', helpValue: 'FILE', dependsOn: ['tls-key'] }),
+    'tls-key': Flags.string({ summary: 'its key (PEM)', helpValue: 'FILE', dependsOn: ['tls-certificate'] }),
+    home: Flags.string({
+      summary: 'home of the relay; without it the identity is a new one each time',
+      helpValue: 'FOLDER',
+    }),
+    'passphrase-file': passphraseFileFlag,
+    allow: Flags.string({
+      summary: 'identity that may open rooms; without any, everybody may',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'IDENTITY',
+    }),
+    limit: Flags.string({
+      summary: 'another limit than the default',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'NAME=NUMBER',
+    }),
+  }
+
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(RelayServe)
+    const stop = this.stop()
+    const { serveRelay } = await import('../../relay-service.ts')
+    const [certificate, key] = [flags['tls-certificate'], flags['tls-key']]
+    const tls =
+      certificate === undefined || key === undefined
+        ? undefined
+        : { certificate: await readTextFile(certificate), key: await readTextFile(key) }
+    const { relay, shown } = await serveRelay({
+      host: flags.host,
+      port: flags.port,
+      tls,
+      home: flags.home,
+      passphrase: passphraseAsked(flags),
+      allow: flags.allow ?? [],
+      limits: flags.limit ?? [],
+      onEvent: (event) => {
+        if (flags['json-events']) asciiEvent(event)
+        else if (!flags.quiet) say(relayEventLine(event))
+      },
+    })
+    const served = async (): Promise<void> => {
+      if (!stop.aborted) await new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true }))
+      await relay.close()
+    }
+    return this.show(relayView, shown, { serve: served })
+  }
+}
