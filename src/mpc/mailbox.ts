@@ -48,12 +48,15 @@ export interface Mailbox<R extends Rounds> {
   blame(who: Party, check: string, rounds: readonly (keyof R & string)[]): never
 }
 
-/** What a protocol may use besides its input. `random` is hedged: see lib/hedged.ts. */
+/** What a protocol may use besides its input. `random` is hedged: see hedged.ts. */
 export interface Tools {
   readonly random: Random
 }
 
-/** Everything that a stranger needs to judge a claim: its messages are already verified as signed by whom they say. */
+/**
+ * Everything that a stranger needs to judge a claim: its messages are already verified as signed by whom they say, and
+ * where others' broadcasts are among them, as those that the accused signed to have seen.
+ */
 export interface JudgedMessage {
   readonly round: string
   readonly from: Party

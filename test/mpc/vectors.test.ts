@@ -15,9 +15,10 @@ import {
   shareHolds,
   signatureShare,
 } from '../../src/mpc/frost/sign.ts'
-import { loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
+import { bindSuite, loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
+import { nobleGroups } from '../../src/mpc/group/noble.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -117,7 +118,11 @@ const runSigning = (suite: Suite, vector: SigningVector): void => {
   expect(verify(suite, publicKey, message, signature)).toBe(true)
 }
 
-describe.each(protocolIds)('vectors of %s', (id) => {
+const onNoble = async (id: ProtocolId): Promise<Suite> => bindSuite(id, (curve) => nobleGroups[curve])
+const backends = { noble: onNoble, 'the fastest backend': loadSuite }
+const runs = Object.entries(backends).flatMap(([backend, load]) => protocolIds.map((id) => ({ id, backend, load })))
+
+describe.each(runs)('vectors of $id on $backend', ({ id, load }) => {
   const vectors = read<FrostVectors>(`frost/${id.slice('frost-'.length)}.json`)
 
   it('are of this suite and all there', () => {
@@ -128,11 +133,11 @@ describe.each(protocolIds)('vectors of %s', (id) => {
   })
 
   it.each(vectors.signing)('signing: $name', async (vector) => {
-    runSigning(await loadSuite(id), vector)
+    runSigning(await load(id), vector)
   })
 
   it('key generation', async () => {
-    const suite = await loadSuite(id)
+    const suite = await load(id)
     const { group } = suite
     const { field } = group
     const { threshold, parties, publicKey } = vectors.keygen
@@ -170,7 +175,7 @@ describe.each(protocolIds)('vectors of %s', (id) => {
   })
 
   it('sums of repair', async () => {
-    const suite = await loadSuite(id)
+    const suite = await load(id)
     const { field } = suite.group
     const sum = (all: readonly string[]): string =>
       toHex(field.encode(all.map((one) => scalarOf(suite, one)).reduce((a, b) => field.add(a, b))))
@@ -195,8 +200,9 @@ describe('vectors of BIP-340', () => {
     expect(vectors.map((one) => one.index)).toEqual(Array.from({ length: 19 }, (_, at) => at))
   })
 
-  it.each(vectors)('$index', async (vector) => {
-    const suite = await loadSuite('frost-secp256k1-tr')
+  const cases = Object.entries(backends).flatMap(([backend, load]) => vectors.map((one) => ({ ...one, backend, load })))
+  it.each(cases)('$index on $backend', async ({ load, ...vector }) => {
+    const suite = await load('frost-secp256k1-tr')
     const [key, message, signature] = [vector.publicKey, vector.message, vector.signature].map(fromHex) as [
       Uint8Array,
       Uint8Array,

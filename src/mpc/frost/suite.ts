@@ -104,9 +104,10 @@ export const hasOddY = (compressed: Uint8Array): boolean => compressed[0] === 3
 /** Bytes of a hash_to_field element for orders of 256 bits (RFC 9380 §5.2: 256 + 128 bits). */
 const FIELD_BYTES = 48
 
-/** Binds a ciphersuite to a backend; `suiteOf` and `loadSuite` choose one. */
-export const bindSuite = (id: ProtocolId, group: Group): Suite => {
-  const { context, digest, toScalar, challengePrefix, evenY = false } = shapes[id]
+/** A ciphersuite over a backend of its group; `suiteOf` and `loadSuite` choose one. */
+export const bindSuite = (id: ProtocolId, backend: (curve: CurveName) => Group): Suite => {
+  const { curve, context, digest, toScalar, challengePrefix, evenY = false } = shapes[id]
+  const group = backend(curve)
   const { field } = group
   const hashToScalar = (prefix: string): ((message: Uint8Array) => Scalar) => {
     const tag = utf8(prefix)
@@ -142,7 +143,7 @@ export const suiteOf = (id: ProtocolId): Suite => {
   const group = groupOf(shapes[id].curve)
   const known = bound.get(id)
   if (known?.group === group) return known
-  const suite = bindSuite(id, group)
+  const suite = bindSuite(id, () => group)
   bound.set(id, suite)
   return suite
 }
@@ -152,9 +153,6 @@ export const loadSuite = async (id: ProtocolId): Promise<Suite> => {
   await loadGroup(shapes[id].curve)
   return suiteOf(id)
 }
-
-/** The group's name, by which backends are chosen. */
-export const curveOf = (id: ProtocolId): CurveName => shapes[id].curve
 
 /** Signature bytes of a nonce element's encoding and a response: RFC 9591 appendix A, or BIP-340. */
 export const encodeSignature = (suite: Suite, nonce: Uint8Array, response: Scalar): Uint8Array =>
