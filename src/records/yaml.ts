@@ -61,10 +61,27 @@ const plainText = (bytes: Uint8Array, limit: number): string => {
   return text
 }
 
+/**
+ * Bounds how deep any reader could nest this text, before the parser sees it: the parser recurses, and where the stack ends
+ * while a regular expression is compiled, the whole process dies and no error can be caught. A level needs an indentation,
+ * an indicator in its line, or an open bracket.
+ */
+const boundDepth = (text: string): void => {
+  let brackets = 0
+  for (const [at, line] of text.split(/\r\n|\r|\n/).entries()) {
+    if (/^[ \t]*#/.test(line)) continue
+    const indent = /^[ \t]*/.exec(line)?.[0].length ?? 0
+    const indicators = line.match(/[-?:](?=[ \t]|$)/g)?.length ?? 0
+    brackets += line.match(/[[{]/g)?.length ?? 0
+    if (indent > 32 || indicators > 32 || brackets > 256) refuse([], at + 1, 'nested too deeply')
+  }
+}
+
 /** The value of one strict YAML 1.2 document. Throws DecodeError with path and line. */
 const readYaml = async (bytes: Uint8Array, limit: number): Promise<Read> => {
   const { isAlias, isMap, isScalar, isSeq, parseAllDocuments } = await import('yaml')
   const text = plainText(bytes, limit)
+  boundDepth(text)
   const lineOf = liner(text)
   const lines = new Map<string, number>()
 
@@ -113,7 +130,6 @@ const readYaml = async (bytes: Uint8Array, limit: number): Promise<Read> => {
       logLevel: 'silent',
     })
   } catch {
-    // The parser's own depth is bounded by the stack only.
     return refuse([], undefined, 'not YAML that can be read')
   }
   const [document] = documents

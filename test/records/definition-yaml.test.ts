@@ -142,6 +142,25 @@ describe('definition as YAML', () => {
     expect(error).toMatchObject({ code: 'E_DEFINITION', exit: 2, message: expect.stringMatching(message) })
   })
 
+  it.each<[string, string]>([
+    ['lists in one line', '- '.repeat(130_000)],
+    ['keys in one line', '? '.repeat(130_000)],
+    ['brackets in one line', '['.repeat(260_000)],
+    ['brackets in many lines', '[\n'.repeat(130_000)],
+    ['brackets behind quotes', '"]" : ['.repeat(37_000)],
+    ['maps by indentation', Array.from({ length: 700 }, (_, n) => `${' '.repeat(n)}a:`).join('\n')],
+    [
+      'maps and lists by indentation',
+      Array.from({ length: 500 }, (_, n) => `${' '.repeat(n)}a:\n${' '.repeat(n)}-`).join('\n'),
+    ],
+    [
+      'all that is let through',
+      `${Array.from({ length: 32 }, (_, n) => `${' '.repeat(n)}a:\n${' '.repeat(n)}- ${'- '.repeat(n === 31 ? 30 : 0)}`).join('\n')}${'['.repeat(256)}`,
+    ],
+  ])('refuses deep %s and does not die of it', async (_, file) => {
+    await expect(read(file)).rejects.toMatchObject({ code: 'E_DEFINITION' })
+  })
+
   it('never repeats what was found in a refused file', async () => {
     const error = await read(swap('kind: keygen', 'kind: \u001b[31mred'.replace('\u001b', ''))).catch((e: unknown) => e)
     expect((error as Error).message).not.toContain('red')
