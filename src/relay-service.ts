@@ -43,10 +43,7 @@ const signerOf = async ({ home: folder, passphrase }: RelayWanted): Promise<Sign
   }
   const home = await openHome(await openRoot(folder))
   if (home.role !== 'relay')
-    throw usage(
-      `this is the home of a ${home.role}, not of a relay`,
-      'make one with quorate identity create --role relay',
-    )
+    throw usage(`this home is not a relay's`, 'make one with quorate identity create --role relay')
   return (await home.unlock(home.locked ? await passphrase() : undefined)).signer
 }
 

@@ -3,6 +3,7 @@
  *
  *   # a comment
  *   file NAME                 writes a file; its lines follow, indented by two
+ *   save NAME                 stdout of the next command goes into this file, too
  *   $ [NAME=value …] quorate ARGS [< FILE]
  *     exit 2                  required
  *     out TEXT                the next line of stdout; … stands for any text, alone for any lines
@@ -92,7 +93,12 @@ const check = (ran: Ran, step: Step, work: string): void => {
 
 /** Runs one transcript in an empty folder. */
 export const replay = async (text: string, work: string): Promise<void> => {
+  let save: string | undefined
   for (const step of steps(text)) {
+    if (step.head.startsWith('save ')) {
+      save = step.head.slice(5)
+      continue
+    }
     if (step.head.startsWith('file ')) {
       const path = join(work, step.head.slice(5))
       mkdirSync(dirname(path), { recursive: true })
@@ -116,6 +122,9 @@ export const replay = async (text: string, work: string): Promise<void> => {
     }
     if (typed.shift() !== 'quorate') throw new Error(`line ${step.line}: not a command of ours`)
     const stdin = input === undefined ? '' : readFileSync(join(work, input.trim()), 'utf8')
-    check(await quorate(typed, { cwd: work, env, input: stdin }), step, work)
+    const ran = await quorate(typed, { cwd: work, env, input: stdin })
+    if (save !== undefined) writeFileSync(join(work, save), ran.stdout)
+    save = undefined
+    check(ran, step, work)
   }
 }

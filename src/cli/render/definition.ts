@@ -1,0 +1,178 @@
+import type { Finding } from '../../ceremony/lint.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { DefinitionShown } from '../../planning.ts'
+import type { Definition, KmsSlot, ProtocolId, SignMessage } from '../../records/definition.ts'
+import { shortId } from '../../records/short-id.ts'
+import type { Line, Lines } from '../term.ts'
+import { cut, cutFront, shortIdentity, shortTime, span } from '../text.ts'
+
+const USES: Readonly<Record<ProtocolId, string>> = {
+  'frost-ed25519': 'Solana, OpenSSH, X.509',
+  'frost-ed448': 'X.509',
+  'frost-p256': 'Schnorr over P-256',
+  'frost-ristretto255': 'Schnorr over ristretto255',
+  'frost-secp256k1': 'Schnorr over secp256k1',
+  'frost-secp256k1-tr': 'Bitcoin taproot (BIP-340)',
+}
+
+const spare = (threshold: number, sites: number): string => {
+  const lost = sites - threshold
+  const quorum = threshold === sites ? 'all must sign' : `any ${threshold} sign`
+  return `${quorum}; ${lost === 0 ? 'none' : `any ${lost}`} may be lost`
+}
+
+const message = (wanted: SignMessage): Line => {
+  switch (wanted.form) {
+    case 'file':
+      return {
+        label: 'message',
+        text: `file ${cut(wanted.name, 30)}, ${wanted.size} bytes`,
+        note: `sha256 ${wanted.sha256}`,
+      }
+    case 'hex':
+      return { label: 'message', text: `${wanted.size} bytes given as hex`, note: `sha256 ${wanted.sha256}` }
+    case 'digest':
+      return {
+        label: 'message',
+        text: `digest ${wanted.digest}`,
+        note: `signed blind: ${wanted.blind}`,
+        noteTone: 'warn',
+      }
+  }
+}
+
+const kms = (slots: readonly KmsSlot[]): string =>
+  slots.map(({ provider, key }) => `${provider} ${cutFront(key, 28 - provider.length)}`).join(', ')
+
+const siteNote = (own: boolean, local: boolean): Pick<Line, 'note' | 'noteTone'> => {
+  const notes = [...(own ? ['this site, its card matches'] : []), ...(local ? ['local: no hardware protection'] : [])]
+  return notes.length === 0 ? {} : { note: notes.join('; '), noteTone: local ? 'warn' : 'good' }
+}
+
+const siteLines = ({ sites }: Definition, own: string | undefined): Line[] => {
+  const names = Math.max(...sites.map(({ name }) => name.length)) + 2
+  return sites.map((site, n) => ({
+    label: `site ${n + 1}`,
+    text: `${site.name.padEnd(names)}${shortIdentity(site.identity)}  ${kms(site.kms)}  ${cut(site.jurisdiction, 12)}`,
+    ...siteNote(
+      site.identity === own,
+      site.kms.some(({ provider }) => provider === 'local'),
+    ),
+  }))
+}
+
+const control = ({ shared, definition }: DefinitionShown): Line[] =>
+  shared.length === 0
+    ? [
+        {
+          label: 'control',
+          text: `${definition.sites.length} separate administrators`,
+          note: "none opens more than one site's shard",
+        },
+      ]
+    : shared.map(({ kind, name, opens }) => ({
+        label: 'control',
+        text: `${kind} ${cut(name, 30)}`,
+        note: `opens the shards of ${opens.join(', ')}`,
+        noteTone: 'bad',
+      }))
+
+const window = ({ definition, window: state, left }: DefinitionShown): Line => ({
+  label: 'window',
+  text: `${shortTime(definition.window.opens)} to ${shortTime(definition.window.closes)}`,
+  note: state === 'closed' ? 'closed' : state === 'open' ? `open, ${span(left)} left` : `opens in ${span(left)}`,
+  noteTone: state === 'open' ? 'dim' : 'warn',
+})
+
+const about = (definition: Definition): Line[] =>
+  definition.kind === 'keygen'
+    ? [{ label: 'ceremony', text: `keygen: a new key named ${definition.name}`, tone: 'strong' }]
+    : [
+        { label: 'ceremony', text: `sign: a signature named ${definition.name}`, tone: 'strong' },
+        message(definition.message),
+      ]
+
+const uses = (definition: Definition): Line[] =>
+  definition.kind === 'keygen'
+    ? [{ label: 'builds on', text: 'nothing', note: 'first ceremony of this key' }]
+    : [
+        {
+          label: 'signers',
+          text:
+            definition.signers === 'any' ? `any ${definition.threshold} of the sites` : definition.signers.join(', '),
+        },
+        { label: 'builds on', text: `key ${cut(definition.key, 17)}`, note: `record ${cut(definition.base, 17)}` },
+      ]
+
+const findingLines = (findings: readonly Finding[]): Line[] =>
+  findings.map(({ level, place, message: text }) => ({
+    label: level,
+    text: `${place}: ${text}`,
+    tone: level === 'error' ? 'bad' : 'warn',
+  }))
+
+/** One screen: what is about to happen. `own` is the identity whose card was compared. */
+export const definitionLines = (shown: DefinitionShown, own?: string): Lines => {
+  const { definition, findings } = shown
+  return [
+    ...about(definition),
+    { label: 'protocol', text: definition.protocol, note: USES[definition.protocol] },
+    {
+      label: 'quorum',
+      text: `${definition.threshold} of ${definition.sites.length}`,
+      note: spare(definition.threshold, definition.sites.length),
+    },
+    window(shown),
+    ...siteLines(definition, own),
+    ...definition.approvers.map((identity) => ({
+      label: 'approver',
+      text: shortIdentity(identity),
+      note: 'holds no share',
+    })),
+    ...definition.relays.map(({ url, identity }) => ({
+      label: 'relay',
+      text: cutFront(url, 48),
+      note: identity === null ? 'any identity' : shortIdentity(identity),
+    })),
+    ...control(shown),
+    ...uses(definition),
+    ...findingLines(findings),
+  ]
+}
+
+const HIDDEN = '______'
+
+/** The words, all of them or the first four, and which ceremony they stand for. */
+export const wordsLine = ({ words, ceremony }: DefinitionShown, all: boolean): Line => ({
+  label: 'fingerprint',
+  text: words.map((word, n) => (all || n < 4 ? word : HIDDEN)).join(' '),
+  tone: 'strong',
+  note: `ceremony ${shortId(ceremony)}`,
+})
+
+/** What `plan` shows: everything, with all words and the full id that --confirm takes; no words for what cannot run. */
+export const planView = (shown: DefinitionShown & { readonly file: string | null }): Lines => [
+  ...definitionLines(shown),
+  ...(definitionFault(shown) === undefined
+    ? ['' as const, wordsLine(shown, true), { label: 'id', text: shown.ceremony }]
+    : []),
+  ...(shown.file === null ? [] : [next(shown.definition.kind, shown.file)]),
+]
+
+const next = (kind: string, file: string): Line => ({
+  label: 'next',
+  text: `quorate ${kind} approve --definition ${/^[\w./-]+$/.test(file) ? file : `'${file}'`}`,
+  note: 'at every site',
+})
+
+/** What makes the definition one that cannot run. */
+export const definitionFault = ({ findings }: DefinitionShown): QuorateError | undefined => {
+  const [first, ...more] = findings.filter(({ level }) => level === 'error')
+  if (first === undefined) return undefined
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`
+  return new QuorateError(
+    'E_DEFINITION',
+    `${first.place}: ${first.message}${others}`,
+    'plan it anew; an approved definition is never mended in place',
+  )
+}

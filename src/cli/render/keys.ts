@@ -1,0 +1,58 @@
+import type { KeyShown } from '../../keys.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { type PublicKeyForms, publicKeyForms, shortKey } from '../public-key.ts'
+import type { Line, Lines } from '../term.ts'
+
+/** A key with every form in which its users want it; null while it is only staged. */
+export type KeyWithForms = KeyShown & { readonly forms: PublicKeyForms | null }
+
+export const withForms = (key: KeyShown): KeyWithForms => ({
+  ...key,
+  forms: key.publicKey === null ? null : publicKeyForms(key.protocol, key.publicKey, key.name),
+})
+
+const state = ({ state: now, epoch }: KeyShown): string =>
+  now === 'installed' ? `epoch ${epoch}` : 'staged, not usable yet'
+
+export const keysView = ({ keys }: { readonly keys: readonly KeyWithForms[] }): Lines =>
+  keys.length === 0
+    ? [{ label: 'keys', text: 'none', note: 'quorate keygen plan makes the first one' }]
+    : keys.map((key) => ({
+        label: key.name,
+        text: `${key.key.slice(0, 8)}  ${key.protocol.padEnd(19)}${key.threshold} of ${key.sites.length}`,
+        note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
+      }))
+
+export const keyView = (key: KeyWithForms): Lines => [
+  { label: 'key', text: key.key },
+  { label: 'name', text: key.name },
+  { label: 'protocol', text: key.protocol },
+  { label: 'quorum', text: `${key.threshold} of ${key.sites.length}`, note: key.sites.join(', ') },
+  { label: 'share', text: `${key.index} of ${key.sites.length}`, note: state(key) },
+  ...(key.record === null ? [] : [{ label: 'record', text: key.record }]),
+  ...(key.forms === null ? [] : formLines(key.forms)),
+]
+
+const formLines = ({ hex, xOnly, openssh, pem }: PublicKeyForms): Line[] => [
+  { label: xOnly === null ? 'public key' : 'x-only', text: hex, tone: 'strong' },
+  ...(openssh === null ? [] : [{ label: 'openssh', text: openssh }]),
+  ...(pem === null
+    ? []
+    : pem
+        .trimEnd()
+        .split('\n')
+        .map((text, n) => ({ label: n === 0 ? 'pem' : '', text }))),
+]
+
+/** One form alone, ending in a newline. Throws E_NOT_FOUND where the curve has no such form. */
+export const formOf = ({ forms, protocol }: KeyWithForms, format: 'hex' | 'pem' | 'openssh' | 'x-only'): string => {
+  if (forms === null)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'this key is not usable here yet',
+      'finish its keygen first: quorate keygen join',
+    )
+  const text = { hex: forms.hex, pem: forms.pem, openssh: forms.openssh, 'x-only': forms.xOnly }[format]
+  if (text !== null) return `${text.trimEnd()}\n`
+  throw new QuorateError('E_NOT_FOUND', `${protocol} has no ${format} form`, 'hex there always is')
+}

@@ -1,0 +1,192 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { is } from 'valibot'
+import { type ControlDomain, sharedControl } from './ceremony/control.ts'
+import { type Finding, lint } from './ceremony/lint.ts'
+import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from './ceremony/message.ts'
+import { planKeygen, planSign } from './ceremony/plan.ts'
+import { systemRandom } from './host/random.ts'
+import { parseIdentity } from './identity/identity.ts'
+import { fingerprint } from './identity/words.ts'
+import { keyBase } from './keys.ts'
+import type { Hash, Identity, SiteId, Time } from './lib/brand.ts'
+import { fromHex } from './lib/bytes.ts'
+import { QuorateError } from './lib/errors.ts'
+import { ceremonyId, type Definition, type ProtocolId, type SignMessage } from './records/definition.ts'
+import { definitionYaml, readDefinition } from './records/definition-yaml.ts'
+import { time } from './records/fields.ts'
+
+/** Everything that people look at before they approve. */
+export interface DefinitionShown {
+  readonly ceremony: Hash
+  readonly definition: Definition
+  /** Eight words that stand for the ceremony id. */
+  readonly words: readonly string[]
+  readonly findings: readonly Finding[]
+  /** Control domains that reach more than one site's shard. */
+  readonly shared: readonly ControlDomain[]
+  readonly window: 'opens' | 'open' | 'closed'
+  /** Milliseconds until it opens, or while it is still open; 0 when closed. */
+  readonly left: number
+}
+
+const usage = (message: string, hint: string): QuorateError => new QuorateError('E_USAGE', message, hint)
+
+export const describeDefinition = async (
+  definition: Definition,
+  now: number,
+  findings: readonly Finding[] = lint(definition, now),
+): Promise<DefinitionShown> => {
+  const ceremony = ceremonyId(definition)
+  const [opens, closes] = [Date.parse(definition.window.opens), Date.parse(definition.window.closes)]
+  return {
+    ceremony,
+    definition,
+    words: await fingerprint(ceremony),
+    findings,
+    shared: sharedControl(definition.sites),
+    window: now < opens ? 'opens' : now < closes ? 'open' : 'closed',
+    left: now < opens ? opens - now : Math.max(0, closes - now),
+  }
+}
+
+/** The definition in a file. Throws E_DEFINITION, or E_USAGE for another kind than the command is for. */
+export const definitionFile = async (bytes: Uint8Array, kind: Definition['kind']): Promise<Definition> => {
+  const definition = await readDefinition(bytes)
+  if (definition.kind === kind) return definition
+  throw usage(`this is the definition of a ${definition.kind}`, `use quorate ${definition.kind} with it`)
+}
+
+/** What both kinds of plan take from flags. */
+interface CommonFlags {
+  readonly name: string
+  readonly opens: string | undefined
+  readonly closes: string | undefined
+  readonly relays: readonly string[]
+  readonly approvers: readonly string[]
+}
+
+const WEEK = 7 * 86_400_000
+
+const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
+  const value = text ?? `${new Date(otherwise).toISOString().slice(0, 19)}Z`
+  if (!is(time, value)) throw usage(`--${flag} is not a time in UTC`, 'write it as 2026-12-01T09:00:00Z')
+  return value
+}
+
+/** URL, or URL#IDENTITY as `relay serve` prints it. */
+const relayOf = (text: string): Definition['relays'][number] => {
+  const [url = '', identity, ...rest] = text.split('#')
+  if (rest.length > 0 || (identity !== undefined && parseIdentity(identity)?.role !== 'relay'))
+    throw usage('--relay is not URL or URL#IDENTITY', 'copy it from the line that relay serve prints')
+  return { url, identity: identity === undefined ? null : (identity as Identity) }
+}
+
+const approverOf = (text: string): Identity => {
+  if (parseIdentity(text)?.role === 'approver') return text as Identity
+  throw usage('--approver is not the identity of an approver', 'it begins with qapprover1')
+}
+
+const commonOf = (flags: CommonFlags, now: number) => {
+  const opens = timeOf('opens', flags.opens, now)
+  return { name: flags.name, window: { opens, closes: timeOf('closes', flags.closes, Date.parse(opens) + WEEK) } }
+}
+
+/** A plan and the file that holds it. */
+export interface PlanMade {
+  readonly shown: DefinitionShown
+  readonly yaml: Uint8Array
+}
+
+const made = async (definition: Definition, findings: readonly Finding[], now: number): Promise<PlanMade> => ({
+  shown: await describeDefinition(definition, now, findings),
+  yaml: definitionYaml(definition),
+})
+
+export const planNewKey = async (
+  flags: CommonFlags & {
+    readonly protocol: ProtocolId
+    readonly threshold: number
+    readonly cards: readonly Uint8Array[]
+  },
+  now: number,
+): Promise<PlanMade> => {
+  const { protocol, threshold, cards } = flags
+  const relays = flags.relays.map(relayOf)
+  const approvers = flags.approvers.map(approverOf)
+  const { definition, findings } = planKeygen(
+    { ...commonOf(flags, now), protocol, threshold, cards, relays, approvers },
+    systemRandom,
+    now,
+  )
+  return made(definition, findings, now)
+}
+
+export interface MessageFlags {
+  readonly message: string | undefined
+  readonly messageHex: string | undefined
+  readonly digest: string | undefined
+  readonly blind: string | undefined
+}
+
+const hexOf = (flag: string, text: string): Uint8Array => {
+  try {
+    return fromHex(text.toLowerCase())
+  } catch {
+    throw usage(`--${flag} is not hex`, 'two digits a byte, no prefix')
+  }
+}
+
+const messageOf = async (flags: MessageFlags): Promise<SignMessage> => {
+  if (flags.message !== undefined) return fileMessage(basename(flags.message), await readMessage(flags.message))
+  if (flags.messageHex !== undefined) return hexMessage(hexOf('message-hex', flags.messageHex))
+  if (flags.digest === undefined)
+    throw usage('nothing to sign', 'give --message FILE, --message-hex HEX, or --digest HEX with --blind REASON')
+  if (flags.blind === undefined)
+    throw usage(
+      'a digest is signed blind: nobody can see what it stands for',
+      'say why in --blind; every signer sees it',
+    )
+  return digestMessage(hexOf('digest', flags.digest), flags.blind)
+}
+
+/** The file's bytes; one over the limit is not read. */
+const readMessage = async (path: string): Promise<Uint8Array> => {
+  const { stat } = await import('node:fs/promises')
+  if ((await stat(path)).size > MESSAGE_LIMIT)
+    throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
+  return new Uint8Array(await readFile(path))
+}
+
+/** What is to be signed, as an approver brings it; undefined where the definition itself holds all of it. */
+export const messageGiven = async (flags: Omit<MessageFlags, 'digest' | 'blind'>): Promise<Uint8Array | undefined> => {
+  if (flags.message !== undefined) return readMessage(flags.message)
+  return flags.messageHex === undefined ? undefined : hexOf('message-hex', flags.messageHex)
+}
+
+export const planSignature = async (
+  flags: CommonFlags &
+    MessageFlags & {
+      readonly home: string
+      readonly key: string
+      readonly signers: readonly string[]
+      readonly cards: readonly Uint8Array[]
+    },
+  now: number,
+): Promise<PlanMade & { readonly publicKey: string }> => {
+  const base = await keyBase(flags.home, flags.key)
+  const { definition, findings } = planSign(
+    {
+      ...commonOf(flags, now),
+      key: base,
+      message: await messageOf(flags),
+      signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
+      cards: flags.cards,
+      ...(flags.relays.length === 0 ? {} : { relays: flags.relays.map(relayOf) }),
+      ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
+    },
+    systemRandom,
+    now,
+  )
+  return { ...(await made(definition, findings, now)), publicKey: base.publicKey }
+}
