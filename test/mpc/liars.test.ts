@@ -281,10 +281,15 @@ describe.each(protocolIds)('%s: liars in signing', (id) => {
 
   it('refuses parties that are no quorum', async () => {
     const [first] = await signInputs(id, [1, 2] as Index[])
-    for (const indices of [[1], [1, 1], [1, 4]] as Index[][]) {
+    for (const indices of [[1], [1, 1], [1, 4], [1, 2, 3]] as Index[][]) {
       const input = { ...(first as SignInput), indices }
-      const { ended } = await sign([input])
-      expect(ended[0]).toMatchObject({ error: expect.any(RangeError) })
+      const { ended } = await sign([input, input])
+      expect(ended).toMatchObject([{ error: expect.any(RangeError) }, { error: expect.any(RangeError) }])
+    }
+    for (const wrong of [{ threshold: 1 }, { threshold: 4 }, { parties: 4 }, { parties: 33 }]) {
+      const input = { ...context, ...wrong }
+      const { ended } = await runAll(frostKeygen(id), [input, input, input], { session, tools: tools('none') })
+      for (const one of ended) expect(one).toMatchObject({ error: expect.any(RangeError) })
     }
   })
 })

@@ -260,9 +260,9 @@ export const keygenPublic = (
   return publicFrom(suite, sumCommitments(suite.group, commitments), context.parties)
 }
 
-const assertContext = ({ threshold, parties }: KeygenContext): void => {
-  if (!(threshold >= 2 && threshold <= parties && parties <= MOST_COEFFICIENTS))
-    throw new RangeError(`no key generation of ${threshold} of ${parties}`)
+const assertContext = ({ threshold, parties }: KeygenContext, seats: number): void => {
+  if (!(threshold >= 2 && threshold <= parties && parties <= MOST_COEFFICIENTS) || parties !== seats)
+    throw new RangeError(`no key generation of ${threshold} of ${parties} among ${seats}`)
 }
 
 /**
@@ -287,7 +287,7 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
     rounds,
 
     async run(box, context, { random }) {
-      assertContext(context)
+      assertContext(context, box.peers.length + 1)
       const suite = await loadSuite(id)
       const { group } = suite
       const { field } = group

@@ -249,9 +249,10 @@ export const failedSignatureShare = (
   return element !== undefined && !shareHolds(suite, signing, index, element, value) ? 'signature-share' : undefined
 }
 
-const assertContext = ({ threshold, indices, verifyingShares }: SignContext): void => {
+const assertContext = ({ threshold, indices, verifyingShares }: SignContext, seats: number): void => {
   const known = indices.every((index) => verifyingShares[index - 1] !== undefined)
-  if (indices.length < threshold || new Set(indices).size !== indices.length || !known)
+  const distinct = new Set(indices).size === indices.length
+  if (indices.length < threshold || indices.length !== seats || !distinct || !known)
     throw new RangeError('the signers are not a quorum of the roster')
 }
 
@@ -285,7 +286,7 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
     rounds,
 
     async run(box, input, { random }) {
-      assertContext(input)
+      assertContext(input, box.peers.length + 1)
       const suite = await loadSuite(id)
       const { group } = suite
       const { field } = group
