@@ -18,6 +18,8 @@ import { Inbox, Outbox } from './stream.ts'
 
 const FIRST_RETRY = 50
 const LAST_RETRY = 2000
+/** Slower than doubling: on a wire that loses one frame in five the third attempt is still quick. */
+const GROWTH = 1.5
 /** An acknowledgement waits this long for a message to ride on; an answer within a round usually comes sooner. */
 const ACK_DELAY = 2
 /** Data that is acknowledged at once. */
@@ -102,7 +104,7 @@ interface Repeated {
   due: number
 }
 
-const retry = (sends: number): number => Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(sends - 1, 10))
+const retry = (sends: number): number => Math.min(LAST_RETRY, FIRST_RETRY * GROWTH ** Math.min(sends - 1, 20))
 
 /** Reasons in a promise's rejection. */
 export const closedError = (peer: SiteId): QuorateError =>
@@ -135,6 +137,8 @@ export class Peer {
   #session: Session | undefined
   /** Whether the newest session was shown to `onConnected`: this side knows that the peer has its keys. */
   #announced = false
+  /** Whether the peer's process was ever shown: until then it has acknowledged nothing. */
+  #met = false
   #instance: string | undefined
   #ackDue = NEVER
   #ackBytes = 0
@@ -223,6 +227,8 @@ export class Peer {
   }
 
   close(): void {
+    // What this end has is said before it goes: else the peer waits for an acknowledgement that nobody will send.
+    if (this.#session !== undefined && this.#ackDue !== NEVER) this.#sendSealed(undefined)
     this.#outbox.fail(closedError(this.#options.name))
     this.#session?.wipe()
     this.#session = undefined
@@ -361,27 +367,30 @@ export class Peer {
   #adopt(established: Established, now: number): void {
     const { counters, name } = this.#options
     counters.handshakes += 1
-    const restarted = this.#instance !== undefined && this.#instance !== established.instance
+    const same = this.#instance === established.instance
     this.#session?.wipe()
     this.#session = new Session(established)
     this.#instance = established.instance
     this.#announced = false
     this.#ackDue = NEVER
     this.#ackBytes = 0
-    if (restarted) {
+    if (same) this.#outbox.hurry(now)
+    else if (this.#met) {
       counters.replaced += 1
       this.#outbox.fail(restartedError(name))
       this.#outbox = new Outbox()
       this.#inbox = this.#newInbox()
       this.#secondGap = SECOND_HANDSHAKE.first
+      this.#met = false
       this.#options.onReplaced()
-    } else this.#outbox.hurry(now)
+    } else this.#outbox.restart()
   }
 
   #announce(): void {
     const session = this.#session
     if (session === undefined) return
     this.#announced = true
+    this.#met = true
     const { name, onConnected } = this.#options
     const { binding, instance } = session
     onConnected({

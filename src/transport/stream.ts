@@ -14,6 +14,7 @@ const OVERHEAD = 512
 const HELD = 2 * IN_FLIGHT
 const FIRST_RETRY = 50
 const LAST_RETRY = 2000
+const GROWTH = 1.5
 /** Most segments sent again at one time. */
 const BURST = 16
 
@@ -121,6 +122,16 @@ export class Outbox {
     }
   }
 
+  /** Everything again from the first segment, to a process that has read nothing yet. Only where nothing was acknowledged. */
+  restart(): void {
+    const sent = [...this.#sent.values()].flatMap(({ message }) => (message === undefined ? [] : [message]))
+    this.#waiting = [...sent, ...this.#waiting]
+    this.#sent.clear()
+    this.#offset = 0
+    this.#number = 0
+    this.#inFlight = 0
+  }
+
   /** False where the acknowledgement names what was never sent. */
   acknowledge(ack: Ack, now: number): boolean {
     if (ack.next > this.#number) return false
@@ -156,7 +167,7 @@ export class Outbox {
 
   #retry(sends: number): number {
     const base = Math.max(FIRST_RETRY, 2 * (this.#roundTrip ?? 0))
-    return Math.min(LAST_RETRY, base * 2 ** Math.min(sends - 1, 10))
+    return Math.min(LAST_RETRY, base * GROWTH ** Math.min(sends - 1, 20))
   }
 
   #measure(sample: number): void {
