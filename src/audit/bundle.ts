@@ -27,7 +27,8 @@ const limits = {
   object: 2 ** 23,
   checkpoint: 4096,
   ledger: 2 ** 22,
-  output: 2 ** 24,
+  /** A signed message may be one of them. */
+  output: 2 ** 26,
   cosignatures: 32_768,
   signature: 2 ** 27,
   events: 2 ** 33,
@@ -201,6 +202,14 @@ const refuse = (error: unknown): never => {
   )
 }
 
+const textOf = (bytes: Uint8Array): string => {
+  try {
+    return fromUtf8(bytes)
+  } catch {
+    throw new DecodeError('bundle: not UTF-8')
+  }
+}
+
 async function* chunks(source: Source, { at, size }: TarEntry): AsyncIterable<Uint8Array> {
   for (let done = 0; done < size; done += CHUNK) yield await source.read(at + done, Math.min(CHUNK, size - done))
 }
@@ -294,9 +303,9 @@ const read = async (source: Source): Promise<BundleReader> => {
     checkpoint: (site) => must(`logs/${site}/checkpoint`),
     ledger: (site) => must(`ledgers/${site}`),
     async cosigned(site) {
-      const checkpoint = fromUtf8(await must(`logs/${site}/checkpoint`))
+      const checkpoint = textOf(await must(`logs/${site}/checkpoint`))
       const bytes = (await whole(`cosignatures/${site}`)) ?? new Uint8Array()
-      const lines = fromUtf8(bytes).match(/[^\n]*\n/g) ?? []
+      const lines = textOf(bytes).match(/[^\n]*\n/g) ?? []
       if (!equal(cosignatureFile(checkpoint, lines), bytes))
         throw new DecodeError('cosignatures: not sorted, each once')
       return utf8(withCosignatures(checkpoint, lines))

@@ -1,0 +1,49 @@
+import type { Hash } from '../lib/brand.ts'
+import type { World } from './world.ts'
+
+export type CheckVerdict = 'holds' | 'fails' | 'open'
+
+export interface Finding {
+  readonly verdict: CheckVerdict
+  /** One line for people; names of sites and numbers, nothing that a peer wrote. */
+  readonly reason: string
+  /** Hashes of what was looked at. */
+  readonly inputs: readonly Hash[]
+  /** What its group's line says where all of the group holds; else `reason`. */
+  readonly line?: string
+}
+
+/** The lines of the screen; each sums up the checks of its group. */
+export const groups = [
+  'definition',
+  'identities',
+  'log',
+  'ledger',
+  'attempts',
+  'transcript',
+  'possession',
+  'votes',
+  'signature',
+  'blame',
+  'manifest',
+  'attestation',
+  'time',
+] as const
+export type Group = (typeof groups)[number]
+
+export interface Check {
+  /** Never changes and is never used for another check. */
+  readonly id: `${Group}.${string}`
+  /** undefined: says nothing about a bundle of this kind. */
+  run(world: World): Finding | undefined | Promise<Finding | undefined>
+}
+
+export const holds = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'holds', reason, inputs })
+export const fails = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'fails', reason, inputs })
+export const open = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'open', reason, inputs })
+
+/** Names in a reason: the first few. */
+export const names = (list: Iterable<string>): string => {
+  const all = [...new Set(list)]
+  return all.length <= 4 ? all.join(', ') : `${all.slice(0, 4).join(', ')} and ${all.length - 4} more`
+}

@@ -1,0 +1,161 @@
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import type { HeldAttempt, World } from '../world.ts'
+import { faulty } from './faults.ts'
+
+export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
+  value.participants.every(({ site }) => signers.has(site))
+
+const list = ({ attempts }: World): readonly HeldAttempt[] => [...attempts.values()]
+const hashes = (world: World): readonly Hash[] => [...world.attempts.keys()]
+
+/** Every attempt that a log says it started bears the signatures of all its participants. */
+const started = (world: World): Finding => {
+  const begun = new Set<Hash>()
+  for (const log of world.logs.values())
+    for (const { what, object } of log.entries) if (what === 'started' && object !== null) begun.add(object)
+  const unsigned = [...begun].filter((hash) => {
+    const attempt = world.attempts.get(hash)
+    return attempt === undefined || !isStarted(attempt)
+  })
+  if (unsigned.length > 0) return fails(`${unsigned.length} attempts began that not all had signed`, unsigned)
+  const failed = world.attempts.size - begun.size
+  return holds(
+    `${world.attempts.size} agreed on, ${begun.size} begun with all signatures${failed > 0 ? `, ${failed} never begun` : ''}`,
+    hashes(world),
+  )
+}
+
+/** The attempts that a site signed, each naming the one before: null, then each of them once, none left out. */
+const isChain = (signed: readonly HeldAttempt[], site: SiteId): boolean => {
+  const before = (attempt: HeldAttempt): Hash | null | undefined =>
+    attempt.value.participants.find((one) => one.site === site)?.last
+  const known = new Set<Hash | null>([null, ...signed.map(({ hash }) => hash)])
+  const named = signed.map(before)
+  return new Set(named).size === named.length && named.every((last) => last !== undefined && known.has(last))
+}
+
+const chained = (world: World): Finding => {
+  const broken = world.roster
+    .map(({ name }) => name)
+    .filter((site) => {
+      const own = world.logs
+        .get(site)
+        ?.entries.flatMap((e) => (e.what === 'attempt' && e.object !== null ? e.object : []))
+      const signed = list(world).filter(({ hash, signers }) => signers.has(site) || own?.includes(hash) === true)
+      return !isChain(signed, site)
+    })
+  return broken.length === 0
+    ? holds('each site’s attempts form one chain, none left out', hashes(world))
+    : fails(`an attempt of ${names(broken)} is left out`, hashes(world))
+}
+
+const greeted = (world: World): Finding => {
+  for (const { hash, value } of list(world)) {
+    const counts: number[] = []
+    for (const { site, key, hello, last } of value.participants) {
+      const held = world.hellos.get(hello)
+      if (held === undefined) return fails(`attempt ${value.number} names a hello of ${site} that is not here`, [hash])
+      const same = held.site === site && held.key === key && held.value.lastAttempt === last && !held.value.check
+      if (!same) return fails(`attempt ${value.number} and the hello of ${site} disagree`, [hash, hello])
+      counts.push(held.value.attempts)
+    }
+    if (value.number !== 1 + Math.max(...counts))
+      return fails(`attempt ${value.number} does not bear the next number`, [hash])
+  }
+  return holds('each attempt names a fresh hello of each participant', hashes(world))
+}
+
+/** A hello is made for one attempt: its nonce makes the session new for the site that sent it. */
+const fresh = (world: World): Finding => {
+  const used = list(world).flatMap(({ value }) => value.participants.map(({ hello }) => hello))
+  const nonces = [...world.hellos.values()].map(({ site, value }) => `${site} ${value.nonce}`)
+  return new Set(used).size === used.length && new Set(nonces).size === nonces.length
+    ? holds('no hello and no nonce of one was used twice', hashes(world))
+    : fails('a hello or its nonce was used twice', hashes(world))
+}
+
+const seated = (world: World): Finding => {
+  const { definition, roster, records } = world
+  const named = definition.kind === 'sign' && definition.signers !== 'any' ? definition.signers : undefined
+  const candidates = roster.map(({ name }) => name).filter((name) => named === undefined || named.includes(name))
+  const seats = definition.kind === 'keygen' ? roster.length : (named?.length ?? definition.threshold)
+  for (const { hash, value } of list(world)) {
+    const places = value.participants.map(({ site }) => candidates.indexOf(site))
+    const inOrder = places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number)))
+    if (places.length !== seats || !inOrder)
+      return fails(`attempt ${value.number} does not seat whom the definition wants`, [hash])
+    if (definition.kind === 'keygen' ? value.base !== null : value.base === null || !records.has(value.base))
+      return fails(`attempt ${value.number} builds on something else than the definition`, [hash])
+    if (value.round !== definition.deadlines.round)
+      return fails(`attempt ${value.number} changes the deadlines`, [hash])
+  }
+  return holds('each attempt seats those, and builds on that, which the definition names', hashes(world))
+}
+
+const limited = (world: World): Finding => {
+  const { definition, roster } = world
+  const over = roster.filter(
+    ({ name }) => list(world).filter(({ signers }) => signers.has(name)).length > definition.attempts,
+  )
+  return over.length === 0
+    ? holds(`no site signed more than ${definition.attempts} attempts`, hashes(world))
+    : fails(`more than ${definition.attempts} attempts signed by ${names(over.map(({ name }) => name))}`, hashes(world))
+}
+
+/** A key of a join is certified until a time after which no attempt begins under it. */
+const unexpired = (world: World): Finding => {
+  for (const { hash, value } of list(world))
+    for (const { site, key } of value.participants) {
+      const identity = world.seat(site)?.identity
+      const certificate = world.certificates.find(
+        (one) => one.value.identity === identity && one.value.purpose === 'message' && one.value.key === key,
+      )
+      if (certificate === undefined)
+        return fails(`attempt ${value.number} seats a key that ${site} did not certify`, [hash])
+      if ((certificate.value.expires ?? 0) < value.at)
+        return fails(`attempt ${value.number} began after the key of ${site} had expired`, [hash])
+    }
+  return holds('each participant’s message key was certified and in time', hashes(world))
+}
+
+const inWindow = (world: World): Finding => {
+  const { opens, closes } = world.definition.window
+  const outside = list(world).filter(({ value }) => value.at < Date.parse(opens) || value.at > Date.parse(closes))
+  return outside.length === 0
+    ? holds('each attempt began inside the window, by its proposer’s clock', hashes(world))
+    : fails(
+        `${outside.length} attempts began outside the window`,
+        outside.map(({ hash }) => hash),
+      )
+}
+
+/** A key-changing attempt that failed with everybody silent leaves nothing; one of many may have ended so. */
+const ended = (world: World): Finding => {
+  const dead = list(world).filter(isStarted).length
+  const failed = new Set(
+    [...world.logs.values()].flatMap((log) =>
+      log.entries.flatMap((e) => (e.what === 'failed' ? (e.object ?? []) : [])),
+    ),
+  )
+  return dead - failed.size <= 1
+    ? holds('at most one attempt did not fail', hashes(world))
+    : open(`${dead - failed.size} attempts did neither fail nor lead anywhere`, hashes(world))
+}
+
+export const attemptChecks: readonly Check[] = [
+  { id: 'attempts.started', run: started },
+  {
+    id: 'attempts.records',
+    run: (world) =>
+      faulty(world, ['hello', 'attempt', 'attempt-signature'], 'every hello and attempt is its site’s own'),
+  },
+  { id: 'attempts.chained', run: chained },
+  { id: 'attempts.greeted', run: greeted },
+  { id: 'attempts.fresh', run: fresh },
+  { id: 'attempts.seated', run: seated },
+  { id: 'attempts.limited', run: limited },
+  { id: 'attempts.certified', run: unexpired },
+  { id: 'attempts.in-window', run: inWindow },
+  { id: 'attempts.ended', run: ended },
+]

@@ -1,0 +1,97 @@
+import { parseIdentity } from '../../identity/identity.ts'
+import type { Hash } from '../../lib/brand.ts'
+import { hashOf } from '../../lib/hash.ts'
+import { DecodeError } from '../../records/codec.ts'
+import type { Blame } from '../../records/round.ts'
+import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { openSigstore } from '../sigstore.ts'
+import type { World } from '../world.ts'
+import { isStarted } from './attempts.ts'
+import { faulty } from './faults.ts'
+import { endOf } from './identities.ts'
+
+const isProven = (world: World, blame: Blame): boolean => {
+  const attempt = world.attempts.get(blame.attempt)
+  if (attempt === undefined || !isStarted(attempt)) return false
+  const sign = world.definition.kind === 'sign'
+  const epoch = attempt.value.base === null ? undefined : world.records.get(attempt.value.base)?.outcome
+  const [outcomeHash, outcome] = [...world.outcomes].find(([hash, one]) =>
+    sign ? hash === epoch : one.attempt === blame.attempt,
+  ) ?? [undefined, undefined]
+  const records = [...world.records].filter(([, record]) => record.outcome === outcomeHash).map(([hash]) => hash)
+  const { definition, message, evidence } = world
+  return evidence.judge(blame, { definition, attempt: attempt.value, outcome, records, message }) === 'proven'
+}
+
+const proven = (world: World): Finding | undefined => {
+  const { blames } = world
+  if (blames.length === 0) return undefined
+  const inputs = blames.map(({ object }) => object)
+  const idle = blames.filter(({ value }) => !isProven(world, value))
+  if (idle.length > 0)
+    return fails(`blame that its messages do not prove, of ${names(idle.map(({ value }) => value.accused))}`, inputs)
+  const accused = [...new Set(blames.map(({ value }) => `${value.accused} (${value.check})`))]
+  return holds(`judged again and proven: ${names(accused)}`, inputs)
+}
+
+/** Who left, and whether the ceremony could go on without; people read why in the log. */
+const left = (world: World): Finding | undefined => {
+  if (world.aborts.length === 0) return undefined
+  const who = world.aborts.map(
+    ({ value }) =>
+      world.roster.find(({ identity }) => identity === value.identity)?.name ?? value.identity.slice(0, 16),
+  )
+  return holds(
+    `left the ceremony, by their own signed word: ${names(who)}`,
+    world.aborts.map(({ object }) => object),
+  )
+}
+
+const signed = ({ bundle, roster, logs }: World): Finding => {
+  const inputs: readonly Hash[] = [hashOf(bundle.manifestBytes)]
+  for (const [site, bytes] of bundle.signatures) {
+    const key = parseIdentity(roster.find(({ name }) => name === site)?.identity ?? '')?.key
+    try {
+      if (key === undefined) throw new DecodeError('no such site')
+      openSigstore(bytes, bundle.manifestBytes, key)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      return fails(`the manifest signature of ${site} does not hold: ${error.message}`, inputs)
+    }
+  }
+  const absent = [...logs.keys()].filter((site) => !bundle.signatures.has(site))
+  if (absent.length > 0) return open(`manifest not signed by ${names(absent)}`, inputs)
+  return holds(`manifest signed by ${names(bundle.signatures.keys())}`, inputs)
+}
+
+const attested = ({ definition }: World): Finding | undefined => {
+  const wanted = definition.sites.filter(({ measurement }) => measurement !== null).map(({ name }) => name)
+  return wanted.length === 0 ? undefined : open(`no evidence of what ran at ${names(wanted)}`)
+}
+
+/** Without a timestamp every time is its site's own claim; with `at` nothing may lie after it. */
+const stamped = (world: World): Finding => {
+  if (world.at !== undefined && endOf(world) > world.at) return fails('the bundle ends after the time that was given')
+  return open('not checked: no timestamp in the bundle')
+}
+
+export const blameChecks: readonly Check[] = [
+  { id: 'blame.proven', run: proven },
+  { id: 'blame.left', run: left },
+  {
+    id: 'blame.records',
+    run: (world) =>
+      world.blames.length +
+        world.aborts.length +
+        world.faults.filter((f) => f.what === 'abort' || f.what === 'evidence').length ===
+      0
+        ? undefined
+        : faulty(world, ['evidence', 'abort'], 'every proof of blame and every abort decodes'),
+  },
+]
+
+export const endingChecks: readonly Check[] = [
+  { id: 'manifest.signed', run: signed },
+  { id: 'attestation.measured', run: attested },
+  { id: 'time.stamped', run: stamped },
+]

@@ -1,0 +1,135 @@
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { fromHex, toHex } from '../../lib/bytes.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { eventCodec, type LogEvent } from '../../records/event.ts'
+import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { leafHash, verifyInclusion } from '../merkle.ts'
+import { ledgerOrigin, openCheckpoint, type TreeHead } from '../note.ts'
+import type { LedgerFacts, LogFacts, World } from '../world.ts'
+import { faulty } from './faults.ts'
+import { isClosed } from './logs.ts'
+
+const heads = ({ ledgers }: World): readonly Hash[] =>
+  [...ledgers.values()].flatMap(({ head }) => (head === undefined ? [] : [toHex(head.root) as Hash]))
+
+const isIncluded = ({ part, head }: LedgerFacts, ceremony: Hash): boolean =>
+  head !== undefined &&
+  part.events.every(
+    ({ event, proof }, at) =>
+      event.ceremony === ceremony &&
+      event.seq > (part.events[at - 1]?.event.seq ?? -1) &&
+      verifyInclusion(leafHash(eventCodec.encode(event)), event.seq, head.size, head.root, proof.map(fromHex)),
+  )
+
+const included = (world: World): Finding => {
+  const bad = [...world.ledgers].filter(([, ledger]) => !isIncluded(ledger, world.ceremony)).map(([site]) => site)
+  return bad.length === 0
+    ? holds('what the ledgers say of this ceremony is included under their heads', heads(world))
+    : fails(`not included under its ledger’s head: ${names(bad)}`, heads(world))
+}
+
+const signed = (world: World): Finding => {
+  const bad = [...world.ledgers].filter(([, ledger]) => !ledger.signed).map(([site]) => site)
+  return bad.length === 0
+    ? holds('every ledger head is signed by the key that its identity certified for logs', heads(world))
+    : fails(`ledger head not signed by a log key of ${names(bad)}`, heads(world))
+}
+
+/** Objects of events of the log's own site. */
+const own = (log: LogFacts, what: LogEvent['what']): readonly Hash[] =>
+  log.entries
+    .filter((entry) => entry.what === what && (entry.site === null || entry.site === log.site))
+    .flatMap(({ object }) => object ?? [])
+
+/** Attempts, votes and the ending, as the ledger has them and as everybody else's records do. */
+const compare = (world: World, site: SiteId, log: LogFacts, { part }: LedgerFacts): Finding | undefined => {
+  const said = (what: LogEvent['what']): readonly (Hash | null)[] =>
+    part.events.filter(({ event }) => event.what === what).map(({ event }) => event.object)
+  const votes = new Set(world.ready.filter((one) => one.site === site).map(({ value }) => value.record))
+  if (said('ready').some((object) => votes.size > 0 && object !== null && !votes.has(object)))
+    return fails(`the ledger of ${site} says another vote than its log`, heads(world))
+  const endings = said('log-closed')
+  if (endings.length > 1 || (isClosed(log) && endings.some((object) => object !== log.root)))
+    return fails(`the ledger of ${site} says another ending of its log`, heads(world))
+  // A crash between the two logs leaves one of them ahead: nothing that was shown to others, so no more than a question.
+  if (said('attempt-signed').join() !== own(log, 'attempt').join())
+    return open(`the ledger of ${site} does not list the attempts that its log has`, heads(world))
+  if (![...votes].every((record) => said('ready').includes(record)) || (votes.size === 0 && said('ready').length > 0))
+    return open(`the ledger of ${site} and its log do not both have its vote`, heads(world))
+  if (isClosed(log) && endings.length === 0)
+    return open(`the ledger of ${site} does not say that its log was closed`, heads(world))
+  return undefined
+}
+
+const agrees = (world: World): Finding => {
+  const found = [...world.ledgers].flatMap(([site, ledger]) => {
+    const log = world.logs.get(site)
+    return (log && compare(world, site, log, ledger)) ?? []
+  })
+  return (
+    found.find(({ verdict }) => verdict === 'fails') ??
+    found[0] ??
+    holds('each ledger says what its site’s log says', heads(world))
+  )
+}
+
+const headIn = async (world: World, site: SiteId, object: Hash): Promise<TreeHead | undefined> => {
+  const identity = world.seat(site)?.identity
+  const bytes = await world.bundle.object(object)
+  if (identity === undefined || bytes === undefined) return undefined
+  for (const key of world.keys(identity, 'log')) {
+    try {
+      return openCheckpoint(bytes, ledgerOrigin(identity), key)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return undefined
+}
+
+const opened = async (world: World): Promise<Finding> => {
+  const inputs: Hash[] = []
+  for (const log of world.logs.values()) {
+    const [object] = own(log, 'opened')
+    const head = object && (await headIn(world, log.site, object))
+    const last = world.ledgers.get(log.site)?.head
+    if (object !== undefined) inputs.push(object)
+    if (head === undefined) return fails(`the log of ${log.site} does not open with its ledger’s head`, inputs)
+    if (last !== undefined && !fits(head, last))
+      return fails(`the ledger of ${log.site} is older than when its log was opened`, inputs)
+  }
+  return holds('each log hangs from its site’s ledger', inputs)
+}
+
+/** As far as two heads without a proof between them can tell. */
+const fits = (older: TreeHead, newer: TreeHead): boolean =>
+  older.size < newer.size || (older.size === newer.size && toHex(older.root) === toHex(newer.root))
+
+/** What others saw of a ledger during the ceremony lies before the head that its site shows at the end. */
+const remembered = async (world: World): Promise<Finding | undefined> => {
+  const inputs: Hash[] = []
+  let first = 0
+  for (const log of world.logs.values())
+    for (const { what, site, object } of log.entries) {
+      if ((what !== 'peer-ledger' && what !== 'first-contact') || site === null || object === null) continue
+      const head = await headIn(world, site, object)
+      const last = world.ledgers.get(site)?.head
+      if (!inputs.includes(object)) inputs.push(object)
+      if (what === 'first-contact') first++
+      if (head === undefined && (await world.bundle.object(object)) !== undefined)
+        return fails(`${log.site} logged as ${site}’s ledger head what ${site} did not sign`, [object])
+      if (head !== undefined && last !== undefined && !fits(head, last))
+        return fails(`${site} shows an older ledger than it showed ${log.site}`, [object])
+    }
+  if (inputs.length === 0) return undefined
+  return holds(`no ledger went back behind what its peers saw of it; ${first} first contacts`, inputs)
+}
+
+export const ledgerChecks: readonly Check[] = [
+  { id: 'ledger.included', run: included },
+  { id: 'ledger.signed', run: signed },
+  { id: 'ledger.agrees', run: agrees },
+  { id: 'ledger.opened', run: opened },
+  { id: 'ledger.remembered', run: remembered },
+  { id: 'ledger.records', run: (world) => faulty(world, ['log-closed'], 'every ledger part decodes') },
+]

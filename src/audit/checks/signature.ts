@@ -1,0 +1,101 @@
+import { fromHex, toHex } from '../../lib/bytes.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { SignDefinition } from '../../records/definition.ts'
+import { resultCodec } from '../../records/outcome.ts'
+import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { type Made, madeIn } from '../made.ts'
+import type { World } from '../world.ts'
+import { faulty } from './faults.ts'
+
+type MadeSignature = Extract<Made, { kind: 'sign' }>
+
+const made = (world: World): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
+  const found = madeIn(world)
+  return found?.kind === 'sign' && world.definition.kind === 'sign'
+    ? { ...found, definition: world.definition }
+    : undefined
+}
+
+const valid = (world: World): Finding | undefined => {
+  const signature = made(world)
+  if (signature === undefined) return undefined
+  const { result } = signature
+  const inputs = [hashOf(resultCodec.encode(result)), result.message]
+  if (world.message === undefined)
+    return open('the message is not here: give the file that the definition names', inputs)
+  return world.evidence.verifySignature(fromHex(result.publicKey), world.message, fromHex(result.signature))
+    ? holds('the signature verifies under the key, over the message of the definition', inputs)
+    : fails('the signature does not verify', inputs)
+}
+
+const message = (world: World): Finding | undefined => {
+  const signature = made(world)
+  if (signature === undefined) return undefined
+  const { message: wanted } = signature.definition
+  const hash = wanted.form === 'digest' ? hashOf(fromHex(wanted.digest)) : wanted.sha256
+  return signature.result.message === hash
+    ? holds('what was signed is what the definition names', [hash])
+    : fails('what was signed is not what the definition names', [hash, signature.result.message])
+}
+
+const keyed = (world: World): Finding | undefined => {
+  const signature = made(world)
+  if (signature === undefined) return undefined
+  const { definition, result, outcome, outcomeHash, attempt } = signature
+  if (outcome === undefined || outcomeHash === undefined)
+    return fails('the epoch that signed is not in any log', [result.base])
+  const inputs = [definition.key, result.base]
+  if (outcomeHash !== definition.key) return fails('signed with another key than the definition names', inputs)
+  if (attempt.value.base !== result.base) return fails('signed with another epoch than the attempt names', inputs)
+  const fits =
+    outcome.publicKey === result.publicKey &&
+    outcome.protocol === definition.protocol &&
+    outcome.threshold === definition.threshold &&
+    outcome.verifyingShares.length === definition.sites.length
+  return fits
+    ? holds('signed with the key that the definition names', inputs)
+    : fails('the key that the definition names is not of its protocol, threshold or public key', inputs)
+}
+
+const stated = (world: World): Finding | undefined => {
+  const signature = made(world)
+  if (signature === undefined) return undefined
+  const inputs = world.results.map(({ object }) => object)
+  const bytes = new Set(world.results.map(({ value }) => toHex(resultCodec.encode(value))))
+  if (bytes.size > 1) return fails('sites state two signatures', inputs)
+  const signers = signature.attempt.value.participants.map(({ site }) => site)
+  const silent = signers.filter((site) => !signature.stated.includes(site))
+  return silent.length === 0
+    ? holds(`signed by ${names(signers)}; each states the same signature`, inputs)
+    : open(`signed by ${names(signers)}; not stated by ${names(silent)}`, inputs)
+}
+
+const output = async (world: World): Promise<Finding | undefined> => {
+  if (world.definition.kind !== 'sign') return undefined
+  const signature = made(world)
+  const shown = await world.bundle.output('signature')
+  const others = world.bundle.outputs.filter((name) => name !== 'signature' && name !== 'message')
+  if (others.length > 0) return fails('an output that a signature does not have')
+  const file = await world.bundle.output('message')
+  if (file !== undefined && (world.message === undefined || hashOf(file) !== hashOf(world.message)))
+    return fails('the message shown is not that of the definition')
+  if (shown === undefined) return signature === undefined ? undefined : open('the signature is not among the outputs')
+  return signature !== undefined && toHex(shown) === signature.result.signature
+    ? holds('the signature shown is the one that the sites state')
+    : fails('the signature shown is not one that the sites state')
+}
+
+export const signatureChecks: readonly Check[] = [
+  { id: 'signature.valid', run: valid },
+  { id: 'signature.stated', run: stated },
+  { id: 'signature.message', run: message },
+  { id: 'signature.key', run: keyed },
+  { id: 'signature.output', run: output },
+  {
+    id: 'signature.records',
+    run: (world) =>
+      world.definition.kind === 'sign'
+        ? faulty(world, ['result', 'outcome', 'record'], 'every statement of the signature is its site’s own')
+        : undefined,
+  },
+]

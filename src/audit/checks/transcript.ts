@@ -1,0 +1,140 @@
+import type { Hash } from '../../lib/brand.ts'
+import { toHex } from '../../lib/bytes.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { type Check, type Finding, fails, holds, names } from '../check.ts'
+import type { Post } from '../evidence.ts'
+import { type Made, madeIn } from '../made.ts'
+import type { World } from '../world.ts'
+import { faulty } from './faults.ts'
+
+type Logged = World['posts'][number]
+
+const isExtra = (round: string): boolean => round === 'confirm' || round.endsWith(':echo')
+
+/** The protocol's own messages of the attempt that made something, each once. */
+const ownPosts = (world: World, made: Made): readonly Logged[] => {
+  const byHeader = new Map<string, Logged>()
+  for (const one of world.posts)
+    if (toHex(one.post.session) === made.attempt.hash && !isExtra(one.post.round)) {
+      const header = toHex(one.post.headerBytes)
+      if (byHeader.get(header)?.post.payload === undefined) byHeader.set(header, one)
+    }
+  return [...byHeader.values()]
+}
+
+const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
+
+const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`
+
+const signed = (world: World): Finding => {
+  const bad = world.posts.filter(({ post }) => {
+    const attempt = world.attempts.get(toHex(post.session) as Hash)
+    const key = attempt?.value.participants[post.from - 1]?.key
+    return key === undefined || !world.evidence.signedBy(post, key)
+  })
+  return bad.length === 0
+    ? holds(`${world.posts.length} messages, each signed by its sender’s message key`, inputs(world.posts))
+    : fails(`${bad.length} messages are not signed by a participant of their attempt`, inputs(bad))
+}
+
+const expected = (world: World, parties: number): ReadonlySet<string> => {
+  const wanted = new Set<string>()
+  for (const [round, to] of Object.entries(world.evidence.rounds))
+    for (let from = 1; from <= parties; from++) {
+      if (to === 'all') wanted.add(`${round}|${from}|0`)
+      else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
+    }
+  return wanted
+}
+
+const complete = (world: World): Finding | undefined => {
+  const made = madeIn(world)
+  if (made === undefined) return undefined
+  const posts = ownPosts(world, made)
+  const wanted = expected(world, made.attempt.value.participants.length)
+  const found = posts.map(({ post }) => place(post))
+  if (posts.some(({ post }) => post.protocol !== world.evidence.id))
+    return fails('a message of another protocol', inputs(posts))
+  if (found.some((one) => !wanted.has(one))) return fails('a message that this protocol does not have', inputs(posts))
+  if (new Set(found).size !== found.length)
+    return fails('two messages of one sender for one place in the protocol', inputs(posts))
+  if (found.length !== wanted.size)
+    return fails(`${wanted.size - found.length} of ${wanted.size} messages are not here`, inputs(posts))
+  const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
+  if (bare.length > 0) return fails(`${bare.length} broadcasts are here without what they said`, inputs(bare))
+  return holds(`every message of the protocol is here once: ${wanted.size}`, inputs(posts))
+}
+
+const hashed = (world: World): Finding | undefined => {
+  const made = madeIn(world)
+  if (made === undefined) return undefined
+  const posts = ownPosts(world, made)
+  const stated = made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
+  const found = world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
+  return found === stated
+    ? holds('one transcript: the hash that all signed is that of the messages here', [stated])
+    : fails('the messages here have another hash than the one that was signed', [stated, found])
+}
+
+/** A site that staged a shard, or stated a signature that it helped to make, logged every broadcast that led to it. */
+const same = (world: World): Finding | undefined => {
+  const made = madeIn(world)
+  if (made?.kind !== 'keygen') return undefined
+  const wanted = ownPosts(world, made).filter(({ post }) => post.to === 0)
+  const lacking = [...world.logs.values()].filter((log) => {
+    const has = new Set(log.entries.filter(({ what }) => what === 'message').map(({ object }) => object))
+    return !wanted.every(({ object }) => has.has(object))
+  })
+  return lacking.length === 0
+    ? holds('every log here has the same broadcasts', inputs(wanted))
+    : fails(`the log of ${names(lacking.map(({ site }) => site))} has other broadcasts`, inputs(wanted))
+}
+
+const derived = (world: World): Finding | undefined => {
+  const made = madeIn(world)
+  if (made?.kind !== 'keygen') return undefined
+  const { outcome, attempt, outcomeHash } = made
+  const { definition } = world
+  const posts = ownPosts(world, made)
+    .map(({ post }) => post)
+    .filter(({ to }) => to === 0)
+    .sort((a, b) => Number(a.from) - Number(b.from))
+  const context = { threshold: definition.threshold, parties: definition.sites.length }
+  try {
+    const { publicKey, verifyingShares } = world.evidence.keygenPublic(context, attempt.hash, posts)
+    const equal =
+      toHex(publicKey) === outcome.publicKey && verifyingShares.map(toHex).join() === outcome.verifyingShares.join()
+    return equal
+      ? holds('key and verifying shares derived again from the messages, every proof checked again', [outcomeHash])
+      : fails('the messages give another key than the outcome says', [outcomeHash])
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return fails(`the messages give no key: ${error.message}`, [outcomeHash])
+  }
+}
+
+const stated = (world: World): Finding | undefined => {
+  const made = madeIn(world)
+  if (made?.kind !== 'keygen') return undefined
+  const { outcome, outcomeHash } = made
+  const { definition } = world
+  const fits =
+    outcome.ceremony === world.ceremony &&
+    outcome.protocol === definition.protocol &&
+    outcome.threshold === definition.threshold &&
+    outcome.verifyingShares.length === definition.sites.length &&
+    outcome.base === null
+  return fits
+    ? holds('the outcome is one of this definition', [outcomeHash])
+    : fails('the outcome is not one of this definition', [outcomeHash])
+}
+
+export const transcriptChecks: readonly Check[] = [
+  { id: 'transcript.hash', run: hashed },
+  { id: 'transcript.derived', run: derived },
+  { id: 'transcript.outcome', run: stated },
+  { id: 'transcript.complete', run: complete },
+  { id: 'transcript.same', run: same },
+  { id: 'transcript.signed', run: signed },
+  { id: 'transcript.messages', run: (world) => faulty(world, ['message'], 'every message decodes') },
+]

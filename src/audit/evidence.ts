@@ -1,0 +1,59 @@
+import type { Hash, Index, KeyHex, Party } from '../lib/brand.ts'
+import type { Attempt } from '../records/attempt.ts'
+import type { Definition } from '../records/definition.ts'
+import type { Outcome } from '../records/outcome.ts'
+import type { Blame, Verdict } from '../records/round.ts'
+
+/** A message of a session, as its sender signed it; `payload` is undefined where only the header was kept. */
+export interface Post {
+  readonly protocol: string
+  /** 32 bytes: hash of the attempt, or id of a sub-session. */
+  readonly session: Uint8Array
+  readonly round: string
+  readonly from: Party
+  /** 0: to all. */
+  readonly to: number
+  readonly headerBytes: Uint8Array
+  readonly signature: Uint8Array
+  readonly payload: Uint8Array | undefined
+}
+
+/** What a blame record is judged by. */
+export interface JudgeFacts {
+  readonly definition: Definition
+  readonly attempt: Attempt
+  /** What the attempt made (keygen), or the epoch that it used (sign). */
+  readonly outcome: Outcome | undefined
+  /** Hashes of records over that outcome. */
+  readonly records: readonly Hash[]
+  readonly message: Uint8Array | undefined
+}
+
+/** What verify asks of sessions, of the rules for definitions, and of one protocol's maths: all of it pure. */
+export interface ProtocolEvidence {
+  /** Protocol that a ceremony's own session runs, and its rounds, without echoes and confirmations. */
+  readonly id: string
+  readonly rounds: Readonly<Record<string, 'all' | 'each'>>
+  /** Throws DecodeError. */
+  readPost(bytes: Uint8Array): Post
+  signedBy(post: Post, key: KeyHex): boolean
+  /** Hash over the headers of a session's own rounds, in any order; others are left out. */
+  transcriptOf(headers: readonly Uint8Array[]): Hash
+  /** Key and verifying shares that the broadcasts of a key generation give. Throws DecodeError where a proof fails. */
+  keygenPublic(
+    context: { readonly threshold: number; readonly parties: number },
+    session: Hash,
+    posts: readonly Post[],
+  ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
+  verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
+  verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** What the test signatures of a record sign, and by which sets of indices. */
+  testMessage(record: Hash): Uint8Array
+  testSignerSets(sites: number, threshold: number): readonly (readonly Index[])[]
+  judge(blame: Blame, facts: JudgeFacts): Verdict
+  /** What is wrong with a definition, one line each; empty where a site could have approved it. */
+  faultsOf(definition: Definition): readonly string[]
+}
+
+/** Loads what a definition's protocol needs. */
+export type EvidenceOf = (definition: Definition) => Promise<ProtocolEvidence>

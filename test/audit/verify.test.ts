@@ -1,0 +1,97 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { parseTrust } from '../../src/audit/trust.ts'
+import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
+import { type Chain, memoryChain, open } from '../support/bundles.ts'
+
+let chain: Chain
+beforeAll(async () => {
+  chain = await memoryChain()
+})
+
+const verify = async (bytes: Uint8Array, changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> =>
+  verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, ...changes })
+const notHolding = (report: VerifyReport) =>
+  report.checks.filter(({ verdict }) => verdict !== 'holds').map(({ id }) => id)
+const trustFile = (chain: Chain, changes: (line: string, at: number) => string = (line) => line) =>
+  parseTrust(chain.keygen.sites.map(({ identity }, at) => changes(identity, at)).join('\n'))
+
+describe('audit verify', () => {
+  it('finds a key generation valid, with one open point', async () => {
+    const report = await verify(chain.keygenBundle, { trust: trustFile(chain) })
+    expect(notHolding(report)).toEqual(['time.stamped'])
+    expect(report).toMatchObject({ verdict: 'valid', open: 1, failed: 0, trust: 'file', signature: null })
+    expect(report.bundle).toMatchObject({ kind: 'keygen', name: 'treasury', state: 'made' })
+    expect(report.lines.map(({ group }) => group)).toEqual([
+      'definition',
+      'identities',
+      'log',
+      'ledger',
+      'attempts',
+      'transcript',
+      'possession',
+      'votes',
+      'manifest',
+      'time',
+    ])
+  })
+
+  it('finds a signature valid, with one open point', async () => {
+    const report = await verify(chain.signBundle, { trust: trustFile(chain) })
+    expect(notHolding(report)).toEqual(['time.stamped'])
+    expect(report.signature).toMatch(/^[0-9a-f]{128}$/)
+    expect(report.key).toEqual((await verify(chain.keygenBundle)).key)
+  })
+
+  it('says by unknown parties where nobody vouches for the identities', async () => {
+    const report = await verify(chain.keygenBundle, { trust: undefined })
+    expect(report).toMatchObject({ verdict: 'unknown-parties', trust: 'none' })
+    expect(notHolding(report)).toEqual(['identities.trusted', 'time.stamped'])
+  })
+
+  it('refuses an identity that is not in the trust file, and one that was revoked before the end', async () => {
+    const stranger = trustFile(chain, (line, at) => (at === 1 ? '' : line))
+    expect(notHolding(await verify(chain.keygenBundle, { trust: stranger }))).toContain('identities.trusted')
+    const revoked = trustFile(chain, (line, at) => (at === 1 ? `${line} revoked 2026-01-01T00:00:00Z` : line))
+    expect((await verify(chain.keygenBundle, { trust: revoked })).verdict).toBe('invalid')
+    const later = trustFile(chain, (line, at) => (at === 1 ? `${line} revoked 2099-01-01T00:00:00Z` : line))
+    expect((await verify(chain.keygenBundle, { trust: later })).verdict).toBe('valid')
+  })
+
+  it('lets open points count where they are required, by group or by id', async () => {
+    for (const require of [['time'], ['time.stamped']])
+      expect((await verify(chain.keygenBundle, { require })).verdict).toBe('incomplete')
+    expect((await verify(chain.keygenBundle, { require: ['log'] })).verdict).toBe('valid')
+  })
+
+  it('refuses a bundle that ends after the time that was given', async () => {
+    const report = await verify(chain.keygenBundle, { at: Date.parse('2020-01-01T00:00:00Z') })
+    expect(report.checks.find(({ id }) => id === 'time.stamped')?.verdict).toBe('fails')
+  })
+
+  it('gives each check an id of its own, in a group', async () => {
+    const ids = [...(await verify(chain.keygenBundle)).checks, ...(await verify(chain.signBundle)).checks].map(
+      (c) => c.id,
+    )
+    expect(new Set(ids).size).toBeGreaterThan(50)
+    expect(ids.every((id) => /^[a-z]+\.[a-z-]+$/.test(id))).toBe(true)
+  })
+
+  it('refuses flipped bits everywhere (every byte, nightly)', async () => {
+    for (const bundle of [chain.keygenBundle, chain.signBundle]) {
+      const step = process.env['QUORATE_NIGHTLY'] === undefined ? 499 : 1
+      for (let at = 0; at < bundle.length; at += step) {
+        const altered = bundle.slice()
+        altered[at] = (altered[at] ?? 0) ^ (1 << (at % 8))
+        try {
+          const report = await verify(altered)
+          expect(report.verdict).toBe('invalid')
+        } catch (error) {
+          expect(error).toBeInstanceOf(QuorateError)
+          expect(error).toMatchObject({ code: 'E_BUNDLE', exit: 1 })
+        }
+      }
+    }
+  })
+})

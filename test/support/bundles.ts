@@ -1,0 +1,62 @@
+import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
+import { bufferSource } from '../../src/audit/tar.ts'
+import type { JoinResult } from '../../src/ceremony/join.ts'
+import type { Hash } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import type { Definition, ProtocolId } from '../../src/records/definition.ts'
+import { recordCodec } from '../../src/records/outcome.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { keygenDefinition, signDefinition, siteEntries } from './definition.ts'
+import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
+
+export interface Chain {
+  readonly world: MemoryWorld
+  readonly keygen: Definition
+  readonly sign: Definition
+  readonly message: Uint8Array
+  readonly keygenBundle: Uint8Array
+  readonly signBundle: Uint8Array
+}
+
+const joinAll = async (
+  world: MemoryWorld,
+  names: readonly string[],
+  definition: Definition,
+  message: Uint8Array | null = null,
+): Promise<readonly JoinResult[]> => {
+  for (const name of names) await approveIn(world, name, definition)
+  const runs = await Promise.all(names.map((name) => startJoin(world, name, definition, message)))
+  return Promise.all(runs.map((run) => run.done))
+}
+
+const bundleIn = async (world: MemoryWorld, { site, bundle }: JoinResult): Promise<Uint8Array> => {
+  const bytes = bundle === null ? undefined : await world.homes.get(site)?.disk.read(bundle)
+  if (bytes === undefined) throw new Error('no bundle')
+  return bytes
+}
+
+/** Three sites make a key in memory and two of them sign with it: the bundles that both leave. */
+export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promise<Chain> => {
+  const names = ['eu', 'us', 'ap']
+  const world = await memoryWorld(names)
+  const keygen = await keygenDefinition({ protocol, sites: await siteEntries(names) })
+  const [made] = await joinAll(world, names, keygen)
+  const disk = world.homes.get('eu')?.disk
+  const [epoch] = disk === undefined ? [] : await shardStore(disk).list()
+  if (made?.key === undefined || made.key === null || epoch?.record === undefined) throw new Error('no key')
+  const message = utf8('pay nobody')
+  const sign = await signDefinition({
+    protocol,
+    sites: keygen.sites,
+    key: made.key.id as Hash,
+    base: hashOf(recordCodec.encode(epoch.record)),
+    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+  })
+  const [signed] = await joinAll(world, ['eu', 'ap'], sign, message)
+  if (signed === undefined) throw new Error('no signature')
+  const [keygenBundle, signBundle] = [await bundleIn(world, made), await bundleIn(world, signed)]
+  return { world, keygen, sign, message, keygenBundle, signBundle }
+}
+
+export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))
