@@ -35,6 +35,7 @@ export class Connection {
   readonly #frames: Bucket
   readonly #bytes: Bucket
   #strangerBytes = 0
+  #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(pool: Pool, socket: WebSocket, raw: Duplex, room: string, exporter: Hash | null) {
     const { limits, clock } = pool
@@ -73,9 +74,23 @@ export class Connection {
     counts.bytesIn += bytes
     const wait = Math.max(this.#frames.take(1, now), this.#bytes.take(bytes, now))
     if (wait === 0) return
+    const paused = this.#pausedUntil > now
+    this.#pausedUntil = now + wait
+    if (paused) return
     counts.slowed += 1
+    void this.#pause()
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#pool
     this.#socket.pause()
-    void clock.sleep(wait).then(() => this.#socket.resume())
+    // What was read already goes on adding to the debt.
+    for (let left = this.#wait(); left > 0; left = this.#wait()) await clock.sleep(left)
+    this.#socket.resume()
+  }
+
+  #wait(): number {
+    return this.#pausedUntil - this.#pool.clock.monotonic()
   }
 
   /** Costs this connection tokens for work that it causes elsewhere. */
