@@ -15,9 +15,11 @@ export interface Court {
   readonly ceremony: Ceremony
   readonly protocols: Protocols
   readonly epoch: Epoch | undefined
+  /** What a sign ceremony signs. */
+  readonly message: Uint8Array | undefined
 }
 
-export const isProven = ({ ceremony, protocols, epoch }: Court, blame: Blame): boolean => {
+export const isProven = ({ ceremony, protocols, epoch, message }: Court, blame: Blame): boolean => {
   const attempt = ceremony.book.attempts.get(blame.attempt)
   if (attempt === undefined || attempt.signatures.size < attempt.value.participants.length) return false
   const outcomes = ceremony
@@ -31,7 +33,7 @@ export const isProven = ({ ceremony, protocols, epoch }: Court, blame: Blame): b
     protocols,
     outcome,
     records: outcome === undefined ? [] : recordsOver(ceremony, hashOf(outcomeCodec.encode(outcome))),
-    message: ceremony.options.message ?? undefined,
+    message,
   })
   return judgeBlame(blame, world) === 'proven'
 }

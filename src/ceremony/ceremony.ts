@@ -37,6 +37,18 @@ export interface JoinOptions {
   readonly message: Uint8Array | null
   /** Preflight and gather, then leave. */
   readonly check: boolean
+  /** Told once how others may reach into the running join. */
+  readonly control?: (control: JoinControl) => void
+}
+
+/** What another command of this home may ask of a running join. */
+export interface JoinControl {
+  readonly log: Log
+  readonly site: SiteId
+  /** This site's word that it ends the ceremony; durable when it resolves. */
+  leave(reason: string): Promise<void>
+  /** There are new approvals in this home's folder. */
+  approved(): Promise<void>
 }
 
 const MESSAGE_TYPES = [

@@ -7,6 +7,7 @@ import { loadProtocols } from '../mpc/registry.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
 import { outcomeCodec, type SignResult } from '../records/outcome.ts'
+import { refuseOtherCard } from './approve.ts'
 import { type AttemptFacts, agreeAttempt } from './attempt.ts'
 import { type Authority, definitionAuthority } from './authority.ts'
 import { blameFault, type Court, convict, guilty, isProven } from './blame.ts'
@@ -15,11 +16,13 @@ import { Ceremony, type JoinOptions } from './ceremony.ts'
 import { type Closed, closeAlone, closeCeremony } from './close.ts'
 import { approvalsFolder, bundlePath } from './home-paths.ts'
 import { commitKeygen, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
+import { lint, refuseErrors } from './lint.ts'
+import { messageBytes } from './message.ts'
 import { envelopesIn, openNote, writeNote } from './notes.ts'
 import { preflight } from './preflight.ts'
 import { Room } from './room.ts'
 import { BlameError, Session, SilenceError } from './session.ts'
-import { checkMessage, type Epoch, newestEpoch, noteEpoch, runSign, statedResult, stateResult } from './sign.ts'
+import { type Epoch, newestEpoch, noteEpoch, runSign, statedResult, stateResult } from './sign.ts'
 import type { Site } from './site.ts'
 
 export interface JoinResult {
@@ -41,7 +44,6 @@ export interface JoinResult {
 /** One join of one site: every decision is in the definition, so the room and CI run the same. */
 interface Run extends Court {
   readonly room: Room
-  readonly message: Uint8Array | undefined
 }
 
 export const joinCeremony = async (site: Site, definition: Definition, options: JoinOptions): Promise<JoinResult> => {
@@ -49,6 +51,8 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
   await takeApprovals(ceremony)
   refuseEnded(ceremony)
+  refuseErrors(lint(definition))
+  refuseOtherCard(definition, site.home.identity, site.card)
   ceremony.options.progress({
     phase: 'join',
     ceremony: authority.hash,
@@ -61,7 +65,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
 
   const protocols = await loadProtocols(definition.protocol)
   const message =
-    definition.kind === 'sign' && options.message !== null ? checkMessage(definition, options.message) : undefined
+    definition.kind === 'sign' ? messageBytes(definition.message, options.message ?? undefined) : undefined
   const epoch = definition.kind === 'sign' ? await newestEpoch(site, definition.key) : undefined
   const checks = await preflight(ceremony)
   await openLog(ceremony, epoch)
@@ -74,6 +78,12 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const run: Run = { ceremony, protocols, epoch, room, message }
   readNotes(run)
   showGathering(run)
+  options.control?.({
+    log: ceremony.log,
+    site: ceremony.seat.name,
+    leave: (reason) => endHere(run, reason),
+    approved: () => takeApprovals(ceremony),
+  })
   room.open()
   try {
     await postNote(run, 'gathering')

@@ -3,7 +3,6 @@ import { fromHex, toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Protocols } from '../mpc/registry.ts'
-import type { SignDefinition } from '../records/definition.ts'
 import {
   type EpochRecord,
   type Outcome,
@@ -44,21 +43,6 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
     hash: hashOf(recordCodec.encode(newest.record)),
     envelope: newest.envelope,
   }
-}
-
-/** The bytes that are signed, checked against the definition. Throws E_NOT_ALLOWED. */
-export const checkMessage = (definition: SignDefinition, message: Uint8Array): Uint8Array => {
-  const wanted = definition.message
-  const holds =
-    wanted.form === 'digest'
-      ? toHex(message) === wanted.digest
-      : message.length === wanted.size && hashOf(message) === wanted.sha256
-  if (holds) return message
-  throw new QuorateError(
-    'E_NOT_ALLOWED',
-    'the message is not the one that the definition names',
-    'give the file whose SHA-256 the definition holds',
-  )
 }
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */

@@ -1,0 +1,97 @@
+import { definitionAuthority } from '../ceremony/authority.ts'
+import { Book } from '../ceremony/book.ts'
+import { approvalsFolder } from '../ceremony/home-paths.ts'
+import { writeNote } from '../ceremony/notes.ts'
+import { boundBy } from '../ceremony/status.ts'
+import { systemClock } from '../host/clock.ts'
+import { openRoot } from '../host/disk.ts'
+import { askOwner } from '../host/run-socket.ts'
+import { toEnvelope } from '../identity/envelope.ts'
+import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { keepDefinition } from './join.ts'
+import { connectRoom, ownHome, whenReachable } from './open.ts'
+
+export interface Left {
+  readonly ceremony: string
+  /** A relay shows it to the others; false: they hear of it when this home next meets one of them. */
+  readonly told: boolean
+}
+
+/**
+ * Takes this site out of a definition, for good: in its logs first, then in its note. Needs no passphrase. Throws
+ * E_NOT_ALLOWED where it has voted or sent a signature share.
+ */
+export const leave = async (wanted: {
+  readonly home: string
+  readonly definition: Definition
+  readonly reason: string
+}): Promise<Left> => {
+  const ceremony = ceremonyId(wanted.definition)
+  await openRoot(wanted.home).then((disk) => disk.close())
+  const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason: wanted.reason })
+  if (answer?.ok === true) return { ceremony, told: true }
+  if (answer !== undefined) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
+
+  const owned = await ownHome(wanted.home)
+  try {
+    const { home, disk, ledger } = owned
+    const authority = definitionAuthority(wanted.definition)
+    const member = authority.roster.find((one) => one.identity === home.identity)
+    await keepDefinition(owned, wanted.definition)
+    const book = new Book(authority, systemClock)
+    for (const name of await disk.list(approvalsFolder(ceremony))) {
+      const bytes = name.endsWith('.dsse') ? await disk.read(`${approvalsFolder(ceremony)}/${name}`) : undefined
+      if (bytes !== undefined) book.admit('approval', bytes, null)
+    }
+    const log = await owned.ceremonyLog(ceremony)
+    const bound = member === undefined ? undefined : boundBy(wanted.definition.kind, log, member.name)
+    if (bound !== undefined)
+      throw new QuorateError(
+        'E_NOT_ALLOWED',
+        `this site cannot leave any more: ${bound}`,
+        `run \`quorate ${wanted.definition.kind} join\` to finish`,
+      )
+    const note = await writeNote(home, systemClock, book, 'aborted', wanted.reason)
+    const at = systemClock.now()
+    const object = hashOf(note)
+    if (![...ledger.replay()].some((event) => event.what === 'aborted' && event.ceremony === ceremony)) {
+      log.append(
+        {
+          at,
+          what: 'certificate',
+          ceremony,
+          site: member?.name ?? null,
+          object: hashOf(toEnvelope(home.certificates.note)),
+        },
+        toEnvelope(home.certificates.note),
+      )
+      log.append({ at, what: 'abort', ceremony, site: member?.name ?? null, object }, note)
+      ledger.append({ at, what: 'aborted', ceremony, site: null, object })
+      await log.barrier()
+      await ledger.barrier()
+    }
+    return { ceremony, told: await tell(owned.home, wanted.definition, note) }
+  } finally {
+    await owned.close()
+  }
+}
+
+const tell = async (
+  home: Parameters<typeof connectRoom>[0],
+  definition: Definition,
+  note: Uint8Array,
+): Promise<boolean> => {
+  try {
+    const room = await connectRoom(home, definitionAuthority(definition))
+    await whenReachable(room)
+    room.post(note)
+    await systemClock.sleep(500)
+    await room.close()
+    return true
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'E_RELAY') return false
+    throw error
+  }
+}
