@@ -1,5 +1,5 @@
 import { QuorateError } from '../lib/errors.ts'
-import type { DefinitionShown } from '../planning.ts'
+import type { DefinitionShown } from '../site/planning.ts'
 import { askText, canAsk } from './ask.ts'
 import { definitionLines, wordsLine } from './render/definition.ts'
 import { say } from './term.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { confirmDefinition } from '../../src/cli/approval.ts'
-import { describeDefinition } from '../../src/planning.ts'
+import { describeDefinition } from '../../src/site/planning.ts'
 import { keygenDefinition } from '../support/definition.ts'
 
 const answers = vi.hoisted(() => ({ typed: '', terminal: true }))

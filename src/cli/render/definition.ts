@@ -1,8 +1,8 @@
 import type { Finding } from '../../ceremony/lint.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { DefinitionShown } from '../../planning.ts'
 import type { Definition, KmsSlot, ProtocolId, SignMessage } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
+import type { DefinitionShown } from '../../site/planning.ts'
 import type { Line, Lines } from '../term.ts'
 import { cut, cutFront, shortIdentity, shortTime, span } from '../text.ts'
 

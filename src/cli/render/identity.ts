@@ -1,4 +1,4 @@
-import type { HomeMade, HomeShown } from '../../setup.ts'
+import type { HomeMade, HomeShown } from '../../site/setup.ts'
 import type { Line, Lines } from '../term.ts'
 
 const homeLines = (home: HomeShown): Line[] => [

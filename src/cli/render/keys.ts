@@ -1,5 +1,5 @@
-import type { KeyShown } from '../../keys.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import type { KeyShown } from '../../site/keys.ts'
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../public-key.ts'
 import type { Line, Lines } from '../term.ts'
 

@@ -1,4 +1,4 @@
-import type { RelayShown } from '../../relay-service.ts'
+import type { RelayShown } from '../../site/relay.ts'
 import type { RelayEvent } from '../../transport/relay/server.ts'
 import type { Line, Lines } from '../term.ts'
 

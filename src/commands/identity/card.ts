@@ -10,7 +10,7 @@ export default class IdentityCard extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(IdentityCard)
-    const { readOwnCard } = await import('../../setup.ts')
+    const { readOwnCard } = await import('../../site/setup.ts')
     const card = await readOwnCard(homeFolder(flags.home), passphraseAsked(flags))
     return this.showRaw({ card }, card)
   }

@@ -42,7 +42,7 @@ export default class IdentityCreate extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(IdentityCreate)
     const passphrase = await newPassphrase(flags)
-    const { createIdentity } = await import('../../setup.ts')
+    const { createIdentity } = await import('../../site/setup.ts')
     const made = await createIdentity({
       home: homeFolder(flags.home),
       name: flags.name,

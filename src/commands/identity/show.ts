@@ -9,7 +9,7 @@ export default class IdentityShow extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(IdentityShow)
-    const { readIdentity } = await import('../../setup.ts')
+    const { readIdentity } = await import('../../site/setup.ts')
     return this.show(identityView, await readIdentity(homeFolder(flags.home)))
   }
 }

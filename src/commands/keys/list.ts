@@ -9,7 +9,7 @@ export default class KeysList extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(KeysList)
-    const { listKeys } = await import('../../keys.ts')
+    const { listKeys } = await import('../../site/keys.ts')
     return this.show(keysView, { keys: (await listKeys(homeFolder(flags.home))).map(withForms) })
   }
 }

@@ -19,7 +19,7 @@ export default class KeysShow extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(KeysShow)
-    const { showKey } = await import('../../keys.ts')
+    const { showKey } = await import('../../site/keys.ts')
     const key = withForms(await showKey(homeFolder(flags.home), flags.key))
     return flags.format === undefined ? this.show(keyView, key) : this.showRaw(key, formOf(key, flags.format))
   }

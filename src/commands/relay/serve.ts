@@ -41,7 +41,7 @@ export default class RelayServe extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(RelayServe)
     const stop = this.stop()
-    const { serveRelay } = await import('../../relay-service.ts')
+    const { serveRelay } = await import('../../site/relay.ts')
     const [certificate, key] = [flags['tls-certificate'], flags['tls-key']]
     const tls =
       certificate === undefined || key === undefined

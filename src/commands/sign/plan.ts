@@ -30,7 +30,7 @@ export default class SignPlan extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(SignPlan)
-    const planning = await import('../../planning.ts')
+    const planning = await import('../../site/planning.ts')
     const now = Date.now()
     if (flags.definition !== undefined) {
       const definition = await planning.definitionFile(await readFileFlag(flags.definition), 'sign')
