@@ -116,6 +116,9 @@ export const openChannels = (options: ChannelsOptions): Channels => {
       if (!stopped) for (const peer of peers.values()) peer.tick()
     }
   }
+  wire.whenOpened?.(() => {
+    for (const peer of peers.values()) peer.hurry()
+  })
   void receive()
   void keepTime()
 

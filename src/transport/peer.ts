@@ -220,6 +220,18 @@ export class Peer {
     if (this.#ackDue <= now) this.#sendSealed(undefined)
   }
 
+  /** Everything not answered is due at once: the wire was closed and is open. */
+  hurry(): void {
+    const now = this.#options.now()
+    for (const repeat of [this.#open?.repeat, this.#third, this.#call]) {
+      if (repeat === undefined) continue
+      repeat.sends = 0
+      repeat.due = now
+    }
+    this.#outbox.hurry(now)
+    this.#options.changed()
+  }
+
   /** When `tick` has something next. */
   due(): number {
     const repeats = Math.min(this.#open?.repeat.due ?? NEVER, this.#third?.due ?? NEVER, this.#call?.due ?? NEVER)

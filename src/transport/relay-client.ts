@@ -77,6 +77,7 @@ interface Shared {
   readonly frames: Queue<Frame>
   readonly notes: Queue<PostedNote>
   posted: Uint8Array | undefined
+  opened: () => void
 }
 
 const bytesOf = (data: RawData): Uint8Array =>
@@ -211,6 +212,7 @@ class Link {
     for (const frame of this.#held) socket.send(frame)
     this.#dropHeld()
     this.post()
+    this.#shared.opened()
   }
 
   #hear(socket: WebSocket, bytes: Uint8Array, admitted: () => void): void {
@@ -342,6 +344,7 @@ export const connectRelays = (options: RelaysOptions): RelayRoom => {
     frames: new Queue(RECEIVED, (frame) => frame.bytes.length + 64),
     notes: new Queue(RECEIVED, (note) => note.note.length + note.certificate.length),
     posted: undefined,
+    opened: () => {},
   }
   const links = options.relays.map((relay) => new Link(shared, relay))
   return {
@@ -350,6 +353,9 @@ export const connectRelays = (options: RelaysOptions): RelayRoom => {
       for (const link of links) link.send(bytes)
     },
     receive: () => shared.frames,
+    whenOpened: (act) => {
+      shared.opened = act
+    },
     post: (note) => {
       if (note.length > NOTE_LIMIT) throw new RangeError(`note of ${note.length} bytes`)
       shared.posted = note

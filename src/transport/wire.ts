@@ -12,6 +12,8 @@ export interface Wire {
   send(to: SiteId, frame: Uint8Array): void
   /** Ends when the wire is closed. One reader. */
   receive(): AsyncIterable<Frame>
+  /** Calls `act` whenever a way opens that was closed: what was lost meanwhile is worth sending again at once. */
+  whenOpened?(act: () => void): void
   close(): Promise<void>
 }
 

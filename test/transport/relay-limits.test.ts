@@ -252,6 +252,8 @@ describe('what an operator sees', () => {
     const began = performance.now()
     const closing = relay.close()
     expect(await polite.closed).toBe(1001)
+    expect((await fetch(`${relay.url.replace('ws:', 'http:')}/health`)).status).toBe(503)
+    await expect(rawClient(relay.url, [a.member])).rejects.toThrow('503')
     await closing
     expect(performance.now() - began).toBeLessThan(1500)
     expect(relay.stats().members).toBe(0)

@@ -277,12 +277,13 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   const host = options.host.includes(':') ? `[${options.host.replace(/[[\]]/g, '')}]` : options.host
 
   const drain = async (): Promise<void> => {
+    // It goes on listening while members leave: /health says so, and newcomers are turned away.
     stop.abort()
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     for (const one of [...strangers, ...members]) one.leave(1001)
     const end = clock.monotonic() + limits.drain
     while (strangers.size + members.size > 0 && clock.monotonic() < end) await clock.sleep(10)
     for (const one of [...strangers, ...members]) one.terminate()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
     await Promise.all([closed, timekeeper])
   }
