@@ -35,6 +35,8 @@ export class Connection {
   readonly #frames: Bucket
   readonly #bytes: Bucket
   #strangerBytes = 0
+  #strangerFrames = 0
+  #cut = false
   #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(pool: Pool, socket: WebSocket, raw: Duplex, room: string, exporter: Hash | null) {
@@ -67,11 +69,16 @@ export class Connection {
 
   /** Counts what was read; a connection over its rate is read no further until it has waited. */
   took(bytes: number): void {
-    const { clock, counts } = this.#pool
+    const { clock, counts, limits } = this.#pool
     const now = clock.monotonic()
     this.heard = now
     counts.framesIn += 1
     counts.bytesIn += bytes
+    this.#strangerFrames += this.admission === undefined ? 1 : 0
+    if (this.#strangerFrames > limits.strangerFrames) {
+      this.cut('cutOversize', 1008)
+      return
+    }
     const wait = Math.max(this.#frames.take(1, now), this.#bytes.take(bytes, now))
     if (wait === 0) return
     const paused = this.#pausedUntil > now
@@ -130,6 +137,8 @@ export class Connection {
 
   /** Says why and waits for no answer. */
   cut(why: keyof Counts, code: number): void {
+    if (this.#cut) return
+    this.#cut = true
     this.#pool.counts[why] += 1
     if (this.open && this.waiting === 0) this.#socket.close(code)
     this.#socket.terminate()

@@ -15,8 +15,9 @@ export interface Limits {
   /** New connections a second from one address, and how many at once before that counts. */
   readonly opensPerSecond: number
   readonly opensBurst: number
-  /** All that a connection may send before it is admitted. */
+  /** All that a connection may send before it is admitted, and in how many messages and pings. */
   readonly strangerBytes: number
+  readonly strangerFrames: number
   /** Until a connection is admitted. */
   readonly strangerTime: number
   /** HTTP request and TLS handshake. */
@@ -50,6 +51,7 @@ export const defaultLimits: Limits = {
   opensPerSecond: 200,
   opensBurst: 1000,
   strangerBytes: 65_536,
+  strangerFrames: 128,
   strangerTime: 5000,
   handshakeTime: 5000,
   framesPerSecond: 4000,
