@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import * as v from 'valibot'
 import WebSocket, { type RawData } from 'ws'
 import { fromEnvelope, toEnvelope } from '../identity/envelope.ts'
 import { parseIdentity } from '../identity/identity.ts'
@@ -7,6 +8,7 @@ import type { Hash, Identity, SiteId } from '../lib/brand.ts'
 import { fromBase64, fromUtf8, toBase64, toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Clock, Random } from '../lib/ports.ts'
+import { printable } from '../lib/printable.ts'
 import type { Signer } from '../records/signed.ts'
 import { decodeEnvelope } from '../records/signed.ts'
 import { decodeAddressed, encodeAddressed } from './frame.ts'
@@ -22,7 +24,7 @@ import {
   relayMessageCodec,
   TEXT_LIMIT,
 } from './relay/protocol.ts'
-import { type Member, roomName, sortMembers } from './relay/room.ts'
+import { type Member, membersSchema, roomName, sortMembers } from './relay/room.ts'
 import type { Frame, NoteBoard, PostedNote, Wire } from './wire.ts'
 
 const CONNECT_TIME = 5000
@@ -39,6 +41,8 @@ const PING = 15_000
 /** Without a sign of life for so long a relay is taken for dead. */
 const DEAD = 45_000
 const LEAVE = 500
+/** Longest reason kept: a TLS error quotes the other side's certificate. */
+const REASON = 200
 
 /** `routing`: connected to a router that offers no admission; `impostor`: not the relay that the definition names. */
 export type RelayState = 'connecting' | 'entering' | 'admitted' | 'routing' | 'refused' | 'impostor' | 'down' | 'closed'
@@ -46,7 +50,7 @@ export type RelayState = 'connecting' | 'entering' | 'admitted' | 'routing' | 'r
 export interface RelayStatus {
   readonly url: string
   readonly state: RelayState
-  /** Why not, where there is a reason. From the network: print it escaped. */
+  /** Why not, where there is a reason; one printable line. */
   readonly reason: string | undefined
 }
 
@@ -189,7 +193,7 @@ class Link {
         else void this.#later(LEAVE, ended.signal, () => socket.terminate())
       }
       socket.on('error', (error) => {
-        this.#reason = error.message
+        this.#reason = printable(error.message).slice(0, REASON)
       })
       socket.on('close', () => resolve())
       this.#stop.signal.addEventListener('abort', leave, { once: true, signal: ended.signal })
@@ -336,6 +340,12 @@ const check = (text: string): void => {
 export const connectRelays = (options: RelaysOptions): RelayRoom => {
   for (const { url } of options.relays) check(url)
   const members = sortMembers(options.members)
+  if (!v.is(membersSchema, members))
+    throw new QuorateError(
+      'E_DEFINITION',
+      'the sites and approvers do not make a room: each needs a name and an identity of its own',
+      'correct the names and identities in the definition',
+    )
   const shared: Shared = {
     options,
     room: roomName(options.authority, members),

@@ -156,6 +156,9 @@ describe('plain ws', () => {
     const a = await person('a')
     for (const url of ['ws://relay.example', 'ws://10.0.0.1:1', 'ws://127.0.0.1.example', 'http://localhost', 'ws:'])
       expect(() => enterAs(a, [a], [{ url }])).toThrow(expect.objectContaining({ code: 'E_DEFINITION' }))
+    expect(() => enterAs(a, [a, a], [{ url: 'ws://localhost' }])).toThrow(
+      expect.objectContaining({ code: 'E_DEFINITION' }),
+    )
     await expect(relayOn({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_USAGE' })
     const relay = keep(await relayOn())
     await expect(relayOn({ port: relay.port })).rejects.toMatchObject({ code: 'E_RELAY' })
