@@ -1,14 +1,19 @@
 import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { JoinResult } from '../../src/ceremony/join.ts'
+import { systemClock } from '../../src/host/clock.ts'
+import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import type { Random } from '../../src/lib/ports.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import type { Definition, ProtocolId } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from './definition.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
+import { seededRandom } from './random.ts'
 
 export interface Chain {
   readonly world: MemoryWorld
@@ -19,6 +24,15 @@ export interface Chain {
   readonly signBundle: Uint8Array
 }
 
+const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
+
+/** The message key that a site's join in a chain made for itself: what a forger who owns the site also owns. */
+export const messageKeyIn = (kind: string, name: string): RawSigner => {
+  const random = joinRandom(kind, name)
+  random(32)
+  return rawSigner(new Secret(random(32)))
+}
+
 const joinAll = async (
   world: MemoryWorld,
   names: readonly string[],
@@ -26,7 +40,19 @@ const joinAll = async (
   message: Uint8Array | null = null,
 ): Promise<readonly JoinResult[]> => {
   for (const name of names) await approveIn(world, name, definition)
-  const runs = await Promise.all(names.map((name) => startJoin(world, name, definition, message)))
+  const runs = await Promise.all(
+    names.map((name, at) =>
+      startJoin(world, name, definition, message, {
+        machine: {
+          clock: systemClock,
+          random: joinRandom(definition.kind, name),
+          processId: at + 1,
+          vmGeneration: null,
+          build: 'b1'.repeat(32) as Hash,
+        },
+      }),
+    ),
+  )
   return Promise.all(runs.map((run) => run.done))
 }
 

@@ -57,7 +57,9 @@ const greeted = (world: World): Finding => {
       const held = world.hellos.get(hello)
       if (held === undefined) return fails(`attempt ${value.number} names a hello of ${site} that is not here`, [hash])
       const same = held.site === site && held.key === key && held.value.lastAttempt === last && !held.value.check
-      if (!same) return fails(`attempt ${value.number} and the hello of ${site} disagree`, [hash, hello])
+      const certificate = world.certificates.find(({ value: one }) => one.key === key && one.purpose === 'message')
+      if (!same || certificate?.hash !== held.value.certificate)
+        return fails(`attempt ${value.number} and the hello of ${site} disagree`, [hash, hello])
       counts.push(held.value.attempts)
     }
     if (value.number !== 1 + Math.max(...counts))

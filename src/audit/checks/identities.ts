@@ -22,24 +22,6 @@ const trusted = (world: World): Finding => {
   return holds(`${all.length} of ${all.length} in the trust file`)
 }
 
-const formed = ({ roster }: World): Finding => {
-  const bad = roster.filter(({ key }) => key === undefined)
-  return bad.length === 0
-    ? holds('every identity’s checksum and key are sound')
-    : fails(`no sound identity: ${names(bad.map(({ name }) => name))}`)
-}
-
-const certified = ({ certificates, logs, seat, keys }: World): Finding => {
-  const inputs = certificates.map(({ object }) => object)
-  const without = [...logs.keys()].filter((site) => {
-    const identity = seat(site)?.identity
-    return identity === undefined || keys(identity, 'log').length === 0
-  })
-  return without.length === 0
-    ? holds(`${certificates.length} keys, each certified by its identity for one purpose`, inputs)
-    : fails(`no key certified for the log of ${names(without)}`, inputs)
-}
-
 /** One key for two purposes or two owners could carry a signature from one place to another. */
 const separate = ({ certificates }: World): Finding => {
   const uses = new Map<string, Set<string>>()
@@ -55,11 +37,9 @@ const separate = ({ certificates }: World): Finding => {
 
 export const identityChecks: readonly Check[] = [
   { id: 'identities.trusted', run: trusted },
-  { id: 'identities.sound', run: formed },
-  { id: 'identities.certified', run: certified },
   {
     id: 'identities.certificates',
-    run: (world) => faulty(world, ['joined', 'certificate'], 'every certificate is its identity’s own'),
+    run: (world) => faulty(world, ['joined', 'certificate'], 'every key is certified by its identity for one purpose'),
   },
   { id: 'identities.separate', run: separate },
 ]

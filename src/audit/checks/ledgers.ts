@@ -49,7 +49,7 @@ const compare = (world: World, site: SiteId, log: LogFacts, { part }: LedgerFact
   if (said('ready').some((object) => votes.size > 0 && object !== null && !votes.has(object)))
     return fails(`the ledger of ${site} says another vote than its log`, heads(world))
   const endings = said('log-closed')
-  if (endings.length > 1 || (isClosed(log) && endings.some((object) => object !== log.root)))
+  if (endings.length > 1 || endings.some((object) => !isClosed(log) || object !== log.root))
     return fails(`the ledger of ${site} says another ending of its log`, heads(world))
   // A crash between the two logs leaves one of them ahead: nothing that was shown to others, so no more than a question.
   if (said('attempt-signed').join() !== own(log, 'attempt').join())

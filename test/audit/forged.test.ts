@@ -1,0 +1,628 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { ProtocolEvidence } from '../../src/audit/evidence.ts'
+import { cosignLine, ledgerOrigin, parseNote, signCheckpoint, witnessName } from '../../src/audit/note.ts'
+import { encodeSigstore, IN_TOTO } from '../../src/audit/sigstore.ts'
+import { allChecks, type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { transcriptOf } from '../../src/ceremony/session.ts'
+import { certify } from '../../src/identity/certificate.ts'
+import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
+import { keyId as keyIdOf, toEnvelope } from '../../src/identity/envelope.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { fromBase64, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { hashOf, sha256 } from '../../src/lib/hash.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../src/records/attempt.ts'
+import type { Codec } from '../../src/records/codec.ts'
+import { ceremonyId } from '../../src/records/definition.ts'
+import type { LogEvent } from '../../src/records/event.ts'
+import { certificateCodec, noteCodec } from '../../src/records/identity.ts'
+import { ledgerPartCodec } from '../../src/records/ledger-part.ts'
+import {
+  installedCodec,
+  type Outcome,
+  outcomeCodec,
+  possessionCodec,
+  readyCodec,
+  recordCodec,
+  resultCodec,
+  stagedCodec,
+  testSignatureCodec,
+} from '../../src/records/outcome.ts'
+import { blameCodec, messageCodec } from '../../src/records/round.ts'
+import { decodeEnvelope, pae } from '../../src/records/signed.ts'
+import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
+import { type Draft, forge } from '../support/forge.ts'
+
+/**
+ * Everything here is made by somebody who owns all keys and signs again whatever a change touches: each forgery is
+ * refused by the one check that it names, and by no other.
+ */
+
+let chain: Chain
+beforeAll(async () => {
+  chain = await memoryChain()
+})
+
+const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]
+const stranger = rawSigner(new Secret(new Uint8Array(32).fill(77)))
+const other = hashOf(utf8('something else'))
+
+const verify = async (bytes: Uint8Array, changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> =>
+  verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, ...changes })
+const failing = (report: VerifyReport): readonly string[] =>
+  report.checks.filter(({ verdict }) => verdict === 'fails').map(({ id }) => id)
+
+const opened = <T>(draft: Draft, codec: Codec<T>, object: Hash): T =>
+  codec.decode(decodeEnvelope(draft.bytes(object), codec.limit).payload)
+
+/** Re-signs the record that a site made under this event's name, changed. */
+const change = async <T extends object>(
+  draft: Draft,
+  site: SiteId,
+  what: LogEvent['what'],
+  codec: Codec<T>,
+  to: (value: T) => T,
+): Promise<void> => {
+  for (const events of draft.logs.values())
+    for (const event of events) {
+      if (event.what !== what || event.site !== site || event.object === null) continue
+      const old = event.object
+      draft.swap(old, await draft.sign(site, codec, to(opened(draft, codec, old))))
+      return
+    }
+  throw new Error(`no ${what} of ${site}`)
+}
+
+const garbage = (what: LogEvent['what']) => (draft: Draft) =>
+  draft.add(eu, { what, site: us, object: draft.put(utf8(`not a ${what}`)) })
+
+const home = (draft: Draft, site: SiteId) => {
+  const found = draft.homes.get(site)
+  return found ?? expect.fail(`no home ${site}`)
+}
+
+/** One more attempt, signed by all and never begun, as honest sites would have made it but for what `tweak` does. */
+const addAttempt = async (
+  draft: Draft,
+  tweak: {
+    hello?: (hello: Hello) => Hello
+    attempt?: (attempt: Attempt) => Attempt
+    key?: { site: SiteId; raw: RawSigner; expires: number }
+  } = {},
+): Promise<void> => {
+  const sites = [...draft.logs.keys()]
+  const previous = draft.named('attempt').at(-1) ?? expect.fail()
+  const last = attemptCodec.decode(draft.bytes(previous))
+  const keyOf = (site: SiteId) => (tweak.key?.site === site ? tweak.key.raw : messageKeyIn(draft.definition.kind, site))
+  if (tweak.key !== undefined) {
+    const { site, raw, expires } = tweak.key
+    const { signer, identity } = await home(draft, site).unlock()
+    const certificate = await certify(signer, identity, 'message', raw.key, {
+      authority: ceremonyId(draft.definition),
+      expires,
+    })
+    draft.add(site, { what: 'certificate', site, object: draft.put(toEnvelope(certificate)) }, 'ready')
+  }
+  const participants: Attempt['participants'] = []
+  for (const { site, hello } of last.participants) {
+    const old = draft
+      .named('hello')
+      .map((object) => opened(draft, helloCodec, object))
+      .find((one) => one.site === site && hashOf(helloCodec.encode(one)) === hello)
+    if (old === undefined) throw new Error('no hello')
+    const certificate = draft
+      .named('certificate')
+      .concat(draft.named('joined'))
+      .map((object) => opened(draft, certificateCodec, object))
+      .find((one) => one.key === keyOf(site).key && one.purpose === 'message')
+    if (certificate === undefined) throw new Error('no certificate')
+    const plain: Hello = {
+      ...old,
+      nonce: toHex(sha256(utf8(`${site} ${last.number}`)).subarray(0, 16)),
+      certificate: hashOf(certificateCodec.encode(certificate)),
+      lastAttempt: previous,
+      attempts: last.number,
+    }
+    const value = site === eu ? (tweak.hello?.(plain) ?? plain) : plain
+    const object = await draft.sign(site, helloCodec, value, keyOf(site))
+    for (const log of sites) draft.add(log, { what: 'hello', site, object }, 'ready')
+    const bytes = helloCodec.encode(value)
+    participants.push({ site, key: keyOf(site).key, hello: hashOf(bytes), last: value.lastAttempt })
+  }
+  const plain: Attempt = { ...last, number: last.number + 1, participants }
+  const attempt = tweak.attempt?.(plain) ?? plain
+  const object = draft.put(attemptCodec.encode(attempt))
+  for (const log of sites) {
+    draft.add(log, { what: 'attempt', object }, 'ready')
+    draft.add(log, { what: 'failed', object }, 'ready')
+    const ledger = draft.ledgers.get(log) ?? []
+    const place = ledger.findLastIndex(({ what }) => what === 'attempt-signed') + 1
+    ledger.splice(place, 0, { at: 0, what: 'attempt-signed', ceremony: attempt.ceremony, site: null, object })
+  }
+  for (const { site } of participants) {
+    const signature = await draft.sign(site, attemptCodec, attempt, keyOf(site))
+    for (const log of sites) draft.add(log, { what: 'attempt-signature', site, object: signature }, 'ready')
+  }
+}
+
+/** All that follows from another outcome, signed by everybody; proofs by the shares cannot be made and stay as they were. */
+const remake = async (draft: Draft, to: (outcome: Outcome) => Outcome): Promise<void> => {
+  const [oldOutcome] = draft.named('outcome')
+  const [oldRecord] = draft.named('record')
+  if (oldOutcome === undefined || oldRecord === undefined) throw new Error('no outcome')
+  const made = to(outcomeCodec.decode(draft.bytes(oldOutcome)))
+  const outcome = draft.put(outcomeCodec.encode(made))
+  const record = draft.put(recordCodec.encode({ ...recordCodec.decode(draft.bytes(oldRecord)), outcome }))
+  draft.swap(oldOutcome, outcome)
+  draft.swap(oldRecord, record)
+  for (const ledger of draft.ledgers.values())
+    for (const [at, event] of ledger.entries())
+      if (event.object === oldRecord) ledger[at] = { ...event, object: record }
+  for (const site of draft.logs.keys()) {
+    await change(draft, site, 'staged', stagedCodec, (value) => ({ ...value, outcome }))
+    await change(draft, site, 'possession', possessionCodec, (value) => ({ ...value, record }))
+    await change(draft, site, 'ready', readyCodec, (value) => ({ ...value, record }))
+    await change(draft, site, 'installed', installedCodec, (value) => ({ ...value, record }))
+  }
+  for (const object of draft.named('test-signature')) {
+    const value = opened(draft, testSignatureCodec, object)
+    draft.swap(object, await draft.sign(value.site, testSignatureCodec, { ...value, record }))
+  }
+}
+
+/** Maths that a forger of everything would get past: only what the check looks at is left. */
+const blind =
+  (changes: Partial<ProtocolEvidence> = {}): VerifyOptions['evidence'] =>
+  async (definition) => ({
+    ...(await protocolEvidence(definition)),
+    verifyPossession: () => true,
+    verifySignature: () => true,
+    ...changes,
+  })
+
+interface Forgery {
+  readonly check: string
+  readonly of?: 'sign'
+  readonly does: string
+  readonly edit: (draft: Draft) => void | Promise<void>
+  readonly with?: Partial<VerifyOptions>
+}
+
+const forgeries: readonly Forgery[] = [
+  {
+    check: 'definition.approved',
+    does: 'begins before one approval was there',
+    edit: (draft) => {
+      const events = draft.logs.get(eu) ?? []
+      const place = events.findLastIndex(({ what }) => what === 'approval')
+      const [approval] = events.splice(place, 1)
+      if (approval !== undefined) draft.add(eu, approval)
+    },
+  },
+  {
+    check: 'definition.logged',
+    does: 'names another definition in one log',
+    edit: (draft) => {
+      const events = draft.logs.get(eu) ?? []
+      const place = events.findIndex(({ what }) => what === 'definition')
+      events[place] = { ...(events[place] ?? expect.fail()), object: draft.put(utf8('another definition')) }
+    },
+  },
+  {
+    check: 'definition.sound',
+    does: 'runs a definition that lint refuses',
+    edit: () => undefined,
+    with: { evidence: blind({ faultsOf: () => ['threshold: 4 of 3 sites can never sign'] }) },
+  },
+  { check: 'definition.approvals', does: 'logs garbage as an approval', edit: garbage('approval') },
+  { check: 'identities.certificates', does: 'logs garbage as a certificate', edit: garbage('certificate') },
+  {
+    check: 'identities.separate',
+    does: 'certifies one key for two purposes',
+    edit: async (draft) => {
+      const { signer, identity } = await home(draft, eu).unlock()
+      const twice = await certify(signer, identity, 'note', home(draft, eu).keys.cosign.key)
+      draft.add(eu, { what: 'certificate', site: eu, object: draft.put(toEnvelope(twice)) })
+    },
+  },
+  {
+    check: 'log.whole',
+    does: 'signs a checkpoint over other events',
+    edit: (draft) => {
+      draft.afterwards.set(eu, (part) => {
+        const [origin = '', size] = parseNote(part.checkpoint).text.split('\n')
+        const head = { origin, size: Number(size), root: sha256(utf8('other events')) }
+        return { ...part, checkpoint: signCheckpoint(head, home(draft, eu).keys.log) }
+      })
+    },
+  },
+  {
+    check: 'log.signed',
+    does: 'signs a checkpoint with another key',
+    edit: (draft) => {
+      draft.afterwards.set(eu, (part) => {
+        const [origin = '', size, root = ''] = parseNote(part.checkpoint).text.split('\n')
+        return { ...part, checkpoint: signCheckpoint({ origin, size: Number(size), root: fromBase64(root) }, stranger) }
+      })
+    },
+  },
+  {
+    check: 'log.ordered',
+    does: 'begins an attempt after it voted',
+    edit: (draft) => draft.add(eu, { what: 'started', object: draft.named('attempt')[0] ?? null }),
+  },
+  {
+    check: 'log.cosigned',
+    does: 'bears a cosignature by another key',
+    edit: (draft) => {
+      const name = witnessName(home(draft, us).identity)
+      draft.cosigners.get(eu)?.delete(us)
+      draft.extraLines.set(eu, (note) => cosignLine(parseNote(note).text, name, stranger, 1_800_000_000))
+    },
+  },
+  {
+    check: 'ledger.included',
+    does: 'alters what a ledger says',
+    edit: (draft) => {
+      draft.afterwards.set(eu, (part) => {
+        const value = ledgerPartCodec.decode(part.ledger)
+        const [first, ...rest] = value.events
+        if (first === undefined) throw new Error('an empty ledger')
+        const events = [{ ...first, event: { ...first.event, at: 1 } }, ...rest]
+        return { ...part, ledger: ledgerPartCodec.encode({ ...value, events }) }
+      })
+    },
+  },
+  {
+    check: 'ledger.signed',
+    does: 'shows a ledger head that another key signed',
+    edit: (draft) => {
+      draft.afterwards.set(eu, (part) => {
+        const value = ledgerPartCodec.decode(part.ledger)
+        const [origin = '', size, root = ''] = parseNote(value.head).text.split('\n')
+        const head = signCheckpoint({ origin, size: Number(size), root: fromBase64(root) }, stranger)
+        return { ...part, ledger: ledgerPartCodec.encode({ ...value, head }) }
+      })
+    },
+  },
+  {
+    check: 'ledger.agrees',
+    does: 'says another ending of the log in the ledger',
+    edit: (draft) => {
+      draft.keepEndings = true
+      const roots = new Map([...draft.logs.keys()].map((site) => [site, other]))
+      for (const [site, events] of draft.ledgers)
+        for (const [at, event] of events.entries())
+          if (event.what === 'log-closed') events[at] = { ...event, object: roots.get(site) ?? null }
+    },
+  },
+  {
+    check: 'ledger.opened',
+    does: 'hangs a log from another ledger',
+    edit: (draft) => {
+      const head = { origin: ledgerOrigin(home(draft, eu).identity), size: 1, root: sha256() }
+      const events = draft.logs.get(eu) ?? []
+      events[0] = { ...(events[0] ?? expect.fail()), object: draft.put(utf8(signCheckpoint(head, stranger))) }
+    },
+  },
+  {
+    check: 'ledger.remembered',
+    does: 'shows at the end an older ledger than a peer saw',
+    edit: (draft) => {
+      const head = { origin: ledgerOrigin(home(draft, eu).identity), size: 1000, root: sha256() }
+      const object = draft.put(utf8(signCheckpoint(head, home(draft, eu).keys.log)))
+      draft.add(us, { what: 'peer-ledger', site: eu, object })
+    },
+  },
+  {
+    check: 'ledger.records',
+    does: 'carries a ledger part that does not decode',
+    edit: (draft) => {
+      draft.afterwards.set(eu, (part) => ({ ...part, ledger: utf8('{}') }))
+    },
+  },
+  {
+    check: 'attempts.started',
+    does: 'begins an attempt that nobody signed',
+    edit: (draft) => draft.add(eu, { what: 'started', object: other }, 'ready'),
+  },
+  { check: 'attempts.records', does: 'logs garbage as a hello', edit: garbage('hello') },
+  {
+    check: 'attempts.chained',
+    does: 'leaves an attempt of one site out of the chain',
+    edit: (draft) => addAttempt(draft, { hello: (hello) => ({ ...hello, lastAttempt: null }) }),
+  },
+  {
+    check: 'attempts.greeted',
+    does: 'counts an attempt twice',
+    edit: (draft) => addAttempt(draft, { attempt: (attempt) => ({ ...attempt, number: 1 }) }),
+  },
+  {
+    check: 'attempts.fresh',
+    does: 'uses a nonce twice',
+    edit: (draft) => {
+      const nonces = draft.named('hello').map((object) => opened(draft, helloCodec, object))
+      const nonce = nonces.find(({ site }) => site === eu)?.nonce ?? expect.fail()
+      return addAttempt(draft, { hello: (hello) => ({ ...hello, nonce }) })
+    },
+  },
+  {
+    check: 'attempts.seated',
+    does: 'changes the deadlines',
+    edit: (draft) => addAttempt(draft, { attempt: (attempt) => ({ ...attempt, round: attempt.round + 1 }) }),
+  },
+  {
+    check: 'attempts.limited',
+    does: 'signs more attempts than the definition allows',
+    edit: async (draft) => {
+      for (let n = 0; n < draft.definition.attempts; n++) await addAttempt(draft)
+    },
+  },
+  {
+    check: 'attempts.certified',
+    does: 'seats a key that had expired',
+    edit: (draft) => addAttempt(draft, { key: { site: eu, raw: stranger, expires: 1 } }),
+  },
+  {
+    check: 'attempts.in-window',
+    does: 'begins before the window opened',
+    edit: (draft) =>
+      addAttempt(draft, { attempt: (attempt) => ({ ...attempt, at: Date.parse(draft.definition.window.opens) - 1 }) }),
+  },
+  {
+    check: 'transcript.hash',
+    of: 'sign',
+    does: 'states another transcript',
+    edit: async (draft) => {
+      for (const site of draft.logs.keys())
+        await change(draft, site, 'result', resultCodec, (value) => ({ ...value, transcript: other }))
+    },
+  },
+  {
+    check: 'transcript.hash',
+    does: 'makes a key from another transcript',
+    edit: (draft) => remake(draft, (outcome) => ({ ...outcome, transcript: other })),
+    with: { evidence: blind() },
+  },
+  {
+    check: 'transcript.derived',
+    does: 'makes another key than the messages give',
+    edit: async (draft) => {
+      await remake(draft, (outcome) => ({ ...outcome, publicKey: outcome.verifyingShares[0] ?? '' }))
+      const [outcome] = draft.named('outcome')
+      const { publicKey } = outcomeCodec.decode(draft.bytes(outcome ?? expect.fail()))
+      draft.outputs.set('public-key.hex', utf8(`${publicKey}\n`))
+    },
+    with: { evidence: blind() },
+  },
+  {
+    check: 'transcript.outcome',
+    does: 'makes a key of another threshold',
+    edit: (draft) => remake(draft, (outcome) => ({ ...outcome, threshold: 3 })),
+    with: { evidence: blind() },
+  },
+  {
+    check: 'transcript.complete',
+    does: 'leaves a private message out of the transcript',
+    edit: async (draft) => {
+      const evidence = await protocolEvidence(draft.definition)
+      const posts = draft.named('message').map((object) => ({ object, post: evidence.readPost(draft.bytes(object)) }))
+      const left = posts.find(({ post }) => post.to !== 0) ?? expect.fail()
+      for (const events of draft.logs.values())
+        for (let at = events.length - 1; at >= 0; at--) if (events[at]?.object === left.object) events.splice(at, 1)
+      const headers = new Map(
+        posts.filter((one) => one !== left).map(({ post }) => [toHex(post.headerBytes), post.headerBytes]),
+      )
+      const transcript = transcriptOf([...headers.values()])
+      await remake(draft, (outcome) => ({ ...outcome, transcript }))
+    },
+    with: { evidence: blind() },
+  },
+  {
+    check: 'transcript.same',
+    does: 'takes a broadcast out of one log',
+    edit: async (draft) => {
+      const evidence = await protocolEvidence(draft.definition)
+      const events = draft.logs.get(eu) ?? []
+      const place = events.findIndex(
+        ({ what, object }) => what === 'message' && object !== null && evidence.readPost(draft.bytes(object)).to === 0,
+      )
+      events.splice(place, 1)
+    },
+  },
+  {
+    check: 'transcript.signed',
+    does: 'logs a message that its sender did not sign',
+    edit: (draft) => {
+      const [first] = draft.named('message')
+      const [header, signature, ...rest] = messageCodec.decode(draft.bytes(first ?? expect.fail()))
+      const forged = messageCodec.encode([header, signature.map((b, i) => (i === 0 ? b ^ 1 : b)), ...rest])
+      draft.add(eu, { what: 'message', site: us, object: draft.put(forged) }, 'ready')
+    },
+  },
+  { check: 'transcript.messages', does: 'logs garbage as a message', edit: garbage('message') },
+  {
+    check: 'possession.proven',
+    does: 'proves a share with another proof',
+    edit: (draft) =>
+      change(draft, eu, 'possession', possessionCodec, (value) => ({
+        ...value,
+        proof: '11'.repeat(value.proof.length / 2),
+      })),
+  },
+  {
+    check: 'possession.tested',
+    does: 'states a test signature that does not verify',
+    edit: (draft) =>
+      change(draft, eu, 'test-signature', testSignatureCodec, (value) => ({ ...value, signature: '11'.repeat(64) })),
+  },
+  { check: 'possession.records', does: 'logs garbage as a proof', edit: garbage('possession') },
+  {
+    check: 'votes.single',
+    does: 'votes for two records',
+    edit: async (draft) => {
+      const vote = { ceremony: ceremonyId(draft.definition), site: eu, record: other, base: null }
+      draft.add(us, { what: 'ready', site: eu, object: await draft.sign(eu, readyCodec, vote) })
+    },
+  },
+  {
+    check: 'votes.based',
+    does: 'votes for another base',
+    edit: (draft) => change(draft, eu, 'ready', readyCodec, (value) => ({ ...value, base: other })),
+  },
+  {
+    check: 'votes.recorded',
+    does: 'stages another shard than the record names',
+    edit: (draft) => change(draft, eu, 'staged', stagedCodec, (value) => ({ ...value, envelope: other })),
+  },
+  {
+    check: 'votes.installed',
+    does: 'gives a receipt for another record',
+    edit: (draft) => change(draft, eu, 'installed', installedCodec, (value) => ({ ...value, record: other })),
+  },
+  {
+    check: 'votes.kept',
+    does: 'leaves after it voted',
+    edit: async (draft) => {
+      const { identity, keys } = home(draft, eu)
+      const note = {
+        ceremony: ceremonyId(draft.definition),
+        identity,
+        counter: 9,
+        at: 1,
+        phase: 'aborted',
+        approvals: [],
+        votes: [],
+        evidence: [],
+        abort: 'changed my mind',
+      }
+      const signed = await recordSigner(eu, keys.note).sign(noteCodec, note)
+      draft.add(us, { what: 'abort', site: eu, object: draft.put(toEnvelope(signed)) })
+    },
+  },
+  {
+    check: 'votes.output',
+    does: 'shows another public key',
+    edit: (draft) => void draft.outputs.set('public-key.hex', utf8(`${'ab'.repeat(32)}\n`)),
+  },
+  { check: 'votes.records', does: 'logs garbage as a vote', edit: garbage('ready') },
+  {
+    check: 'signature.valid',
+    of: 'sign',
+    does: 'states a signature that does not verify',
+    edit: async (draft) => {
+      const signature = '11'.repeat(64)
+      for (const site of draft.logs.keys())
+        await change(draft, site, 'result', resultCodec, (value) => ({ ...value, signature }))
+      draft.outputs.set('signature', fromHex(signature))
+    },
+  },
+  {
+    check: 'signature.stated',
+    of: 'sign',
+    does: 'states two signatures',
+    edit: async (draft) => {
+      const [, second = expect.fail()] = draft.named('result', ap).map((object) => opened(draft, resultCodec, object))
+      const site = [eu, ap].find(
+        (one) => messageKeyIn('sign', one).key === signerOf(draft, draft.named('result', ap)[1]),
+      )
+      const attempt = { ...second, transcript: second.transcript, base: second.base, message: other }
+      draft.swap(
+        draft.named('result', ap)[1] ?? expect.fail(),
+        await draft.sign(site ?? expect.fail(), resultCodec, attempt),
+      )
+    },
+  },
+  {
+    check: 'signature.message',
+    of: 'sign',
+    does: 'signs another message than the definition names',
+    edit: async (draft) => {
+      for (const site of draft.logs.keys())
+        await change(draft, site, 'result', resultCodec, (value) => ({ ...value, message: other }))
+    },
+  },
+  {
+    check: 'signature.key',
+    of: 'sign',
+    does: 'signs with another epoch',
+    edit: async (draft) => {
+      for (const site of draft.logs.keys())
+        await change(draft, site, 'result', resultCodec, (value) => ({ ...value, base: other }))
+    },
+  },
+  {
+    check: 'signature.output',
+    of: 'sign',
+    does: 'shows another signature',
+    edit: (draft) => void draft.outputs.set('signature', new Uint8Array(64)),
+  },
+  {
+    check: 'signature.output',
+    of: 'sign',
+    does: 'shows another message',
+    edit: (draft) => void draft.outputs.set('message', utf8('pay somebody')),
+    with: { message: utf8('pay nobody') },
+  },
+  { check: 'signature.records', of: 'sign', does: 'logs garbage as a result', edit: garbage('result') },
+  {
+    check: 'blame.proven',
+    does: 'accuses without proof',
+    edit: (draft) => {
+      const [attempt = expect.fail()] = draft.named('attempt')
+      const blame = {
+        ceremony: ceremonyId(draft.definition),
+        attempt,
+        session: attempt,
+        protocol: 'frost-ed25519/keygen',
+        within: null,
+        accused: us,
+        party: 2 as never,
+        accuser: eu,
+        check: 'equivocation',
+        messages: [],
+      }
+      draft.add(eu, { what: 'evidence', site: us, object: draft.put(blameCodec.encode(blame)) })
+    },
+  },
+  { check: 'blame.records', does: 'logs garbage as evidence', edit: garbage('evidence') },
+  {
+    check: 'manifest.signed',
+    does: 'bears a manifest signature by another key',
+    edit: (draft) =>
+      void draft.forgedSignatures.set(eu, (statement) =>
+        encodeSigstore(statement, stranger.key, stranger.sign(pae(IN_TOTO, statement))),
+      ),
+  },
+  {
+    check: 'time.stamped',
+    does: 'ends after the time that was given',
+    edit: () => undefined,
+    with: { at: 1 },
+  },
+]
+
+const signerOf = (draft: Draft, object: Hash | undefined): string | undefined => {
+  const envelope = decodeEnvelope(draft.bytes(object ?? expect.fail()), resultCodec.limit)
+  return ([eu, ap] as const)
+    .map((site) => messageKeyIn('sign', site).key)
+    .find((key) => keyIdOf(key) === envelope.keyid)
+}
+
+describe('forged by the owner of all keys', () => {
+  it('is valid where nothing was changed', async () => {
+    for (const bundle of [chain.keygenBundle, chain.signBundle]) {
+      const again = await forge(chain, bundle, () => undefined)
+      expect(failing(await verify(again))).toEqual([])
+      expect((await verify(again)).open).toBe(1)
+    }
+  })
+
+  it.each(forgeries)('$check refuses a bundle that $does', async ({ check, of, edit, with: changes }) => {
+    const bytes = await forge(chain, of === 'sign' ? chain.signBundle : chain.keygenBundle, edit)
+    expect(failing(await verify(bytes, changes))).toEqual([check])
+    const without = allChecks.filter(({ id }) => id !== check)
+    expect((await verify(bytes, { ...changes, checks: without })).verdict).toBe('valid')
+  })
+})
