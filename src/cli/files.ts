@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 
@@ -35,11 +35,11 @@ export const readTextFile = async (path: string): Promise<string> => {
 }
 
 /** Makes a file that is not there yet; throws E_EXISTS otherwise. Nothing is left of one that could not be written whole. */
-export const writeNewFile = async (path: string, bytes: Uint8Array | string, mode = 0o600): Promise<void> => {
-  const { unlink } = await import('node:fs/promises')
+export const writeNewStream = async (path: string, bytes: AsyncIterable<Uint8Array>, mode: number): Promise<void> => {
   const handle = await open(path, 'wx', mode)
   try {
-    await handle.writeFile(bytes)
+    for await (const chunk of bytes) await handle.write(chunk)
+    await handle.chmod(mode)
     await handle.sync()
   } catch (error) {
     await unlink(path).catch(() => undefined)
@@ -47,4 +47,11 @@ export const writeNewFile = async (path: string, bytes: Uint8Array | string, mod
   } finally {
     await handle.close()
   }
+}
+
+export const writeNewFile = (path: string, bytes: Uint8Array, mode: number): Promise<void> =>
+  writeNewStream(path, once(bytes), mode)
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
 }

@@ -51,6 +51,16 @@ export const wholeFlag = Flags.custom<number, { min: number; max: number }>({
   },
 })
 
+/** A UTC time, as milliseconds since 1970. */
+export const instantFlag = Flags.custom<number>({
+  helpValue: 'TIME',
+  parse: async (input) => {
+    const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(input) ? Date.parse(input) : Number.NaN
+    if (!Number.isNaN(at)) return at
+    throw new QuorateError('E_USAGE', 'expected a time in UTC', 'write it as 2026-12-01T09:00:00Z')
+  },
+})
+
 /** Absolute path of the home: flag (or QUORATE_HOME), else the user's data folder. */
 export const homeFolder = (flag: string | undefined): string => {
   if (flag !== undefined && flag !== '') return resolve(flag)

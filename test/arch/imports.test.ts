@@ -66,7 +66,7 @@ const allowed = (found: Import): boolean => {
   if (parts.includes(from) && parts.includes(to)) return found.kind === 'type' || shared.includes(target)
   if (from === 'cli' && leaves.includes(target)) return true
   // Results are typed where they are made; cli only shows them. A command loads its use case when it runs.
-  if (from === 'cli') return found.kind === 'type'
+  if (from === 'cli') return found.kind === 'type' || (found.kind === 'dynamic' && to === 'site')
   if (from === 'commands') return found.kind !== 'value'
   return false
 }

@@ -1,0 +1,66 @@
+import { Flags } from '@oclif/core'
+import type { Hash } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { shortId } from '../records/short-id.ts'
+import type { Left } from '../site/leave.ts'
+import { askText, canAsk } from './ask.ts'
+import { QuorateCommand, type Shown } from './base-command.ts'
+import { readFileFlag } from './files.ts'
+import { definitionFlag, homeFlag, homeFolder } from './flags.ts'
+import type { Lines } from './term.ts'
+
+const leftView = ({ ceremony, told }: Left): Lines => [
+  { label: 'left', text: `ceremony ${shortId(ceremony as Hash)}`, note: 'for good' },
+  { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
+]
+
+/** `abort` under every ceremony topic: takes this site out, for good. */
+export abstract class AbortCommand extends QuorateCommand {
+  static override description =
+    'Takes this site out of a definition, for good: it is how an approval is withdrawn. The others stop only where those left are no longer enough. Refused once this site voted ready, or sent a signature share. Needs no passphrase.'
+  static override flags = {
+    definition: definitionFlag,
+    reason: Flags.string({ summary: 'why, in one line; the others see it', default: 'stopped by the operator' }),
+    confirm: Flags.string({ summary: 'the full ceremony id; without it the name is asked', helpValue: 'ID' }),
+    home: homeFlag,
+  }
+  protected abstract readonly kind: 'keygen' | 'sign'
+
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(this.constructor as typeof AbortCommand & { flags: typeof AbortCommand.flags })
+    const [{ definitionFile }, { leave }, { ceremonyId }] = await Promise.all([
+      import('../site/planning.ts'),
+      import('../site/leave.ts'),
+      import('../records/definition.ts'),
+    ])
+    const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
+    await confirmLeaving(definition.name, ceremonyId(definition), flags)
+    return this.show(leftView, await leave({ home: homeFolder(flags.home), definition, reason: flags.reason }))
+  }
+}
+
+const confirmLeaving = async (
+  name: string,
+  ceremony: string,
+  flags: { readonly confirm: string | undefined; readonly 'no-input': boolean },
+): Promise<void> => {
+  if (flags.confirm === ceremony) return
+  if (flags.confirm !== undefined)
+    throw new QuorateError(
+      'E_WORDS',
+      '--confirm is not the id of this definition',
+      'give all 64 digits; nothing was done',
+    )
+  if (!canAsk(flags['no-input']))
+    throw new QuorateError(
+      'E_NO_TERMINAL',
+      'leaving for good has to be confirmed, and there is no terminal',
+      'give --confirm with the full ceremony id',
+    )
+  const typed = await askText({
+    message: `Type the name of the ceremony (${name}) to leave it for good:`,
+    flag: '--confirm',
+    noInput: flags['no-input'],
+  })
+  if (typed.trim() !== name) throw new QuorateError('E_WORDS', 'that is not the name', 'nothing was done')
+}

@@ -1,0 +1,54 @@
+import { Flags } from '@oclif/core'
+import type { Definition } from '../records/definition.ts'
+import { confirmDefinition } from './approval.ts'
+import { QuorateCommand, type Shown } from './base-command.ts'
+import { readFileFlag } from './files.ts'
+import { definitionFlag, homeFlag, homeFolder, passphraseFileFlag } from './flags.ts'
+import { approvedView } from './render/approve.ts'
+import { passphraseAsked } from './secret-input.ts'
+
+/** `approve` under every topic: shows what will happen, asks for words that another site reads out, signs. */
+export abstract class ApproveCommand extends QuorateCommand {
+  protected abstract readonly kind: Definition['kind']
+  static override description =
+    'Shows everything that is about to happen and the first four words of its fingerprint, and asks for the last four, which another site reads out from its own plan. In CI --confirm with the full ceremony id is the same gate. There is no flag that says yes to whatever is in the file.'
+  static override flags = {
+    definition: definitionFlag,
+    confirm: Flags.string({ summary: 'the full ceremony id, instead of the words', helpValue: 'ID' }),
+    trust: Flags.string({ summary: 'refuse where another identity is not in this file', helpValue: 'FILE' }),
+    'passphrase-file': passphraseFileFlag,
+    home: homeFlag,
+  }
+
+  /** What is to be signed, where the definition holds only its hash. */
+  protected message(): Promise<Uint8Array | undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(this.ctor as typeof ApproveCommand)
+    const { definitionFile, describeDefinition } = await import('../site/planning.ts')
+    const { approveDefinition, refuseUnapprovable } = await import('../site/approve.ts')
+    const { readIdentity } = await import('../site/setup.ts')
+    const home = homeFolder(flags.home)
+    const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
+    const wanted = {
+      home,
+      definition,
+      message: await this.message(),
+      trust: flags.trust === undefined ? undefined : await readFileFlag(flags.trust),
+    }
+    await refuseUnapprovable(wanted)
+    const [shown, { identity, name }] = await Promise.all([
+      describeDefinition(definition, Date.now()),
+      readIdentity(home),
+    ])
+    await confirmDefinition(shown, identity, {
+      confirm: flags.confirm,
+      noInput: flags['no-input'],
+      file: flags.definition,
+    })
+    const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })
+    return this.show(approvedView, { ...approved, kind: definition.kind, name: definition.name, as: name })
+  }
+}

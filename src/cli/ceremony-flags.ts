@@ -1,0 +1,32 @@
+import { Flags } from '@oclif/core'
+import type { Definition } from '../records/definition.ts'
+import { readFileFlag } from './files.ts'
+import { homeFlag, homeFolder } from './flags.ts'
+
+/** Which ceremony: a file, or one that the home keeps. */
+export const ceremonyFlags = {
+  definition: Flags.string({ summary: 'the definition; without it one that this home keeps', helpValue: 'FILE' }),
+  ceremony: Flags.string({
+    summary: 'the ceremony among those that this home keeps, as 7f3a-91c2',
+    helpValue: 'ID',
+    exclusive: ['definition'],
+  }),
+  home: homeFlag,
+}
+
+interface Given {
+  readonly definition?: string | undefined
+  readonly ceremony?: string | undefined
+  readonly home?: string | undefined
+}
+
+/** The home and the definition that the flags name. */
+export const ceremonyOf = async (
+  kind: Definition['kind'],
+  flags: Given,
+): Promise<{ readonly home: string; readonly definition: Definition }> => {
+  const { findDefinition } = await import('../site/find-definition.ts')
+  const home = homeFolder(flags.home)
+  const file = flags.definition === undefined ? undefined : await readFileFlag(flags.definition)
+  return { home, definition: await findDefinition({ home, kind, file, ceremony: flags.ceremony }) }
+}

@@ -1,0 +1,38 @@
+import { Flags } from '@oclif/core'
+import type { Definition } from '../records/definition.ts'
+import { QuorateCommand, type Shown } from './base-command.ts'
+import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
+import { kmsPassphraseFileFlag, passphraseFileFlag } from './flags.ts'
+import { joinView } from './render/join.ts'
+import { passphraseAsked, passphraseFile } from './secret-input.ts'
+
+/** `join` under every topic: all decisions are in the definition, so it asks nothing but a passphrase. */
+export abstract class JoinCommand extends QuorateCommand {
+  protected abstract readonly kind: Definition['kind']
+  static override description =
+    'Everything that people decide is in the definition, so this asks nothing but a passphrase: the room and CI run the same command. It may be run again after any end; what was promised is finished, never repeated.'
+  static override flags = {
+    ...ceremonyFlags,
+    check: Flags.boolean({ summary: 'preflight and gather, then leave' }),
+    'passphrase-file': passphraseFileFlag,
+    'kms-passphrase-file': kmsPassphraseFileFlag,
+  }
+
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(this.ctor as typeof JoinCommand)
+    const signal = this.stop()
+    const { home, definition } = await ceremonyOf(this.kind, flags)
+    const { join } = await import('../site/join.ts')
+    const joined = await join({
+      home,
+      definition,
+      check: flags.check,
+      progress: this.progress(flags),
+      signal,
+      passphrase: passphraseAsked(flags),
+      kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),
+    })
+    for (const point of joined.open) this.warnOf(`open in the bundle: ${point}`)
+    return this.show(joinView, joined)
+  }
+}

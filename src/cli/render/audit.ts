@@ -1,0 +1,143 @@
+import type { CheckVerdict } from '../../audit/check.ts'
+import type { VerifyReport } from '../../audit/verify.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { ProtocolId } from '../../records/definition.ts'
+import { shortId } from '../../records/short-id.ts'
+import type { BundleShown, Merged } from '../../site/bundles.ts'
+import { publicKeyForms, shortKey } from '../public-key.ts'
+import type { Columns, Line, Lines, Tone } from '../term.ts'
+
+/** Verdicts stand further right than remarks do: a reason is a sentence. */
+export const VERIFY_COLUMNS: Columns = { text: 12, note: 79 }
+
+/** The report without the document's own fields. */
+export type Verified = Omit<VerifyReport, 'schema'>
+
+const TONES: Readonly<Record<CheckVerdict, Tone>> = { holds: 'good', fails: 'bad', open: 'warn' }
+
+const ended = ({ closed, state }: Verified['bundle']): string =>
+  closed === null ? state : `${state === 'made' ? 'closed' : state} ${closed.replace('T', ' ')}`
+
+const keyLine = ({ key, bundle }: Verified): Line[] =>
+  key === null
+    ? []
+    : [
+        {
+          label: 'key',
+          text: `${key.protocol}  ${shortKey(publicKeyForms(key.protocol as ProtocolId, key.publicKey, bundle.name).hex)}`,
+        },
+      ]
+
+const points = (count: number): string => `${count} open point${count === 1 ? '' : 's'}`
+
+const VERDICTS: Readonly<Record<VerifyReport['verdict'], string>> = {
+  valid: 'valid',
+  invalid: 'not valid',
+  incomplete: 'a required point is open',
+  'unknown-parties': 'consistent, by unknown parties',
+}
+
+const verdict = ({ verdict: word, open, failed, trust }: Verified): string =>
+  [
+    VERDICTS[word],
+    ...(word === 'invalid' ? [`${failed} ${failed === 1 ? 'check fails' : 'checks fail'}`] : []),
+    ...(open === 0 ? [] : [points(open)]),
+    ...(trust === 'stated' ? ['believing the identities that the bundle names'] : []),
+  ].join(', ')
+
+export const verifyView = (report: Verified): Lines => [
+  {
+    label: 'bundle',
+    text: `${report.bundle.kind} of ${report.bundle.name}, ceremony ${shortId(report.bundle.ceremony)}, ${ended(report.bundle)}`,
+  },
+  ...keyLine(report),
+  ...(report.signature === null ? [] : [{ label: 'signature', text: report.signature }]),
+  '',
+  ...report.lines.map(({ group, verdict: word, reason }) => ({
+    label: group,
+    text: reason,
+    note: word,
+    noteTone: TONES[word],
+  })),
+  ...failures(report),
+  '',
+  ...report.notShown.map((text, n) => ({ label: n === 0 ? 'not shown' : '', text })),
+  { label: 'verdict', text: verdict(report), tone: report.verdict === 'valid' ? 'good' : 'bad' },
+]
+
+/** Every check that fails by its id, where a group's one line could hide the second. */
+const failures = ({ checks }: Verified): Lines => {
+  const failed = checks.filter((check) => check.verdict === 'fails')
+  return failed.length === 0
+    ? []
+    : ['', ...failed.map(({ id, reason }) => ({ label: 'fails', text: `${id}: ${reason}`, tone: 'bad' as const }))]
+}
+
+/** What makes the answer no. */
+export const verifyFault = ({ verdict: word, checks }: Verified): QuorateError | undefined => {
+  const failed = checks.filter((check) => check.verdict === 'fails').map(({ id }) => id)
+  switch (word) {
+    case 'valid':
+      return undefined
+    case 'invalid':
+      return new QuorateError(
+        'E_REFUSED',
+        `the bundle does not hold: ${failed.join(', ')}`,
+        'do not rely on it; ask the sites for their bundles of this ceremony',
+        { failed },
+      )
+    case 'incomplete':
+      return new QuorateError(
+        'E_REFUSED',
+        'a point that --require names is open',
+        'complete the bundle with audit merge, or decide without that point',
+      )
+    case 'unknown-parties':
+      return new QuorateError(
+        'E_REFUSED',
+        'consistent, but by nobody that you said you know',
+        "give --trust with the sites' identities, or --trust-stated to believe those in the bundle",
+      )
+  }
+}
+
+const clock = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`
+
+export const bundleView = (shown: BundleShown): Lines => [
+  {
+    label: 'bundle',
+    text: `${shown.kind} of ${shown.name}, ceremony ${shortId(shown.ceremony)}`,
+    note: 'not verified: see audit verify',
+  },
+  {
+    label: 'protocol',
+    text: shown.definition.protocol,
+    note: `${shown.definition.threshold} of ${shown.definition.sites.length}`,
+  },
+  ...shown.sites.map(({ site, events, signed }) => ({
+    label: 'log',
+    text: `${site}  ${events} events`,
+    note: signed ? 'signed the manifest' : 'has not signed the manifest',
+  })),
+  {
+    label: 'outputs',
+    text: shown.outputs.length === 0 ? 'none' : shown.outputs.join(', '),
+    note: `${shown.objects} records`,
+  },
+  '',
+  ...shown.timeline.map(({ at, log, what, site, object }) => ({
+    label: log,
+    text: `${clock(at)}  ${what}${site === null || site === log ? '' : ` of ${site}`}`,
+    note: object === null ? '' : object.slice(0, 16),
+  })),
+  ...(shown.messages === 0
+    ? []
+    : [{ label: '', text: `and ${shown.messages} messages of rounds: --messages`, tone: 'dim' as const }]),
+]
+
+export const mergedView = ({ ceremony, out, sites, signatures }: Merged): Lines => [
+  { label: 'merged', text: out, note: `ceremony ${shortId(ceremony)}` },
+  { label: 'logs', text: sites.join(', ') },
+  { label: 'signed by', text: signatures.length === 0 ? 'nobody' : signatures.join(', ') },
+  { label: 'next', text: `quorate audit verify --bundle ${out} --trust FILE` },
+]

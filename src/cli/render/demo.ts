@@ -1,0 +1,71 @@
+import { basename, relative } from 'node:path'
+import type { Progress } from '../../ceremony/progress.ts'
+import type { DemoResult, DemoStep } from '../../site/demo.ts'
+import { progressLine } from '../progress.ts'
+import { shortKey } from '../public-key.ts'
+import { asciiEvent, type Lines, say } from '../term.ts'
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+const shown = (path: string): string => relative(process.cwd(), path) || path
+/** What a demo shows of its ceremonies: rounds and steps when all are there, not each arrival. */
+const whole = (event: Progress): boolean =>
+  (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
+
+/** The demo's story as it unfolds, on stderr. */
+export const demoReporter = (flags: {
+  readonly quiet: boolean
+  readonly 'json-events': boolean
+}): ((step: DemoStep) => void) => {
+  if (flags['json-events']) return asciiEvent
+  if (flags.quiet) return () => {}
+  return (step) => {
+    switch (step.step) {
+      case 'start':
+        say({
+          label: 'demo',
+          text: `${step.protocol}, ${step.threshold} of ${step.sites.length}; all on this machine, nothing leaves it`,
+        })
+        say({ label: 'files', text: `${shown(step.folder)}/`, note: 'delete it when you have seen enough' })
+        return
+      case 'relay':
+        return say({ label: 'relay', text: step.url, note: `process ${step.process}` })
+      case 'joined':
+        say('')
+        say({ label: step.kind, text: step.sites.join(', '), note: `processes ${step.processes.join(', ')}` })
+        return
+      case 'progress': {
+        const event = step.event as unknown as Progress
+        if (whole(event)) say(progressLine(event))
+        return
+      }
+      case 'done':
+        if (step.phase === 'keygen' || step.phase === 'sign') say({ label: '', text: 'closed', note: seconds(step.ms) })
+        return
+      case 'verified':
+        say({
+          label: 'verify',
+          text: `${basename(step.bundle)}: ${step.checks} checks, none fails`,
+          note: step.same ? 'the same bytes at every site that took part' : 'sites hold different bytes',
+        })
+    }
+  }
+}
+
+export const demoView = (result: DemoResult): Lines => {
+  const { key, signatures, bundles, trust, folder } = result
+  const [keygen, sign] = bundles
+  return [
+    '',
+    { label: 'key', text: `${key.protocol}  ${shortKey(key.publicKey)}`, note: key.id.slice(0, 8) },
+    ...signatures.map(({ signature, signers }) => ({
+      label: 'signature',
+      text: shown(signature),
+      note: `by ${signers.join(' and ')}`,
+    })),
+    { label: 'bundles', text: bundles.map(shown).join('  ') },
+    { label: 'next', text: `quorate audit verify --bundle ${shown(keygen ?? '')} --trust ${shown(trust)}` },
+    { label: '', text: `quorate audit show --bundle ${shown(sign ?? '')}` },
+    { label: '', text: `QUORATE_HOME=${shown(folder)}/eu quorate keys list` },
+    { label: '', text: 'the same by hand, at three terminals: README, "By hand"' },
+  ]
+}

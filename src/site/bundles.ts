@@ -1,0 +1,102 @@
+import { readBundle } from '../audit/bundle.ts'
+import { groups } from '../audit/check.ts'
+import { mergeBundles } from '../audit/merge.ts'
+import type { Source } from '../audit/tar.ts'
+import { allChecks } from '../audit/verify.ts'
+import type { Hash, SiteId } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
+import type { Definition } from '../records/definition.ts'
+import type { LogEvent } from '../records/event.ts'
+import { withFile } from './verify.ts'
+
+/** A bundle's contents, as they say of themselves: nothing here is verified. */
+export interface BundleShown {
+  readonly ceremony: Hash
+  readonly kind: Definition['kind']
+  readonly name: string
+  readonly definition: Definition
+  readonly sites: readonly { readonly site: SiteId; readonly events: number; readonly signed: boolean }[]
+  readonly outputs: readonly string[]
+  readonly objects: number
+  /** All logs by their own clocks; messages of rounds are only counted unless they are asked for. */
+  readonly timeline: readonly {
+    readonly at: number
+    readonly log: SiteId
+    readonly what: LogEvent['what']
+    readonly site: SiteId | null
+    readonly object: Hash | null
+  }[]
+  readonly messages: number
+}
+
+/** Names that `--require` takes: groups of checks, and single ones. */
+export const refuseUnknownPoints = (wanted: readonly string[]): void => {
+  const known = new Set<string>([...groups, ...allChecks.map(({ id }) => id)])
+  if (wanted.every((name) => known.has(name))) return
+  throw new QuorateError(
+    'E_USAGE',
+    '--require names no check',
+    `groups are ${groups.join(', ')}; single checks have ids as log.cosigned`,
+  )
+}
+
+export const showBundle = (path: string, messages: boolean): Promise<BundleShown> =>
+  withFile(path, async (source) => {
+    const bundle = await readBundle(source)
+    const timeline: BundleShown['timeline'][number][] = []
+    const counts = new Map<SiteId, number>()
+    let skipped = 0
+    for (const name of bundle.manifest.logs) {
+      let count = 0
+      for await (const batch of bundle.events(name))
+        for (const { event } of batch) {
+          count += 1
+          if (event.what === 'message' && !messages) skipped += 1
+          else timeline.push({ at: event.at, log: name, what: event.what, site: event.site, object: event.object })
+        }
+      counts.set(name, count)
+    }
+    return {
+      ceremony: bundle.manifest.ceremony,
+      kind: bundle.definition.kind,
+      name: bundle.definition.name,
+      definition: bundle.definition,
+      sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
+      outputs: bundle.outputs,
+      objects: bundle.objects.length,
+      timeline: timeline.sort((a, b) => a.at - b.at),
+      messages: skipped,
+    }
+  })
+
+export interface Merged {
+  readonly ceremony: Hash
+  readonly out: string
+  readonly sites: readonly SiteId[]
+  readonly signatures: readonly SiteId[]
+}
+
+const withFiles = async <T>(paths: readonly string[], work: (sources: readonly Source[]) => Promise<T>): Promise<T> => {
+  const [path, ...rest] = paths
+  if (path === undefined) return work([])
+  return withFile(path, (source) => withFiles(rest, (others) => work([source, ...others])))
+}
+
+/** What several partial bundles of one ceremony hold, as one; `write` gets its bytes in order. */
+export const mergeFiles = (
+  paths: readonly string[],
+  out: string,
+  write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<Merged> =>
+  withFiles(paths, async (sources) => {
+    const [first, ...rest] = await Promise.all(sources.map(readBundle))
+    if (first === undefined) throw new QuorateError('E_USAGE', 'nothing to merge', 'give --bundle twice or more')
+    const { bundle, endorsements } = await mergeBundles([first, ...rest])
+    await write(bundle.finish(endorsements))
+    return {
+      ceremony: bundle.manifest.ceremony,
+      out,
+      sites: bundle.manifest.logs,
+      signatures: [...endorsements.signatures.keys()],
+    }
+  })

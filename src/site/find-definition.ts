@@ -1,0 +1,60 @@
+import { openRoot } from '../host/disk.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { readDefinition } from '../records/definition-yaml.ts'
+import { shortId } from '../records/short-id.ts'
+import { definitionFile } from './planning.ts'
+
+export interface Wanted {
+  readonly home: string
+  readonly kind: Definition['kind']
+  /** Content of a definition file. */
+  readonly file: Uint8Array | undefined
+  /** The id or its beginning, with or without its dash. */
+  readonly ceremony: string | undefined
+}
+
+/** Definitions that this home keeps: of what it approved or joined. */
+const kept = async (folder: string): Promise<readonly Definition[]> => {
+  const disk = await openRoot(folder)
+  try {
+    const all = await Promise.all(
+      (await disk.list('ceremonies')).map((name) => disk.read(`ceremonies/${name}/definition.json`)),
+    )
+    return await Promise.all(all.filter((bytes) => bytes !== undefined).map(readDefinition))
+  } finally {
+    await disk.close()
+  }
+}
+
+/**
+ * The ceremony that a command is about: the file that is given; else the one that the home keeps under the id that is
+ * given; else the only one of this kind. Throws E_NOT_FOUND and E_USAGE.
+ */
+export const findDefinition = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition> => {
+  if (file !== undefined) return definitionFile(file, kind)
+  const wanted = ceremony?.replace('-', '')
+  if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
+    throw new QuorateError('E_USAGE', '--ceremony is not an id', 'give it as screens show it: 7f3a-91c2')
+  const found = (await kept(home)).filter(
+    (one) => one.kind === kind && (wanted === undefined || ceremonyId(one).startsWith(wanted)),
+  )
+  const [one, ...more] = found
+  if (one !== undefined && more.length === 0) return one
+  if (one === undefined)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      `this home knows no ${wanted === undefined ? kind : 'such'} ceremony`,
+      'give the file with --definition',
+    )
+  const list = found.map((each) => ({ ceremony: ceremonyId(each), name: each.name }))
+  throw new QuorateError(
+    'E_USAGE',
+    `this home knows ${found.length} of them`,
+    `choose with --ceremony: ${list
+      .map(({ ceremony: id, name }) => `${shortId(id)} ${name}`)
+      .slice(0, 8)
+      .join(', ')}`,
+    { ceremonies: list },
+  )
+}
