@@ -251,9 +251,11 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
       options.onEvent?.({ what: 'left', room: admission.room, member: admission.member.name })
   }
 
+  // Between the ping and the end of a silent connection there is time for an answer.
+  const tick = Math.min(TICK, limits.idle / 4, limits.strangerTime / 4)
   const keepTime = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      await clock.sleep(TICK, stop.signal).catch(() => {})
+      await clock.sleep(tick, stop.signal).catch(() => {})
       const now = clock.monotonic()
       for (const one of [...strangers]) if (now - one.since > limits.strangerTime) one.cut('cutLate', 1008)
       for (const one of [...members]) {
