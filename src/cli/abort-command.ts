@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
+import type { Definition } from '../records/definition.ts'
 import { shortId } from '../records/short-id.ts'
 import type { Left } from '../site/leave.ts'
 import { askText, canAsk } from './ask.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
-import { readFileFlag } from './files.ts'
-import { definitionFlag, homeFlag, homeFolder } from './flags.ts'
+import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import type { Lines } from './term.ts'
 
 const leftView = ({ ceremony, told }: Left): Lines => [
@@ -14,35 +14,30 @@ const leftView = ({ ceremony, told }: Left): Lines => [
   { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
 ]
 
-/** `abort` under every ceremony topic: takes this site out, for good. */
+/** `abort` under every topic: takes this site out, for good. */
 export abstract class AbortCommand extends QuorateCommand {
+  protected abstract readonly kind: Definition['kind']
   static override description =
     'Takes this site out of a definition, for good: it is how an approval is withdrawn. The others stop only where those left are no longer enough. Refused once this site voted ready, or sent a signature share. Needs no passphrase.'
   static override flags = {
-    definition: definitionFlag,
+    ...ceremonyFlags,
     reason: Flags.string({ summary: 'why, in one line; the others see it', default: 'stopped by the operator' }),
     confirm: Flags.string({ summary: 'the full ceremony id; without it the name is asked', helpValue: 'ID' }),
-    home: homeFlag,
   }
-  protected abstract readonly kind: 'keygen' | 'sign'
 
   override async run(): Promise<Shown> {
-    const { flags } = await this.parse(this.constructor as typeof AbortCommand & { flags: typeof AbortCommand.flags })
-    const [{ definitionFile }, { leave }, { ceremonyId }] = await Promise.all([
-      import('../site/planning.ts'),
-      import('../site/leave.ts'),
-      import('../records/definition.ts'),
-    ])
-    const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
-    await confirmLeaving(definition.name, ceremonyId(definition), flags)
-    return this.show(leftView, await leave({ home: homeFolder(flags.home), definition, reason: flags.reason }))
+    const { flags } = await this.parse(this.ctor as typeof AbortCommand)
+    const { home, definition, ceremony } = await ceremonyOf(this.kind, flags)
+    await confirmLeaving(definition.name, ceremony, flags)
+    const { leave } = await import('../site/leave.ts')
+    return this.show(leftView, await leave({ home, definition, reason: flags.reason }))
   }
 }
 
 const confirmLeaving = async (
   name: string,
   ceremony: string,
-  flags: { readonly confirm: string | undefined; readonly 'no-input': boolean },
+  flags: { readonly confirm?: string | undefined; readonly 'no-input': boolean },
 ): Promise<void> => {
   if (flags.confirm === ceremony) return
   if (flags.confirm !== undefined)

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import type { Hash } from '../lib/brand.ts'
 import type { Definition } from '../records/definition.ts'
 import { readFileFlag } from './files.ts'
 import { homeFlag, homeFolder } from './flags.ts'
@@ -24,9 +25,9 @@ interface Given {
 export const ceremonyOf = async (
   kind: Definition['kind'],
   flags: Given,
-): Promise<{ readonly home: string; readonly definition: Definition }> => {
+): Promise<{ readonly home: string; readonly definition: Definition; readonly ceremony: Hash }> => {
   const { findDefinition } = await import('../site/find-definition.ts')
   const home = homeFolder(flags.home)
   const file = flags.definition === undefined ? undefined : await readFileFlag(flags.definition)
-  return { home, definition: await findDefinition({ home, kind, file, ceremony: flags.ceremony }) }
+  return { home, ...(await findDefinition({ home, kind, file, ceremony: flags.ceremony })) }
 }

@@ -3,13 +3,17 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
 
+/** A flag without a value; oclif itself leaves one that is not given undefined. */
+export const toggle = (options: { summary: string; helpGroup?: string; exclusive?: string[] }) =>
+  Flags.boolean({ default: false, ...options })
+
 /** Flags of every command. */
 export const globalFlags = {
-  json: Flags.boolean({ summary: 'print one JSON document on stdout, also on failure', helpGroup: 'GLOBAL' }),
-  'json-events': Flags.boolean({ summary: 'print progress on stderr as JSON, one event a line', helpGroup: 'GLOBAL' }),
-  'no-input': Flags.boolean({ summary: 'never ask; fail and name the flag that answers', helpGroup: 'GLOBAL' }),
-  quiet: Flags.boolean({ summary: 'no progress on stderr; warnings and errors stay', helpGroup: 'GLOBAL' }),
-  verbose: Flags.boolean({ summary: 'on failure print what caused it', helpGroup: 'GLOBAL' }),
+  json: toggle({ summary: 'print one JSON document on stdout, also on failure', helpGroup: 'GLOBAL' }),
+  'json-events': toggle({ summary: 'print progress on stderr as JSON, one event a line', helpGroup: 'GLOBAL' }),
+  'no-input': toggle({ summary: 'never ask; fail and name the flag that answers', helpGroup: 'GLOBAL' }),
+  quiet: toggle({ summary: 'no progress on stderr; warnings and errors stay', helpGroup: 'GLOBAL' }),
+  verbose: toggle({ summary: 'on failure print what caused it', helpGroup: 'GLOBAL' }),
 }
 
 /** No default stands in the flag itself: it would be baked into the manifest of the machine that built this. */

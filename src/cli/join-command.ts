@@ -1,8 +1,7 @@
-import { Flags } from '@oclif/core'
 import type { Definition } from '../records/definition.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
-import { kmsPassphraseFileFlag, passphraseFileFlag } from './flags.ts'
+import { kmsPassphraseFileFlag, passphraseFileFlag, toggle } from './flags.ts'
 import { joinView } from './render/join.ts'
 import { passphraseAsked, passphraseFile } from './secret-input.ts'
 
@@ -13,7 +12,7 @@ export abstract class JoinCommand extends QuorateCommand {
     'Everything that people decide is in the definition, so this asks nothing but a passphrase: the room and CI run the same command. It may be run again after any end; what was promised is finished, never repeated.'
   static override flags = {
     ...ceremonyFlags,
-    check: Flags.boolean({ summary: 'preflight and gather, then leave' }),
+    check: toggle({ summary: 'preflight and gather, then leave' }),
     'passphrase-file': passphraseFileFlag,
     'kms-passphrase-file': kmsPassphraseFileFlag,
   }

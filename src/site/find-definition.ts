@@ -1,4 +1,5 @@
 import { openRoot } from '../host/disk.ts'
+import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
@@ -31,7 +32,14 @@ const kept = async (folder: string): Promise<readonly Definition[]> => {
  * The ceremony that a command is about: the file that is given; else the one that the home keeps under the id that is
  * given; else the only one of this kind. Throws E_NOT_FOUND and E_USAGE.
  */
-export const findDefinition = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition> => {
+export const findDefinition = async (
+  wanted: Wanted,
+): Promise<{ readonly definition: Definition; readonly ceremony: Hash }> => {
+  const definition = await find(wanted)
+  return { definition, ceremony: ceremonyId(definition) }
+}
+
+const find = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition> => {
   if (file !== undefined) return definitionFile(file, kind)
   const wanted = ceremony?.replace('-', '')
   if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))

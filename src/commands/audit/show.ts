@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
+import { toggle } from '../../cli/flags.ts'
 import { bundleView } from '../../cli/render/audit.ts'
 
 export default class AuditShow extends QuorateCommand {
@@ -7,7 +8,7 @@ export default class AuditShow extends QuorateCommand {
   static override examples = ['<%= config.bin %> audit show --bundle treasury.keygen.bundle']
   static override flags = {
     bundle: Flags.string({ summary: 'the bundle', required: true, helpValue: 'FILE' }),
-    messages: Flags.boolean({ summary: 'the messages of rounds too' }),
+    messages: toggle({ summary: 'the messages of rounds too' }),
   }
 
   override async run(): Promise<Shown> {

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
 import { readFileFlag, readTextFile } from '../../cli/files.ts'
-import { instantFlag } from '../../cli/flags.ts'
+import { instantFlag, toggle } from '../../cli/flags.ts'
 import { VERIFY_COLUMNS, verifyFault, verifyView } from '../../cli/render/audit.ts'
 
 const MESSAGE_LIMIT = 2 ** 26
@@ -17,7 +17,7 @@ export default class AuditVerify extends QuorateCommand {
   static override flags = {
     bundle: Flags.string({ summary: 'the bundle', required: true, helpValue: 'FILE' }),
     trust: Flags.string({ summary: 'identities or cards that are known, one a line', helpValue: 'FILE' }),
-    'trust-stated': Flags.boolean({ summary: 'believe the identities that the bundle names', exclusive: ['trust'] }),
+    'trust-stated': toggle({ summary: 'believe the identities that the bundle names', exclusive: ['trust'] }),
     at: instantFlag({ summary: 'refuse what is dated later', helpValue: 'TIME' }),
     require: Flags.string({
       summary: 'group or id of a check that must not be open',

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
-import { homeFlag, homeFolder, kmsPassphraseFileFlag, passphraseFileFlag } from '../../cli/flags.ts'
+import { homeFlag, homeFolder, kmsPassphraseFileFlag, passphraseFileFlag, toggle } from '../../cli/flags.ts'
 import { createdView } from '../../cli/render/identity.ts'
 import { newPassphrase, passphraseFile } from '../../cli/secret-input.ts'
 
@@ -31,7 +31,7 @@ export default class IdentityCreate extends QuorateCommand {
     jurisdiction: Flags.string({ summary: 'whose law reaches key and stores' }),
     control: Flags.string({ summary: 'who can make the key open something', helpValue: 'ORGANISATION/ACCOUNT/ADMIN' }),
     'passphrase-file': passphraseFileFlag,
-    'no-passphrase': Flags.boolean({
+    'no-passphrase': toggle({
       summary: 'leave the identity key open to whoever reads this disk',
       exclusive: ['passphrase-file'],
     }),
