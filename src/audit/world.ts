@@ -244,6 +244,7 @@ export const readWorld = async (
       }
   }
 
+  await each(['opened', 'definition', 'peer-ledger', 'first-contact'], () => undefined)
   const everyone = [...roster.map((one) => one.identity), ...definition.approvers]
   const identityKeys = everyone.flatMap((one) => parseIdentity(one)?.key ?? [])
   const certificates: { value: Certificate; object: Hash; hash: Hash }[] = []

@@ -7,7 +7,7 @@ import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
 import { transcriptOf } from '../../src/ceremony/session.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
-import { keyId as keyIdOf, toEnvelope } from '../../src/identity/envelope.ts'
+import { toEnvelope } from '../../src/identity/envelope.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromBase64, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf, sha256 } from '../../src/lib/hash.ts'
@@ -253,6 +253,15 @@ const forgeries: readonly Forgery[] = [
     edit: (draft) => draft.add(eu, { what: 'started', object: draft.named('attempt')[0] ?? null }),
   },
   {
+    check: 'log.kept',
+    does: 'takes its own receipt out of its log',
+    edit: (draft) => {
+      const events = draft.logs.get(eu) ?? []
+      const lost = events.findIndex(({ what, site }) => what === 'installed' && site === eu)
+      events.splice(lost, 1)
+    },
+  },
+  {
     check: 'log.cosigned',
     does: 'bears a cosignature by another key',
     edit: (draft) => {
@@ -463,7 +472,8 @@ const forgeries: readonly Forgery[] = [
     does: 'votes for two records',
     edit: async (draft) => {
       const vote = { ceremony: ceremonyId(draft.definition), site: eu, record: other, base: null }
-      draft.add(us, { what: 'ready', site: eu, object: await draft.sign(eu, readyCodec, vote) })
+      const object = await draft.sign(eu, readyCodec, vote)
+      for (const log of [eu, us]) draft.add(log, { what: 'ready', site: eu, object })
     },
   },
   {
@@ -522,16 +532,10 @@ const forgeries: readonly Forgery[] = [
     check: 'signature.stated',
     of: 'sign',
     does: 'states two signatures',
-    edit: async (draft) => {
-      const [, second = expect.fail()] = draft.named('result', ap).map((object) => opened(draft, resultCodec, object))
-      const site = [eu, ap].find(
-        (one) => messageKeyIn('sign', one).key === signerOf(draft, draft.named('result', ap)[1]),
-      )
-      const attempt = { ...second, transcript: second.transcript, base: second.base, message: other }
-      draft.swap(
-        draft.named('result', ap)[1] ?? expect.fail(),
-        await draft.sign(site ?? expect.fail(), resultCodec, attempt),
-      )
+    edit: (draft) => {
+      const [first, second] = (draft.logs.get(ap) ?? []).filter(({ what }) => what === 'result')
+      if (first === undefined || second === undefined) throw new Error('not two results')
+      return change(draft, second.site ?? ap, 'result', resultCodec, (value) => ({ ...value, message: other }))
     },
   },
   {
@@ -603,13 +607,6 @@ const forgeries: readonly Forgery[] = [
   },
 ]
 
-const signerOf = (draft: Draft, object: Hash | undefined): string | undefined => {
-  const envelope = decodeEnvelope(draft.bytes(object ?? expect.fail()), resultCodec.limit)
-  return ([eu, ap] as const)
-    .map((site) => messageKeyIn('sign', site).key)
-    .find((key) => keyIdOf(key) === envelope.keyid)
-}
-
 describe('forged by the owner of all keys', () => {
   it('is valid where nothing was changed', async () => {
     for (const bundle of [chain.keygenBundle, chain.signBundle]) {
@@ -624,5 +621,109 @@ describe('forged by the owner of all keys', () => {
     expect(failing(await verify(bytes, changes))).toEqual([check])
     const without = allChecks.filter(({ id }) => id !== check)
     expect((await verify(bytes, { ...changes, checks: without })).verdict).toBe('valid')
+  })
+})
+
+/** Checks that never refuse: what they find missing may be nobody's fault. */
+const openOnly = [
+  'attempts.ended',
+  'attestation.measured',
+  'blame.left',
+  'definition.approved-in-time',
+  'log.bodies',
+  'log.closed',
+  'log.present',
+  'votes.ready',
+]
+
+describe('the list of checks', () => {
+  it('has a forgery for every check that refuses', () => {
+    const forged = new Set([...forgeries.map(({ check }) => check), 'identities.trusted', 'log.named'])
+    const ids = allChecks.map(({ id }) => id as string)
+    expect(ids.filter((id) => !forged.has(id)).sort()).toEqual(openOnly)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('leaves an open point where a record, a log or a cosignature is missing', async () => {
+    const cases: readonly (readonly [string, (draft: Draft) => unknown])[] = [
+      ['log.bodies', (draft) => draft.objects.delete(draft.named('opened')[0] ?? other)],
+      ['log.present', (draft) => draft.logs.delete(ap)],
+      ['log.cosigned', (draft) => draft.cosigners.get(eu)?.delete(us)],
+      ['manifest.signed', (draft) => draft.signers.delete(us)],
+      ['log.closed', (draft) => [draft.logs.get(eu)?.pop(), draft.ledgers.get(eu)?.pop()]],
+    ]
+    for (const [id, edit] of cases) {
+      const bytes = await forge(chain, chain.keygenBundle, (draft) => void edit(draft))
+      const report = await verify(bytes)
+      if (id !== 'log.bodies') expect(report.verdict).toBe('valid')
+      expect(report.checks.find((one) => one.id === id)?.verdict).toBe('open')
+      expect((await verify(bytes, { require: [id] })).verdict).not.toBe('valid')
+    }
+  })
+})
+
+describe('forged by the owner of one site', () => {
+  const attacks: readonly (readonly [string, string, (draft: Draft) => void | Promise<void>])[] = [
+    [
+      'cuts its log before its vote',
+      'log.kept',
+      (draft) => {
+        const events = draft.logs.get(eu) ?? []
+        events.splice(events.findIndex(({ what, site }) => what === 'ready' && site === eu))
+        const ledger = draft.ledgers.get(eu) ?? []
+        ledger.splice(ledger.findIndex(({ what }) => what === 'ready'))
+      },
+    ],
+    [
+      'drops its attempt',
+      'log.kept',
+      (draft) => {
+        const events = draft.logs.get(eu) ?? []
+        draft.logs.set(
+          eu,
+          events.filter(({ what }) => !['attempt', 'attempt-signature', 'started', 'message'].includes(what)),
+        )
+      },
+    ],
+    [
+      'swaps the envelope of its shard',
+      'votes.recorded',
+      async (draft) => {
+        const events = draft.logs.get(eu) ?? []
+        const place = events.findIndex(({ what, site }) => what === 'staged' && site === eu)
+        const old = opened(draft, stagedCodec, events[place]?.object ?? other)
+        const object = await draft.sign(eu, stagedCodec, { ...old, envelope: other })
+        events[place] = { ...(events[place] ?? expect.fail()), object }
+      },
+    ],
+    [
+      'votes for something else in its own log',
+      'votes.single',
+      async (draft) => {
+        const events = draft.logs.get(eu) ?? []
+        const place = events.findIndex(({ what, site }) => what === 'ready' && site === eu)
+        const old = opened(draft, readyCodec, events[place]?.object ?? other)
+        const object = await draft.sign(eu, readyCodec, { ...old, record: other })
+        events[place] = { ...(events[place] ?? expect.fail()), object }
+      },
+    ],
+    [
+      'writes its own times anew',
+      'log.cosigned',
+      (draft) => {
+        const events = draft.logs.get(eu) ?? []
+        draft.logs.set(
+          eu,
+          events.map((event) => ({ ...event, at: event.at - 86_400_000 })),
+        )
+      },
+    ],
+    ['shows another public key', 'votes.output', (draft) => void draft.outputs.set('public-key.hex', utf8('00\n'))],
+  ]
+  it.each(attacks)('%s: %s does not hold', async (_, check, edit) => {
+    const report = await verify(await forge(chain, chain.keygenBundle, edit, ['eu']))
+    expect(report.checks.find(({ id }) => id === check)?.verdict).not.toBe('holds')
+    expect(report.checks.find(({ id }) => id === 'manifest.signed')).toMatchObject({ verdict: 'open' })
+    if (check !== 'log.cosigned') expect(report.verdict).toBe('invalid')
   })
 })

@@ -84,6 +84,25 @@ const named = ({ bundle, logs }: World): Finding => {
     : fails(`${free.length} records are here that no log names`, free.slice(0, 16))
 }
 
+/** Records that a site makes durable in its own log before anybody else sees them. */
+const promises: ReadonlySet<string> = new Set(['attempt-signature', 'staged', 'ready', 'installed', 'result'])
+
+/** A log that was cut, or written anew, lacks what others hold of its site. */
+const kept = (world: World): Finding => {
+  const lost = new Map<SiteId, Hash[]>()
+  const forged = new Set(world.faults.map(({ object }) => object))
+  const own = new Map([...world.logs].map(([site, log]) => [site, new Set(log.entries.map(({ object }) => object))]))
+  for (const log of world.logs.values())
+    for (const { what, site, object } of log.entries) {
+      if (site === null || object === null || !promises.has(what) || forged.has(object)) continue
+      if (own.get(site)?.has(object) !== false) continue
+      lost.set(site, [...(lost.get(site) ?? []), object])
+    }
+  return lost.size === 0
+    ? holds('each log has everything that others hold of its site', roots(world))
+    : fails(`the log of ${names(lost.keys())} lacks what others hold of it`, [...lost.values()].flat().slice(0, 16))
+}
+
 interface Witnesses {
   readonly by: ReadonlySet<SiteId>
   readonly bad: string | undefined
@@ -128,6 +147,7 @@ export const logChecks: readonly Check[] = [
   { id: 'log.whole', run: whole },
   { id: 'log.signed', run: signed },
   { id: 'log.ordered', run: ordered },
+  { id: 'log.kept', run: kept },
   { id: 'log.closed', run: closed },
   { id: 'log.present', run: present },
   { id: 'log.bodies', run: bodies },
