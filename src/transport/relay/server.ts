@@ -283,8 +283,12 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     stop.abort()
     for (const one of [...strangers, ...members]) one.leave(1001)
     const end = clock.monotonic() + limits.drain
-    while (strangers.size + members.size > 0 && clock.monotonic() < end) await clock.sleep(10)
+    const gone = async (until: number): Promise<void> => {
+      while (strangers.size + members.size > 0 && clock.monotonic() < until) await clock.sleep(5)
+    }
+    await gone(end)
     for (const one of [...strangers, ...members]) one.terminate()
+    await gone(clock.monotonic() + TICK)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
     await Promise.all([closed, timekeeper])
