@@ -1,7 +1,7 @@
 import type { Hash } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import { type Check, type Finding, fails, holds, names } from '../check.ts'
+import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import type { Post } from '../evidence.ts'
 import { type Made, madeIn } from '../made.ts'
 import type { World } from '../world.ts'
@@ -47,6 +47,10 @@ const expected = (world: World, parties: number): ReadonlySet<string> => {
   return wanted
 }
 
+/** Participants without whose logs some private messages are known to nobody here. */
+const unheard = (world: World, made: Made): readonly string[] =>
+  made.attempt.value.participants.map(({ site }) => site).filter((site) => !world.logs.has(site))
+
 const complete = (world: World): Finding | undefined => {
   const made = madeIn(world)
   if (made === undefined) return undefined
@@ -58,6 +62,12 @@ const complete = (world: World): Finding | undefined => {
   if (found.some((one) => !wanted.has(one))) return fails('a message that this protocol does not have', inputs(posts))
   if (new Set(found).size !== found.length)
     return fails('two messages of one sender for one place in the protocol', inputs(posts))
+  const absent = unheard(world, made)
+  if (found.length !== wanted.size && absent.length > 0)
+    return open(
+      `without the log of ${names(absent)}: ${found.length} of ${wanted.size} messages are here`,
+      inputs(posts),
+    )
   if (found.length !== wanted.size)
     return fails(`${wanted.size - found.length} of ${wanted.size} messages are not here`, inputs(posts))
   const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
@@ -71,8 +81,10 @@ const hashed = (world: World): Finding | undefined => {
   const posts = ownPosts(world, made)
   const stated = made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
   const found = world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
-  return found === stated
-    ? holds('one transcript: the hash that all signed is that of the messages here', [stated])
+  if (found === stated) return holds('one transcript: the hash that all signed is that of the messages here', [stated])
+  const absent = unheard(world, made)
+  return absent.length > 0
+    ? open(`without the log of ${names(absent)} its hash cannot be made again`, [stated])
     : fails('the messages here have another hash than the one that was signed', [stated, found])
 }
 
