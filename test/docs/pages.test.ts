@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { errorTable } from '../../src/lib/errors.ts'
+import { built, root } from '../support/cli.ts'
+
+const under = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => join(folder, path))
+const pages = [
+  ...readdirSync(root).filter((path) => path.endsWith('.md')),
+  ...under('docs'),
+  ...under('ceremonies'),
+].sort()
+const text = (page: string): string => readFileSync(join(root, page), 'utf8')
+const withoutBlocks = (page: string): string => text(page).replace(/^```.*?^```/gms, '')
+
+/** What a link to a heading is called where pages are shown. */
+const anchors = (page: string): readonly string[] =>
+  [...withoutBlocks(page).matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+
+/** Lines of code blocks, continued ones joined. */
+const blockLines = (page: string): readonly string[] =>
+  [...text(page).matchAll(/^```.*?\n(.*?)^```/gms)].flatMap(([, block = '']) =>
+    block.replaceAll(/\\\n\s*/g, '').split('\n'),
+  )
+
+describe.each(pages)('%s', (page) => {
+  it('links to what is there', () => {
+    const links = [...withoutBlocks(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+    const broken = links.filter((target) => {
+      if (/^[a-z]+:/.test(target)) return false
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? page : relative(root, join(root, dirname(page), path))
+      if (!existsSync(join(root, file))) return true
+      return anchor !== undefined && !anchors(file).includes(anchor)
+    })
+    expect(broken).toEqual([])
+  })
+
+  it('names files that are there', () => {
+    const named = [...withoutBlocks(page).matchAll(/`((?:src|test|docs|bin|scripts|bench|ceremonies)\/[^`\s*]*)`/g)]
+    expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(root, path)))).toEqual([])
+  })
+
+  it('names scripts and error codes that there are', () => {
+    const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
+    const unknown = [...text(page).matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name)
+    const codes = [...text(page).matchAll(/E_[A-Z]+(?:_[A-Z]+)*(?![A-Z_])/g)].map(([code]) => code)
+    expect(unknown.filter((name) => scripts[name] === undefined)).toEqual([])
+    expect(codes.filter((code) => !Object.hasOwn(errorTable, code))).toEqual([])
+  })
+})
+
+interface Manifest {
+  readonly commands: Record<string, { readonly flags: Record<string, { readonly options?: readonly string[] }> }>
+}
+let manifest: Manifest
+beforeAll(async () => {
+  await built()
+  manifest = JSON.parse(text('oclif.manifest.json')) as Manifest
+})
+
+/** What is wrong with one command line, as far as the manifest can tell. */
+const wrong = (line: string): string | undefined => {
+  const words = line.match(/"[^"]*"|'[^']*'|\S+/g) ?? []
+  const name = words.findIndex((word) => word.startsWith('-') || /[|>;&]/.test(word))
+  const path = words.slice(0, name === -1 ? undefined : name)
+  const id = [path.slice(0, 2), path.slice(0, 1)]
+    .map((part) => part.join(':'))
+    .find((one) => manifest.commands[one] !== undefined)
+  if (path.length === 0 || path[0] === 'help') return undefined
+  const command = id === undefined ? undefined : manifest.commands[id]
+  if (command === undefined) return `no command: ${line}`
+  for (const [at, word] of words.entries()) {
+    if (/^(?:[|;&]|&&)$/.test(word)) break
+    if (!word.startsWith('--')) continue
+    const [flag = '', value = words[at + 1]] = word.slice(2).split('=')
+    if (flag === 'help') continue
+    const known = command.flags[flag]
+    if (known === undefined) return `no flag --${flag}: ${line}`
+    if (known.options !== undefined && value !== undefined && !known.options.includes(value))
+      return `no value ${value} of --${flag}: ${line}`
+  }
+  return undefined
+}
+
+describe('commands in the pages', () => {
+  it.each(pages)('%s: exist, with their flags', (page) => {
+    const lines = blockLines(page).flatMap((line) => {
+      const [, rest] = /(?:^|[ (])(?:npx )?quorate ((?:[a-z]|--).*)$/.exec(line) ?? []
+      return rest === undefined || line.startsWith('#') ? [] : [rest]
+    })
+    const inline = [...withoutBlocks(page).matchAll(/`quorate ((?:[a-z]|--)[^`]*)`/g)].map(([, rest = '']) => rest)
+    expect([...lines, ...inline].flatMap((line) => wrong(line) ?? [])).toEqual([])
+  })
+})
