@@ -20,7 +20,7 @@ import { readTar, type Source, type TarEntry, type TarFile, writeTar } from './t
 const MANIFEST = 'manifest.json'
 const DEFINITION = 'definition.json'
 const MOST_FILES = 200_000
-const CHUNK = 2 ** 20
+const CHUNK = 2 ** 16
 
 const limits = {
   definition: definitionCodec.limit,
