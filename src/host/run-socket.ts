@@ -13,7 +13,7 @@ const ANSWER_MS = 30_000
 
 /** What another command asks of the process that owns a home. */
 export interface HomeRequest {
-  readonly do: 'abort' | 'approved' | 'status'
+  readonly do: 'abort' | 'approved'
   readonly ceremony: string
   readonly reason?: string
   readonly object?: string

@@ -1,13 +1,16 @@
 import { join as joinPath } from 'node:path'
-import { definitionAuthority } from '../ceremony/authority.ts'
+import { type Authority, definitionAuthority } from '../ceremony/authority.ts'
+import type { JoinControl } from '../ceremony/ceremony.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/home-paths.ts'
 import { type JoinResult, joinCeremony } from '../ceremony/join.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { boundBy } from '../ceremony/status.ts'
+import type { HomeRequest } from '../host/run-socket.ts'
+import type { Hash } from '../lib/brand.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
-import { keptDefinition, type OwnedHome, openSite, ownHome, type SiteSecrets } from './open.ts'
+import { keptDefinition, noteApproval, type OwnedHome, openSite, ownHome, type SiteSecrets } from './open.ts'
 
 export interface JoinWanted extends SiteSecrets {
   readonly home: string
@@ -48,29 +51,13 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
       check: wanted.check,
       control: (control) =>
         owned.claim.handle(async (request) => {
-          if (request.ceremony !== authority.hash)
-            return {
-              ok: false,
-              code: 'E_HOME_BUSY',
-              message: 'this home is running another ceremony',
-              hint: 'wait until it ends, then run the same command again',
-            }
-          if (request.do === 'abort') {
-            const bound = boundBy(definition.kind, control.log, control.site)
-            if (bound !== undefined)
-              return {
-                ok: false,
-                code: 'E_NOT_ALLOWED',
-                message: `this site cannot leave any more: ${bound}`,
-                hint: 'let the join finish',
-              }
-            await control.leave(request.reason ?? 'stopped by the operator')
-            stop.abort(
-              new QuorateError('E_ABORTED', 'this site left the ceremony', 'plan a new definition when all agree'),
-            )
+          try {
+            await answerFor(owned, authority, { ...control, stop: (error) => stop.abort(error) }, request)
+            return { ok: true, result: null }
+          } catch (error) {
+            if (!(error instanceof QuorateError)) throw error
+            return { ok: false, code: error.code, message: error.message, hint: error.hint }
           }
-          if (request.do === 'approved') await control.approved()
-          return { ok: true, result: null }
         }),
     })
     return { ...result, bundle: result.bundle === null ? null : joinPath(wanted.home, result.bundle) }
@@ -78,6 +65,32 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     wanted.signal.removeEventListener('abort', relay)
     await owned.close()
   }
+}
+
+/** What `abort` and `approve` of the same home ask of the join that runs. */
+const answerFor = async (
+  owned: OwnedHome,
+  authority: Authority,
+  control: JoinControl & { stop(error: QuorateError): void },
+  request: HomeRequest,
+): Promise<void> => {
+  const same = request.ceremony === authority.hash
+  if (request.do === 'approved') {
+    await noteApproval(owned.ledger, request.ceremony as Hash, request.object as Hash)
+    if (same) await control.approved()
+    return
+  }
+  if (!same)
+    throw new QuorateError(
+      'E_HOME_BUSY',
+      'this home is running another ceremony',
+      'wait until it ends, then run the same command again',
+    )
+  const bound = boundBy(authority.definition.kind, control.log, control.site)
+  if (bound !== undefined)
+    throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
+  await control.leave(request.reason ?? 'stopped by the operator')
+  control.stop(new QuorateError('E_ABORTED', 'this site left the ceremony', 'plan a new definition when all agree'))
 }
 
 const stopped = (): QuorateError =>

@@ -168,3 +168,17 @@ export const keptDefinition = async (disk: HostDisk, ceremony: Hash): Promise<De
     'two ceremonies share a short id, or the file was changed: keep the folder, and plan anew',
   )
 }
+
+/** The ledger's word on an approval, once, before anybody can see it. Throws E_CONSUMED where this site left. */
+export const noteApproval = async (ledger: Log, ceremony: Hash, object: Hash): Promise<void> => {
+  const said = [...ledger.replay()].filter((event) => event.ceremony === ceremony)
+  if (said.some((event) => event.what === 'aborted'))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site left this ceremony',
+      'an approval that was withdrawn is not given again: plan a new definition',
+    )
+  if (said.some((event) => event.what === 'approved')) return
+  ledger.append({ at: systemClock.now(), what: 'approved', ceremony, site: null, object })
+  await ledger.barrier()
+}

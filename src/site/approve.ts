@@ -1,0 +1,105 @@
+import { parseTrust } from '../audit/trust.ts'
+import { approve, checkApproval } from '../ceremony/approve.ts'
+import { approvalsFolder, messagePath } from '../ceremony/home-paths.ts'
+import { systemClock } from '../host/clock.ts'
+import { openRoot } from '../host/disk.ts'
+import { askOwner } from '../host/run-socket.ts'
+import { toEnvelope } from '../identity/envelope.ts'
+import { openHome } from '../identity/home.ts'
+import type { Hash, Identity } from '../lib/brand.ts'
+import { fromUtf8 } from '../lib/bytes.ts'
+import { durableFolder, writeDurable } from '../lib/durable.ts'
+import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import type { Secret } from '../lib/secret.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { keepDefinition } from './join.ts'
+import { keyBase } from './keys.ts'
+import { noteApproval, type OwnedHome, ownHome } from './open.ts'
+
+export interface ApproveWanted {
+  readonly home: string
+  readonly definition: Definition
+  /** Sign, a file or hex: its content, kept in the home for the join. */
+  readonly message: Uint8Array | undefined
+  readonly trust: Uint8Array | undefined
+  readonly passphrase: () => Promise<Secret>
+}
+
+export interface Approved {
+  readonly ceremony: Hash
+  readonly identity: Identity
+  readonly role: 'site' | 'approver'
+  /** Path of the approval in this home; it may be carried to another by hand. */
+  readonly file: string
+}
+
+/** The checks of an approval, without signing: what is shown to people is only shown once they hold. */
+export const refuseUnapprovable = async (wanted: Omit<ApproveWanted, 'passphrase'>): Promise<void> => {
+  const disk = await openRoot(wanted.home)
+  try {
+    const home = await openHome(disk)
+    checkApproval({ ...(await facts(wanted)), identity: home.identity })
+  } finally {
+    await disk.close()
+  }
+}
+
+const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveWanted, 'passphrase'>) => {
+  const disk = await openRoot(folder)
+  try {
+    const home = await openHome(disk)
+    const base = definition.kind === 'sign' && home.role === 'site' ? await keyBase(folder, definition.key) : undefined
+    return {
+      definition,
+      now: systemClock.now(),
+      ...(home.role === 'site' ? { card: await home.card() } : {}),
+      ...(message === undefined ? {} : { message }),
+      ...(trust === undefined ? {} : { trust: parseTrust(fromUtf8(trust)) }),
+      ...(base === undefined ? {} : { base }),
+    }
+  } finally {
+    await disk.close()
+  }
+}
+
+/**
+ * Signs the approval, and keeps it with the definition and the message. A join that runs from this home is told. Throws
+ * E_CONSUMED where this site left the ceremony: an approval that was withdrawn is never given again.
+ */
+export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved> => {
+  const { definition } = wanted
+  const ceremony = ceremonyId(definition)
+  const checked = await facts(wanted)
+  const disk = await openRoot(wanted.home)
+  const home = await openHome(disk)
+  try {
+    const signed = await approve(await home.unlock(home.locked ? await wanted.passphrase() : undefined), checked)
+    const { name } = await home.config()
+    const path = `${approvalsFolder(ceremony)}/${name}.dsse`
+    const kept = await disk.read(path)
+    const envelope = kept ?? toEnvelope(signed)
+    await keepDefinition({ disk }, definition)
+    await durableFolder(disk, approvalsFolder(ceremony))
+    if (wanted.message !== undefined) await writeDurable(disk, messagePath(ceremony), wanted.message)
+    const object = hashOf(envelope)
+    const answer = await askOwner(wanted.home, { do: 'approved', ceremony, object })
+    if (answer?.ok === false) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
+    if (answer === undefined) await withOwnHome(wanted.home, (owned) => noteApproval(owned.ledger, ceremony, object))
+    if (kept === undefined) await writeDurable(disk, path, envelope)
+    // A join that runs takes the file up now that it is there.
+    if (answer !== undefined) await askOwner(wanted.home, { do: 'approved', ceremony, object })
+    return { ceremony, identity: home.identity, role: signed.value.role, file: path }
+  } finally {
+    await disk.close()
+  }
+}
+
+const withOwnHome = async (folder: string, work: (owned: OwnedHome) => Promise<void>): Promise<void> => {
+  const owned = await ownHome(folder)
+  try {
+    await work(owned)
+  } finally {
+    await owned.close()
+  }
+}
