@@ -1,6 +1,6 @@
 import type { RawSigner } from '../identity/ed25519.ts'
 import type { Hash, KeyHex } from '../lib/brand.ts'
-import { concat, fromUtf8, toHex, utf8 } from '../lib/bytes.ts'
+import { fromUtf8, toHex, utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
@@ -211,7 +211,8 @@ class DiskLog extends ReadLog implements Log {
     const root = this.tree.root()
     const note = signCheckpoint({ origin, size, root }, this.#signer)
     const start = this.#length === 0 ? [header] : []
-    const bytes = concat(...start, ...this.#pending, encodeRecord('barrier', utf8(note)))
+    // Not by spreading into a call: there may be more records than a call takes arguments.
+    const bytes = new Uint8Array(Buffer.concat([...start, ...this.#pending, encodeRecord('barrier', utf8(note))]))
     this.#pending = []
     try {
       await disk.append(path, bytes)

@@ -78,6 +78,13 @@ describe('log on disk', () => {
     expect(disk.files.get(path)?.length).toBeLessThan(13_000)
   })
 
+  it('takes as many events in one barrier as come', async () => {
+    const disk = simDisk()
+    const log = await openLog({ disk, path, origin, signer })
+    for (let n = 0; n < 150_000; n++) log.append(event(null, n))
+    expect((await log.barrier()).size).toBe(150_000)
+  })
+
   it('refuses a body that is not the object of its event', async () => {
     const log = await openLog({ disk: memoryDisk(), path, origin, signer })
     expect(() => log.append(event(hashOf(body(1))), body(2))).toThrow(RangeError)
