@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { allChecks } from '../../src/audit/verify.ts'
 import { errorTable } from '../../src/lib/errors.ts'
 import { built, root } from '../support/cli.ts'
 
@@ -52,7 +53,7 @@ describe.each(pages)('%s', (page) => {
   it('names scripts and error codes that there are', () => {
     const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
     const unknown = [...text(page).matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name)
-    const codes = [...text(page).matchAll(/E_[A-Z]+(?:_[A-Z]+)*(?![A-Z_])/g)].map(([code]) => code)
+    const codes = [...text(page).matchAll(/(?<![A-Z_])E_[A-Z]+(?:_[A-Z]+)*(?![A-Z_])/g)].map(([code]) => code)
     expect(unknown.filter((name) => scripts[name] === undefined)).toEqual([])
     expect(codes.filter((code) => !Object.hasOwn(errorTable, code))).toEqual([])
   })
@@ -99,5 +100,31 @@ describe('commands in the pages', () => {
     })
     const inline = [...withoutBlocks(page).matchAll(/`quorate ((?:[a-z]|--)[^`]*)`/g)].map(([, rest = '']) => rest)
     expect([...lines, ...inline].flatMap((line) => wrong(line) ?? [])).toEqual([])
+  })
+})
+
+describe('threat model', () => {
+  const rows = text('docs/threat-model.md')
+    .split('\n')
+    .filter((line) => /^\| (?!promise|---)/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+
+  it('names for each promise an attack, a file, and a test or its absence', () => {
+    expect(rows.length).toBeGreaterThan(40)
+    const lacking = rows.filter(
+      ([, promise, attack, file, test]) =>
+        !promise ||
+        !attack ||
+        !/`(?:src|bin)\//.test(file ?? '') ||
+        !/`(?:test\/[^`]+\.test\.ts|none yet)`/.test(test ?? ''),
+    )
+    expect(lacking).toEqual([])
+  })
+
+  it('names checks that there are', () => {
+    const ids = new Set<string>(allChecks.map(({ id }) => id))
+    const named = rows.flatMap(([, , , file = '']) => [...file.matchAll(/[a-z]+\.[a-z-]+(?=[\],])/g)].map(([id]) => id))
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter((id) => !ids.has(id))).toEqual([])
   })
 })
