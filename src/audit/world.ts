@@ -1,4 +1,4 @@
-import { fromEnvelope } from '../identity/envelope.ts'
+import { fromEnvelope, keyId } from '../identity/envelope.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import type { Hash, Identity, Index, KeyHex, SiteId } from '../lib/brand.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
@@ -36,7 +36,7 @@ import {
   testSignatureCodec,
 } from '../records/outcome.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
-import { recordHash } from '../records/signed.ts'
+import { decodeEnvelope, recordHash, type Signed } from '../records/signed.ts'
 import type { BundleReader } from './bundle.ts'
 import type { Post, ProtocolEvidence } from './evidence.ts'
 import { Frontier } from './merkle.ts'
@@ -185,6 +185,20 @@ const readLogFacts = async (bundle: BundleReader, site: SiteId): Promise<Omit<Lo
   return { site, size: frontier.size, root, entries, last, orderFault: watch.fault, readFault }
 }
 
+/** Opens envelopes by the key that each names: a hostile bundle may certify very many. */
+class Keyring {
+  readonly #byId: ReadonlyMap<string, KeyHex>
+
+  constructor(keys: Iterable<KeyHex>) {
+    this.#byId = new Map([...keys].map((key) => [keyId(key), key]))
+  }
+
+  open<T>(codec: Codec<T>, bytes: Uint8Array): Signed<T> {
+    const key = this.#byId.get(decodeEnvelope(bytes, codec.limit).keyid)
+    return fromEnvelope(codec, bytes, key === undefined ? [] : [key])
+  }
+}
+
 /** Calls `read` once for each object that some log names so; what it throws becomes a fault. */
 type Reader = (bytes: Uint8Array, object: Hash, entry: Entry, log: SiteId) => void
 
@@ -246,10 +260,10 @@ export const readWorld = async (
 
   await each(['opened', 'definition', 'peer-ledger', 'first-contact'], () => undefined)
   const everyone = [...roster.map((one) => one.identity), ...definition.approvers]
-  const identityKeys = everyone.flatMap((one) => parseIdentity(one)?.key ?? [])
+  const identityKeys = new Keyring(everyone.flatMap((one) => parseIdentity(one)?.key ?? []))
   const certificates: { value: Certificate; object: Hash; hash: Hash }[] = []
   await each(['joined', 'certificate'], (bytes, object) => {
-    const signed = fromEnvelope(certificateCodec, bytes, identityKeys)
+    const signed = identityKeys.open(certificateCodec, bytes)
     const { identity, purpose, authority, expires } = signed.value
     const joins = purpose === 'channel' || purpose === 'message'
     if (parseIdentity(identity)?.key !== signed.key) throw new DecodeError('of another identity')
@@ -257,14 +271,19 @@ export const readWorld = async (
       throw new DecodeError('for another ceremony, or of a purpose that does not fit')
     certificates.push({ value: signed.value, object, hash: recordHash(signed) })
   })
+  const certified = new Map<string, KeyHex[]>()
+  for (const { value } of certificates) {
+    const use = `${value.identity} ${value.purpose}`
+    const known = certified.get(use) ?? []
+    certified.set(use, known)
+    known.push(value.key)
+  }
   const keys = (identity: Identity, purpose: Purpose): readonly KeyHex[] =>
-    certificates
-      .filter(({ value }) => value.identity === identity && value.purpose === purpose)
-      .map(({ value }) => value.key)
+    certified.get(`${identity} ${purpose}`) ?? []
   const owners = new Map(
     roster.flatMap(({ name, identity }) => keys(identity, 'message').map((key) => [key, name] as const)),
   )
-  const messageKeys = [...owners.keys()]
+  const messageKeys = new Keyring(owners.keys())
 
   /** All records of one type that logs name, each under a message key of the site that it names. */
   const all = async <T extends { readonly ceremony: Hash; readonly site?: SiteId }>(
@@ -273,7 +292,7 @@ export const readWorld = async (
   ): Promise<Held<T>[]> => {
     const held: Held<T>[] = []
     await each(what, (bytes, object) => {
-      const signed = fromEnvelope(codec, bytes, messageKeys)
+      const signed = messageKeys.open(codec, bytes)
       const site = owners.get(signed.key) as SiteId
       if (signed.value.ceremony !== ceremony) throw new DecodeError('of another ceremony')
       if (signed.value.site !== undefined && signed.value.site !== site) throw new DecodeError('signed by another site')
@@ -284,7 +303,7 @@ export const readWorld = async (
 
   const approvals: { value: Approval; object: Hash }[] = []
   await each(['approval'], (bytes, object) => {
-    const signed = fromEnvelope(approvalCodec, bytes, identityKeys)
+    const signed = identityKeys.open(approvalCodec, bytes)
     const { identity, role } = signed.value
     if (signed.value.ceremony !== ceremony) throw new DecodeError('of another ceremony')
     if (parseIdentity(identity)?.key !== signed.key) throw new DecodeError('signed by another identity')
@@ -321,9 +340,9 @@ export const readWorld = async (
   })
 
   const aborts: { value: Note; object: Hash }[] = []
+  const noteKeys = new Keyring(everyone.flatMap((identity) => keys(identity, 'note')))
   await each(['abort'], (bytes, object) => {
-    const noteKeys = everyone.flatMap((identity) => keys(identity, 'note'))
-    const { value, key } = fromEnvelope(noteCodec, bytes, noteKeys)
+    const { value, key } = noteKeys.open(noteCodec, bytes)
     if (value.ceremony !== ceremony || value.abort === null) throw new DecodeError('no abort of this ceremony')
     if (!keys(value.identity, 'note').includes(key)) throw new DecodeError('signed by another identity')
     aborts.push({ value, object })

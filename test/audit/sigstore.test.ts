@@ -71,6 +71,13 @@ describe('manifest signature', () => {
     }
   })
 
+  it('writes the same bytes for ever', () => {
+    expect(hashOf(statement)).toMatchInlineSnapshot(
+      `"a2baf78a8b240d72f799ca392226b12dcbba983067b998c7ee95efab0d7fef5d"`,
+    )
+    expect(hashOf(bundle)).toMatchInlineSnapshot(`"aaba4e97db8d11cb6908cd316af060b2d8018543a70bc0bff3e7a99e0c033596"`)
+  })
+
   it('names every file as a subject with its hash', () => {
     const value = JSON.parse(fromUtf8(statement))
     expect(value).toMatchObject({

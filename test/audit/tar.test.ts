@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BLOCK, bufferSource, readTar, type TarFile, tarHeader, writeTar } from '../../src/audit/tar.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'quorate-tar-'))
@@ -36,6 +37,12 @@ describe('tar', () => {
       env: { TZ: 'UTC', PATH: process.env['PATH'] },
     })
     expect(listing).toMatch(/^-rw-r--r-- 0\/0 +2 1970-01-01 00:00 manifest.json$/m)
+  })
+
+  it('writes the same bytes for ever', async () => {
+    expect(hashOf(await written(files))).toMatchInlineSnapshot(
+      `"5f10bfabadc4efa31cb2c073a8c07aff8e045ea84a9239ce055f6f10cc3dbccd"`,
+    )
   })
 
   it('reads back every file where it stands', async () => {
