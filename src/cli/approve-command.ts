@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import type { Definition } from '../records/definition.ts'
 import { confirmDefinition } from './approval.ts'
@@ -49,6 +50,7 @@ export abstract class ApproveCommand extends QuorateCommand {
       file: flags.definition,
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })
-    return this.show(approvedView, { ...approved, kind: definition.kind, name: definition.name, as: name })
+    const file = join(home, approved.file)
+    return this.show(approvedView, { ...approved, file, kind: definition.kind, name: definition.name, as: name })
   }
 }

@@ -1,5 +1,5 @@
 import { open, unlink } from 'node:fs/promises'
-import { fromUtf8 } from '../lib/bytes.ts'
+import { equal, fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 
 const MIB = 2 ** 20
@@ -54,4 +54,15 @@ export const writeNewFile = (path: string, bytes: Uint8Array, mode: number): Pro
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
+}
+
+/** As `writeNewFile`, but the same bytes again are no error: a command that is run twice ends the same. */
+export const writeSameFile = async (path: string, bytes: Uint8Array, mode: number): Promise<void> => {
+  try {
+    await writeNewFile(path, bytes, mode)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (!equal(await readFileFlag(path), bytes))
+      throw new QuorateError('E_EXISTS', `${path} holds something else`, 'name another file; nothing was overwritten')
+  }
 }

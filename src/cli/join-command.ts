@@ -1,4 +1,5 @@
 import type { Definition } from '../records/definition.ts'
+import type { Joined } from '../site/join.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import { kmsPassphraseFileFlag, passphraseFileFlag, toggle } from './flags.ts'
@@ -17,6 +18,11 @@ export abstract class JoinCommand extends QuorateCommand {
     'kms-passphrase-file': kmsPassphraseFileFlag,
   }
 
+  /** What a topic does with the outcome besides showing it. */
+  protected finish(_joined: Joined): Promise<void> {
+    return Promise.resolve()
+  }
+
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof JoinCommand)
     const signal = this.stop()
@@ -31,6 +37,7 @@ export abstract class JoinCommand extends QuorateCommand {
       passphrase: passphraseAsked(flags),
       kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),
     })
+    await this.finish(joined)
     for (const point of joined.open) this.warnOf(`open in the bundle: ${point}`)
     return this.show(joinView, joined)
   }

@@ -32,12 +32,12 @@ export const progressLine = (event: Progress): Line => {
     }
     case 'preflight':
       return { label: 'preflight', text: event.checks.join(', '), note: 'ok' }
-    case 'gather':
-      return {
-        label: 'gather',
-        text: `${event.site} ${event.state}`,
-        ...waiting(event.waiting === null ? [] : [event.waiting]),
-      }
+    case 'gather': {
+      // What stands there once nothing is waited for is a remark about the peer's build.
+      const { waiting: note } = event
+      const remark = note === null ? {} : note.endsWith('build') ? { note } : waiting([note])
+      return { label: 'gather', text: `${event.site} ${event.state}`, ...remark }
+    }
     case 'attempt':
       return { label: `attempt ${event.number}`, text: event.sites.join(', ') }
     case 'attempt-failed':

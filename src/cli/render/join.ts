@@ -1,8 +1,12 @@
 import type { Hash } from '../../lib/brand.ts'
+import type { ProtocolId } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Joined } from '../../site/join.ts'
-import { shortKey } from '../public-key.ts'
+import { publicKeyForms, shortKey } from '../public-key.ts'
 import type { Lines } from '../term.ts'
+
+const shownKey = ({ protocol, publicKey }: { protocol: string; publicKey: string }, name: string): string =>
+  shortKey(publicKeyForms(protocol as ProtocolId, publicKey, name).hex)
 
 export const joinView = (joined: Joined): Lines => {
   const { kind, name, ceremony, site, state, key, signature, signers, bundle, open } = joined
@@ -12,8 +16,13 @@ export const joinView = (joined: Joined): Lines => {
     { label: kind, text: `${name}  ${shortId(ceremony as Hash)}  as ${site}`, note: 'closed', noteTone: 'good' },
     ...(key === null
       ? []
-      : [{ label: 'key', text: `${key.protocol}  ${shortKey(key.publicKey)}`, note: key.id.slice(0, 8) }]),
-    ...(signature === null ? [] : [{ label: 'signature', text: signature, note: `by ${signers.join(' and ')}` }]),
+      : [{ label: 'key', text: `${key.protocol}  ${shownKey(key, name)}`, note: `id ${key.id.slice(0, 8)}` }]),
+    ...(signature === null
+      ? []
+      : [
+          { label: 'signature', text: signature },
+          { label: 'signers', text: signers.join(', ') },
+        ]),
     ...(bundle === null
       ? []
       : [{ label: 'bundle', text: bundle, note: open.length === 0 ? 'complete' : `${open.length} open` }]),

@@ -1,10 +1,28 @@
+import { Flags } from '@oclif/core'
+import { writeSameFile } from '../../cli/files.ts'
 import { JoinCommand } from '../../cli/join-command.ts'
+import { inFormat } from '../../cli/signature.ts'
+import type { Joined } from '../../site/join.ts'
 
 export default class SignJoin extends JoinCommand {
+  protected override readonly kind = 'sign'
   static override summary = 'sign with the other sites'
   static override examples = [
-    '<%= config.bin %> sign join --definition payment.yaml',
-    '<%= config.bin %> sign join --definition payment.yaml --json --json-events --no-input',
+    '<%= config.bin %> sign join --definition payout.yaml --out payout.sig',
+    '<%= config.bin %> sign join --definition payout.yaml --json --json-events --no-input',
   ]
-  protected readonly kind = 'sign'
+  static override flags = {
+    ...JoinCommand.flags,
+    out: Flags.string({ summary: 'where to write the signature', helpValue: 'FILE' }),
+    format: Flags.option({ options: ['raw', 'hex', 'base64'] as const })({
+      summary: 'how --out is written; without it raw',
+      dependsOn: ['out'],
+    }),
+  }
+
+  protected override async finish({ signature }: Joined): Promise<void> {
+    const { flags } = await this.parse(SignJoin)
+    if (signature !== null && flags.out !== undefined)
+      await writeSameFile(flags.out, inFormat(signature, flags.format ?? 'raw'), 0o644)
+  }
 }
