@@ -44,10 +44,11 @@ export class OrderWatch {
     if (event.site === null || event.site === this.#site) this.#seen.add(event.what)
   }
 
-  #wrong({ what, seq, site }: LogEvent): string | undefined {
+  #wrong({ what, seq, site, object }: LogEvent): string | undefined {
     const own = site === null || site === this.#site
     if ((what === 'opened') !== (seq === 0))
       return `event ${seq}: ${what} is not the first event of a log, or opened is not`
+    if ((what === 'closing') !== (object === null)) return `event ${seq}: ${what} names nothing, or closing something`
     if (this.#seen.has('closing')) return `event ${seq}: ${what} after closing`
     if (own && once.has(what) && this.#seen.has(what)) return `event ${seq}: ${what} a second time`
     if (!own) return undefined

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ProtocolEvidence } from '../../src/audit/evidence.ts'
 import { cosignLine, ledgerOrigin, parseNote, signCheckpoint, witnessName } from '../../src/audit/note.ts'
@@ -336,6 +337,11 @@ const forgeries: readonly Forgery[] = [
     does: 'begins an attempt that nobody signed',
     edit: (draft) => draft.add(eu, { what: 'started', object: other }, 'ready'),
   },
+  {
+    check: 'attempts.started',
+    does: 'fails an attempt that nobody signed',
+    edit: (draft) => draft.add(eu, { what: 'failed', object: other }, 'ready'),
+  },
   { check: 'attempts.records', does: 'logs garbage as a hello', edit: garbage('hello') },
   {
     check: 'attempts.chained',
@@ -474,6 +480,15 @@ const forgeries: readonly Forgery[] = [
       const vote = { ceremony: ceremonyId(draft.definition), site: eu, record: other, base: null }
       const object = await draft.sign(eu, readyCodec, vote)
       for (const log of [eu, us]) draft.add(log, { what: 'ready', site: eu, object })
+    },
+  },
+  {
+    check: 'votes.single',
+    does: 'counts the votes for another record',
+    edit: (draft) => {
+      const events = draft.logs.get(eu) ?? []
+      const place = events.findIndex(({ what }) => what === 'ready-set')
+      events[place] = { ...(events[place] ?? expect.fail()), object: other }
     },
   },
   {
@@ -659,6 +674,40 @@ describe('the list of checks', () => {
       expect(report.checks.find((one) => one.id === id)?.verdict).toBe('open')
       expect((await verify(bytes, { require: [id] })).verdict).not.toBe('valid')
     }
+  })
+})
+
+const heads = (what: LogEvent['what'], others: readonly LogEvent['what'][]): boolean => {
+  const same: readonly (readonly LogEvent['what'][])[] = [
+    ['opened', 'peer-ledger', 'first-contact'],
+    ['joined', 'certificate'],
+  ]
+  return same.some((kind) => kind.includes(what) && others.some((one) => kind.includes(one)))
+}
+
+describe('forged at random', () => {
+  it('never crashes, and takes no record for one of another kind', async () => {
+    const pick = fc.nat({ max: 10_000 })
+    await fc.assert(
+      fc.asyncProperty(pick, pick, fc.boolean(), fc.constantFrom(eu, us, ap), async (a, b, ofSign, site) => {
+        let changed = false
+        const bytes = await forge(chain, ofSign ? chain.signBundle : chain.keygenBundle, (draft) => {
+          const events = draft.logs.get(site) ?? draft.logs.get(eu) ?? []
+          const other = [...draft.objects.keys()]
+          const event = events[a % events.length] ?? expect.fail()
+          const object = other[b % other.length] ?? null
+          const kinds = (of: Hash | null) =>
+            [...draft.logs.values()].flatMap((log) => log.flatMap((one) => (one.object === of ? one.what : [])))
+          // Two heads of one ledger, two certificates: another of its kind may do as well.
+          changed =
+            !kinds(event.object).some((what) => kinds(object).includes(what)) && !heads(event.what, kinds(object))
+          events[a % events.length] = { ...event, object }
+        })
+        const { verdict, open: points } = await verify(bytes)
+        expect(changed && verdict === 'valid' && points === 1).toBe(false)
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 

@@ -13,7 +13,11 @@ const hashes = (world: World): readonly Hash[] => [...world.attempts.keys()]
 const started = (world: World): Finding => {
   const begun = new Set<Hash>()
   for (const log of world.logs.values())
-    for (const { what, object } of log.entries) if (what === 'started' && object !== null) begun.add(object)
+    for (const { what, object } of log.entries) {
+      if (what === 'started' && object !== null) begun.add(object)
+      if (what === 'failed' && object !== null && !world.attempts.has(object))
+        return fails(`${log.site} says that an attempt failed which nobody signed`, [object])
+    }
   const unsigned = [...begun].filter((hash) => {
     const attempt = world.attempts.get(hash)
     return attempt === undefined || !isStarted(attempt)

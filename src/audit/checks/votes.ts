@@ -31,7 +31,12 @@ const ready = (world: World): Finding | undefined => {
 }
 
 const single = (world: World): Finding | undefined => {
-  if (key(world) === undefined) return undefined
+  const made = key(world)
+  if (made === undefined) return undefined
+  const counted = [...world.logs.values()].filter((log) =>
+    log.entries.some(({ what, object }) => what === 'ready-set' && object !== made.recordHash),
+  )
+  if (counted.length > 0) return fails(`another ready set in the log of ${names(counted.map(({ site }) => site))}`)
   const twice = world.roster.filter(
     ({ name }) => new Set(world.ready.filter(({ site }) => site === name).map(({ value }) => value.record)).size > 1,
   )
