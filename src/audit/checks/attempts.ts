@@ -23,9 +23,9 @@ const started = (world: World): Finding => {
     return attempt === undefined || !isStarted(attempt)
   })
   if (unsigned.length > 0) return fails(`${unsigned.length} attempts began that not all had signed`, unsigned)
-  const failed = world.attempts.size - begun.size
+  const unbegun = world.attempts.size - begun.size
   return holds(
-    `${world.attempts.size} agreed on, ${begun.size} begun with all signatures${failed > 0 ? `, ${failed} never begun` : ''}`,
+    `${begun.size} begun, each signed by all its participants${unbegun > 0 ? `; ${unbegun} never begun` : ''}`,
     hashes(world),
   )
 }

@@ -24,7 +24,8 @@ const approved = (world: World): Finding => {
   const early = attempted.filter((log) => missingApprovals(definition, approvedIn(world, log)).length > 0)
   if (early.length > 0)
     return fails(`${names(early.map((log) => log.site))} began before all had approved that had to`, inputs)
-  return holds(`one definition, approved by ${counted} before the first attempt`, inputs)
+  const number = some.length === 0 ? `${counted} of ${wanted}` : `${counted} where ${wanted} must`
+  return holds(`one definition, approved by ${number} before the first attempt`, inputs)
 }
 
 const logged = ({ ceremony, logs }: World): Finding => {

@@ -61,7 +61,7 @@ const signed = ({ bundle, roster, logs }: World): Finding => {
   }
   const absent = [...logs.keys()].filter((site) => !bundle.signatures.has(site))
   if (absent.length > 0) return open(`manifest not signed by ${names(absent)}`, inputs)
-  return holds(`manifest signed by ${names(bundle.signatures.keys())}`, inputs)
+  return holds(`every file is the one that was signed, by ${names(bundle.signatures.keys())}`, inputs)
 }
 
 const attested = ({ definition }: World): Finding | undefined => {

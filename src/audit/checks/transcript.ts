@@ -81,7 +81,11 @@ const hashed = (world: World): Finding | undefined => {
   const posts = ownPosts(world, made)
   const stated = made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
   const found = world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
-  if (found === stated) return holds('one transcript: the hash that all signed is that of the messages here', [stated])
+  if (found === stated)
+    return {
+      ...holds('the hash that all signed is that of the messages here', [stated]),
+      line: `one transcript at all sites${made.kind === 'keygen' ? '; key derived again from it' : ''}`,
+    }
   const absent = unheard(world, made)
   return absent.length > 0
     ? open(`without the log of ${names(absent)} its hash cannot be made again`, [stated])
