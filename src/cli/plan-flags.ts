@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
 import { readFileFlag } from './files.ts'
+import { wholeFlag } from './flags.ts'
 
 /** Flags of `plan` under every topic: with --definition it shows, with --out it writes. */
 export const planFlags = {
@@ -25,6 +26,8 @@ export const planFlags = {
     multipleNonGreedy: true,
   }),
   opens: Flags.string({ summary: 'from when an attempt may start; without it from now', helpValue: 'TIME' }),
+  gather: wholeFlag({ summary: 'seconds that a join waits for the others; without it 900', min: 1, max: 604_800 }),
+  round: wholeFlag({ summary: 'seconds that a round waits for a message; without it 20', min: 1, max: 3600 }),
   closes: Flags.string({ summary: 'until when; without it for a week', helpValue: 'TIME' }),
 }
 

@@ -62,6 +62,9 @@ interface CommonFlags {
   readonly name: string
   readonly opens: string | undefined
   readonly closes: string | undefined
+  /** Seconds; undefined: the standard. */
+  readonly gather?: number | undefined
+  readonly round?: number | undefined
   readonly relays: readonly string[]
   readonly approvers: readonly string[]
 }
@@ -89,7 +92,16 @@ const approverOf = (text: string): Identity => {
 
 const commonOf = (flags: CommonFlags, now: number) => {
   const opens = timeOf('opens', flags.opens, now)
-  return { name: flags.name, window: { opens, closes: timeOf('closes', flags.closes, Date.parse(opens) + WEEK) } }
+  const { name, gather, round } = flags
+  return {
+    name,
+    window: { opens, closes: timeOf('closes', flags.closes, Date.parse(opens) + WEEK) },
+    deadlines: {
+      // A proposal may not wait longer than the gathering that it is part of.
+      ...(gather === undefined ? {} : { gather, ...(gather < 5 ? { proposal: gather } : {}) }),
+      ...(round === undefined ? {} : { round }),
+    },
+  }
 }
 
 /** A plan and the file that holds it. */

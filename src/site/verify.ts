@@ -4,7 +4,6 @@ import type { Source } from '../audit/tar.ts'
 import { parseTrust } from '../audit/trust.ts'
 import { type VerifyReport, verifyBundle } from '../audit/verify.ts'
 import { protocolEvidence } from '../ceremony/protocol-evidence.ts'
-import { diskError } from '../host/disk-error.ts'
 
 export interface VerifyWanted {
   readonly bundle: string
@@ -19,9 +18,7 @@ export interface VerifyWanted {
 
 /** A file as a source of bytes that are read where they are wanted: bundles may be larger than memory. */
 export const withFile = async <T>(path: string, work: (source: Source) => Promise<T>): Promise<T> => {
-  const handle = await open(path, 'r').catch((error: unknown) => {
-    throw diskError('read', path, error)
-  })
+  const handle = await open(path, 'r')
   try {
     const { size } = await handle.stat()
     return await work({

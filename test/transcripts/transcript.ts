@@ -4,20 +4,24 @@
  *   # a comment
  *   file NAME                 writes a file; its lines follow, indented by two
  *   save NAME                 stdout of the next command goes into this file, too
+ *   & quorate ARGS            runs beside what follows; with a `let` it is a server, stopped when the transcript ends
+ *   end                       the others that run beside have ended, with 0
  *   $ [NAME=value …] quorate ARGS [< FILE]
  *     exit 2                  required
  *     out TEXT                the next line of stdout; … stands for any text, alone for any lines
  *     err TEXT                the next line of stderr
  *     json PATH VALUE         stdout is one JSON document with this value (… for any) at a dotted path
+ *     let NAME PATH           $NAME is this value from now on
  *     gone PATH               no such file afterwards
  *     made PATH [MODE]        there is, with these permissions
  *
  * Streams without a line of their own must be empty, but for stdout where `json` reads it. $WORK is the folder it runs in.
  */
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
-import { quorate, type Ran } from '../support/cli.ts'
+import { finished, quorate, type Ran, start } from '../support/cli.ts'
 
 interface Step {
   readonly line: number
@@ -59,72 +63,133 @@ const at = (document: unknown, path: string): unknown =>
 
 const lines = (text: string): string[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))
 
-const check = (ran: Ran, step: Step, work: string): void => {
+/** What a transcript knows while it runs. */
+interface Stage {
+  readonly work: string
+  /** $NAME and its value; longer names first when they are put in. */
+  readonly values: Map<string, string>
+  readonly servers: ChildProcess[]
+  readonly beside: { readonly step: Step; readonly ran: Promise<Ran> }[]
+}
+
+const filled = (text: string, { values }: Stage): string =>
+  [...values]
+    .sort(([a], [b]) => b.length - a.length)
+    .reduce((line, [name, value]) => line.replaceAll(`$${name}`, value), text)
+
+const VERBS = ['exit', 'out', 'err', 'json', 'let', 'gone', 'made']
+
+const check = (ran: Ran, step: Step, stage: Stage): void => {
   const where = (line: number): string =>
     `line ${line}: ${step.head}\n--- stdout\n${ran.stdout}--- stderr\n${ran.stderr}---`
   const of = (verb: string) =>
     step.body
-      .map(({ line, text }) => ({ line, text: text.replaceAll('$WORK', work) }))
+      .map(({ line, text }) => ({ line, text: filled(text, stage) }))
       .filter(({ text }) => text === verb || text.startsWith(`${verb} `))
       .map(({ line, text }) => ({ line, text: text.slice(verb.length + 1) }))
   for (const { line, text } of step.body)
-    if (!/^(?:exit|out|err|json|gone|made)(?: |$)/.test(text)) throw new Error(`line ${line}: unknown check ${text}`)
+    if (!VERBS.includes(text.split(' ', 1)[0] ?? '')) throw new Error(`line ${line}: unknown check ${text}`)
   const exit = of('exit')[0]
   if (exit === undefined) throw new Error(`line ${step.line}: no exit`)
   expect(ran.code, where(exit.line)).toBe(Number(exit.text))
   const json = of('json')
   const out = of('out').map(({ text }) => text)
-  if (json.length === 0) expect(matches(out, lines(ran.stdout)) || out, where(step.line)).toBe(true)
+  const document = json.length + of('let').length > 0 ? (JSON.parse(ran.stdout) as unknown) : undefined
+  if (document === undefined) expect(matches(out, lines(ran.stdout)) || out, where(step.line)).toBe(true)
   for (const { line, text } of json) {
     const [path = '', ...value] = text.split(' ')
-    const found = at(JSON.parse(ran.stdout), path)
+    const found = at(document, path)
     if (value.join(' ') === '…') expect(found, where(line)).toBeDefined()
     else expect(found, where(line)).toEqual(JSON.parse(value.join(' ')))
   }
+  remember(document, step, stage)
   const err = of('err').map(({ text }) => text)
   expect(matches(err, lines(ran.stderr)) || err, where(step.line)).toBe(true)
-  for (const { line, text } of of('gone')) expect(existsSync(join(work, text)), where(line)).toBe(false)
+  for (const { line, text } of of('gone')) expect(existsSync(join(stage.work, text)), where(line)).toBe(false)
   for (const { line, text } of of('made')) {
     const [path = '', mode] = text.split(' ')
-    expect(existsSync(join(work, path)), where(line)).toBe(true)
-    if (mode !== undefined) expect((statSync(join(work, path)).mode & 0o777).toString(8), where(line)).toBe(mode)
+    expect(existsSync(join(stage.work, path)), where(line)).toBe(true)
+    if (mode !== undefined) expect((statSync(join(stage.work, path)).mode & 0o777).toString(8), where(line)).toBe(mode)
+  }
+}
+
+const remember = (document: unknown, { body }: Step, { values }: Stage): void => {
+  for (const { text } of body) {
+    const [verb, name, path] = text.split(' ')
+    if (verb === 'let' && name !== undefined && path !== undefined) values.set(name, String(at(document, path)))
+  }
+}
+
+const writeFixture = ({ head, body }: Step, { work }: Stage): void => {
+  const path = join(work, head.slice('file '.length))
+  mkdirSync(dirname(path), { recursive: true })
+  const text = body.map((line) => line.text).join('\n')
+  writeFileSync(path, `${text.replace(/\n+$/, '')}\n`, { mode: 0o600 })
+}
+
+/** Arguments and environment of a command line; `&` and `$` are gone before. */
+const parsed = (step: Step, stage: Stage) => {
+  const [command = '', input] = step.head.slice(2).split(' < ')
+  const typed = words(command).map((word) => filled(word, stage))
+  const env: Record<string, string> = { HOME: stage.work }
+  while (typed[0] !== undefined && /^[A-Z_]+=/.test(typed[0])) {
+    const [name = '', ...value] = (typed.shift() ?? '').split('=')
+    env[name] = value.join('=')
+  }
+  if (typed.shift() !== 'quorate') throw new Error(`line ${step.line}: not a command of ours`)
+  return { args: typed, env, input }
+}
+
+/** Starts a command beside the others; one with a `let` is a server, which is ready when its document is there. */
+const startBeside = async (step: Step, stage: Stage): Promise<void> => {
+  const { args, env } = parsed(step, stage)
+  const child = start(args, { cwd: stage.work, env })
+  child.stdin?.end()
+  const ran = finished(child)
+  if (step.body.length === 0) {
+    stage.beside.push({ step, ran })
+    return
+  }
+  stage.servers.push(child)
+  let text = ''
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: string) => {
+      text += chunk
+      if (text.endsWith('}\n')) resolve()
+    })
+    ran.then(({ stderr }) => reject(new Error(`line ${step.line}: ended: ${stderr}`)), reject)
+  })
+  remember(JSON.parse(text), step, stage)
+}
+
+const endBeside = async (stage: Stage): Promise<void> => {
+  for (const { step, ran } of stage.beside.splice(0)) {
+    const { code, stderr } = await ran
+    expect(code, `line ${step.line}: ${step.head}\n${stderr}`).toBe(0)
   }
 }
 
 /** Runs one transcript in an empty folder. */
 export const replay = async (text: string, work: string): Promise<void> => {
+  const stage: Stage = { work, values: new Map([['WORK', work]]), servers: [], beside: [] }
   let save: string | undefined
-  for (const step of steps(text)) {
-    if (step.head.startsWith('save ')) {
-      save = step.head.slice(5)
-      continue
+  try {
+    for (const step of steps(text)) {
+      if (step.head.startsWith('save ')) save = step.head.slice('save '.length)
+      else if (step.head.startsWith('file ')) writeFixture(step, stage)
+      else if (step.head === 'end') await endBeside(stage)
+      else if (step.head.startsWith('& ')) await startBeside(step, stage)
+      else if (step.head.startsWith('$ ')) {
+        const { args, env, input } = parsed(step, stage)
+        const stdin = input === undefined ? '' : readFileSync(join(work, input.trim()), 'utf8')
+        const ran = await quorate(args, { cwd: work, env, input: stdin })
+        if (save !== undefined) writeFileSync(join(work, save), ran.stdout)
+        save = undefined
+        check(ran, step, stage)
+      } else throw new Error(`line ${step.line}: neither a command nor a file`)
     }
-    if (step.head.startsWith('file ')) {
-      const path = join(work, step.head.slice(5))
-      mkdirSync(dirname(path), { recursive: true })
-      writeFileSync(
-        path,
-        `${step.body
-          .map(({ text }) => text)
-          .join('\n')
-          .replace(/\n+$/, '')}\n`,
-        { mode: 0o600 },
-      )
-      continue
-    }
-    const [command = '', input] = step.head.split(' < ')
-    const typed = words(command).map((word) => word.replaceAll('$WORK', work))
-    if (typed.shift() !== '$') throw new Error(`line ${step.line}: neither a command nor a file`)
-    const env: Record<string, string> = { HOME: work }
-    while (typed[0] !== undefined && /^[A-Z_]+=/.test(typed[0])) {
-      const [name = '', ...value] = (typed.shift() ?? '').split('=')
-      env[name] = value.join('=')
-    }
-    if (typed.shift() !== 'quorate') throw new Error(`line ${step.line}: not a command of ours`)
-    const stdin = input === undefined ? '' : readFileSync(join(work, input.trim()), 'utf8')
-    const ran = await quorate(typed, { cwd: work, env, input: stdin })
-    if (save !== undefined) writeFileSync(join(work, save), ran.stdout)
-    save = undefined
-    check(ran, step, work)
+  } finally {
+    for (const child of stage.servers) child.kill('SIGTERM')
+    for (const { ran } of stage.beside) await ran
   }
 }

@@ -8,7 +8,7 @@ import { publicKeyForms, shortKey } from '../public-key.ts'
 import type { Columns, Line, Lines, Tone } from '../term.ts'
 
 /** Verdicts stand further right than remarks do: a reason is a sentence. */
-export const VERIFY_COLUMNS: Columns = { text: 12, note: 86 }
+export const VERIFY_COLUMNS: Columns = { text: 12, note: 82 }
 
 /** The report without the document's own fields. */
 export type Verified = Omit<VerifyReport, 'schema'>

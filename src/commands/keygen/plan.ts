@@ -49,6 +49,8 @@ export default class KeygenPlan extends QuorateCommand {
         approvers: flags.approver ?? [],
         opens: flags.opens,
         closes: flags.closes,
+        gather: flags.gather,
+        round: flags.round,
       },
       now,
     )

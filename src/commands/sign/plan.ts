@@ -54,6 +54,8 @@ export default class SignPlan extends QuorateCommand {
         approvers: flags.approver ?? [],
         opens: flags.opens,
         closes: flags.closes,
+        gather: flags.gather,
+        round: flags.round,
       },
       now,
     )
