@@ -1,0 +1,214 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { Session } from '../src/ceremony/session.ts'
+import { systemClock } from '../src/host/clock.ts'
+import { systemRandom } from '../src/host/random.ts'
+import { rawSigner } from '../src/identity/ed25519.ts'
+import { toEnvelope } from '../src/identity/envelope.ts'
+import { limitedSigner } from '../src/identity/identity-key.ts'
+import type { Hash, Identity, Index, SiteId } from '../src/lib/brand.ts'
+import { toHex } from '../src/lib/bytes.ts'
+import { Secret } from '../src/lib/secret.ts'
+import type { KeygenOutput } from '../src/mpc/frost/keygen.ts'
+import { loadProtocols, type Protocols } from '../src/mpc/registry.ts'
+import { protocolIds } from '../src/records/definition.ts'
+import { type Channels, openChannels } from '../src/transport/channels.ts'
+import { memoryNetwork } from '../src/transport/memory-wire.ts'
+import { connectRelays } from '../src/transport/relay-client.ts'
+import type { NoteBoard, Wire } from '../src/transport/wire.ts'
+import { memoryHome } from '../test/support/home.ts'
+import { type Measurement, measure, type Wanted } from './measure.ts'
+
+/**
+ * A session as sites run it: mailbox, signatures and channel, warm, all sites in this process. `cpu_ms` is this process's
+ * CPU divided by the sites, so it leaves out the relay, which is a process of its own.
+ */
+
+const names = ['eu', 'us', 'ap'] as const
+const authority = toHex(systemRandom(32)) as Hash
+const SIGNERS = 2
+
+interface Party {
+  readonly site: SiteId
+  readonly signer: ReturnType<typeof rawSigner>
+  readonly channels: Channels
+  session: Session | undefined
+  /** What came before this party had opened its session. */
+  early: { from: SiteId; topic: Hash; bytes: Uint8Array }[]
+}
+
+type Medium = (site: SiteId, at: number) => Promise<Wire & NoteBoard>
+
+const memory = (): Medium => {
+  const network = memoryNetwork({ clock: systemClock, random: systemRandom })
+  return async (site) => network.join(site)
+}
+
+/** A relay as `quorate relay serve` runs it, in a process of its own. */
+const relayProcess = async (): Promise<{ url: string; identity: Identity; stop(): void }> => {
+  const bin = fileURLToPath(new URL('../bin/quorate.js', import.meta.url))
+  const child = spawn(process.execPath, [bin, 'relay', 'serve', '--port', '0', '--json', '--quiet'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    text += chunk
+    if (text.trimEnd().endsWith('}')) break
+  }
+  const { url, identity } = JSON.parse(text) as { url: string; identity: Identity }
+  return { url, identity, stop: () => child.kill('SIGTERM') }
+}
+
+const overRelay = (relay: { url: string; identity: Identity }): Medium => {
+  const homes = names.map((name) => memoryHome(name))
+  return async (site, at) => {
+    const all = await Promise.all(homes)
+    const { home } = all[at] as (typeof all)[number]
+    return connectRelays({
+      relays: [relay],
+      authority,
+      members: all.map(({ home: one }, place) => ({
+        name: names[place] as SiteId,
+        identity: one.identity,
+        role: 'site' as const,
+      })),
+      self: site,
+      noteSigner: limitedSigner(site, home.keys.note, ['relay-answer/v1']),
+      noteCertificate: toEnvelope(home.certificates.note),
+      clock: systemClock,
+      random: systemRandom,
+    })
+  }
+}
+
+const openParties = async (medium: Medium): Promise<readonly Party[]> => {
+  const homes = await Promise.all(names.map((name) => memoryHome(name)))
+  const identities = new Map(homes.map(({ home }, at) => [names[at] as SiteId, home.identity]))
+  let met = 0
+  const parties = await Promise.all(
+    names.map(async (name, at): Promise<Party> => {
+      const site = name as SiteId
+      const wire = await medium(site, at)
+      const channels = openChannels({
+        wire,
+        self: site,
+        identity: identities.get(site) as Identity,
+        authority,
+        peers: new Map([...identities].filter(([peer]) => peer !== site)),
+        staticKey: new Secret(systemRandom(32)),
+        certificate: systemRandom(300),
+        verifyCertificate: () => true,
+        clock: systemClock,
+        random: systemRandom,
+        onConnected: () => {
+          met += 1
+        },
+        onMessage: (from, topic, bytes) => {
+          const party = parties.find((one) => one.site === site)
+          if (party?.session === undefined) party?.early.push({ from, topic, bytes })
+          else party.session.deliver(from, bytes)
+        },
+      })
+      return { site, signer: rawSigner(new Secret(systemRandom(32))), channels, session: undefined, early: [] }
+    }),
+  )
+  while (met < names.length * (names.length - 1)) await systemClock.sleep(5)
+  return parties
+}
+
+/** One session of the first `count` parties: `work` runs one party's side. */
+const session = async <T>(
+  parties: readonly Party[],
+  count: number,
+  work: (session: Session, at: number) => Promise<T>,
+): Promise<readonly T[]> => {
+  const attempt = toHex(systemRandom(32)) as Hash
+  const members = parties.slice(0, count)
+  return Promise.all(
+    members.map(async (party, at) => {
+      const one = new Session({
+        ceremony: authority,
+        attempt,
+        parties: members.map(({ site, signer }) => ({ site, key: signer.key })),
+        self: party.site,
+        signer: party.signer,
+        clock: systemClock,
+        random: systemRandom,
+        roundMs: 20_000,
+        send: (to, bytes) => void party.channels.send(to, attempt, bytes).catch(() => undefined),
+        record: () => {},
+        progress: () => {},
+      })
+      party.session = one
+      for (const { from, bytes } of party.early.splice(0)) one.deliver(from, bytes)
+      try {
+        return await work(one, at)
+      } finally {
+        party.session = undefined
+      }
+    }),
+  )
+}
+
+const keygen = (parties: readonly Party[], protocols: Protocols): Promise<readonly KeygenOutput[]> =>
+  session(parties, names.length, (one) =>
+    protocols.keygen.run(
+      one.mailbox(protocols.keygen.id, protocols.keygen.rounds),
+      { threshold: SIGNERS, parties: names.length },
+      { random: systemRandom },
+    ),
+  )
+
+const sign = (parties: readonly Party[], protocols: Protocols, keys: readonly KeygenOutput[]) => {
+  const [{ publicKey, verifyingShares }] = keys as [KeygenOutput]
+  const message = systemRandom(32)
+  return session(parties, SIGNERS, (one, at) =>
+    protocols.sign.run(
+      one.mailbox(protocols.sign.id, protocols.sign.rounds),
+      {
+        threshold: SIGNERS,
+        publicKey,
+        indices: [1, 2] as Index[],
+        verifyingShares,
+        message,
+        share: (keys[at] as KeygenOutput).share,
+      },
+      { random: systemRandom },
+    ),
+  )
+}
+
+const perSite = (one: Measurement, sites: number): Measurement => ({
+  ...one,
+  cpu_ms: Math.round((one.cpu_ms / sites) * 1000) / 1000,
+})
+
+const measureOver = async (where: 'memory' | 'relay', medium: Medium, wanted: Wanted): Promise<Measurement[]> => {
+  const measured: Measurement[] = []
+  const parties = await openParties(medium)
+  for (const id of protocolIds) {
+    const [keygenName, signName] = [`keygen/${id}/${where}`, `sign/${id}/${where}`]
+    if (!wanted(keygenName) && !wanted(signName)) continue
+    const protocols = await loadProtocols(id)
+    if (wanted(keygenName))
+      measured.push(perSite(await measure(keygenName, 15, () => keygen(parties, protocols), 3), names.length))
+    if (!wanted(signName)) continue
+    const keys = await keygen(parties, protocols)
+    measured.push(perSite(await measure(signName, 30, () => sign(parties, protocols, keys), 5), SIGNERS))
+  }
+  await Promise.all(parties.map((party) => party.channels.close()))
+  return measured
+}
+
+export default async (wanted: Wanted): Promise<Measurement[]> => {
+  const some = (where: string): boolean =>
+    protocolIds.some((id) => wanted(`sign/${id}/${where}`) || wanted(`keygen/${id}/${where}`))
+  const measured = some('memory') ? await measureOver('memory', memory(), wanted) : []
+  if (!some('relay')) return measured
+  const relay = await relayProcess()
+  try {
+    return [...measured, ...(await measureOver('relay', overRelay(relay), wanted))]
+  } finally {
+    relay.stop()
+  }
+}
