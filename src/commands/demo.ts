@@ -39,6 +39,7 @@ export default class Demo extends QuorateCommand {
       sites: flags.sites,
       threshold: flags.threshold,
       bin: join(this.config.root, 'bin', 'quorate.js'),
+      env: process.env,
       signal,
       tell: demoReporter(flags),
     })

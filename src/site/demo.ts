@@ -15,6 +15,8 @@ export interface DemoWanted {
   readonly threshold: number
   /** bin/quorate.js: what the processes run. */
   readonly bin: string
+  /** Environment of the processes. */
+  readonly env: NodeJS.ProcessEnv
   readonly signal: AbortSignal
   readonly tell: (step: DemoStep) => void
 }
@@ -73,12 +75,11 @@ class Child {
   constructor(
     bin: string,
     args: readonly string[],
-    env: Readonly<Record<string, string>>,
+    env: NodeJS.ProcessEnv,
     onEvent: (event: Record<string, unknown>) => void,
   ) {
-    const { NODE_OPTIONS: _options, ...inherited } = process.env
     this.process = spawn(process.execPath, [bin, ...args, '--json', '--json-events', '--no-input'], {
-      env: { ...inherited, ...env },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.process.stdout?.on('data', (chunk: Buffer) => this.#out.push(chunk))
@@ -161,7 +162,7 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
   const home = (site: string): string => join(folder, site)
   const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}, follow = false): Child => {
     signal.throwIfAborted()
-    const child = new Child(bin, args, env, (event) => {
+    const child = new Child(bin, args, { ...wanted.env, ...env }, (event) => {
       if (follow) tell({ step: 'progress', event })
     })
     children.push(child)
@@ -229,6 +230,9 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
       phases,
       processes: children.map((child) => child.pid),
     }
+  } catch (error) {
+    // What the processes say when they are stopped is no fault of theirs.
+    throw signal.aborted ? signal.reason : error
   } finally {
     signal.removeEventListener('abort', stopAll)
     await Promise.all(children.map((child) => child.stop()))
