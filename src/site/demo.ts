@@ -103,6 +103,11 @@ class Child {
     return this.process.pid ?? 0
   }
 
+  /** It ended, or a signal ended it. */
+  get over(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null
+  }
+
   get stdout(): string {
     return Buffer.concat(this.#out).toString('utf8')
   }
@@ -121,7 +126,7 @@ class Child {
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return
+    if (this.over) return
     this.process.kill('SIGTERM')
     const timer = setTimeout(() => this.process.kill('SIGKILL'), KILL_MS)
     await this.ended.catch(() => undefined)
@@ -260,7 +265,7 @@ const startRelay = async (
   for (;;) {
     const shown = parsed(child.stdout)
     if (shown !== undefined) return { url: shown['url'] as string, address: shown['address'] as string, pid: child.pid }
-    if (child.process.exitCode !== null || performance.now() > until) await child.document()
+    if (child.over || performance.now() > until) await child.document()
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
