@@ -1,7 +1,7 @@
 import type { Hash, Index, KeyHex, Party } from '../lib/brand.ts'
 import type { Attempt } from '../records/attempt.ts'
 import type { Definition } from '../records/definition.ts'
-import type { Outcome } from '../records/outcome.ts'
+import type { EpochRecord, Outcome } from '../records/outcome.ts'
 import type { Blame, Verdict } from '../records/round.ts'
 
 /** A message of a session, as its sender signed it; `payload` is undefined where only the header was kept. */
@@ -21,11 +21,11 @@ export interface Post {
 /** What a blame record is judged by. */
 export interface JudgeFacts {
   readonly definition: Definition
-  readonly attempt: Attempt
-  /** What the attempt made (keygen), or the epoch that it used (sign). */
-  readonly outcome: Outcome | undefined
-  /** Hashes of records over that outcome. */
-  readonly records: readonly Hash[]
+  /** Signed by all its participants; undefined where the claim names none such. */
+  readonly attempt: Attempt | undefined
+  /** By the hash of their bytes. */
+  readonly outcomes: ReadonlyMap<Hash, Outcome>
+  readonly records: ReadonlyMap<Hash, EpochRecord>
   readonly message: Uint8Array | undefined
 }
 

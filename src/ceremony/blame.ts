@@ -2,6 +2,7 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Protocols } from '../mpc/registry.ts'
+import type { Codec } from '../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../records/outcome.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
 import type { Ceremony } from './ceremony.ts'
@@ -19,30 +20,28 @@ export interface Court {
   readonly message: Uint8Array | undefined
 }
 
-export const isProven = ({ ceremony, protocols, epoch, message }: Court, blame: Blame): boolean => {
+export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame): boolean => {
   const attempt = ceremony.book.attempts.get(blame.attempt)
-  if (attempt === undefined || attempt.signatures.size < attempt.value.participants.length) return false
-  const outcomes = ceremony
-    .events('outcome')
-    .flatMap((event) => (event.object === null ? [] : (ceremony.log.body(event.object) ?? [])))
-    .map((bytes) => outcomeCodec.decode(bytes))
-  const outcome = epoch?.outcome ?? outcomes.find((one) => one.attempt === blame.attempt)
+  const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
   const world = judgeWorld({
     definition: ceremony.authority.definition,
-    attempt: attempt.value,
+    attempt: started ? attempt.value : undefined,
     protocols,
-    outcome,
-    records: outcome === undefined ? [] : recordsOver(ceremony, hashOf(outcomeCodec.encode(outcome))),
+    outcomes: named(ceremony, 'outcome', outcomeCodec),
+    records: named(ceremony, 'record', recordCodec),
     message,
   })
   return judgeBlame(blame, world) === 'proven'
 }
 
-const recordsOver = (ceremony: Ceremony, outcome: Hash): readonly Hash[] =>
-  ceremony.events('record').flatMap(({ object }) => {
-    const bytes = object === null ? undefined : ceremony.log.body(object)
-    return object !== null && bytes !== undefined && recordCodec.decode(bytes).outcome === outcome ? [object] : []
-  })
+/** What this site's own log holds under a name, by hash. */
+const named = <T>(ceremony: Ceremony, what: 'outcome' | 'record', codec: Codec<T>): ReadonlyMap<Hash, T> =>
+  new Map(
+    ceremony.events(what).flatMap(({ object }) => {
+      const bytes = object === null ? undefined : ceremony.log.body(object)
+      return object === null || bytes === undefined ? [] : [[object, codec.decode(bytes)] as const]
+    }),
+  )
 
 /** Sites that proven blame names, of all that this site holds. */
 export const guilty = (court: Court): ReadonlySet<SiteId> =>

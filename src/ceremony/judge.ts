@@ -4,18 +4,20 @@ import type { JudgedMessage, Protocol, Rounds } from '../mpc/mailbox.ts'
 import type { Attempt } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../records/round.ts'
+import type { PublicFacts } from './judge-world.ts'
 import { type RoundPost, readPost, signedBy } from './round-message.ts'
 import { confirmRound, echoRound, roundSpec } from './round-spec.ts'
 import { confirmEntries, entryOf, subSession } from './session.ts'
+import { judgeWord, wordFaults } from './word-faults.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: any protocol's
 export type AnyProtocol = Protocol<Rounds, any, any, any>
 
-/** What a stranger has besides the claim: the attempt (signed by all its participants) and the public facts of the session. */
-export interface JudgeWorld {
-  readonly attempt: Attempt
-  /** The protocol of an id, and the public context of this session; undefined where it is not known. */
-  protocol(id: string): AnyProtocol | undefined
+/** What a stranger has besides the claim. */
+export interface JudgeWorld extends PublicFacts {
+  /** What the session that the claim names runs; undefined where it is none of this ceremony. */
+  protocol(blame: Blame): AnyProtocol | undefined
+  /** The public context of that session; undefined where it is not known. */
   context(blame: Blame): unknown
 }
 
@@ -33,9 +35,10 @@ export const judgeBlame = (blame: Blame, world: JudgeWorld): Verdict => {
 }
 
 const judge = (blame: Blame, world: JudgeWorld): boolean => {
-  const protocol = world.protocol(blame.protocol)
-  const members = sessionMembers(blame, world.attempt)
-  if (protocol === undefined || members === undefined || members[blame.party - 1]?.site !== blame.accused) return false
+  if (Object.hasOwn(wordFaults, blame.check)) return judgeWord(blame, world)
+  const protocol = world.protocol(blame)
+  const members = world.attempt && sessionMembers(blame, world.attempt)
+  if (protocol?.id !== blame.protocol || members?.[blame.party - 1]?.site !== blame.accused) return false
   const keyOf = (party: Party): KeyHex | undefined => members[party - 1]?.key
   const accusedKey = keyOf(blame.party) as KeyHex
   const posts = blame.messages.map((message) => readPost(fromBase64(message)))
@@ -106,7 +109,7 @@ const isFalseEcho = (
   parties: number,
   keyOf: (party: Party) => KeyHex | undefined,
 ): boolean => {
-  const round = Object.keys(protocol.rounds).find((name) => echoRound(name) === post.round)
+  const round = [...Object.keys(protocol.rounds), confirmRound].find((name) => echoRound(name) === post.round)
   if (round === undefined || post.payload === undefined) return false
   const vector: EchoVector = echoCodec.decode(post.payload)
   if (vector.length !== parties) return true

@@ -24,7 +24,9 @@ export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?:
   })
 }
 
-export const testLabel = (protocol: string, set: number): string => `${protocol}:test-${set + 1}`
+/** Names the record, so that what a site signs in this sub-session can be judged by no other one. */
+export const testLabel = (protocol: string, set: number, record: Hash): string =>
+  `${protocol}:test-${set + 1}:${record}`
 
 /** Context of a test signature's session; what signs is the whole roster's share at `members`. */
 export const testContext = (outcome: Outcome, record: Hash, members: readonly Index[]) => ({
@@ -58,7 +60,7 @@ export const proveRecord = async (
   await Promise.all(
     sets.map(async (members, set) => {
       if (!members.includes(seat.index)) return
-      const label = testLabel(protocols.sign.id, set)
+      const label = testLabel(protocols.sign.id, set, record)
       const inner = box.within(
         label,
         members.map((index) => Number(index) as Party),

@@ -28,22 +28,23 @@ export const echoCodec: Codec<EchoVector> = cborCodec('echo-vector/v1', echoSche
 
 /**
  * A claim that one participant broke a named check, and the signed messages that show it. Strings are base64 of
- * RoundMessage bytes or of DSSE envelopes, as the check says. A private message of the accused is opened here, and only
- * after its check failed.
+ * RoundMessage bytes; of a check over records outside rounds, of certificates, DSSE envelopes and what else that check
+ * says. A private message of the accused is opened here, and only after its check failed.
  */
 const blameSchema = v.strictObject({
   ceremony: hash,
+  /** Of a claim that no attempt is needed for: the ceremony's. */
   attempt: hash,
   /** The session in which it happened: the attempt's id, or a sub-session's. */
   session: hash,
   protocol: line(64),
   /** Label and members (indices) of the sub-session; null in the attempt's own session. */
-  within: v.nullable(v.strictObject({ label: line(64), members: v.pipe(v.array(index), v.maxLength(32)) })),
+  within: v.nullable(v.strictObject({ label: line(160), members: v.pipe(v.array(index), v.maxLength(32)) })),
   accused: siteId,
   party,
   accuser: siteId,
   check: line(64),
-  messages: v.pipe(v.array(v.string()), v.maxLength(64)),
+  messages: v.pipe(v.array(v.string()), v.maxLength(128)),
 })
 export type Blame = v.InferOutput<typeof blameSchema>
 export const blameCodec: Codec<Blame> = jsonCodec('blame/v1', blameSchema, 2 ** 22)

@@ -11,16 +11,10 @@ import { faulty } from './faults.ts'
 import { endOf } from './identities.ts'
 
 const isProven = (world: World, blame: Blame): boolean => {
-  const attempt = world.attempts.get(blame.attempt)
-  if (attempt === undefined || !isStarted(attempt)) return false
-  const sign = world.definition.kind === 'sign'
-  const epoch = attempt.value.base === null ? undefined : world.records.get(attempt.value.base)?.outcome
-  const [outcomeHash, outcome] = [...world.outcomes].find(([hash, one]) =>
-    sign ? hash === epoch : one.attempt === blame.attempt,
-  ) ?? [undefined, undefined]
-  const records = [...world.records].filter(([, record]) => record.outcome === outcomeHash).map(([hash]) => hash)
-  const { definition, message, evidence } = world
-  return evidence.judge(blame, { definition, attempt: attempt.value, outcome, records, message }) === 'proven'
+  const named = world.attempts.get(blame.attempt)
+  const attempt = named !== undefined && isStarted(named) ? named.value : undefined
+  const { definition, outcomes, records, message, evidence } = world
+  return evidence.judge(blame, { definition, attempt, outcomes, records, message }) === 'proven'
 }
 
 const proven = (world: World): Finding | undefined => {
