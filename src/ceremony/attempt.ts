@@ -204,7 +204,7 @@ const isRunnable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, attempt
 }
 
 const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Promise<HeldAttempt> => {
-  const { book, seat, options } = ceremony
+  const { book, options } = ceremony
   for (const { site, hello } of value.participants) {
     const held = book.hellosByHash.get(hello)
     if (held === undefined) throw new Error('an attempt without its hellos')
@@ -218,11 +218,9 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
   const signed = await ceremony.signer.sign(attemptCodec, value)
   const hash = recordHash(signed)
   ceremony.note('attempt', signed.bytes)
-  ceremony.noteLedger('attempt-signed', hash)
   ceremony.attempts.push(hash)
   const bytes = toEnvelope(signed)
-  ceremony.take('attempt', bytes, seat.name)
-  await ceremony.barrier()
+  await ceremony.promise('attempt', bytes, { what: 'attempt-signed', object: hash })
   room.tellAll({ is: 'object', name: 'attempt', bytes })
   options.progress({ phase: 'attempt', number: value.number, sites: value.participants.map(({ site }) => site) })
   return book.attempts.get(hash) as HeldAttempt

@@ -3,6 +3,7 @@ import { toEnvelope } from '../identity/envelope.ts'
 import { limitedSigner } from '../identity/identity-key.ts'
 import { type JoinKeys, joinKeys } from '../identity/join-keys.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Hello, helloCodec } from '../records/attempt.ts'
 import { type Codec, DecodeError } from '../records/codec.ts'
@@ -25,6 +26,15 @@ const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
   installed: 'installed',
   result: 'result',
   aborted: 'abort',
+}
+
+/** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
+const promises: ReadonlySet<ObjectName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
+
+/** What the ledger says of a word in the ceremony log. */
+export interface LedgerWord {
+  readonly what: LedgerEventName
+  readonly object: Hash | null
 }
 
 const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as ObjectName]))
@@ -73,9 +83,11 @@ export class Ceremony {
   readonly keys: JoinKeys
   readonly signer: Signer
   readonly options: JoinOptions
+  readonly #fault = new AbortController()
   /** Attempts that this site has signed, in order. */
   readonly attempts: Hash[] = []
   #sequence = 0
+  #left = false
   #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
 
   private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
@@ -86,7 +98,12 @@ export class Ceremony {
     this.log = log
     this.keys = keys
     this.signer = limitedSigner(this.seat.name, keys.message.raw, MESSAGE_TYPES)
-    this.options = options
+    this.options = { ...options, signal: AbortSignal.any([options.signal, this.#fault.signal]) }
+  }
+
+  /** Ends the join with what went wrong beside its own line of work: in taking what a peer sent, or in closing. */
+  fail(error: unknown): void {
+    this.#fault.abort(error)
   }
 
   /** Opens the log, takes back what it holds, and makes this join's keys. */
@@ -97,6 +114,7 @@ export class Ceremony {
     const keys = await joinKeys(site.identityKey, authority.hash, expires, site.machine.random)
     const ceremony = new Ceremony(site, authority, log, keys, options)
     ceremony.#replay()
+    await ceremony.mendLedger()
     return ceremony
   }
 
@@ -121,6 +139,36 @@ export class Ceremony {
         if (!(error instanceof DecodeError)) throw error
       }
     }
+  }
+
+  /** A crash between the two barriers leaves the ledger behind the log, never before it. */
+  async mendLedger(): Promise<void> {
+    const said = new Set(
+      [...this.site.ledger.replay()]
+        .filter((event) => event.ceremony === this.authority.hash)
+        .map(({ what, object }) => `${what} ${object}`),
+    )
+    for (const { what, object } of this.#ledgerWords())
+      if (!said.has(`${what} ${object}`)) this.noteLedger(what, object)
+    await this.site.ledger.barrier()
+  }
+
+  /** What the ledger is to say of this site's own words in the log. */
+  *#ledgerWords(): Generator<LedgerWord> {
+    const { book, seat } = this
+    if (this.log.size > 0) yield { what: 'log-opened', object: null }
+    for (const object of this.attempts) yield { what: 'attempt-signed', object }
+    for (const staged of book.staged.values()) {
+      const own = staged.get(seat.name)
+      if (own !== undefined) yield { what: 'staged', object: own.signed.value.envelope }
+    }
+    const ready = book.ready.get(seat.name)
+    if (ready !== undefined) yield { what: 'ready', object: ready.signed.value.record }
+    const installed = book.installed.get(seat.name)
+    if (installed !== undefined) yield { what: 'installed', object: installed.signed.value.record }
+    const result = book.results.get(seat.name)
+    if (result !== undefined) yield { what: 'result', object: hashOf(result.signed.bytes) }
+    if (book.aborts.has(seat.identity)) yield { what: 'aborted', object: null }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */
@@ -150,10 +198,26 @@ export class Ceremony {
     )
   }
 
-  /** Both logs durable, before anything that depends on them leaves this site. */
+  /** Both logs durable, before anything that depends on them leaves this site; the ledger last. */
   async barrier(): Promise<Checkpoint> {
-    const [checkpoint] = await Promise.all([this.log.barrier(), this.site.ledger.barrier()])
+    const checkpoint = await this.log.barrier()
+    await this.site.ledger.barrier()
     return checkpoint
+  }
+
+  /**
+   * A word of this site: in its log, then in its ledger, and only then where a peer can see it. The book is what every
+   * new channel is told, so the word waits outside of it.
+   */
+  async promise(name: ObjectName, bytes: Uint8Array, word?: LedgerWord): Promise<void> {
+    if (this.#left && name !== 'aborted')
+      throw new QuorateError('E_ABORTED', 'this site left this ceremony', 'plan a new definition when all agree')
+    const event = eventOf[name]
+    if (event !== undefined) this.note(event, bytes, this.seat.name)
+    await this.log.barrier()
+    if (word !== undefined) this.noteLedger(word.what, word.object)
+    await this.site.ledger.barrier()
+    this.book.admit(name, bytes, this.seat.name)
   }
 
   /** Gives the room's way out to peers; what was said before is sent on connecting. */
@@ -169,13 +233,17 @@ export class Ceremony {
     return admitted
   }
 
-  /** Signs a record of this site, takes it in, and (unless told to wait) tells all peers. */
-  async say<T>(name: ObjectName, codec: Codec<T>, value: T): Promise<Signed<T>> {
+  /** From this moment this site promises nothing more here: its word that it leaves must stay true. */
+  leave(): void {
+    this.#left = true
+  }
+
+  /** Signs a record of this site, takes it in (what binds it: made durable first), and tells all peers. */
+  async say<T>(name: ObjectName, codec: Codec<T>, value: T, word?: LedgerWord): Promise<Signed<T>> {
     const signed = await this.signer.sign(codec, value)
     const bytes = toEnvelope(signed)
-    this.take(name, bytes, this.seat.name)
-    if (name === 'ready' || name === 'staged' || name === 'attempt' || name === 'result' || name === 'installed')
-      await this.barrier()
+    if (promises.has(name)) await this.promise(name, bytes, word)
+    else this.take(name, bytes, this.seat.name)
     this.#send?.(name, bytes)
     return signed
   }

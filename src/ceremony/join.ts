@@ -15,7 +15,7 @@ import type { HeldAttempt } from './book.ts'
 import { Ceremony, type JoinOptions } from './ceremony.ts'
 import { type Closed, closeAlone, closeCeremony } from './close.ts'
 import { approvalsFolder, bundlePath } from './home-paths.ts'
-import { commitKeygen, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
+import { commitKeygen, dropStaged, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
 import { lint, refuseErrors } from './lint.ts'
 import { messageBytes } from './message.ts'
 import { envelopesIn, openNote, writeNote } from './notes.ts'
@@ -50,6 +50,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const authority = definitionAuthority(definition)
   const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
   await takeApprovals(ceremony)
+  await dropIfLeft(ceremony)
   refuseEnded(ceremony)
   refuseErrors(lint(definition))
   refuseOtherCard(definition, site.home.identity, site.card)
@@ -90,7 +91,9 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
     if (options.check) return await checkOnly(run)
     return definition.kind === 'keygen' ? await keygen(run) : await sign(run)
   } catch (error) {
-    throw await ended(run, error)
+    const ending = await ended(run, error)
+    await dropIfLeft(ceremony).catch(() => undefined)
+    throw ending
   } finally {
     ceremony.keys.channel.secret.wipe()
     await room.close()
@@ -443,13 +446,17 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
   return error
 }
 
+/** A site that left voted for nothing, and never will: what it staged is of no use to anybody. */
+const dropIfLeft = async ({ book, seat, site, log }: Ceremony): Promise<void> => {
+  if (book.aborts.has(seat.identity) && !book.ready.has(seat.name)) await dropStaged(site.shards, log)
+}
+
 /** This site's own word that it ends the ceremony: in its log and ledger, and in its note. */
 const endHere = async ({ ceremony, room }: Run, reason: string): Promise<void> => {
-  const { site, book, seat } = ceremony
+  const { site, book } = ceremony
+  ceremony.leave()
   const note = await writeNote(site.home, site.machine.clock, book, 'aborted', reason)
-  ceremony.noteLedger('aborted')
-  ceremony.take('aborted', note, seat.name)
-  await ceremony.barrier()
+  await ceremony.promise('aborted', note, { what: 'aborted', object: null })
   room.tellAll({ is: 'object', name: 'aborted', bytes: note })
   room.postNote(note)
 }

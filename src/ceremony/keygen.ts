@@ -1,5 +1,5 @@
+import type { LogView } from '../audit/disk-log.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
-import { toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -16,8 +16,10 @@ import {
   stagedCodec,
 } from '../records/outcome.ts'
 import { sealShard } from '../shards/seal.ts'
+import type { ShardStore } from '../shards/store.ts'
 import type { HeldAttempt } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
+import { keygenOutcome } from './outcome.ts'
 import { hedged, proveRecord, unproven } from './prove.ts'
 import { type Session, SilenceError } from './session.ts'
 
@@ -40,16 +42,7 @@ export const runKeygen = async (
   const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
   const input = { threshold: definition.threshold, parties: definition.sites.length }
   const made = await protocols.keygen.run(box, input, { random: hedged(ceremony, attempt.hash, protocols.keygen.id) })
-  const outcome: Outcome = {
-    ceremony: ceremony.authority.hash,
-    attempt: attempt.hash,
-    transcript: session.transcript(),
-    protocol: definition.protocol,
-    threshold: definition.threshold,
-    publicKey: toHex(made.publicKey),
-    verifyingShares: made.verifyingShares.map(toHex),
-    base: null,
-  }
+  const outcome = keygenOutcome(definition, ceremony.authority.hash, attempt.hash, session.transcript(), made)
   const { share, envelope } = await stage(ceremony, outcome, made.share)
   try {
     const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)
@@ -64,10 +57,16 @@ export const runKeygen = async (
   }
 }
 
+/** Removes every shard that this ceremony staged here. The caller knows that no vote was given for any. */
+export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void> => {
+  for (const event of log.replay())
+    if (event.what === 'outcome' && event.object !== null) await shards.dropStaged(event.object, event.object)
+}
+
 /** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
 const dropOlder = async (ceremony: Ceremony): Promise<void> => {
-  for (const event of ceremony.events('outcome'))
-    if (event.object !== null) await ceremony.site.shards.dropStaged(event.object, event.object)
+  if (ceremony.book.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
+  await dropStaged(ceremony.site.shards, ceremony.log)
 }
 
 /** Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs. */
@@ -112,15 +111,12 @@ const stage = async (
       'check this machine’s disk, then run join again',
     )
   const reopened = await site.shards.reopen(hash, hash, envelope, keys)
-  ceremony.noteLedger('staged', envelope)
-  await ceremony.say('staged', stagedCodec, {
-    ceremony: authority.hash,
-    attempt: outcome.attempt,
-    site: seat.name,
-    index: seat.index,
-    outcome: hash,
-    envelope,
-  })
+  await ceremony.say(
+    'staged',
+    stagedCodec,
+    { ceremony: authority.hash, attempt: outcome.attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
+    { what: 'staged', object: envelope },
+  )
   return { share: reopened, envelope }
 }
 
@@ -218,8 +214,17 @@ const vote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
   if (before !== undefined && before.signed.value.record !== voted.hash)
     throw new Error('a second vote under one definition')
   await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
-  ceremony.noteLedger('ready', voted.hash)
-  await ceremony.say('ready', readyCodec, { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null })
+  if (before !== undefined) {
+    // A peer gave back what this disk had lost.
+    await ceremony.log.barrier()
+    return ceremony.mendLedger()
+  }
+  await ceremony.say(
+    'ready',
+    readyCodec,
+    { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null },
+    { what: 'ready', object: voted.hash },
+  )
 }
 
 /** The record that this site voted for before it stopped; undefined where it has not voted. */
@@ -299,8 +304,12 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
       authority.roster.map((member) => book.ready.get(member.name)?.envelope as Uint8Array),
     )
     ceremony.note('ready-set', undefined, null, voted.hash)
-    ceremony.noteLedger('installed', voted.hash)
-    await ceremony.say('installed', installedCodec, { ceremony: authority.hash, site: seat.name, record: voted.hash })
+    await ceremony.say(
+      'installed',
+      installedCodec,
+      { ceremony: authority.hash, site: seat.name, record: voted.hash },
+      { what: 'installed', object: voted.hash },
+    )
   }
   const receipts = () =>
     authority.roster.filter((member) => book.installed.get(member.name)?.signed.value.record === voted.hash)

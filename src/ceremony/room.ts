@@ -204,7 +204,7 @@ export class Room {
       this.#talk(from, talkCodec.decode(message))
     } catch (error) {
       // What does not decode or verify accuses nobody: it is as if it had not come.
-      if (!(error instanceof DecodeError)) throw error
+      if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
     }
   }
 
@@ -326,7 +326,12 @@ export class Room {
   }
 
   async #readNotes(): Promise<void> {
-    for await (const posted of this.#wire.notes()) this.#onNote(posted)
+    for await (const posted of this.#wire.notes())
+      try {
+        this.#onNote(posted)
+      } catch (error) {
+        this.#ceremony.fail(error)
+      }
   }
 
   #onNote: (posted: PostedNote) => void = () => undefined

@@ -110,8 +110,8 @@ export const runSign = async (
 
 /** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
 export const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
-  ceremony.noteLedger('result', hashOf(resultCodec.encode(result)))
-  await ceremony.say('result', resultCodec, result)
+  const object = hashOf(resultCodec.encode(result))
+  await ceremony.say('result', resultCodec, result, { what: 'result', object })
 }
 
 /** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */

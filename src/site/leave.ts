@@ -1,6 +1,7 @@
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
 import { approvalsFolder } from '../ceremony/home-paths.ts'
+import { dropStaged } from '../ceremony/keygen.ts'
 import { writeNote } from '../ceremony/notes.ts'
 import { boundBy } from '../ceremony/status.ts'
 import { systemClock } from '../host/clock.ts'
@@ -10,6 +11,7 @@ import { toEnvelope } from '../identity/envelope.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
+import { shardStore } from '../shards/store.ts'
 import { keepDefinition } from './join.ts'
 import { connectRoom, ownHome, whenReachable } from './open.ts'
 
@@ -72,6 +74,7 @@ export const leave = async (wanted: {
       await log.barrier()
       await ledger.barrier()
     }
+    await dropStaged(shardStore(disk), log)
     return { ceremony, told: await tell(owned.home, wanted.definition, note) }
   } finally {
     await owned.close()

@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { readBundle } from '../../src/audit/bundle.ts'
+import { openLog } from '../../src/audit/disk-log.ts'
+import { ceremonyOrigin } from '../../src/audit/note.ts'
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { logPath } from '../../src/ceremony/home-paths.ts'
+import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { Room } from '../../src/ceremony/room.ts'
+import { readPost } from '../../src/ceremony/round-message.ts'
+import { openHome } from '../../src/identity/home.ts'
+import type { Hash, Index } from '../../src/lib/brand.ts'
+import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { loadProtocols } from '../../src/mpc/registry.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
+import { recordCodec } from '../../src/records/outcome.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { keygenDefinition, signDefinition } from '../support/definition.ts'
+import { memoryKms } from '../support/kms.ts'
+import { type SimDisk, seeded } from '../support/sim-disk.ts'
+import { type Case, faults, type Played, play } from './case.ts'
+import { approveOn, copyOf, filesIn, newHome } from './world.ts'
+
+/** Every operation of every site under every fault takes hours: CI takes a sample of fixed seed. */
+const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
+const KEYGEN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 60
+const SIGN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 40
+const SPEED = 4
+const deadlines = { gather: 16, proposal: 4, round: 8, close: 8 }
+const names = ['eu', 'us', 'ap']
+const signers = ['eu', 'ap']
+const message = utf8('pay nobody')
+
+type Files = ReadonlyMap<string, Uint8Array>
+
+/** Every (site, operation, fault), or a sample of them that is spread evenly over the operations. */
+const casesOf = (sites: readonly string[], operations: number, most: number, seed: number): Case[] => {
+  const random = seeded(seed)
+  const all: Case[] = []
+  for (let at = 0; at < operations; at++)
+    for (const site of sites)
+      for (const is of faults) all.push({ site, fault: { is, at }, back: random() < 0.5 ? 'at-once' : 'later' })
+  if (all.length <= most) return all
+  return Array.from({ length: most }, (_, k) => {
+    const at = Math.floor(((k + random()) * operations) / most)
+    const site = sites[Math.floor(random() * sites.length)] as string
+    // Losing power is the worst of them and gets a third.
+    const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as (typeof faults)[number])
+    return { site, fault: { is, at }, back: random() < 0.5 ? 'at-once' : 'later' }
+  })
+}
+
+const disksFrom = async (homes: ReadonlyMap<string, Files>, seed: number): Promise<ReadonlyMap<string, SimDisk>> =>
+  new Map(
+    await Promise.all([...homes].map(async ([name, files], n) => [name, await copyOf(files, seed * 8 + n)] as const)),
+  )
+
+const filesOf = async (disks: ReadonlyMap<string, SimDisk>): Promise<ReadonlyMap<string, Files>> =>
+  new Map(await Promise.all([...disks].map(async ([name, disk]) => [name, await filesIn(disk)] as const)))
+
+const verdictOn = async (bytes: Uint8Array) => {
+  const source = { size: bytes.length, read: async (at: number, length: number) => bytes.slice(at, at + length) }
+  return verifyBundle(await readBundle(source), { trust: 'stated', evidence: protocolEvidence })
+}
+
+/** All bundles are the same bytes, and hold; the log of each site has one vote at most, and all votes are for one record. */
+const checkBundles = async (disks: ReadonlyMap<string, SimDisk>, { results }: Played): Promise<void> => {
+  const bundles = await Promise.all(
+    [...results].map(async ([name, { bundle }]) => (await disks.get(name)?.read(bundle ?? '')) ?? new Uint8Array()),
+  )
+  expect(new Set(bundles.map(hashOf)).size).toBe(1)
+  const report = await verdictOn(bundles[0] as Uint8Array)
+  const failed = report.checks.filter(({ verdict }) => verdict === 'fails')
+  expect(failed.map(({ id, reason }) => `${id}: ${reason}`).join('; ')).toBe('')
+  expect([report.verdict, report.bundle.state]).toEqual(['valid', 'made'])
+}
+
+const votesIn = async (disk: SimDisk, definition: Definition, name: string): Promise<readonly Hash[]> => {
+  const home = await openHome(disk)
+  const ceremony = ceremonyId(definition)
+  const log = await openLog({
+    disk,
+    path: logPath(ceremony),
+    origin: ceremonyOrigin(ceremony, home.identity),
+    signer: home.keys.log,
+  })
+  return [...log.replay()].flatMap((event) =>
+    event.what === 'ready' && event.site === name ? (event.object ?? []) : [],
+  )
+}
+
+/** One epoch a site, the same record at all, no file of any other, and a share that is whole: it proves itself. */
+const checkEpochs = async (disks: ReadonlyMap<string, SimDisk>, definition: Definition): Promise<void> => {
+  const protocols = await loadProtocols(definition.protocol)
+  const records = new Set<Hash>()
+  for (const [at, name] of names.entries()) {
+    const disk = disks.get(name) as SimDisk
+    const epochs = await shardStore(disk).list()
+    expect(epochs.map((one) => one.state)).toEqual(['installed'])
+    const [epoch] = epochs
+    if (epoch?.record === undefined || epoch.made === undefined) throw new Error('no epoch')
+    records.add(hashOf(recordCodec.encode(epoch.record)))
+    const folder = `keys/${epoch.key}/${epoch.outcome}`
+    expect([...(await filesIn(disk, 'keys')).keys()].sort()).toEqual(
+      ['outcome', 'record', 'shard', 'slots', 'votes'].map((file) => `${folder}/${file}`),
+    )
+    const share = await shardStore(disk).reopen(epoch.key, epoch.outcome, epoch.envelope, [memoryKms(name)])
+    const index = (at + 1) as Index
+    const proof = protocols.provePossession(share, index, epoch.key, (length) =>
+      crypto.getRandomValues(new Uint8Array(length)),
+    )
+    const verifyingShare = fromHex(epoch.made.verifyingShares[at] as string)
+    expect(protocols.verifyPossession(verifyingShare, index, epoch.key, proof)).toBe(true)
+    expect(await votesIn(disk, definition, name)).toHaveLength(1)
+  }
+  expect(records.size).toBe(1)
+}
+
+/** Every nonce commitment that any site sent in the whole matrix: the session and sender that it belongs to. */
+const nonces = new Map<string, string>()
+let repeated = 0
+let sent = 0
+
+const watchNonces = (): void => {
+  const send = Room.prototype.sendInSession
+  vi.spyOn(Room.prototype, 'sendInSession').mockImplementation(function (this: Room, topic, to, bytes) {
+    const post = readPost(bytes)
+    if (post.round === 'commitments' && post.payload !== undefined) {
+      // Two points: the halves of a pair are nonces of their own.
+      const half = post.payload.length / 2
+      for (const point of [toHex(post.payload.subarray(0, half)), toHex(post.payload.subarray(half))]) {
+        const owner = `${toHex(post.session)} ${post.from} ${point === toHex(post.payload.subarray(0, half)) ? 1 : 2}`
+        const known = nonces.get(point)
+        if (known !== undefined && known !== owner) repeated += 1
+        nonces.set(point, owner)
+        sent += 1
+      }
+    }
+    return send.call(this, topic, to, bytes)
+  })
+}
+
+const playAll = async (
+  cases: readonly Case[],
+  homes: ReadonlyMap<string, Files>,
+  definition: Definition,
+  given: Uint8Array | null,
+  check: (disks: ReadonlyMap<string, SimDisk>, played: Played) => Promise<void>,
+): Promise<void> => {
+  let met = 0
+  const rounds = new Map<number, number>()
+  const wrong: string[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let k = next++; k < cases.length; k = next++) {
+      const one = cases[k] as Case
+      const disks = await disksFrom(homes, 1000 + k)
+      try {
+        const played = await play({ disks, definition, message: given, speed: SPEED, seed: `case ${k}`, one })
+        if (played.met) met += 1
+        rounds.set(played.rounds, (rounds.get(played.rounds) ?? 0) + 1)
+        try {
+          await check(disks, played)
+        } catch (error) {
+          throw new Error(`${JSON.stringify(one)}: ${(error as Error).message}\n${played.story.join('\n')}`)
+        }
+      } catch (error) {
+        wrong.push((error as Error).message)
+      }
+    }
+  }
+  await Promise.all([worker(), worker(), worker(), worker()])
+  const counted = [...rounds].sort(([a], [b]) => a - b).map(([n, count]) => `${count} in ${n}`)
+  console.log(
+    `${definition.kind}: ${cases.length} cases, ${met} faults met, joins a site: ${counted.join(', ')}; ${wrong.length} wrong`,
+  )
+  expect(wrong.join('\n\n')).toBe('')
+  expect(met).toBeGreaterThan(cases.length / 2)
+}
+
+describe('one site crashes at a disk operation', () => {
+  const homes = new Map<string, Files>()
+  let keygen: Definition
+  let sign: Definition
+  const signing = new Map<string, Files>()
+  const operations = { keygen: 0, sign: 0 }
+
+  beforeAll(async () => {
+    watchNonces()
+    keygen = await keygenDefinition({ deadlines, attempts: 12 })
+    for (const name of names) {
+      const disk = await copyOf(await newHome(name), 1)
+      await approveOn(disk, name, keygen)
+      homes.set(name, await filesIn(disk))
+    }
+    const disks = await disksFrom(homes, 1)
+    const before = Math.max(...[...disks.values()].map((disk) => disk.operations))
+    await play({ disks, definition: keygen, message: null, speed: SPEED, seed: 'calm', one: undefined })
+    operations.keygen = Math.max(...[...disks.values()].map((disk) => disk.operations)) - before
+    const [epoch] = await shardStore(disks.get('eu') as SimDisk).list()
+    if (epoch?.record === undefined) throw new Error('no epoch')
+    sign = await signDefinition({
+      sites: keygen.sites,
+      key: epoch.key,
+      base: hashOf(recordCodec.encode(epoch.record)),
+      message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+      deadlines,
+      attempts: 12,
+    })
+    for (const name of signers) await approveOn(disks.get(name) as SimDisk, name, sign)
+    const made = await filesOf(disks)
+    for (const name of signers) signing.set(name, made.get(name) as Files)
+    const signed = await disksFrom(signing, 2)
+    const then = Math.max(...[...signed.values()].map((disk) => disk.operations))
+    await play({ disks: signed, definition: sign, message, speed: SPEED, seed: 'calm', one: undefined })
+    operations.sign = Math.max(...[...signed.values()].map((disk) => disk.operations)) - then
+    console.log(`disk operations of a join: keygen ${operations.keygen}, sign ${operations.sign}`)
+  })
+  afterAll(() => vi.restoreAllMocks())
+
+  it('of a keygen: all sites end with one key', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
+    await playAll(casesOf(names, operations.keygen, KEYGEN_CASES, 7), homes, keygen, null, async (disks, played) => {
+      await checkEpochs(disks, keygen)
+      await checkBundles(disks, played)
+    })
+  })
+
+  it('of a sign: all signers end with one signature', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
+    const protocols = await loadProtocols(sign.protocol)
+    await playAll(casesOf(signers, operations.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
+      const signatures = new Set([...played.results.values()].map((one) => one.signature))
+      expect(signatures.size).toBe(1)
+      for (const { key, signature } of played.results.values())
+        expect(protocols.verifySignature(fromHex(key?.publicKey ?? ''), message, fromHex(signature ?? ''))).toBe(true)
+      await checkBundles(disks, played)
+    })
+  })
+
+  it('and over all of it no nonce commitment was sent twice', () => {
+    console.log(`nonce commitments: ${sent} sent, ${nonces.size} different, ${repeated} repeated`)
+    expect(repeated).toBe(0)
+    expect(nonces.size).toBeGreaterThan(100)
+  })
+})

@@ -1,0 +1,182 @@
+import { openLog } from '../../src/audit/disk-log.ts'
+import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
+import type { JoinOptions } from '../../src/ceremony/ceremony.ts'
+import { logPath } from '../../src/ceremony/home-paths.ts'
+import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
+import type { Progress } from '../../src/ceremony/progress.ts'
+import type { Site } from '../../src/ceremony/site.ts'
+import { toEnvelope } from '../../src/identity/envelope.ts'
+import { openHome } from '../../src/identity/home.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
+import type { Clock, Disk } from '../../src/lib/ports.ts'
+import type { Definition } from '../../src/records/definition.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import type { MemoryNetwork } from '../../src/transport/memory-wire.ts'
+import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
+import { memoryKms } from '../support/kms.ts'
+import { seededRandom } from '../support/random.ts'
+import { PowerLoss, type SimDisk } from '../support/sim-disk.ts'
+
+/** A process that died does nothing any more: whatever it waits for never comes. */
+const never = <T>(): Promise<T> => new Promise(() => undefined)
+
+const changing = new Set<keyof Disk>([
+  'create',
+  'append',
+  'sync',
+  'truncate',
+  'rename',
+  'remove',
+  'folder',
+  'syncFolder',
+])
+
+export interface FaultyDisk {
+  /** From this operation of the process on, counted from 0, everything that changes the disk fails. */
+  readonly from: number
+  readonly code: 'EROFS' | 'ENOSPC'
+}
+
+/** Time that runs `speed` times faster, and stands still for a dead process. */
+const lifeClock = (speed: number, died: AbortSignal): Clock => {
+  const start = performance.now()
+  const wall = Date.now()
+  const elapsed = (): number => (performance.now() - start) * speed
+  return {
+    now: () => wall + Math.floor(elapsed()),
+    monotonic: () => start + elapsed(),
+    sleep: (ms, signal) => {
+      if (signal?.aborted === true) return Promise.reject(signal.reason)
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => done(resolve), Math.min(ms / speed, 2 ** 31 - 1))
+        const stopped = (): void => done(() => reject(signal?.reason))
+        const gone = (): void => done(() => undefined)
+        const done = (act: () => void): void => {
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', stopped)
+          died.removeEventListener('abort', gone)
+          act()
+        }
+        signal?.addEventListener('abort', stopped, { once: true })
+        died.addEventListener('abort', gone, { once: true })
+      })
+    },
+  }
+}
+
+export type Ending =
+  | { readonly is: 'closed'; readonly result: JoinResult }
+  | { readonly is: 'failed'; readonly error: QuorateError }
+  | { readonly is: 'died' }
+
+export interface Process {
+  readonly ended: Promise<Ending>
+  /** Disk operations so far. */
+  operations(): number
+  kill(): void
+}
+
+let processes = 0
+
+/** One join as a process of its own: it dies where its disk loses power, and then sends, writes and waits no more. */
+export const startProcess = (options: {
+  readonly name: string
+  readonly disk: SimDisk
+  readonly network: MemoryNetwork
+  readonly definition: Definition
+  readonly message: Uint8Array | null
+  readonly speed: number
+  readonly faulty?: FaultyDisk | undefined
+  readonly progress?: (event: Progress) => void
+  readonly control?: JoinOptions['control']
+}): Process => {
+  processes += 1
+  const id = processes
+  const { name, network, definition, message, speed } = options
+  const died = new AbortController()
+  let wire: (Wire & NoteBoard) | undefined
+  let end: (ending: Ending) => void = () => undefined
+  const ended = new Promise<Ending>((resolve) => {
+    end = resolve
+  })
+  const kill = (): void => {
+    if (died.signal.aborted) return
+    died.abort()
+    void wire?.close()
+    end({ is: 'died' })
+  }
+
+  let operations = 0
+  const disk = new Proxy(options.disk as Disk, {
+    get: (target, key) => {
+      const work = target[key as keyof Disk] as (...args: unknown[]) => Promise<unknown>
+      return async (...args: unknown[]) => {
+        if (died.signal.aborted) return never()
+        const now = operations++
+        if (options.faulty !== undefined && now >= options.faulty.from && changing.has(key as keyof Disk))
+          throw new QuorateError('E_DISK', `cannot use ${String(args[0])} (${options.faulty.code})`, 'a test disk')
+        try {
+          return await work.apply(target, args)
+        } catch (error) {
+          if (!(error instanceof PowerLoss)) throw error
+          kill()
+          return never()
+        }
+      }
+    },
+  })
+
+  const run = async (): Promise<JoinResult> => {
+    const home = await openHome(disk)
+    const signer = home.keys.log
+    const clock = lifeClock(speed, died.signal)
+    const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer })
+    if (ledger.size === 0) {
+      ledger.append({ at: clock.now(), what: 'created', ceremony: null, site: null, object: null })
+      await ledger.barrier()
+    }
+    const site: Site = {
+      home,
+      card: await home.card(),
+      identityKey: await home.unlock(),
+      machine: {
+        clock,
+        random: seededRandom(`${name} ${id}`),
+        processId: id,
+        vmGeneration: null,
+        build: 'b1'.repeat(32) as Hash,
+      },
+      ledger,
+      shards: shardStore(disk),
+      ceremonyLog: (ceremony) =>
+        openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
+      connect: async () => {
+        wire = network.join(name as SiteId, toEnvelope(home.certificates.note))
+        if (died.signal.aborted) await wire.close()
+        return wire
+      },
+      kms: async () => memoryKms(name),
+    }
+    return joinCeremony(site, definition, {
+      progress: options.progress ?? (() => undefined),
+      signal: new AbortController().signal,
+      message,
+      check: false,
+      ...(options.control === undefined ? {} : { control: options.control }),
+    })
+  }
+  run().then(
+    (result) => end({ is: 'closed', result }),
+    (error: unknown) => {
+      if (died.signal.aborted) return
+      if (error instanceof QuorateError) end({ is: 'failed', error })
+      else
+        end({
+          is: 'failed',
+          error: new QuorateError('E_BUG', String((error as Error)?.stack ?? error), 'a fault of the program'),
+        })
+    },
+  )
+  return { ended, operations: () => operations, kill }
+}
