@@ -69,6 +69,7 @@ const manifest = async () => {
 }
 
 export const build = async () => {
+  process.umask(process.umask() | 0o022)
   const { default: ts } = await import('typescript')
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)

@@ -5,6 +5,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+// Nobody else may write what this installs and builds, whatever the caller's umask.
+process.umask(process.umask() | 0o022)
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const json = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'))
 

@@ -6,7 +6,8 @@ import { toHex, utf8 } from '../lib/bytes.ts'
 import { sha256, tupleHash } from '../lib/hash.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const shipped = ['bin', 'dist', 'package.json', 'package-lock.json', 'npm-shrinkwrap.json']
+/** The same in a clone and in an installed package; dist/dependencies.json is the lockfile of what is shipped. */
+const shipped = ['bin/quorate.js', 'dist', 'oclif.manifest.json', 'package.json']
 
 const filesIn = async (path: string): Promise<readonly string[]> => {
   try {
