@@ -167,9 +167,8 @@ const isProtocolFault = (
       return false
     slots.add(place)
   }
-  if (!sawTheSame(blame, posts, protocol, parties)) return false
   const messages: JudgedMessage[] = posts
-    .filter((post) => !post.round.endsWith(':echo'))
+    .filter((post) => !post.round.endsWith(':echo') && hadSeen(blame, post, posts, parties))
     .map(({ round, from, to, payload }) => ({ round, from, to, payload: payload as Uint8Array }))
   return (
     protocol.judge({ session: blame.session, check: blame.check, accused: blame.party, messages, context }) === 'proven'
@@ -177,18 +176,13 @@ const isProtocolFault = (
 }
 
 /**
- * Where a claim shows others' broadcasts, the accused must have signed that it saw exactly these: else two liars could
- * show a stranger a message that the accused never got, and make its honest answer look false.
+ * Of others' broadcasts only those count that the accused signed to have seen: else two liars could show a stranger a
+ * message that the accused never got, and make its honest answer look false.
  */
-const sawTheSame = (blame: Blame, posts: readonly RoundPost[], protocol: AnyProtocol, parties: number): boolean => {
-  for (const round of Object.keys(protocol.rounds)) {
-    const shown = posts.filter((post) => post.round === round && post.to === 0)
-    if (shown.every((post) => post.from === blame.party)) continue
-    const echo = posts.find((post) => post.round === echoRound(round) && post.from === blame.party)
-    if (echo?.payload === undefined) return false
-    const vector = echoCodec.decode(echo.payload)
-    if (vector.length !== parties) return false
-    if (!shown.every((post) => equal(vector[post.from - 1]?.[0] ?? new Uint8Array(0), post.headerBytes))) return false
-  }
-  return true
+const hadSeen = (blame: Blame, post: RoundPost, posts: readonly RoundPost[], parties: number): boolean => {
+  if (post.from === blame.party) return true
+  const echo = posts.find((one) => one.round === echoRound(post.round) && one.from === blame.party)
+  if (post.to !== 0 || echo?.payload === undefined) return false
+  const vector = echoCodec.decode(echo.payload)
+  return vector.length === parties && equal(vector[post.from - 1]?.[0] ?? new Uint8Array(0), post.headerBytes)
 }

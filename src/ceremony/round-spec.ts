@@ -13,8 +13,8 @@ export const echoRound = (round: string): string => `${round}:echo`
 
 export const roundSpec = (rounds: Rounds, name: string): RoundSpec | undefined => {
   if (Object.hasOwn(rounds, name)) return rounds[name]
-  if (name === confirmRound && Object.values(rounds).some((round) => round.to === 'each'))
-    return { codec: echoCodec, to: 'all' }
+  const confirms = name === confirmRound || name === echoRound(confirmRound)
+  if (confirms && Object.values(rounds).some((round) => round.to === 'each')) return { codec: echoCodec, to: 'all' }
   const echoed = Object.keys(rounds).some((round) => echoRound(round) === name && rounds[round]?.echo !== 'none')
   return echoed ? { codec: echoCodec, to: 'all' } : undefined
 }

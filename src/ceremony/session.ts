@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { RawSigner } from '../identity/ed25519.ts'
 import type { Hash, KeyHex, Party, SiteId } from '../lib/brand.ts'
 import { equal, fromHex, toBase64, toHex, u32 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { tupleHash } from '../lib/hash.ts'
 import type { Clock, Random } from '../lib/ports.ts'
 import type { Broadcasts, Mailbox, Payload, Privates, Rounds } from '../mpc/mailbox.ts'
@@ -68,6 +69,8 @@ interface Stage {
   readonly within: Blame['within']
   readonly root: boolean
   readonly posts: Map<string, RoundPost>
+  /** The first message signed for each place, also where its payload never came. */
+  readonly heads: Map<string, RoundPost>
   readonly waiters: Set<() => void>
 }
 
@@ -122,8 +125,33 @@ export class Session {
       within: null,
       root: true,
       posts: new Map(),
+      heads: new Map(),
       waiters: new Set(),
     })
+  }
+
+  /**
+   * Resolves when all peers have signed that they hold the same confirmations, and so the same transcript. Their vectors
+   * are sent when `confirm` ends: who calls this after the next thing that all say to each other waits for nothing.
+   */
+  async agree(): Promise<void> {
+    const stage = this.#stages.get(this.#options.attempt)
+    if (stage === undefined) throw new Error('a session that nobody opened')
+    const self = this.#partyOf(stage, this.#options.self)
+    const peers = stage.sites.map((_, at) => (at + 1) as Party).filter((party) => party !== self)
+    await this.#compareEchoes(stage, self, peers, confirmRound)
+  }
+
+  /** Everything that the transcript follows from, as a site signed that it received it: what its outcome is judged by. */
+  received(site: SiteId): readonly Uint8Array[] {
+    const stage = this.#stages.get(this.#options.attempt)
+    if (stage === undefined) return []
+    const party = this.#partyOf(stage, site)
+    const shared = [...Object.keys(stage.rounds).filter((name) => stage.rounds[name]?.to === 'all'), confirmRound]
+    return [...stage.posts.values()]
+      .filter(({ round, from }) => shared.some((one) => round === one || (round === echoRound(one) && from === party)))
+      .sort(byHeader)
+      .map((post) => post.bytes)
   }
 
   /** SHA-256 over the sorted headers of the protocol's own broadcasts and private messages. */
@@ -164,6 +192,7 @@ export class Session {
       within: { label, members: parties.map((party) => Number(party) as never) },
       root: false,
       posts: new Map(),
+      heads: new Map(),
       waiters: new Set(),
     })
   }
@@ -200,13 +229,13 @@ export class Session {
       return
     }
     const key = slot(post.round, post.from, post.to)
-    const known = stage.posts.get(key)
-    if (known !== undefined) {
-      if (!equal(known.headerBytes, post.headerBytes))
-        this.#end.abort(this.#blame(stage, post.from, 'equivocation', [known.stripped, post.stripped]))
+    const known = stage.heads.get(key)
+    if (known !== undefined && !equal(known.headerBytes, post.headerBytes)) {
+      this.#end.abort(this.#blame(stage, post.from, 'equivocation', [known.stripped, post.stripped]))
       return
     }
-    if (post.payload === undefined) return
+    stage.heads.set(key, post)
+    if (post.payload === undefined || stage.posts.has(key)) return
     this.#keep(stage, key, post, from)
   }
 
@@ -311,8 +340,8 @@ export class Session {
     }
   }
 
-  /** One blame ends the session for every waiter. */
-  #raise(error: BlameError): BlameError {
+  /** One fault ends the session for every waiter. */
+  #raise<E extends Error>(error: E): E {
     this.#end.abort(error)
     return error
   }
@@ -387,7 +416,7 @@ export class Session {
         if (equal(held.headerBytes, headerBytes)) return
         const other = entryOf(headerBytes, signature, held, this.#key(stage, sender))
         if (other === undefined) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
-        if (sender === self) throw new Error('two messages of this site in one round')
+        if (sender === self) throw this.#raise(cloned(this.#options.self))
         throw this.#raise(this.#blame(stage, sender, 'equivocation', [held.stripped, other.stripped]))
       })
     }
@@ -431,12 +460,16 @@ export class Session {
         throw this.#raise(this.#blame(stage, first.from, 'equivocation', [first.stripped, second.stripped]))
       if (!stage.posts.has(key)) this.#keep(stage, key, first, this.#siteOf(stage, first.from))
     }
+    this.#sendEcho(stage, self, peers, confirmRound)
   }
 
-  /** The accused's messages of the named rounds; of broadcasts everybody's, and the vector that says which the accused had seen. */
+  /**
+   * The accused's messages of the named rounds; of a broadcast that it signed to have seen, everybody's, and the vector
+   * that says so.
+   */
   #evidence(stage: Stage, who: Party, rounds: readonly string[]): Uint8Array[] {
     const wanted = [...stage.posts.values()].filter(({ round, from, to }) => {
-      const shared = to === 0 && stage.rounds[round]?.echo !== 'none'
+      const shared = to === 0 && stage.posts.has(slot(echoRound(round), who, 0))
       return rounds.some(
         (name) => (round === name && (shared || from === who)) || (round === echoRound(name) && from === who),
       )
@@ -463,6 +496,14 @@ export class Session {
     throw this.#raise(this.#blame(stage, who, check, messages))
   }
 }
+
+const cloned = (self: SiteId): QuorateError =>
+  new QuorateError(
+    'E_SITE_ROLLED_BACK',
+    `another process signs for ${self} in this session, under the same key`,
+    'this home was cloned or restored while it ran: stop all copies, do not use this home, and tell the other sites',
+    { site: self },
+  )
 
 const byHeader = (a: RoundPost, b: RoundPost): number => Buffer.compare(a.headerBytes, b.headerBytes)
 
