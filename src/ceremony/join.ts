@@ -6,15 +6,16 @@ import { hashOf } from '../lib/hash.ts'
 import { loadProtocols } from '../mpc/registry.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
-import { outcomeCodec, type SignResult } from '../records/outcome.ts'
+import type { SignResult } from '../records/outcome.ts'
 import { refuseOtherCard } from './approve.ts'
 import { type AttemptFacts, agreeAttempt } from './attempt.ts'
 import { type Authority, definitionAuthority } from './authority.ts'
 import { blameFault, type Court, convict, guilty, isProven } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
 import { Ceremony, type JoinOptions } from './ceremony.ts'
-import { type Closed, closeAlone, closeCeremony } from './close.ts'
-import { approvalsFolder, bundlePath } from './home-paths.ts'
+import { type Closed, closeAlone, closeCeremony, HELP_MS, helpOthers, isComplete, keptBundle } from './close.ts'
+import { bundlePath } from './home-paths.ts'
+import { keptApprovals } from './kept-approvals.ts'
 import { commitKeygen, dropStaged, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
 import { lint, refuseErrors } from './lint.ts'
 import { messageBytes } from './message.ts'
@@ -52,6 +53,8 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   await takeApprovals(ceremony)
   await dropIfLeft(ceremony)
   refuseEnded(ceremony)
+  const finished = ceremony.closed ? await finishedBefore(ceremony) : undefined
+  if (finished !== undefined) return finished
   refuseErrors(lint(definition))
   refuseOtherCard(definition, site.home.identity, site.card)
   ceremony.options.progress({
@@ -83,7 +86,10 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
     log: ceremony.log,
     site: ceremony.seat.name,
     leave: (reason) => endHere(run, reason),
-    approved: () => takeApprovals(ceremony),
+    approved: async () => {
+      await takeApprovals(ceremony)
+      await postNote(run, 'gathering')
+    },
   })
   room.open()
   try {
@@ -100,6 +106,65 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   }
 }
 
+interface Made {
+  readonly facts: Pick<JoinResult, 'key' | 'signature' | 'signers'>
+  /** Sites whose endings belong into the bundle. */
+  readonly sites: readonly SiteId[]
+}
+
+/** What this site voted for or stated, as its log has it. */
+const madeHere = (ceremony: Ceremony): Made | undefined => {
+  const { authority, book, seat } = ceremony
+  const { definition, roster } = authority
+  if (definition.kind === 'keygen') {
+    const voted = votedBefore(ceremony)
+    if (voted === undefined) return undefined
+    const { protocol, publicKey } = voted.outcome
+    return {
+      facts: { key: { id: voted.record.outcome, protocol, publicKey }, signature: null, signers: [] },
+      sites: roster.map((member) => member.name),
+    }
+  }
+  const result = book.results.get(seat.name)?.signed.value
+  if (result === undefined) return undefined
+  const { protocol, key: id } = definition
+  const signers = book.attempts.get(result.attempt)?.value.participants.map((one) => one.site) ?? []
+  return {
+    facts: { key: { id, protocol, publicKey: result.publicKey }, signature: result.signature, signers },
+    sites: signers.includes(seat.name) ? signers : [seat.name],
+  }
+}
+
+/**
+ * A join of a ceremony that this site has ended with nothing missing: the same result again. Others who are here and
+ * lack this site's part get it first; where no relay answers at once, nobody is waited for.
+ */
+const finishedBefore = async (ceremony: Ceremony): Promise<JoinResult | undefined> => {
+  const { site, authority } = ceremony
+  const { clock } = site.machine
+  const bundle = await keptBundle(ceremony)
+  const made = madeHere(ceremony)
+  if (bundle === undefined || made === undefined || !(await isComplete(ceremony, bundle, made.sites))) return undefined
+  const connecting = site.connect(authority).catch((error: unknown) => {
+    if (error instanceof QuorateError && error.code === 'E_RELAY') return undefined
+    throw error
+  })
+  const late = clock.sleep(HELP_MS, ceremony.options.signal).then(() => undefined)
+  const wire = await Promise.race([connecting, late])
+  late.catch(() => undefined)
+  if (wire === undefined) void connecting.then((one) => one?.close()).catch(() => undefined)
+  else {
+    const room = new Room(ceremony, wire, () => undefined)
+    room.open()
+    try {
+      await helpOthers(ceremony, room, bundle, made.sites)
+    } finally {
+      await room.close()
+    }
+  }
+  return result(ceremony, { bundle: bundlePath(authority.hash, authority.definition.kind), open: [] }, made.facts)
+}
+
 // ── key generation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const keygen = async (run: Run): Promise<JoinResult> => {
@@ -109,22 +174,11 @@ const keygen = async (run: Run): Promise<JoinResult> => {
   await commitKeygen(ceremony, voted)
   await postNote(run, 'installed')
   const shown = utf8(`${voted.outcome.publicKey}\n`)
-  const closed = await closeCeremony(
-    ceremony,
-    room,
-    ceremony.authority.roster.map((member) => member.name),
-    new Map([['public-key.hex', shown]]),
-  )
+  const made = madeHere(ceremony)
+  if (made === undefined) throw new Error('a vote that its own log does not show')
+  const closed = await closeCeremony(ceremony, room, made.sites, new Map([['public-key.hex', shown]]))
   await postNote(run, 'closed')
-  return result(run, closed, {
-    key: {
-      id: hashOf(outcomeCodec.encode(voted.outcome)),
-      protocol: voted.outcome.protocol,
-      publicKey: voted.outcome.publicKey,
-    },
-    signature: null,
-    signers: [],
-  })
+  return result(ceremony, closed, made.facts)
 }
 
 const reachVote = async (run: Run): Promise<Voted> => {
@@ -160,24 +214,19 @@ const sign = async (run: Run): Promise<JoinResult> => {
       'the message to be signed is not in this home',
       'run `quorate sign approve` with the message first',
     )
-  const made = await reachSignature(run, epoch, message)
+  const reached = await reachSignature(run, epoch, message)
   const own = ceremony.book.results.get(ceremony.seat.name)
-  if (own === undefined) await stateResult(ceremony, made)
+  if (own === undefined) await stateResult(ceremony, reached)
   await postNote(run, 'done')
-  const attempt = ceremony.book.attempts.get(made.attempt)
-  const signers = attempt?.value.participants.map((one) => one.site) ?? []
-  const taking = signers.includes(ceremony.seat.name) ? signers : [ceremony.seat.name]
+  const made = madeHere(ceremony)
+  if (made === undefined) throw new Error('a result that its own log does not show')
   const outputs = new Map([
     ['message', message],
-    ['signature', fromHex(made.signature)],
+    ['signature', fromHex(made.facts.signature ?? '')],
   ])
-  const closed = await closeCeremony(ceremony, room, taking, outputs)
+  const closed = await closeCeremony(ceremony, room, made.sites, outputs)
   await postNote(run, 'closed')
-  return result(run, closed, {
-    key: { id: epoch.key, protocol: epoch.outcome.protocol, publicKey: epoch.outcome.publicKey },
-    signature: made.signature,
-    signers,
-  })
+  return result(ceremony, closed, made.facts)
 }
 
 const reachSignature = async (run: Run, epoch: Epoch, message: Uint8Array): Promise<SignResult> => {
@@ -373,6 +422,8 @@ const showGathering = ({ ceremony, room }: Run): void => {
       if (!peer.connected) continue
       const approved = book.approved().has(peer.member.identity)
       const hello = room.hello(name)
+      // What comes within the same instant is one line, not three.
+      if (hello === undefined || (peer.head === undefined && peer.rolledBack === undefined)) continue
       const parts = [
         'connected',
         ...(approved ? ['approved'] : []),
@@ -421,7 +472,7 @@ const checkOnly = async (run: Run): Promise<JoinResult> => {
     )
   }
   await room.flush(2000)
-  return { ...result(run, undefined, { key: null, signature: null, signers: [] }), state: 'checked' }
+  return { ...result(ceremony, undefined, { key: null, signature: null, signers: [] }), state: 'checked' }
 }
 
 /** What an error leaves behind: proven blame in a fixed roster ends the ceremony here, with a bundle that shows why. */
@@ -482,11 +533,7 @@ const openLog = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<vo
 
 /** Approvals in this home's folder, given here or carried by hand. */
 const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
-  const { disk } = ceremony.site.home
-  const folder = approvalsFolder(ceremony.authority.hash)
-  for (const name of await disk.list(folder)) {
-    const bytes = name.endsWith('.dsse') ? await disk.read(`${folder}/${name}`) : undefined
-    if (bytes === undefined) continue
+  for (const { path, bytes } of await keptApprovals(ceremony.site.home.disk, ceremony.authority.hash)) {
     try {
       if (ceremony.log.size === 0) ceremony.book.admit('approval', bytes, null)
       else ceremony.take('approval', bytes, null)
@@ -494,7 +541,7 @@ const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
       if (!(error instanceof DecodeError)) throw error
       throw new QuorateError(
         'E_FILE',
-        `${folder}/${name} is not an approval of this definition`,
+        `${path} is not an approval of this definition`,
         'remove it, or put the right file there; nothing has happened',
       )
     }
@@ -509,7 +556,7 @@ const refuseEnded = (ceremony: Ceremony): void => {
       'this site left this ceremony',
       'plan a new definition; this one is never run again here',
     )
-  if (ceremony.closed && !made(ceremony))
+  if (ceremony.closed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
       'this site has ended this definition',
@@ -518,7 +565,7 @@ const refuseEnded = (ceremony: Ceremony): void => {
   const consumed = [...site.ledger.replay()].some(
     (event) => event.ceremony === authority.hash && (event.what === 'ready' || event.what === 'result'),
   )
-  if (consumed && !made(ceremony))
+  if (consumed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
       'this site has ended this definition, and its log is gone',
@@ -533,14 +580,14 @@ const refuseEnded = (ceremony: Ceremony): void => {
 }
 
 /** This site voted or stated a signature: what is left is to finish. */
-const made = ({ book, seat }: Ceremony): boolean => book.ready.has(seat.name) || book.results.has(seat.name)
+const bound = ({ book, seat }: Ceremony): boolean => book.ready.has(seat.name) || book.results.has(seat.name)
 
 const result = (
-  run: Run,
+  ceremony: Ceremony,
   closed: Closed | undefined,
   facts: Pick<JoinResult, 'key' | 'signature' | 'signers'>,
 ): JoinResult => {
-  const { authority, seat } = run.ceremony
+  const { authority, seat } = ceremony
   return {
     ceremony: authority.hash,
     kind: authority.definition.kind,

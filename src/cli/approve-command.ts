@@ -29,7 +29,7 @@ export abstract class ApproveCommand extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof ApproveCommand)
     const { definitionFile, describeDefinition } = await import('../site/planning.ts')
-    const { approveDefinition, refuseUnapprovable } = await import('../site/approve.ts')
+    const { approveDefinition, refuseUnapprovable, tellApproval } = await import('../site/approve.ts')
     const { readIdentity } = await import('../site/setup.ts')
     const home = homeFolder(flags.home)
     const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
@@ -50,7 +50,8 @@ export abstract class ApproveCommand extends QuorateCommand {
       file: flags.definition,
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })
+    const told = approved.running || (await tellApproval(home, definition))
     const file = join(home, approved.file)
-    return this.show(approvedView, { ...approved, file, kind: definition.kind, name: definition.name, as: name })
+    return this.show(approvedView, { ...approved, file, told, kind: definition.kind, name: definition.name, as: name })
   }
 }

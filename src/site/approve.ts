@@ -1,6 +1,10 @@
 import { parseTrust } from '../audit/trust.ts'
 import { approve, checkApproval } from '../ceremony/approve.ts'
+import { definitionAuthority } from '../ceremony/authority.ts'
+import { Book } from '../ceremony/book.ts'
 import { approvalsFolder, messagePath } from '../ceremony/home-paths.ts'
+import { keptApprovals } from '../ceremony/kept-approvals.ts'
+import { writeNote } from '../ceremony/notes.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
@@ -16,6 +20,10 @@ import { ceremonyId, type Definition } from '../records/definition.ts'
 import { keepDefinition } from './join.ts'
 import { keyBase } from './keys.ts'
 import { noteApproval, type OwnedHome, ownHome } from './open.ts'
+import { tellRelays } from './tell.ts'
+
+/** An approval is given whether or not anybody hears of it at once. */
+const TELLING_MS = 2000
 
 export interface ApproveWanted {
   readonly home: string
@@ -32,6 +40,8 @@ export interface Approved {
   readonly role: 'site' | 'approver'
   /** Path of the approval in this home; it may be carried to another by hand. */
   readonly file: string
+  /** A join that runs from this home has taken it up, and tells the others. */
+  readonly running: boolean
 }
 
 /** The checks of an approval, without signing: what is shown to people is only shown once they hold. */
@@ -89,7 +99,7 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     if (kept === undefined) await writeDurable(disk, path, envelope)
     // A join that runs takes the file up now that it is there.
     if (answer !== undefined) await askOwner(wanted.home, { do: 'approved', ceremony, object })
-    return { ceremony, identity: home.identity, role: signed.value.role, file: path }
+    return { ceremony, identity: home.identity, role: signed.value.role, file: path, running: answer !== undefined }
   } finally {
     await disk.close()
   }
@@ -99,6 +109,20 @@ const withOwnHome = async (folder: string, work: (owned: OwnedHome) => Promise<v
   const owned = await ownHome(folder)
   try {
     await work(owned)
+  } finally {
+    await owned.close()
+  }
+}
+
+/** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
+export const tellApproval = async (folder: string, definition: Definition): Promise<boolean> => {
+  const owned = await ownHome(folder)
+  try {
+    const ceremony = ceremonyId(definition)
+    const book = new Book(definitionAuthority(definition), systemClock)
+    for (const { bytes } of await keptApprovals(owned.disk, ceremony)) book.admit('approval', bytes, null)
+    const note = await writeNote(owned.home, systemClock, book, 'approved', null)
+    return await tellRelays(owned.home, definition, note, TELLING_MS)
   } finally {
     await owned.close()
   }

@@ -1,6 +1,6 @@
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
-import { approvalsFolder } from '../ceremony/home-paths.ts'
+import { keptApprovals } from '../ceremony/kept-approvals.ts'
 import { dropStaged } from '../ceremony/keygen.ts'
 import { writeNote } from '../ceremony/notes.ts'
 import { boundBy } from '../ceremony/status.ts'
@@ -13,7 +13,8 @@ import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
 import { keepDefinition } from './join.ts'
-import { connectRoom, ownHome, whenReachable } from './open.ts'
+import { ownHome } from './open.ts'
+import { tellRelays } from './tell.ts'
 
 export interface Left {
   readonly ceremony: string
@@ -43,10 +44,7 @@ export const leave = async (wanted: {
     const member = authority.roster.find((one) => one.identity === home.identity)
     await keepDefinition(owned, wanted.definition)
     const book = new Book(authority, systemClock)
-    for (const name of await disk.list(approvalsFolder(ceremony))) {
-      const bytes = name.endsWith('.dsse') ? await disk.read(`${approvalsFolder(ceremony)}/${name}`) : undefined
-      if (bytes !== undefined) book.admit('approval', bytes, null)
-    }
+    for (const { bytes } of await keptApprovals(disk, ceremony)) book.admit('approval', bytes, null)
     const log = await owned.ceremonyLog(ceremony)
     const bound = member === undefined ? undefined : boundBy(wanted.definition.kind, log, member.name)
     if (bound !== undefined)
@@ -75,26 +73,8 @@ export const leave = async (wanted: {
       await ledger.barrier()
     }
     await dropStaged(shardStore(disk), log)
-    return { ceremony, told: await tell(owned.home, wanted.definition, note) }
+    return { ceremony, told: await tellRelays(owned.home, wanted.definition, note, 10_000) }
   } finally {
     await owned.close()
-  }
-}
-
-const tell = async (
-  home: Parameters<typeof connectRoom>[0],
-  definition: Definition,
-  note: Uint8Array,
-): Promise<boolean> => {
-  try {
-    const room = await connectRoom(home, definitionAuthority(definition))
-    await whenReachable(room)
-    room.post(note)
-    await systemClock.sleep(500)
-    await room.close()
-    return true
-  } catch (error) {
-    if (error instanceof QuorateError && error.code === 'E_RELAY') return false
-    throw error
   }
 }

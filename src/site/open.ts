@@ -101,8 +101,8 @@ export const connectRoom = async (home: Home, authority: Authority): Promise<Rel
 }
 
 /** Resolves when one relay passes frames on. Throws E_RELAY. */
-export const whenReachable = async (room: RelayRoom): Promise<void> => {
-  const until = systemClock.monotonic() + RELAY_MS
+export const whenReachable = async (room: RelayRoom, ms = RELAY_MS): Promise<void> => {
+  const until = systemClock.monotonic() + ms
   for (;;) {
     const states = room.status()
     if (states.some(({ state }) => state === 'admitted' || state === 'routing')) return

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
-import { approvalsFolder, bundlePath } from '../ceremony/home-paths.ts'
+import { bundlePath } from '../ceremony/home-paths.ts'
+import { keptApprovals } from '../ceremony/kept-approvals.ts'
 import { envelopesIn, openNote } from '../ceremony/notes.ts'
 import { describeStatus, type Status } from '../ceremony/status.ts'
 import { systemClock } from '../host/clock.ts'
@@ -35,10 +36,7 @@ export const status = async (wanted: {
         if (!(error instanceof DecodeError)) throw error
       }
     }
-    for (const name of await disk.list(approvalsFolder(ceremony))) {
-      const bytes = name.endsWith('.dsse') ? await disk.read(`${approvalsFolder(ceremony)}/${name}`) : undefined
-      if (bytes !== undefined) approve(bytes)
-    }
+    for (const { bytes } of await keptApprovals(disk, ceremony)) approve(bytes)
     const log = await lookAtLog(disk, home, ceremony)
     const events = [...log.replay()]
     for (const event of events) {

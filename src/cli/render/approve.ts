@@ -11,6 +11,7 @@ export const approvedView = (approved: {
   readonly kind: string
   readonly name: string
   readonly as: string
+  readonly told: boolean
 }): Lines => [
   {
     label: 'approved',
@@ -19,7 +20,16 @@ export const approvedView = (approved: {
   },
   { label: 'id', text: approved.ceremony },
   { label: 'file', text: approved.file },
+  {
+    label: 'told',
+    text: approved.told ? 'a relay shows it to the others' : 'no relay answered; a join will tell them',
+  },
   approved.role === 'site'
     ? { label: 'next', text: `quorate ${approved.kind} join --ceremony ${shortId(approved.ceremony)}` }
-    : { label: 'next', text: 'carry the file to a site: ceremonies/ID/approvals/ in its home' },
+    : {
+        label: 'next',
+        text: approved.told
+          ? 'nothing more is asked of you'
+          : 'carry the file to a site: ceremonies/ID/approvals/ in its home',
+      },
 ]
