@@ -7,7 +7,12 @@ import { type Definition, protocolIds } from '../../src/records/definition.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
 
-const joinAll = async (world: MemoryWorld, names: readonly string[], definition: Definition, message: Uint8Array | null = null) => {
+const joinAll = async (
+  world: MemoryWorld,
+  names: readonly string[],
+  definition: Definition,
+  message: Uint8Array | null = null,
+) => {
   const runs = await Promise.all(names.map((name) => startJoin(world, name, definition, message)))
   return Promise.all(runs.map((run) => run.done))
 }
@@ -31,7 +36,9 @@ describe('the chain in memory', () => {
     if (key === null || key === undefined) throw new Error('no key')
 
     const message = utf8('pay nobody')
-    const [epoch] = await (await import('../../src/shards/store.ts')).shardStore(world.homes.get('eu')?.disk as never).list()
+    const [epoch] = await (await import('../../src/shards/store.ts'))
+      .shardStore(world.homes.get('eu')?.disk as never)
+      .list()
     const { recordCodec } = await import('../../src/records/outcome.ts')
     const base = hashOf(recordCodec.encode(epoch?.record as never))
     const sign = await signDefinition({

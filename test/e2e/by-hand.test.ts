@@ -303,61 +303,57 @@ describe('the auditor', () => {
 })
 
 describe('who leaves', () => {
-  test(
-    'takes the ceremony with it where all are needed; each of the others says so',
-    TIME,
-    async () => {
-      const made = await ok(
-        eu,
-        'keygen',
-        'plan',
-        '--name',
-        'second',
-        '--protocol',
-        'frost-ed25519',
-        '--threshold',
-        '2',
-        ...group.names.flatMap((name) => ['--site', group.path(`${name}.card`)]),
-        '--relay',
-        relay.address,
-        '--out',
-        'second.yaml',
-      )
-      for (const name of group.names)
-        await ok(name, 'keygen', 'approve', '--definition', 'second.yaml', '--confirm', made.ceremony)
-      const runs = [eu, ap].map((name) => group.join(name, 'keygen', 'second.yaml'))
-      for (const run of runs) await run.event(({ phase }) => phase === 'preflight')
-      const abort = ['keygen', 'abort', '--definition', 'second.yaml', '--reason', 'the room is on fire']
-      await refused('E_NO_TERMINAL', 2, us, ...abort)
-      await refused('E_WORDS', 1, us, ...abort, '--confirm', ceremony.keygen)
-      expect((await ok(us, ...abort, '--confirm', made.ceremony)).told).toBe(true)
-      for (const run of runs) {
-        const ran = await run.ended
-        expect([ran.code, ran.document.error.code, ran.document.error.details.left], ran.stdout).toEqual([
-          1,
-          'E_ABORTED',
-          [us],
-        ])
-      }
-      const status = await ok(ap, 'keygen', 'status', '--definition', 'second.yaml')
-      expect(status.left).toEqual({ us: 'the room is on fire' })
-      expect((await ok(us, 'keygen', 'status', '--definition', 'second.yaml')).phase).toBe('aborted')
-      await refused('E_ABORTED', 1, us, 'keygen', 'join', '--definition', 'second.yaml')
-      await refused('E_CONSUMED', 1, us, 'keygen', 'approve', '--definition', 'second.yaml', '--confirm', made.ceremony)
-      // A vote cannot be taken back.
-      await refused(
-        'E_NOT_ALLOWED',
+  test('takes the ceremony with it where all are needed; each of the others says so', TIME, async () => {
+    const made = await ok(
+      eu,
+      'keygen',
+      'plan',
+      '--name',
+      'second',
+      '--protocol',
+      'frost-ed25519',
+      '--threshold',
+      '2',
+      ...group.names.flatMap((name) => ['--site', group.path(`${name}.card`)]),
+      '--relay',
+      relay.address,
+      '--out',
+      'second.yaml',
+    )
+    for (const name of group.names)
+      await ok(name, 'keygen', 'approve', '--definition', 'second.yaml', '--confirm', made.ceremony)
+    const runs = [eu, ap].map((name) => group.join(name, 'keygen', 'second.yaml'))
+    for (const run of runs) await run.event(({ phase }) => phase === 'preflight')
+    const abort = ['keygen', 'abort', '--definition', 'second.yaml', '--reason', 'the room is on fire']
+    await refused('E_NO_TERMINAL', 2, us, ...abort)
+    await refused('E_WORDS', 1, us, ...abort, '--confirm', ceremony.keygen)
+    expect((await ok(us, ...abort, '--confirm', made.ceremony)).told).toBe(true)
+    for (const run of runs) {
+      const ran = await run.ended
+      expect([ran.code, ran.document.error.code, ran.document.error.details.left], ran.stdout).toEqual([
         1,
-        us,
-        'keygen',
-        'abort',
-        '--ceremony',
-        ceremony.keygen.slice(0, 8),
-        '--confirm',
-        ceremony.keygen,
-      )
-    },
-  )
+        'E_ABORTED',
+        [us],
+      ])
+    }
+    const status = await ok(ap, 'keygen', 'status', '--definition', 'second.yaml')
+    expect(status.left).toEqual({ us: 'the room is on fire' })
+    expect((await ok(us, 'keygen', 'status', '--definition', 'second.yaml')).phase).toBe('aborted')
+    await refused('E_ABORTED', 1, us, 'keygen', 'join', '--definition', 'second.yaml')
+    await refused('E_CONSUMED', 1, us, 'keygen', 'approve', '--definition', 'second.yaml', '--confirm', made.ceremony)
+    // A vote cannot be taken back.
+    await refused(
+      'E_NOT_ALLOWED',
+      1,
+      us,
+      'keygen',
+      'abort',
+      '--ceremony',
+      ceremony.keygen.slice(0, 8),
+      '--confirm',
+      ceremony.keygen,
+    )
+  })
 
   test('and a join that is interrupted goes on with the next', TIME, async () => {
     const made = await ok(

@@ -2,7 +2,7 @@ import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import type { Authority } from '../../src/ceremony/authority.ts'
 import { approvalsFolder, logPath } from '../../src/ceremony/home-paths.ts'
-import { joinCeremony, type JoinResult } from '../../src/ceremony/join.ts'
+import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Site } from '../../src/ceremony/site.ts'
 import { systemClock } from '../../src/host/clock.ts'
@@ -31,7 +31,11 @@ export const memoryWorld = async (names: readonly string[], seed = 'world'): Pro
 let joins = 0
 
 /** A site over memory: its home's disk, the network of its world, a KMS key in memory. */
-export const memorySite = async (world: MemoryWorld, name: string, changes: Partial<Site['machine']> = {}): Promise<Site> => {
+export const memorySite = async (
+  world: MemoryWorld,
+  name: string,
+  changes: Partial<Site['machine']> = {},
+): Promise<Site> => {
   const found = world.homes.get(name)
   if (found === undefined) throw new Error(`no home ${name}`)
   const home = await openHome(found.disk)
@@ -47,10 +51,18 @@ export const memorySite = async (world: MemoryWorld, name: string, changes: Part
     home,
     card: await home.card(),
     identityKey: await home.unlock(),
-    machine: { clock: systemClock, random: seededRandom(`${name} ${joins}`), processId: joins, vmGeneration: null, build: 'b1'.repeat(32) as Hash, ...changes },
+    machine: {
+      clock: systemClock,
+      random: seededRandom(`${name} ${joins}`),
+      processId: joins,
+      vmGeneration: null,
+      build: 'b1'.repeat(32) as Hash,
+      ...changes,
+    },
     ledger,
     shards: shardStore(disk),
-    ceremonyLog: (ceremony) => openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
+    ceremonyLog: (ceremony) =>
+      openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
     connect: async (authority: Authority) => {
       const member = authority.roster.find((one) => one.identity === home.identity)
       return world.network.join(member?.name as SiteId, toEnvelope(home.certificates.note))
@@ -66,7 +78,13 @@ export const approveIn = async (world: MemoryWorld, name: string, definition: De
   const home = await openHome(found.disk)
   const key = await home.unlock()
   const ceremony = ceremonyId(definition)
-  const approval = await key.signer.sign(approvalCodec, { ceremony, identity: home.identity, role: 'site', purpose: 'approve', at: Date.now() })
+  const approval = await key.signer.sign(approvalCodec, {
+    ceremony,
+    identity: home.identity,
+    role: 'site',
+    purpose: 'approve',
+    at: Date.now(),
+  })
   await found.disk.folder(approvalsFolder(ceremony))
   await found.disk.create(`${approvalsFolder(ceremony)}/${name}.dsse`, toEnvelope(approval))
 }
@@ -77,11 +95,21 @@ export interface Running {
   readonly stop: AbortController
 }
 
-export const startJoin = async (world: MemoryWorld, name: string, definition: Definition, message: Uint8Array | null = null, changes: Partial<Site> = {}): Promise<Running> => {
+export const startJoin = async (
+  world: MemoryWorld,
+  name: string,
+  definition: Definition,
+  message: Uint8Array | null = null,
+  changes: Partial<Site> = {},
+): Promise<Running> => {
   const site = { ...(await memorySite(world, name)), ...changes }
   const events: Progress[] = []
   const stop = new AbortController()
-  const done = joinCeremony(site, definition, { progress: (event) => events.push(event), signal: stop.signal, message, check: false })
+  const done = joinCeremony(site, definition, {
+    progress: (event) => events.push(event),
+    signal: stop.signal,
+    message,
+    check: false,
+  })
   return { done, events, stop }
 }
-
