@@ -19,13 +19,33 @@ export class DecodeError extends Error {
 }
 
 type Schema<T> = v.GenericSchema<unknown, T>
+type Path = readonly (string | number)[]
 
-const check = <T>(type: string, schema: Schema<T>, value: unknown): T => {
+/** `sites[1].identity`; a key that is no plain word is shown as `?`, since the text is a stranger's. */
+export const pathText = (path: Path): string =>
+  path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${/^[A-Za-z0-9_-]{1,64}$/.test(part) ? part : '?'}`))
+    .join('')
+    .replace(/^\./, '')
+
+export const issuePath = (issue: v.BaseIssue<unknown>): Path =>
+  (issue.path ?? []).map((item) => (typeof item.key === 'number' ? item.key : String(item.key)))
+
+/** One issue of a schema, in words that never repeat what was found. */
+export const expectation = (issue: v.BaseIssue<unknown>): string => {
+  if (!issue.message.startsWith('Invalid ')) return issue.message
+  if (issue.kind === 'schema' && issue.type === 'strict_object' && issue.path?.at(-1)?.origin === 'key')
+    return issue.expected === 'never' ? 'unknown key' : 'missing'
+  return `expected ${issue.expected ?? 'another value'}`
+}
+
+/** The value as the schema has it. Throws DecodeError with the place and what was expected there. */
+export const conform = <T>(type: string, schema: Schema<T>, value: unknown): T => {
   const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
   if (result.success) return result.output
   const issue = result.issues[0]
-  const path = v.getDotPath(issue)
-  throw new DecodeError(`${type}${path === null ? '' : ` at ${path}`}: ${issue.message}`)
+  const path = pathText(issuePath(issue))
+  throw new DecodeError(`${type}${path === '' ? '' : ` at ${path}`}: ${expectation(issue)}`)
 }
 
 const bounded = (type: string, limit: number, bytes: Uint8Array): Uint8Array => {
@@ -33,11 +53,12 @@ const bounded = (type: string, limit: number, bytes: Uint8Array): Uint8Array => 
   return bytes
 }
 
-const parse = (type: string, parser: (bytes: Uint8Array) => unknown, bytes: Uint8Array): unknown => {
+/** What a parser of `form` makes of the bytes. Throws DecodeError: other words than ours might repeat the bytes. */
+export const parsed = <T>(type: string, form: string, parser: () => T): T => {
   try {
-    return parser(bytes)
+    return parser()
   } catch (error) {
-    throw new DecodeError(`${type}: ${error instanceof Error ? error.message : 'unreadable'}`)
+    throw new DecodeError(`${type}: ${error instanceof RangeError ? error.message : `not ${form}`}`)
   }
 }
 
@@ -45,14 +66,14 @@ const parse = (type: string, parser: (bytes: Uint8Array) => unknown, bytes: Uint
 export const jsonCodec = <T extends object>(type: string, schema: Schema<T>, limit = 65_536): Codec<T> => ({
   type,
   limit,
-  encode: (value) => bounded(type, limit, toCanonicalJson({ ...check(type, schema, value), type })),
+  encode: (value) => bounded(type, limit, toCanonicalJson({ ...conform(type, schema, value), type })),
   decode: (bytes) => {
-    const value = parse(type, fromCanonicalJson, bounded(type, limit, bytes))
+    const value = parsed(type, 'JSON', () => fromCanonicalJson(bounded(type, limit, bytes)))
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new DecodeError(`${type}: not an object`)
     const { type: found, ...fields } = value as Record<string, unknown>
     if (found !== type) throw new DecodeError(`${type}: another type`)
-    return check(type, schema, fields)
+    return conform(type, schema, fields)
   },
 })
 
@@ -60,10 +81,10 @@ export const jsonCodec = <T extends object>(type: string, schema: Schema<T>, lim
 export const cborCodec = <T>(type: string, schema: Schema<T>, limit: number): Codec<T> => ({
   type,
   limit,
-  encode: (value) => bounded(type, limit, toCbor([type, check(type, schema, value)])),
+  encode: (value) => bounded(type, limit, toCbor([type, conform(type, schema, value)])),
   decode: (bytes) => {
-    const value = parse(type, fromCbor, bounded(type, limit, bytes))
+    const value = parsed(type, 'CBOR', () => fromCbor(bounded(type, limit, bytes)))
     if (!Array.isArray(value) || value.length !== 2 || value[0] !== type) throw new DecodeError(`${type}: another type`)
-    return check(type, schema, value[1])
+    return conform(type, schema, value[1])
   },
 })

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
-import { type Codec, DecodeError } from './codec.ts'
+import { type Codec, conform, DecodeError, parsed } from './codec.ts'
 import { hash, siteId, sorted, whole } from './fields.ts'
 
 export interface ManifestFile {
@@ -53,21 +53,14 @@ const encode = (manifest: Manifest): Uint8Array =>
 
 const decode = (bytes: Uint8Array): Manifest => {
   if (bytes.length > LIMIT) throw new DecodeError('manifest: too large')
-  try {
-    const { predicate, subject } = v.parse(schema, fromCanonicalJson(bytes))
-    if (predicate.sizes.length !== subject.length) throw new RangeError('not one size a file')
-    return {
-      ceremony: predicate.ceremony,
-      kind: predicate.kind,
-      logs: predicate.logs,
-      files: subject.map((one, i) => ({
-        name: one.name,
-        size: predicate.sizes[i] as number,
-        sha256: one.digest.sha256,
-      })),
-    }
-  } catch (error) {
-    throw new DecodeError(`manifest: ${error instanceof Error ? error.message : 'unreadable'}`)
+  const value = parsed('manifest', 'JSON', () => fromCanonicalJson(bytes))
+  const { predicate, subject } = conform('manifest', schema, value)
+  if (predicate.sizes.length !== subject.length) throw new DecodeError('manifest: not one size a file')
+  return {
+    ceremony: predicate.ceremony,
+    kind: predicate.kind,
+    logs: predicate.logs,
+    files: subject.map((one, i) => ({ name: one.name, size: predicate.sizes[i] as number, sha256: one.digest.sha256 })),
   }
 }
 

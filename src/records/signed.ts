@@ -3,7 +3,7 @@ import type { Hash, KeyHex, SiteId } from '../lib/brand.ts'
 import { concat, fromBase64, toBase64, utf8 } from '../lib/bytes.ts'
 import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
 import { hashOf } from '../lib/hash.ts'
-import { type Codec, DecodeError } from './codec.ts'
+import { type Codec, conform, DecodeError, parsed } from './codec.ts'
 
 /** A record, its exact bytes, and one signature over DSSE's pre-authentication encoding of both. */
 export interface Signed<T> {
@@ -56,14 +56,13 @@ export const encodeEnvelope = (envelope: Envelope): Uint8Array =>
 /** Throws DecodeError. The limit is on the payload. */
 export const decodeEnvelope = (bytes: Uint8Array, limit: number): Envelope => {
   if (bytes.length > limit * 2 + 1024) throw new DecodeError(`envelope: ${bytes.length} bytes, too many`)
-  try {
-    const { payload, payloadType: type, signatures } = v.parse(envelopeSchema, fromCanonicalJson(bytes))
+  const value = parsed('envelope', 'JSON', () => fromCanonicalJson(bytes))
+  const { payload, payloadType: type, signatures } = conform('envelope', envelopeSchema, value)
+  return parsed('envelope', 'base64', () => {
     const signature = fromBase64(signatures[0].sig)
     if (signature.length !== 64) throw new RangeError('signature is not 64 bytes')
     return { type, payload: fromBase64(payload), keyid: signatures[0].keyid, signature }
-  } catch (error) {
-    throw new DecodeError(`envelope: ${error instanceof Error ? error.message : 'unreadable'}`)
-  }
+  })
 }
 
 /** What names a signed record: the hash of what was signed, so that a second signature over it is not a second record. */

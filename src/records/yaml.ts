@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { Node, Scalar } from 'yaml'
 import { fromUtf8, utf8 } from '../lib/bytes.ts'
-import { DecodeError } from './codec.ts'
+import { DecodeError, expectation, issuePath, pathText } from './codec.ts'
 
 /** Maps, lists, text, whole numbers, booleans and null: all that a file of ours holds. */
 const DEPTH = 16
@@ -10,13 +10,6 @@ const DEPTH = 16
 const HIDDEN = /(?![\n\r\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]/u
 
 type Path = readonly (string | number)[]
-
-/** `sites[1].identity`; a key that is no plain word is shown as `?`, since the text is a stranger's. */
-export const pathText = (path: Path): string =>
-  path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${/^[A-Za-z0-9_-]{1,64}$/.test(part) ? part : '?'}`))
-    .join('')
-    .replace(/^\./, '')
 
 /** Line, from 1, of an offset into the text. */
 const liner = (text: string): ((offset: number) => number) => {
@@ -141,14 +134,6 @@ const readYaml = async (bytes: Uint8Array, limit: number): Promise<Read> => {
   return { value: walk(document.contents, [], 0), lines }
 }
 
-/** One issue of a schema, in words that never repeat what was found. */
-const expectation = (issue: v.BaseIssue<unknown>): string => {
-  if (!issue.message.startsWith('Invalid ')) return issue.message
-  if (issue.kind === 'schema' && issue.type === 'strict_object' && issue.path?.at(-1)?.origin === 'key')
-    return issue.expected === 'never' ? 'unknown key' : 'missing'
-  return `expected ${issue.expected ?? 'another value'}`
-}
-
 /**
  * A record written by people: a strict YAML map with a `type` of its own. Throws DecodeError that names the place as
  * `sites[1].identity, line 12: expected …`.
@@ -169,7 +154,7 @@ export const decodeYaml = async <T>(
   // A misspelt key is also a missing one: the misspelling is what helps.
   const all = v.safeParse(schema, fields).issues ?? result.issues
   const issue = all.find((one) => expectation(one) === 'unknown key') ?? result.issues[0]
-  const path = (issue.path ?? []).map((item) => (typeof item.key === 'number' ? item.key : String(item.key)))
+  const path = issuePath(issue)
   let known = path
   while (known.length > 0 && !lines.has(pathText(known))) known = known.slice(0, -1)
   return refuse(path, known.length === 0 ? undefined : lines.get(pathText(known)), expectation(issue))
