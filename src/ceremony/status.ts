@@ -1,7 +1,7 @@
 import type { LogView } from '../audit/disk-log.ts'
 import type { Identity, SiteId } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
-import type { Kind } from '../records/definition.ts'
+import type { Definition, Kind } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import type { Note } from '../records/identity.ts'
 import type { Authority } from './authority.ts'
@@ -135,8 +135,17 @@ export const describeStatus = (known: {
     proven,
     left,
     bundle: known.bundle,
-    next: nextStep(definition.kind, phase, waiting, proven, Object.keys(left), signed >= definition.attempts),
+    next: finishedElsewhere(definition, phase, members)
+      ? 'the others have signed; nothing is asked of this site'
+      : nextStep(definition.kind, phase, waiting, proven, Object.keys(left), signed >= definition.attempts),
   }
+}
+
+/** A signature that was made without this site. By their own word: this site has seen no proof of it. */
+const finishedElsewhere = (definition: Definition, phase: Phase, members: readonly MemberStatus[]): boolean => {
+  const begun = phase !== 'drafted' && phase !== 'approved' && phase !== 'gathering'
+  const done = members.filter((member) => member.phase === 'done' || member.phase === 'closed')
+  return definition.kind === 'sign' && !begun && done.length >= definition.threshold
 }
 
 const nextStep = (
