@@ -1,4 +1,4 @@
-import { buildBundle, type UnsignedBundle } from '../audit/bundle.ts'
+import { type BundleReader, buildBundle, readBundle, type UnsignedBundle } from '../audit/bundle.ts'
 import { Frontier } from '../audit/merkle.ts'
 import { ceremonyOrigin, cosignLine, openCheckpoint, parseNote, verifyCosignature, witnessName } from '../audit/note.ts'
 import { ledgerPart, logPart, objectsOf, readEvents, type SitePart } from '../audit/parts.ts'
@@ -7,6 +7,7 @@ import { parseIdentity } from '../identity/identity.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { concat, equal, fromHex, fromUtf8, utf8 } from '../lib/bytes.ts'
 import { writeDurable } from '../lib/durable.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { definitionCodec } from '../records/definition.ts'
 import { ledgerPartCodec } from '../records/ledger-part.ts'
@@ -21,6 +22,9 @@ export interface Closed {
   /** What is missing from it, in words; empty: complete. */
   readonly open: readonly string[]
 }
+
+/** How long a site that has everything waits for others who may have come back for it. */
+export const HELP_MS = 1500
 
 /** What this site holds of everybody's endings. */
 interface Endings {
@@ -43,6 +47,8 @@ export const closeCeremony = async (
   const { book, seat, options, authority, site } = ceremony
   const { clock } = site.machine
   const own = await closeLog(ceremony)
+  const kept = await keptBundle(ceremony)
+  if (kept !== undefined) await takeBack(ceremony, room, kept)
   const endings: Endings = { parts: new Map([[seat.name, own]]), cosignatures: new Map(), signatures: new Map() }
   const tell = (): void => room.tellAll(logTalk(own))
   room.whenConnected((name) => {
@@ -59,7 +65,10 @@ export const closeCeremony = async (
   const until = clock.monotonic() + authority.definition.deadlines.close * 1000
   const left = (): number => Math.max(1, until - clock.monotonic())
   const cosigning = new Set<SiteId>()
-  const take = oneAtATime(() => takeTalk(ceremony, room, endings, sites, cosigning))
+  const take = oneAtATime(
+    () => takeTalk(ceremony, room, endings, sites, cosigning),
+    (error) => ceremony.fail(error),
+  )
   await book.until(
     () => {
       take()
@@ -98,6 +107,115 @@ export const closeCeremony = async (
   await writeBundle(ceremony, path, bundle, cosignatures, endings.signatures)
   await room.flush(5000)
   return { bundle: path, open: openPoints(ceremony, room, endings, sites) }
+}
+
+/** The bundle that an earlier join of this site wrote over its closed log; undefined where there is none that is whole. */
+export const keptBundle = async (ceremony: Ceremony): Promise<BundleReader | undefined> => {
+  const { site, authority, seat, log } = ceremony
+  const bytes = await site.home.disk.read(bundlePath(authority.hash, authority.definition.kind))
+  if (bytes === undefined) return undefined
+  try {
+    const bundle = await readBundle({
+      size: bytes.length,
+      read: async (at, length) => bytes.subarray(at, at + length),
+    })
+    const own = bundle.manifest.logs.includes(seat.name) && fromUtf8(await bundle.checkpoint(seat.name))
+    return own === log.head?.note ? bundle : undefined
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'E_BUNDLE') return undefined
+    throw error
+  }
+}
+
+/** Whether nothing is missing from a bundle of these sites. */
+export const isComplete = async (
+  ceremony: Ceremony,
+  bundle: BundleReader,
+  sites: readonly SiteId[],
+): Promise<boolean> => {
+  for (const of of sites) {
+    const signature = bundle.signatures.get(of)
+    if (!bundle.manifest.logs.includes(of) || signature === undefined) return false
+    if (!signatureHolds(ceremony, of, signature, bundle.manifestBytes)) return false
+    const witnesses = (await cosignaturesIn(ceremony, bundle, of)).map(({ by }) => by)
+    if (sites.some((by) => by !== of && !witnesses.includes(by))) return false
+  }
+  return true
+}
+
+/** Those that hold; their authors. */
+const cosignaturesIn = async (
+  ceremony: Ceremony,
+  bundle: BundleReader,
+  of: SiteId,
+): Promise<readonly { readonly by: SiteId; readonly line: Uint8Array }[]> => {
+  const checkpoint = fromUtf8(await bundle.checkpoint(of))
+  const lines =
+    fromUtf8(await bundle.cosigned(of))
+      .slice(checkpoint.length)
+      .match(/[^\n]*\n/g) ?? []
+  return lines.flatMap((line) => {
+    const witness = parseNote(`${checkpoint}${line}`).signatures.at(-1)?.name
+    const by = ceremony.authority.roster.find(({ identity }) => witnessName(identity) === witness)?.name
+    return by !== undefined && cosignatureHolds(ceremony, by, checkpoint, line) ? [{ by, line: utf8(line) }] : []
+  })
+}
+
+/** What a bundle already has is heard as if its author said it again: it is checked like everything else. */
+const takeBack = async (ceremony: Ceremony, room: Room, bundle: BundleReader): Promise<void> => {
+  const said: { from: SiteId; talk: CloseTalk }[] = []
+  for (const from of bundle.manifest.logs) {
+    if (from !== ceremony.seat.name)
+      said.push({
+        from,
+        talk: {
+          is: 'log',
+          events: await bundle.eventBytes(from),
+          checkpoint: await bundle.checkpoint(from),
+          ledger: await bundle.ledger(from),
+        },
+      })
+    for (const { by, line } of await cosignaturesIn(ceremony, bundle, from))
+      said.push({ from: by, talk: { is: 'cosignature', of: from, line } })
+  }
+  for (const [from, signature] of bundle.signatures) said.push({ from, talk: { is: 'manifest', bundle: signature } })
+  room.closeTalk.unshift(...said)
+  for (const hash of bundle.objects) {
+    const body = await bundle.object(hash)
+    if (body !== undefined) room.bodies.set(hash, body)
+  }
+}
+
+/**
+ * A site that has everything says its endings again, to others who come back without them: it waits a moment for them,
+ * and where one is here until that one has signed its manifest too, or the close deadline.
+ */
+export const helpOthers = async (
+  ceremony: Ceremony,
+  room: Room,
+  bundle: BundleReader,
+  sites: readonly SiteId[],
+): Promise<void> => {
+  const { book, seat, options, authority } = ceremony
+  const own = await closeLog(ceremony)
+  const lines = new Map<SiteId, Uint8Array>()
+  for (const of of sites)
+    for (const { by, line } of await cosignaturesIn(ceremony, bundle, of)) if (by === seat.name) lines.set(of, line)
+  const mine = bundle.signatures.get(seat.name)
+  room.whenConnected((name) => {
+    room.tell(name, logTalk(own))
+    for (const [of, line] of lines) room.tell(name, { is: 'cosignature', of, line })
+    if (mine !== undefined) room.tell(name, { is: 'manifest', bundle: mine })
+  })
+  const needy = (): boolean =>
+    sites.some(
+      (name) =>
+        room.peers.get(name)?.connected === true &&
+        !room.closeTalk.some(({ from, talk }) => from === name && talk.is === 'manifest'),
+    )
+  await book.until(() => needy() || undefined, HELP_MS, options.signal)
+  await book.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
+  await room.flush(5000)
 }
 
 /** A bundle of this site alone: what an aborted ceremony leaves. */
@@ -225,21 +343,31 @@ const openLogTalk = async (
 
 const takeCosignature = (ceremony: Ceremony, endings: Endings, by: SiteId, of: SiteId, line: Uint8Array): void => {
   const part = endings.parts.get(of)
-  const member = ceremony.authority.member(by)
-  if (part === undefined || member === undefined || by === of || endings.cosignatures.get(of)?.has(by) === true) return
+  if (part === undefined || by === of || endings.cosignatures.get(of)?.has(by) === true) return
   try {
     const text = fromUtf8(line)
-    const note = parseNote(`${part.checkpoint}${text}`)
+    if (cosignatureHolds(ceremony, by, part.checkpoint, text)) nested(endings.cosignatures, of).set(by, text)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+  }
+}
+
+const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, line: string): boolean => {
+  const identity = ceremony.authority.member(by)?.identity
+  if (identity === undefined) return false
+  try {
+    const note = parseNote(`${checkpoint}${line}`)
     const signature = note.signatures.at(-1)
-    const holds =
+    return (
       signature !== undefined &&
-      note.signatures.length === parseNote(part.checkpoint).signatures.length + 1 &&
+      note.signatures.length === parseNote(checkpoint).signatures.length + 1 &&
       ceremony.book
         .keys(by, 'cosign')
-        .some((key) => verifyCosignature(note.text, signature, witnessName(member.identity), key) !== undefined)
-    if (holds) nested(endings.cosignatures, of).set(by, text)
+        .some((key) => verifyCosignature(note.text, signature, witnessName(identity), key) !== undefined)
+    )
   } catch (error) {
-    if (!(error instanceof DecodeError) && !(error instanceof TypeError)) throw error
+    if (error instanceof DecodeError) return false
+    throw error
   }
 }
 
@@ -269,14 +397,20 @@ const signManifest = async (ceremony: Ceremony, bundle: UnsignedBundle): Promise
 
 const takeSignatures = (ceremony: Ceremony, room: Room, endings: Endings, bundle: UnsignedBundle): void => {
   for (const { from, talk } of room.closeTalk) {
-    const key = parseIdentity(ceremony.authority.member(from)?.identity ?? '')?.key
-    if (talk.is !== 'manifest' || endings.signatures.has(from) || key === undefined) continue
-    try {
-      openSigstore(talk.bundle, bundle.manifestBytes, key)
-      endings.signatures.set(from, talk.bundle)
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-    }
+    if (talk.is !== 'manifest' || endings.signatures.has(from)) continue
+    if (signatureHolds(ceremony, from, talk.bundle, bundle.manifestBytes)) endings.signatures.set(from, talk.bundle)
+  }
+}
+
+const signatureHolds = (ceremony: Ceremony, by: SiteId, signature: Uint8Array, manifest: Uint8Array): boolean => {
+  const key = parseIdentity(ceremony.authority.member(by)?.identity ?? '')?.key
+  if (key === undefined) return false
+  try {
+    openSigstore(signature, manifest, key)
+    return true
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
   }
 }
 
@@ -299,11 +433,10 @@ const openPoints = (ceremony: Ceremony, room: Room, endings: Endings, sites: rea
   ...sites.filter((name) => !endings.signatures.has(name)).map((name) => `${name}: manifest signature missing`),
 ]
 
-/** Runs `work` now or, where it runs, once more after; a fault in it is thrown by the next call. */
-const oneAtATime = (work: () => Promise<void>): (() => void) => {
+/** Runs `work` now or, where it runs, once more after. */
+const oneAtATime = (work: () => Promise<void>, failed: (error: unknown) => void): (() => void) => {
   let running = false
   let again = false
-  let fault: unknown
   const run = async (): Promise<void> => {
     do {
       again = false
@@ -312,13 +445,10 @@ const oneAtATime = (work: () => Promise<void>): (() => void) => {
     running = false
   }
   return () => {
-    if (fault !== undefined) throw fault
     again = running
     if (running) return
     running = true
-    run().catch((error: unknown) => {
-      fault = error
-    })
+    run().catch(failed)
   }
 }
 

@@ -24,6 +24,8 @@ export interface Case {
   readonly fault: Fault
   /** The site comes back at once, while the others wait; or with the next round of joins. */
   readonly back: 'at-once' | 'later'
+  /** Who joins in the next round: everybody, or first only those who are not done, with nobody to help them. */
+  readonly rejoin: 'all' | 'alone'
 }
 
 export interface Played {
@@ -35,7 +37,7 @@ export interface Played {
   readonly story: readonly string[]
 }
 
-const MOST_ROUNDS = 5
+const MOST_ROUNDS = 6
 /** Exit codes after which an operator runs the same command again. */
 const again = new Set([3, 5])
 
@@ -84,12 +86,20 @@ export const play = async (options: {
   }
 
   const names = [...disks.keys()]
-  let results = new Map<string, JoinResult>()
+  const results = new Map<string, JoinResult>()
   for (let round = 1; ; round++) {
+    const alone = round === 2 && one?.rejoin === 'alone'
+    const joining = names.filter((name) => !alone || results.get(name)?.open.length !== 0)
     const endings = await Promise.all(
-      names.map(async (name) => [name, await (round === 1 ? joinWith(name) : join(name, undefined))] as const),
+      joining.map(async (name) => [name, await (round === 1 ? joinWith(name) : join(name, undefined))] as const),
     )
-    results = new Map(endings.flatMap(([name, ending]) => (ending.is === 'closed' ? [[name, ending.result]] : [])))
+    for (const [name, ending] of endings) {
+      const before = results.get(name)
+      if (ending.is === 'closed') results.set(name, ending.result)
+      // Nobody who had ended ends otherwise when he is asked again, and no bundle gets poorer.
+      if (before !== undefined && (ending.is !== 'closed' || ending.result.open.length > before.open.length))
+        throw new Error(`${name} ended, and then otherwise: ${JSON.stringify(one)}\n${story.join('\n')}`)
+    }
     const whole = names.every((name) => results.get(name)?.open.length === 0)
     if (whole) return { results, met, rounds: round, story }
     const stuck = endings.some(([, ending]) => ending.is === 'failed' && !again.has(ending.error.exit))

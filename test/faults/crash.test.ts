@@ -19,6 +19,7 @@ import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { memoryKms } from '../support/kms.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Case, faults, type Played, play } from './case.ts'
+import { report } from './report.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 /** Every operation of every site under every fault takes hours: CI takes a sample of fixed seed. */
@@ -33,20 +34,24 @@ const message = utf8('pay nobody')
 
 type Files = ReadonlyMap<string, Uint8Array>
 
+const comeback = (random: () => number): Pick<Case, 'back' | 'rejoin'> => ({
+  back: random() < 0.5 ? 'at-once' : 'later',
+  rejoin: random() < 0.5 ? 'all' : 'alone',
+})
+
 /** Every (site, operation, fault), or a sample of them that is spread evenly over the operations. */
 const casesOf = (sites: readonly string[], operations: number, most: number, seed: number): Case[] => {
   const random = seeded(seed)
   const all: Case[] = []
   for (let at = 0; at < operations; at++)
-    for (const site of sites)
-      for (const is of faults) all.push({ site, fault: { is, at }, back: random() < 0.5 ? 'at-once' : 'later' })
+    for (const site of sites) for (const is of faults) all.push({ site, fault: { is, at }, ...comeback(random) })
   if (all.length <= most) return all
   return Array.from({ length: most }, (_, k) => {
     const at = Math.floor(((k + random()) * operations) / most)
     const site = sites[Math.floor(random() * sites.length)] as string
     // Losing power is the worst of them and gets a third.
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as (typeof faults)[number])
-    return { site, fault: { is, at }, back: random() < 0.5 ? 'at-once' : 'later' }
+    return { site, fault: { is, at }, ...comeback(random) }
   })
 }
 
@@ -171,7 +176,7 @@ const playAll = async (
   }
   await Promise.all([worker(), worker(), worker(), worker()])
   const counted = [...rounds].sort(([a], [b]) => a - b).map(([n, count]) => `${count} in ${n}`)
-  console.log(
+  report(
     `${definition.kind}: ${cases.length} cases, ${met} faults met, joins a site: ${counted.join(', ')}; ${wrong.length} wrong`,
   )
   expect(wrong.join('\n\n')).toBe('')
@@ -214,7 +219,7 @@ describe('one site crashes at a disk operation', () => {
     const then = Math.max(...[...signed.values()].map((disk) => disk.operations))
     await play({ disks: signed, definition: sign, message, speed: SPEED, seed: 'calm', one: undefined })
     operations.sign = Math.max(...[...signed.values()].map((disk) => disk.operations)) - then
-    console.log(`disk operations of a join: keygen ${operations.keygen}, sign ${operations.sign}`)
+    report(`disk operations of a join: keygen ${operations.keygen}, sign ${operations.sign}`)
   })
   afterAll(() => vi.restoreAllMocks())
 
@@ -237,7 +242,7 @@ describe('one site crashes at a disk operation', () => {
   })
 
   it('and over all of it no nonce commitment was sent twice', () => {
-    console.log(`nonce commitments: ${sent} sent, ${nonces.size} different, ${repeated} repeated`)
+    report(`nonce commitments: ${sent} sent, ${nonces.size} different, ${repeated} repeated`)
     expect(repeated).toBe(0)
     expect(nonces.size).toBeGreaterThan(100)
   })

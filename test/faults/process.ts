@@ -89,6 +89,8 @@ export const startProcess = (options: {
   readonly speed: number
   readonly faulty?: FaultyDisk | undefined
   readonly progress?: (event: Progress) => void
+  /** No relay answers. */
+  readonly relay?: boolean
   readonly control?: JoinOptions['control']
 }): Process => {
   processes += 1
@@ -152,6 +154,7 @@ export const startProcess = (options: {
       ceremonyLog: (ceremony) =>
         openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
       connect: async () => {
+        if (options.relay === false) throw new QuorateError('E_RELAY', 'no relay answers', 'this is a test')
         wire = network.join(name as SiteId, toEnvelope(home.certificates.note))
         if (died.signal.aborted) await wire.close()
         return wire
