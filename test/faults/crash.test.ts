@@ -7,6 +7,7 @@ import { logPath } from '../../src/ceremony/home-paths.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
 import { Room } from '../../src/ceremony/room.ts'
 import { readPost } from '../../src/ceremony/round-message.ts'
+import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
@@ -15,10 +16,12 @@ import { loadProtocols } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
+import { memoryNetwork } from '../../src/transport/memory-wire.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { memoryKms } from '../support/kms.ts'
+import { seededRandom } from '../support/random.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
-import { type Case, faults, type Played, play } from './case.ts'
+import { type Case, type Fault, faults, joinWith, type Played, play } from './case.ts'
 import { report } from './report.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
@@ -39,20 +42,33 @@ const comeback = (random: () => number): Pick<Case, 'back' | 'rejoin'> => ({
   rejoin: random() < 0.5 ? 'all' : 'alone',
 })
 
-/** Every (site, operation, fault), or a sample of them that is spread evenly over the operations. */
-const casesOf = (sites: readonly string[], operations: number, most: number, seed: number): Case[] => {
+/** How many places a fault can be at in one join. */
+interface Places {
+  readonly operations: number
+  readonly frames: number
+}
+
+/**
+ * Every (site, place, fault), or a sample of them that is spread evenly over the places. In a sample one case of four
+ * falls again in its second join, and one of ten is a fault at all sites.
+ */
+const casesOf = (sites: readonly string[], places: Places, most: number, seed: number): Case[] => {
   const random = seeded(seed)
   const all: Case[] = []
-  for (let at = 0; at < operations; at++)
-    for (const site of sites) for (const is of faults) all.push({ site, fault: { is, at }, ...comeback(random) })
+  for (const is of faults)
+    for (let at = 0; at < (is === 'frame' ? places.frames : places.operations); at++)
+      for (const site of sites) all.push({ sites: [site], faults: [{ is, at }], ...comeback(random) })
   if (all.length <= most) return all
-  return Array.from({ length: most }, (_, k) => {
-    const at = Math.floor(((k + random()) * operations) / most)
-    const site = sites[Math.floor(random() * sites.length)] as string
+  const anyFault = (part: number): Fault => {
     // Losing power is the worst of them and gets a third.
-    const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as (typeof faults)[number])
-    return { site, fault: { is, at }, ...comeback(random) }
-  })
+    const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
+    return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
+  }
+  return Array.from({ length: most }, (_, k) => ({
+    sites: random() < 0.1 ? sites : [sites[Math.floor(random() * sites.length)] as string],
+    faults: [anyFault((k + random()) / most), ...(random() < 0.25 ? [anyFault(random())] : [])],
+    ...comeback(random),
+  }))
 }
 
 const disksFrom = async (homes: ReadonlyMap<string, Files>, seed: number): Promise<ReadonlyMap<string, SimDisk>> =>
@@ -145,6 +161,22 @@ const watchNonces = (): void => {
   })
 }
 
+/** One calm run: what each site counted, at most. */
+const measure = async (
+  disks: ReadonlyMap<string, SimDisk>,
+  definition: Definition,
+  given: Uint8Array | null,
+): Promise<Places> => {
+  const network = memoryNetwork({ clock: systemClock, random: seededRandom('calm') })
+  const stage = { disks, definition, message: given, speed: SPEED, seed: 'calm' }
+  const ended = await Promise.all([...disks.keys()].map((name) => joinWith(stage, network, name, undefined)))
+  expect(ended.map(({ ending }) => ending.is)).toEqual([...disks.keys()].map(() => 'closed'))
+  return {
+    operations: Math.max(...ended.map(({ process }) => process.operations())),
+    frames: Math.max(...ended.map(({ process }) => process.frames())),
+  }
+}
+
 const playAll = async (
   cases: readonly Case[],
   homes: ReadonlyMap<string, Files>,
@@ -162,7 +194,7 @@ const playAll = async (
       const disks = await disksFrom(homes, 1000 + k)
       try {
         const played = await play({ disks, definition, message: given, speed: SPEED, seed: `case ${k}`, one })
-        if (played.met) met += 1
+        met += played.met
         rounds.set(played.rounds, (rounds.get(played.rounds) ?? 0) + 1)
         try {
           await check(disks, played)
@@ -188,7 +220,10 @@ describe('one site crashes at a disk operation', () => {
   let keygen: Definition
   let sign: Definition
   const signing = new Map<string, Files>()
-  const operations = { keygen: 0, sign: 0 }
+  const places: Record<'keygen' | 'sign', Places> = {
+    keygen: { operations: 0, frames: 0 },
+    sign: { operations: 0, frames: 0 },
+  }
 
   beforeAll(async () => {
     watchNonces()
@@ -199,9 +234,7 @@ describe('one site crashes at a disk operation', () => {
       homes.set(name, await filesIn(disk))
     }
     const disks = await disksFrom(homes, 1)
-    const before = Math.max(...[...disks.values()].map((disk) => disk.operations))
-    await play({ disks, definition: keygen, message: null, speed: SPEED, seed: 'calm', one: undefined })
-    operations.keygen = Math.max(...[...disks.values()].map((disk) => disk.operations)) - before
+    places.keygen = await measure(disks, keygen, null)
     const [epoch] = await shardStore(disks.get('eu') as SimDisk).list()
     if (epoch?.record === undefined) throw new Error('no epoch')
     sign = await signDefinition({
@@ -215,16 +248,13 @@ describe('one site crashes at a disk operation', () => {
     for (const name of signers) await approveOn(disks.get(name) as SimDisk, name, sign)
     const made = await filesOf(disks)
     for (const name of signers) signing.set(name, made.get(name) as Files)
-    const signed = await disksFrom(signing, 2)
-    const then = Math.max(...[...signed.values()].map((disk) => disk.operations))
-    await play({ disks: signed, definition: sign, message, speed: SPEED, seed: 'calm', one: undefined })
-    operations.sign = Math.max(...[...signed.values()].map((disk) => disk.operations)) - then
-    report(`disk operations of a join: keygen ${operations.keygen}, sign ${operations.sign}`)
+    places.sign = await measure(await disksFrom(signing, 2), sign, message)
+    report(`places in a join: keygen ${JSON.stringify(places.keygen)}, sign ${JSON.stringify(places.sign)}`)
   })
   afterAll(() => vi.restoreAllMocks())
 
   it('of a keygen: all sites end with one key', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
-    await playAll(casesOf(names, operations.keygen, KEYGEN_CASES, 7), homes, keygen, null, async (disks, played) => {
+    await playAll(casesOf(names, places.keygen, KEYGEN_CASES, 7), homes, keygen, null, async (disks, played) => {
       await checkEpochs(disks, keygen)
       await checkBundles(disks, played)
     })
@@ -232,7 +262,7 @@ describe('one site crashes at a disk operation', () => {
 
   it('of a sign: all signers end with one signature', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
     const protocols = await loadProtocols(sign.protocol)
-    await playAll(casesOf(signers, operations.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
+    await playAll(casesOf(signers, places.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
       const signatures = new Set([...played.results.values()].map((one) => one.signature))
       expect(signatures.size).toBe(1)
       for (const { key, signature } of played.results.values())

@@ -33,9 +33,12 @@ const changing = new Set<keyof Disk>([
 ])
 
 export interface FaultyDisk {
-  /** From this operation of the process on, counted from 0, everything that changes the disk fails. */
+  /**
+   * From this operation of the process on, counted from 0, everything that changes the disk fails; `lying`: a sync
+   * says that it is done, and nothing is durable.
+   */
   readonly from: number
-  readonly code: 'EROFS' | 'ENOSPC'
+  readonly code: 'EROFS' | 'ENOSPC' | 'lying'
 }
 
 /** Time that runs `speed` times faster, and stands still for a dead process. */
@@ -74,6 +77,8 @@ export interface Process {
   readonly ended: Promise<Ending>
   /** Disk operations so far. */
   operations(): number
+  /** Frames sent so far. */
+  frames(): number
   kill(): void
 }
 
@@ -88,6 +93,8 @@ export const startProcess = (options: {
   readonly message: Uint8Array | null
   readonly speed: number
   readonly faulty?: FaultyDisk | undefined
+  /** The machine goes down right after it sent so many frames. */
+  readonly diesAfter?: number | undefined
   readonly progress?: (event: Progress) => void
   /** No relay answers. */
   readonly relay?: boolean
@@ -110,14 +117,17 @@ export const startProcess = (options: {
   }
 
   let operations = 0
+  let frames = 0
   const disk = new Proxy(options.disk as Disk, {
     get: (target, key) => {
       const work = target[key as keyof Disk] as (...args: unknown[]) => Promise<unknown>
       return async (...args: unknown[]) => {
         if (died.signal.aborted) return never()
         const now = operations++
-        if (options.faulty !== undefined && now >= options.faulty.from && changing.has(key as keyof Disk))
-          throw new QuorateError('E_DISK', `cannot use ${String(args[0])} (${options.faulty.code})`, 'a test disk')
+        const bad = options.faulty !== undefined && now >= options.faulty.from ? options.faulty.code : undefined
+        if (bad === 'lying' && (key === 'sync' || key === 'syncFolder')) return undefined
+        if (bad !== undefined && bad !== 'lying' && changing.has(key as keyof Disk))
+          throw new QuorateError('E_DISK', `cannot use ${String(args[0])} (${bad})`, 'a test disk')
         try {
           return await work.apply(target, args)
         } catch (error) {
@@ -155,9 +165,17 @@ export const startProcess = (options: {
         openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
       connect: async () => {
         if (options.relay === false) throw new QuorateError('E_RELAY', 'no relay answers', 'this is a test')
-        wire = network.join(name as SiteId, toEnvelope(home.certificates.note))
-        if (died.signal.aborted) await wire.close()
-        return wire
+        const joined = network.join(name as SiteId, toEnvelope(home.certificates.note))
+        wire = joined
+        if (died.signal.aborted) await joined.close()
+        return {
+          ...joined,
+          send: (to, frame) => {
+            joined.send(to, frame)
+            frames += 1
+            if (frames === options.diesAfter) kill()
+          },
+        }
       },
       kms: async () => memoryKms(name),
     }
@@ -181,5 +199,5 @@ export const startProcess = (options: {
         })
     },
   )
-  return { ended, operations: () => operations, kill }
+  return { ended, operations: () => operations, frames: () => frames, kill }
 }
