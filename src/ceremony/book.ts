@@ -32,6 +32,7 @@ import { type Blame, blameCodec } from '../records/round.ts'
 import { recordHash, type Signed } from '../records/signed.ts'
 import { type Authority, roleIn } from './authority.ts'
 import type { ObjectName } from './talk.ts'
+import { fitsTerms, isSignedWord } from './word-faults.ts'
 
 /** A verified record and the envelope bytes it came in. */
 export interface Held<T> {
@@ -56,9 +57,20 @@ export interface Admitted {
   readonly logged: boolean
 }
 
+/** Words of one site that no honest site signs: what a claim by this check of word-faults.ts is made of. */
+export interface WordFault {
+  readonly site: SiteId
+  readonly check: string
+  readonly words: readonly { readonly key: KeyHex; readonly envelope: Uint8Array }[]
+}
+
 const MOST_KEYS = 128
 const MOST_ATTEMPTS = 512
+/** Of one site; older ones are forgotten first. */
+const MOST_HELLOS = 128
 const MOST_BLAMES = 64
+/** Proofs kept against one site: the first convicts it, and more may not crowd out those against others. */
+const MOST_BLAMES_EACH = 4
 
 /**
  * All signed records of one ceremony that this site holds, each verified under its author's certified key and kept once
@@ -85,8 +97,9 @@ export class Book {
   /** Notes that take their author out of this ceremony, for good. */
   readonly aborts = new Map<Identity, { signed: Signed<Note>; envelope: Uint8Array }>()
   readonly blames = new Map<Hash, { value: Blame; bytes: Uint8Array }>()
-  /** Two words of one site for one place: the site and both envelopes. */
-  readonly contradictions: { site: SiteId; name: ObjectName; envelopes: readonly [Uint8Array, Uint8Array] }[] = []
+  /** Votes of sites that voted for another record first: they bind their site all the same. */
+  readonly #otherVotes: Held<Ready>[] = []
+  #onFault: (fault: WordFault) => void = () => undefined
 
   constructor(authority: Authority, clock: Clock) {
     this.authority = authority
@@ -148,25 +161,19 @@ export class Book {
         const held = this.#open(possessionCodec, bytes)
         if (held.signed.value.index !== this.authority.member(held.site)?.index)
           throw new DecodeError('possession/v1: another index')
-        return this.#place(name, nested(this.possessions, held.signed.value.record), held.site, held, 'first')
+        return this.#place(name, nested(this.possessions, held.signed.value.record), held.site, held)
       }
       case 'test-signature': {
         const held = this.#open(testSignatureCodec, bytes)
         const { record, signers } = held.signed.value
-        return this.#place(
-          name,
-          nested(this.testSignatures, record),
-          `${held.site}|${signers.join(',')}`,
-          held,
-          'first',
-        )
+        return this.#place(name, nested(this.testSignatures, record), `${held.site}|${signers.join(',')}`, held)
       }
       case 'ready':
-        return this.#place(name, this.ready, undefined, this.#open(readyCodec, bytes))
+        return this.#admitVote(bytes)
       case 'installed':
-        return this.#place(name, this.installed, undefined, this.#open(installedCodec, bytes))
+        return this.#admitReceipt(bytes)
       case 'result':
-        return this.#place(name, this.results, undefined, this.#open(resultCodec, bytes), 'first')
+        return this.#place(name, this.results, undefined, this.#open(resultCodec, bytes))
       case 'aborted':
         return this.#admitAbort(bytes)
       case 'blame':
@@ -229,8 +236,20 @@ export class Book {
     if (this.certificate(held.site, held.signed.key)?.hash !== held.signed.value.certificate)
       throw new DecodeError('hello/v1: another certificate')
     const known = this.hellosByHash.has(hash)
-    if (!known && this.hellosByHash.size < MOST_ATTEMPTS) this.hellosByHash.set(hash, held)
     const newest = this.hellos.get(held.site)
+    const twice = [...this.hellosByHash.values()].find(
+      (one) =>
+        one.signed.key === held.signed.key &&
+        one.signed.value.sequence === held.signed.value.sequence &&
+        recordHash(one.signed) !== hash,
+    )
+    if (twice !== undefined) {
+      this.#fault(held.site, 'two-hellos', [word(twice), word(held)])
+      throw new DecodeError('hello/v1: a second one of one number')
+    }
+    const own = [...this.hellosByHash].filter(([, one]) => one.site === held.site)
+    if (!known && own.length >= MOST_HELLOS) this.hellosByHash.delete(own[0]?.[0] as Hash)
+    this.hellosByHash.set(hash, held)
     const newer =
       newest === undefined ||
       newest.signed.key !== held.signed.key ||
@@ -238,6 +257,59 @@ export class Book {
     if ((from === held.site || from === null) && newer) this.hellos.set(held.site, held)
     else if (known) return undefined
     return { name: 'hello', bytes, site: held.site, logged: false }
+  }
+
+  #admitVote(bytes: Uint8Array): Admitted | undefined {
+    const held = this.#open(readyCodec, bytes)
+    if (this.authority.definition.kind === 'keygen' && held.signed.value.base !== null) {
+      this.#fault(held.site, 'vote-base', [word(held)])
+      throw new DecodeError('ready/v1: for another base')
+    }
+    const known = this.ready.get(held.site)?.signed.value.record
+    const { record } = held.signed.value
+    const counted = this.#otherVotes.some((one) => one.site === held.site && one.signed.value.record === record)
+    if (known !== undefined && known !== record && !counted && this.#otherVotes.length < MOST_BLAMES)
+      this.#otherVotes.push(held)
+    return this.#place('ready', this.ready, undefined, held)
+  }
+
+  /** A receipt comes after its site's vote for the same record, on every way. */
+  #admitReceipt(bytes: Uint8Array): Admitted | undefined {
+    const held = this.#open(installedCodec, bytes)
+    const { record } = held.signed.value
+    if (!this.votes(record).has(held.site)) {
+      const vote = this.ready.get(held.site)
+      if (vote !== undefined) this.#fault(held.site, 'receipt-without-vote', [word(vote), word(held)])
+      throw new DecodeError('installed/v1: of a record that its site did not vote for')
+    }
+    return this.#place('installed', this.installed, undefined, held)
+  }
+
+  /** Every vote for a record, by site. */
+  votes(record: Hash): ReadonlyMap<SiteId, Held<Ready>> {
+    const held = [...this.ready.values(), ...this.#otherVotes].filter(({ signed }) => signed.value.record === record)
+    return new Map(held.map((one) => [one.site, one]))
+  }
+
+  /** Records that somebody voted for. */
+  votedFor(): ReadonlySet<Hash> {
+    return new Set([...this.ready.values(), ...this.#otherVotes].map(({ signed }) => signed.value.record))
+  }
+
+  /** Called with each fault that admitted or refused words show. */
+  whenFaulty(act: (fault: WordFault) => void): void {
+    this.#onFault = act
+  }
+
+  #fault(site: SiteId, check: string, words: WordFault['words']): void {
+    this.#onFault({ site, check, words })
+  }
+
+  /** Whether what was refused is signed by a site's message key all the same: its fault, and not nobody's. */
+  refused(bytes: Uint8Array): void {
+    for (const { name } of this.authority.roster)
+      for (const key of this.keys(name, 'message'))
+        if (isSignedWord(bytes, key)) this.#fault(name, 'malformed-record', [{ key, envelope: bytes }])
   }
 
   #admitAttempt(bytes: Uint8Array): Admitted | undefined {
@@ -248,13 +320,29 @@ export class Book {
     if (seat === undefined || !this.keys(seat.site, 'message').includes(signed.key))
       throw new DecodeError('attempt/v1: signed by no participant')
     const hash = recordHash(signed)
+    const own = { key: signed.key, envelope: bytes }
+    if (!fitsTerms(signed.value, this.authority)) {
+      this.#fault(seat.site, 'attempt-terms', [own])
+      throw new DecodeError('attempt/v1: not one of this definition')
+    }
     let attempt = this.attempts.get(hash)
+    if (attempt?.signatures.has(seat.site) === true) return undefined
+    const signedBefore = [...this.attempts.values()].flatMap(({ value, signatures }) => {
+      const envelope = signatures.get(seat.site)
+      const before = value.participants.find((one) => one.site === seat.site)
+      return envelope === undefined || before === undefined ? [] : [{ before, envelope }]
+    })
+    const twice = signedBefore.find(({ before }) => before.last === seat.last)
+    if (twice !== undefined) {
+      this.#fault(seat.site, 'two-attempts', [{ key: twice.before.key, envelope: twice.envelope }, own])
+      throw new DecodeError('attempt/v1: a second one after the same')
+    }
+    if (signedBefore.length >= this.authority.definition.attempts) return undefined
     if (attempt === undefined) {
       if (this.attempts.size >= MOST_ATTEMPTS) return undefined
       attempt = { hash, value: signed.value, signatures: new Map() }
       this.attempts.set(hash, attempt)
     }
-    if (attempt.signatures.has(seat.site)) return undefined
     attempt.signatures.set(seat.site, bytes)
     return { name: 'attempt', bytes, site: seat.site, logged: true }
   }
@@ -263,7 +351,8 @@ export class Book {
     const value = blameCodec.decode(bytes)
     const hash = hashOf(bytes)
     if (value.ceremony !== this.authority.hash) throw new DecodeError('blame/v1: of another ceremony')
-    if (this.blames.has(hash) || this.blames.size >= MOST_BLAMES) return undefined
+    const same = [...this.blames.values()].filter((one) => one.value.accused === value.accused).length
+    if (this.blames.has(hash) || this.blames.size >= MOST_BLAMES || same >= MOST_BLAMES_EACH) return undefined
     this.blames.set(hash, { value, bytes })
     return { name: 'blame', bytes, site: value.accuser, logged: false }
   }
@@ -287,7 +376,6 @@ export class Book {
     into: Map<K, Held<T>>,
     key: K | undefined,
     held: Held<T>,
-    rule: 'first' | 'one' = 'one',
   ): Admitted | undefined {
     const place = key ?? (held.site as unknown as K)
     const known = into.get(place)
@@ -296,8 +384,9 @@ export class Book {
       into.set(place, held)
       return { name, bytes: held.envelope, site: held.site, logged: true }
     }
-    if (rule === 'one' && recordHash(known.signed) !== recordHash(held.signed))
-      this.contradictions.push({ site: held.site, name, envelopes: [known.envelope, held.envelope] })
+    const check = twiceChecks[name]
+    if (check !== undefined && recordHash(known.signed) !== recordHash(held.signed))
+      this.#fault(held.site, check, [word(known), word(held)])
     return undefined
   }
 
@@ -346,7 +435,7 @@ export class Book {
       ['staged', [...this.staged.values()].flatMap((map) => [...map.values()])],
       ['possession', [...this.possessions.values()].flatMap((map) => [...map.values()])],
       ['test-signature', [...this.testSignatures.values()].flatMap((map) => [...map.values()])],
-      ['ready', [...this.ready.values()]],
+      ['ready', [...this.ready.values(), ...this.#otherVotes]],
       ['installed', [...this.installed.values()]],
       ['result', [...this.results.values()]],
       ['aborted', [...this.aborts.values()]],
@@ -355,6 +444,15 @@ export class Book {
     for (const { bytes } of this.blames.values()) yield { name: 'blame', bytes }
   }
 }
+
+/** Records of which a site says one, for ever, for a place. */
+const twiceChecks: Readonly<Partial<Record<ObjectName, string>>> = {
+  staged: 'two-staged',
+  ready: 'two-votes',
+  installed: 'two-receipts',
+}
+
+const word = ({ signed, envelope }: Held<unknown>): WordFault['words'][number] => ({ key: signed.key, envelope })
 
 const nested = <K, K2, V>(map: Map<K, Map<K2, V>>, key: K): Map<K2, V> => {
   const inner = map.get(key) ?? new Map<K2, V>()

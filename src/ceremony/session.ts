@@ -71,6 +71,8 @@ interface Stage {
   readonly posts: Map<string, RoundPost>
   /** The first message signed for each place, also where its payload never came. */
   readonly heads: Map<string, RoundPost>
+  /** What each peer's message says. */
+  readonly values: Map<string, unknown>
   readonly waiters: Set<() => void>
 }
 
@@ -126,6 +128,7 @@ export class Session {
       root: true,
       posts: new Map(),
       heads: new Map(),
+      values: new Map(),
       waiters: new Set(),
     })
   }
@@ -193,6 +196,7 @@ export class Session {
       root: false,
       posts: new Map(),
       heads: new Map(),
+      values: new Map(),
       waiters: new Set(),
     })
   }
@@ -217,7 +221,7 @@ export class Session {
   #place(stage: Stage, from: SiteId, post: RoundPost): void {
     const party = stage.sites.indexOf(from) + 1
     const self = stage.sites.indexOf(this.#options.self) + 1
-    if (party === 0 || (post.to !== 0 && post.to !== self)) return
+    if (party === 0) return
     const spec = post.protocol === stage.protocol ? roundSpec(stage.rounds, post.round) : undefined
     const bad =
       spec === undefined ||
@@ -228,6 +232,7 @@ export class Session {
       this.#end.abort(this.#blame(stage, party as Party, 'malformed', [post.stripped]))
       return
     }
+    if (post.to !== 0 && post.to !== self) return
     const key = slot(post.round, post.from, post.to)
     const known = stage.heads.get(key)
     if (known !== undefined && !equal(known.headerBytes, post.headerBytes)) {
@@ -236,6 +241,13 @@ export class Session {
     }
     stage.heads.set(key, post)
     if (post.payload === undefined || stage.posts.has(key)) return
+    try {
+      stage.values.set(key, spec.codec.decode(post.payload))
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#end.abort(this.#blame(stage, post.from, 'malformed', [post.bytes]))
+      return
+    }
     this.#keep(stage, key, post, from)
   }
 
@@ -331,13 +343,8 @@ export class Session {
     })
   }
 
-  #decode<T>(stage: Stage, spec: RoundSpec, post: RoundPost): T {
-    try {
-      return spec.codec.decode(post.payload as Uint8Array) as T
-    } catch (error) {
-      if (error instanceof DecodeError) throw this.#raise(this.#blame(stage, post.from, 'malformed', [post.bytes]))
-      throw error
-    }
+  #said<T>(stage: Stage, round: string, from: Party, to: number): T {
+    return stage.values.get(slot(round, from, to)) as T
   }
 
   /** One fault ends the session for every waiter. */
@@ -365,7 +372,7 @@ export class Session {
     if (ridden !== undefined) await this.#compareEchoes(stage, self, peers, ridden)
     const values = new Map([
       [self, own],
-      ...[...posts].map(([peer, post]) => [peer, this.#decode<Payload<R, K>>(stage, spec, post)] as const),
+      ...[...posts.keys()].map((peer) => [peer, this.#said<Payload<R, K>>(stage, round, peer, 0)] as const),
     ])
     if (stage.rounds[round]?.echo === 'round') {
       this.#sendEcho(stage, self, peers, round)
@@ -384,7 +391,7 @@ export class Session {
     const spec = roundSpec(stage.rounds, round) as RoundSpec
     for (const peer of peers) this.#post(stage, round, self, [peer], true, spec.codec.encode(to(peer)))
     const posts = await this.#collect(stage, round, self, peers)
-    return new Map([...posts].map(([peer, post]) => [peer, this.#decode<Payload<R, K>>(stage, spec, post)]))
+    return new Map([...posts.keys()].map((peer) => [peer, this.#said<Payload<R, K>>(stage, round, peer, self)]))
   }
 
   #sendEcho(stage: Stage, self: Party, peers: readonly Party[], round: string): void {
@@ -400,7 +407,6 @@ export class Session {
    * prove the sender's fault; an entry that does not bear it proves the echoer's.
    */
   async #compareEchoes(stage: Stage, self: Party, peers: readonly Party[], round: string): Promise<void> {
-    const spec = roundSpec(stage.rounds, echoRound(round)) as RoundSpec
     for (const [peer, post] of await this.#collect(
       stage,
       echoRound(round),
@@ -408,14 +414,15 @@ export class Session {
       peers,
       round === echoRound(round) ? round : `${round} echo`,
     )) {
-      const vector = this.#decode<EchoVector>(stage, spec, post)
+      const vector = this.#said<EchoVector>(stage, echoRound(round), peer, 0)
       if (vector.length !== stage.sites.length) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
       vector.forEach(([headerBytes, signature], at) => {
         const sender = (at + 1) as Party
         const held = stage.posts.get(slot(round, sender, 0)) as RoundPost
-        if (equal(held.headerBytes, headerBytes)) return
+        if (equal(held.headerBytes, headerBytes) && equal(held.signature, signature)) return
         const other = entryOf(headerBytes, signature, held, this.#key(stage, sender))
         if (other === undefined) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
+        if (equal(held.headerBytes, headerBytes)) return
         if (sender === self) throw this.#raise(cloned(this.#options.self))
         throw this.#raise(this.#blame(stage, sender, 'equivocation', [held.stripped, other.stripped]))
       })
@@ -423,7 +430,6 @@ export class Session {
   }
 
   async #confirm(stage: Stage, self: Party, peers: readonly Party[]): Promise<void> {
-    const spec = roundSpec(stage.rounds, confirmRound) as RoundSpec
     const mine = [...stage.posts.values()].filter((post) => post.to !== 0).sort(byHeader)
     this.#post(
       stage,
@@ -443,7 +449,7 @@ export class Session {
     for (const post of mine) claim(self, post)
     for (const [peer, post] of posts) {
       const headers = confirmEntries(
-        this.#decode<EchoVector>(stage, spec, post),
+        this.#said<EchoVector>(stage, confirmRound, peer, 0),
         peer,
         post,
         stage.sites.length,

@@ -81,14 +81,26 @@ const isOwnWord = (value: Word, site: SiteId, index: number, ceremony: Hash, key
   (!('participants' in value) || seatOf(value, site, key) !== undefined) &&
   (!('certificate' in value) || value.certificate === certificate)
 
+/** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
+export const isSignedWord = (bytes: Uint8Array, key: KeyHex): boolean => {
+  try {
+    const envelope = decodeEnvelope(bytes, 2 ** 20)
+    const known = codecs.some((one) => payloadType(one.type) === envelope.type)
+    return known && verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
 const malformed = ({ blame, bytes, length, authority, index }: Case): boolean => {
   const identity = authority.member(blame.accused)?.identity
   if (identity === undefined || length !== 2) return false
   const certificate = readCertificate(bytes(0), identity, 'message', authority.hash)
   const { key } = certificate.value
+  if (!isSignedWord(bytes(1), key)) return false
   const envelope = decodeEnvelope(bytes(1), 2 ** 20)
-  const codec = codecs.find((one) => payloadType(one.type) === envelope.type)
-  if (codec === undefined || !verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)) return false
+  const codec = codecs.find((one) => payloadType(one.type) === envelope.type) as Codec<Word>
   try {
     const value = codec.decode(envelope.payload)
     return !isOwnWord(value, blame.accused, index, authority.hash, key, recordHash(certificate))

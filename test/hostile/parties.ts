@@ -1,0 +1,301 @@
+import { definitionAuthority } from '../../src/ceremony/authority.ts'
+import { judgeBlame } from '../../src/ceremony/judge.ts'
+import { judgeWorld, type PublicFacts } from '../../src/ceremony/judge-world.ts'
+import { keygenOutcome } from '../../src/ceremony/outcome.ts'
+import { testContext, testLabel } from '../../src/ceremony/prove.ts'
+import { Session } from '../../src/ceremony/session.ts'
+import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
+import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
+import { fromHex, utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import type { Clock, Random } from '../../src/lib/ports.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { loadProtocols, type Protocols } from '../../src/mpc/registry.ts'
+import { testSignerSets } from '../../src/mpc/test-signature.ts'
+import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
+import type { KeygenDefinition, ProtocolId, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
+import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
+import type { Blame } from '../../src/records/round.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { seededRandom } from '../support/random.ts'
+
+/** What one site's messages become on their way to another: none, one or several. */
+export type Tamper = (to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]
+
+/** Kinds of session: a key generation, one followed by its test signatures, a signature. */
+export type Kind = 'keygen' | 'tested' | 'sign'
+
+export interface Terms {
+  readonly kind: Kind
+  readonly protocol: ProtocolId
+  readonly n: number
+  readonly t: number
+}
+
+/** Everything about a session that is the same whatever is drawn in it. */
+export interface Table {
+  readonly terms: Terms
+  readonly protocols: Protocols
+  readonly sites: readonly SiteId[]
+  readonly definition: KeygenDefinition | SignDefinition
+  readonly message: Uint8Array
+  /** Of the key that a sign session uses. */
+  readonly epoch:
+    | { readonly outcome: Outcome; readonly record: EpochRecord; readonly shares: readonly Uint8Array[] }
+    | undefined
+}
+
+const NAMES = Array.from({ length: 9 }, (_, at) => `s${at + 1}` as SiteId)
+const entries = new Map<number, readonly SiteEntry[]>()
+const entriesOf = async (n: number): Promise<SiteEntry[]> => {
+  if (!entries.has(9)) entries.set(9, await siteEntries(NAMES))
+  return (entries.get(9) ?? []).slice(0, n)
+}
+
+const message = utf8('pay nobody')
+const epochs = new Map<string, Table['epoch']>()
+
+const epochOf = async (terms: Terms): Promise<Table['epoch']> => {
+  const key = `${terms.protocol} ${terms.n} ${terms.t}`
+  const known = epochs.get(key)
+  if (known !== undefined) return known
+  const table = await tableOf({ ...terms, kind: 'keygen' })
+  const run = await play(table, table.sites, seededRandom(`epoch ${key}`), new Map())
+  const made = run.endings.map((one) => (one.is === 'made' && 'outcome' in one ? one : undefined))
+  const [first] = made
+  if (first === undefined) throw new Error('honest parties made no key')
+  const record = {
+    outcome: hashOf(outcomeCodec.encode(first.outcome)),
+    envelopes: table.sites.map((site) => hashOf(utf8(site))),
+  }
+  const epoch = { outcome: first.outcome, record, shares: made.map((one) => one?.share ?? new Uint8Array()) }
+  epochs.set(key, epoch)
+  return epoch
+}
+
+export const tableOf = async (terms: Terms): Promise<Table> => {
+  const { kind, protocol, n, t } = terms
+  const sites = await entriesOf(n)
+  const protocols = await loadProtocols(protocol)
+  const common = { protocol, threshold: t, sites }
+  const names = sites.map((site) => site.name)
+  if (kind !== 'sign')
+    return { terms, protocols, sites: names, definition: await keygenDefinition(common), message, epoch: undefined }
+  const epoch = await epochOf(terms)
+  const definition = await signDefinition({
+    ...common,
+    key: epoch?.record.outcome ?? hashOf(message),
+    base: epoch === undefined ? hashOf(message) : hashOf(recordCodec.encode(epoch.record)),
+    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+  })
+  return { terms, protocols, sites: names, definition, message, epoch }
+}
+
+export type Ending =
+  | { readonly is: 'made'; readonly outcome: Outcome; readonly share: Uint8Array }
+  | { readonly is: 'made'; readonly signature: Uint8Array }
+  | { readonly is: 'failed'; readonly error: unknown }
+
+export interface Seat {
+  readonly site: SiteId
+  readonly party: Party
+  readonly session: Session
+  readonly signer: RawSigner
+}
+
+export interface Play {
+  readonly attempt: Hash
+  readonly endings: readonly Ending[]
+  readonly seats: readonly Seat[]
+  /** Everything that left a site, as it left it. */
+  readonly sent: readonly { readonly from: SiteId; readonly to: SiteId; readonly bytes: Uint8Array }[]
+  readonly facts: PublicFacts
+  judge(blame: Blame): boolean
+}
+
+/** A clock whose sleepers wake when nothing else can happen any more. */
+const patientClock = (): { clock: Clock; wake(): void } => {
+  const sleepers = new Set<() => void>()
+  const clock: Clock = {
+    now: () => 1_790_000_000_000,
+    monotonic: () => 0,
+    sleep: (_ms, signal) =>
+      new Promise((resolve, reject) => {
+        sleepers.add(resolve)
+        signal?.addEventListener('abort', () => {
+          sleepers.delete(resolve)
+          reject(signal.reason)
+        })
+      }),
+  }
+  return {
+    clock,
+    wake() {
+      for (const resolve of [...sleepers]) resolve()
+      sleepers.clear()
+    },
+  }
+}
+
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
+
+/** What a keygen's sites do after the protocol, as far as it is signed in a session: compare transcripts, sign with each set. */
+const afterKeygen = async (
+  table: Table,
+  session: Session,
+  box: ReturnType<Session['mailbox']>,
+  outcome: Outcome,
+  share: Secret,
+  random: Random,
+) => {
+  const { protocols, terms } = table
+  await session.agree()
+  if (terms.kind !== 'tested') return
+  const record = recordHashOf(table, outcome)
+  await Promise.all(
+    testSignerSets(terms.n, terms.t).map(async (members, set) => {
+      if (!members.includes(Number(box.self) as Index)) return
+      const inner = box.within(
+        testLabel(protocols.sign.id, set, record),
+        members.map((one) => Number(one) as Party),
+        protocols.sign.rounds,
+      )
+      await protocols.sign.run(inner, { ...testContext(outcome, record, members), share }, { random })
+    }),
+  )
+}
+
+const recordOf = (table: Table, outcome: Outcome): EpochRecord => ({
+  outcome: hashOf(outcomeCodec.encode(outcome)),
+  envelopes: table.sites.map((site) => hashOf(utf8(site))),
+})
+const recordHashOf = (table: Table, outcome: Outcome): Hash => hashOf(recordCodec.encode(recordOf(table, outcome)))
+
+/**
+ * One session of these sites over a medium that keeps each pair's order and mixes everything else. `liars` maps a site to
+ * what becomes of its messages; it is told of its seat first.
+ */
+export const play = async (
+  table: Table,
+  participants: readonly SiteId[],
+  random: Random,
+  liars: ReadonlyMap<SiteId, (seat: Seat) => Tamper>,
+): Promise<Play> => {
+  const { definition, protocols, epoch } = table
+  const authority = definitionAuthority(definition)
+  const signers = participants.map(() => rawSigner(new Secret(random(32))))
+  const attempt: Attempt = {
+    ceremony: authority.hash,
+    number: 1,
+    participants: participants.map((site, at) => ({
+      site,
+      key: signers[at]?.key as Attempt['participants'][number]['key'],
+      hello: hashOf(utf8(`hello of ${site}`)),
+      last: null,
+    })),
+    base: epoch === undefined ? null : hashOf(recordCodec.encode(epoch.record)),
+    round: definition.deadlines.round,
+    at: 1_790_000_000_000,
+  }
+  const id = hashOf(attemptCodec.encode(attempt))
+  const { clock, wake } = patientClock()
+  const sent: { from: SiteId; to: SiteId; bytes: Uint8Array }[] = []
+  const lines = new Map<string, { from: SiteId; to: SiteId; bytes: Uint8Array }[]>()
+  const ways = new Map<SiteId, Tamper>()
+  const seats = participants.map((site, at): Seat => {
+    const signer = signers[at] as RawSigner
+    const session = new Session({
+      ceremony: authority.hash,
+      attempt: id,
+      parties: attempt.participants.map(({ site: name, key }) => ({ site: name, key })),
+      self: site,
+      signer,
+      clock,
+      random,
+      roundMs: 20_000,
+      send: (to, bytes) => {
+        for (const one of ways.get(site)?.(to, bytes) ?? [bytes]) {
+          sent.push({ from: site, to, bytes: one })
+          const key = `${site} ${to}`
+          lines.set(key, [...(lines.get(key) ?? []), { from: site, to, bytes: one }])
+        }
+      },
+      record: () => undefined,
+      progress: () => undefined,
+    })
+    return { site, party: (at + 1) as Party, session, signer }
+  })
+  for (const seat of seats) {
+    const way = liars.get(seat.site)?.(seat)
+    if (way !== undefined) ways.set(seat.site, way)
+  }
+  const outcomes = new Map<Hash, Outcome>()
+  const records = new Map<Hash, EpochRecord>()
+  const know = (outcome: Outcome, record: EpochRecord): void => {
+    outcomes.set(record.outcome, outcome)
+    records.set(hashOf(recordCodec.encode(record)), record)
+  }
+  if (epoch !== undefined) know(epoch.outcome, epoch.record)
+
+  const runOne = async ({ session, site }: Seat): Promise<Ending> => {
+    try {
+      if (table.terms.kind === 'sign') {
+        if (epoch === undefined) throw new Error('no epoch')
+        const index = table.sites.indexOf(site)
+        const { signature } = await protocols.sign.run(
+          session.mailbox(protocols.sign.id, protocols.sign.rounds),
+          {
+            threshold: epoch.outcome.threshold,
+            publicKey: fromHex(epoch.outcome.publicKey),
+            indices: participants.map((one) => (table.sites.indexOf(one) + 1) as Index),
+            verifyingShares: epoch.outcome.verifyingShares.map(fromHex),
+            message: table.message,
+            share: new Secret((epoch.shares[index] as Uint8Array).slice()),
+          },
+          { random },
+        )
+        return { is: 'made', signature }
+      }
+      const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
+      const made = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
+      const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), made)
+      know(outcome, recordOf(table, outcome))
+      await afterKeygen(table, session, box as never, outcome, made.share, random)
+      return { is: 'made', outcome, share: made.share.reveal().slice() }
+    } catch (error) {
+      return { is: 'failed', error }
+    }
+  }
+
+  let left = participants.length
+  const running = seats.map((seat) =>
+    runOne(seat).then((ending) => {
+      left -= 1
+      return ending
+    }),
+  )
+  const byName = new Map(seats.map((seat) => [seat.site, seat]))
+  for (let idle = 0; left > 0 || [...lines.values()].some((line) => line.length > 0); ) {
+    await turn()
+    const waiting = [...lines.values()].filter((line) => line.length > 0)
+    // Several messages a turn, of any pairs: what is together on the wire may come in any order.
+    for (let n = random(1)[0] ?? 0; n >= 0 && waiting.length > 0; n -= 40) {
+      const line = waiting[((random(1)[0] ?? 0) * 7 + n) % waiting.length]
+      const next = line?.shift()
+      if (next !== undefined) byName.get(next.to)?.session.deliver(next.from, next.bytes)
+    }
+    idle = waiting.length > 0 ? 0 : idle + 1
+    if (idle > 3) wake()
+    if (idle > 200) throw new Error('a session that does not end')
+  }
+  const facts: PublicFacts = { definition, attempt, protocols, outcomes, records, message: table.message }
+  const world = judgeWorld(facts)
+  return {
+    attempt: id,
+    endings: await Promise.all(running),
+    seats,
+    sent,
+    facts,
+    judge: (blame) => judgeBlame(blame, world) === 'proven',
+  }
+}
