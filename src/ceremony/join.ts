@@ -51,7 +51,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const authority = definitionAuthority(definition)
   const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
   await takeApprovals(ceremony)
-  await dropIfLeft(ceremony)
+  await dropIfOver(ceremony)
   refuseEnded(ceremony)
   const finished = ceremony.closed ? await finishedBefore(ceremony) : undefined
   if (finished !== undefined) return finished
@@ -98,7 +98,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
     return definition.kind === 'keygen' ? await keygen(run) : await sign(run)
   } catch (error) {
     const ending = await ended(run, error)
-    await dropIfLeft(ceremony).catch(() => undefined)
+    await dropIfOver(ceremony).catch(() => undefined)
     throw ending
   } finally {
     ceremony.keys.channel.secret.wipe()
@@ -497,9 +497,13 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
   return error
 }
 
-/** A site that left voted for nothing, and never will: what it staged is of no use to anybody. */
-const dropIfLeft = async ({ book, seat, site, log }: Ceremony): Promise<void> => {
-  if (book.aborts.has(seat.identity) && !book.ready.has(seat.name)) await dropStaged(site.shards, log)
+/**
+ * Where this site left, or so many others that the ceremony cannot go on, a site that has not voted never will: what it
+ * staged is of no use to anybody.
+ */
+const dropIfOver = async ({ book, seat, site, log, authority }: Ceremony): Promise<void> => {
+  const over = book.aborts.has(seat.identity) || !authority.possibleWithout(book.goneIdentities())
+  if (over && !book.ready.has(seat.name)) await dropStaged(site.shards, log)
 }
 
 /** This site's own word that it ends the ceremony: in its log and ledger, and in its note. */

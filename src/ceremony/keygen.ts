@@ -286,6 +286,7 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
   const all = await book.until(
     () => {
       report('ready', votes())
+      refuseWithout(ceremony, voted)
       return votes().length === total ? true : undefined
     },
     ms,
@@ -328,6 +329,21 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
       receipts().map((m) => m.name),
       authority.roster.map((m) => m.name),
     )
+}
+
+/** A site that left before its vote never votes: what the others voted for stays as it is, and is never used. */
+const refuseWithout = ({ book, authority }: Ceremony, voted: Voted): void => {
+  const left = authority.roster.filter(
+    ({ name, identity }) => book.aborts.has(identity) && book.ready.get(name)?.signed.value.record !== voted.hash,
+  )
+  if (left.length === 0) return
+  const names = left.map((member) => member.name)
+  throw new QuorateError(
+    'E_ABORTED',
+    `${names.join(', ')} left this ceremony before the vote`,
+    'no key was made; plan a new definition when all agree',
+    { left: names },
+  )
 }
 
 const notFinished = (step: string, got: readonly SiteId[], all: readonly SiteId[]): QuorateError => {
