@@ -7,7 +7,7 @@ import type { Definition } from '../records/definition.ts'
 import type { EpochRecord, Outcome } from '../records/outcome.ts'
 import type { Blame } from '../records/round.ts'
 import type { AnyProtocol, JudgeWorld } from './judge.ts'
-import { testContext, testLabel } from './prove.ts'
+import { testContext, testLabel } from './test-session.ts'
 
 /** The public facts that a claim is judged by; each may be missing, and then nothing that needs it is proven. */
 export interface PublicFacts {

@@ -1,12 +1,21 @@
 import type { Hash, Index, Party } from '../lib/brand.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
+import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { hedgedRandom } from '../mpc/hedged.ts'
 import type { Mailbox, Rounds } from '../mpc/mailbox.ts'
 import type { Protocols } from '../mpc/registry.ts'
 import { testSignatureMessage, testSignerSets } from '../mpc/test-signature.ts'
-import { type Outcome, possessionCodec, testSignatureCodec } from '../records/outcome.ts'
+import {
+  type Outcome,
+  type Possession,
+  possessionCodec,
+  type TestSignature,
+  testSignatureCodec,
+} from '../records/outcome.ts'
+import type { Held, WordFault } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
+import { testContext, testLabel } from './test-session.ts'
 
 /** What this site's secret randomness is made of, besides the system's: PROTOCOL.md §11. */
 export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?: Secret, message?: Uint8Array) => {
@@ -25,18 +34,6 @@ export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?:
 }
 
 /** Names the record, so that what a site signs in this sub-session can be judged by no other one. */
-export const testLabel = (protocol: string, set: number, record: Hash): string =>
-  `${protocol}:test-${set + 1}:${record}`
-
-/** Context of a test signature's session; what signs is the whole roster's share at `members`. */
-export const testContext = (outcome: Outcome, record: Hash, members: readonly Index[]) => ({
-  threshold: outcome.threshold,
-  publicKey: fromHex(outcome.publicKey),
-  indices: members,
-  verifyingShares: outcome.verifyingShares.map(fromHex),
-  message: testSignatureMessage(record),
-})
-
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
   ceremony: Ceremony,
@@ -80,6 +77,50 @@ export const proveRecord = async (
   )
 }
 
+/** Verdicts on proofs that the book holds: each is verified once, however often the book changes. */
+const verdicts = new WeakMap<object, boolean>()
+
+const once = (held: object, verify: () => boolean): boolean => {
+  const known = verdicts.get(held) ?? verify()
+  verdicts.set(held, known)
+  return known
+}
+
+const possessionHolds = (protocols: Protocols, outcome: Outcome, held: Held<Possession>): boolean =>
+  once(held, () => {
+    const { index, record, proof } = held.signed.value
+    const share = outcome.verifyingShares[index - 1]
+    return share !== undefined && protocols.verifyPossession(fromHex(share), index, record, fromHex(proof))
+  })
+
+const testHolds = (protocols: Protocols, outcome: Outcome, held: Held<TestSignature>, index: Index): boolean =>
+  once(held, () => {
+    const { signers, record, signature } = held.signed.value
+    const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
+    const set = sets.find((members) => members.join() === signers.join())
+    const message = testSignatureMessage(record)
+    return (
+      set?.includes(index) === true &&
+      protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(signature))
+    )
+  })
+
+/** Proofs of a record that the book holds, with what each is worth. */
+const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash) => {
+  const { book, authority } = ceremony
+  const possessions = [...(book.possessions.get(record)?.values() ?? [])].map((held) => ({
+    check: 'possession' as const,
+    held,
+    holds: possessionHolds(protocols, outcome, held),
+  }))
+  const tests = [...(book.testSignatures.get(record)?.values() ?? [])].map((held) => ({
+    check: 'test-signature' as const,
+    held,
+    holds: testHolds(protocols, outcome, held, authority.member(held.site)?.index as Index),
+  }))
+  return { possessions, tests }
+}
+
 /** What of a record's proofs is missing here: names of sites, and of signer sets. Empty: everything holds. */
 export const unproven = (
   ceremony: Ceremony,
@@ -87,30 +128,36 @@ export const unproven = (
   outcome: Outcome,
   record: Hash,
 ): readonly string[] => {
-  const { book, authority } = ceremony
-  const possessions = book.possessions.get(record)
-  const tests = [...(book.testSignatures.get(record)?.values() ?? [])]
-  const publicKey = fromHex(outcome.publicKey)
-  const sites = authority.roster
-    .filter((member) => {
-      const held = possessions?.get(member.name)?.signed.value
-      const share = outcome.verifyingShares[member.index - 1]
-      return (
-        held === undefined ||
-        share === undefined ||
-        !protocols.verifyPossession(fromHex(share), member.index, record, fromHex(held.proof))
-      )
-    })
+  const { roster } = ceremony.authority
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  const sites = roster
+    .filter((member) => !possessions.some(({ held, holds }) => holds && held.site === member.name))
     .map((member) => member.name)
   const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
-    .filter(
-      (members) =>
-        !tests.some(
-          ({ signed }) =>
-            signed.value.signers.join() === members.join() &&
-            protocols.verifySignature(publicKey, testSignatureMessage(record), fromHex(signed.value.signature)),
-        ),
-    )
-    .map((members) => `test signature by ${members.map((index) => authority.roster[index - 1]?.name).join(' and ')}`)
+    .filter((members) => !tests.some(({ held, holds }) => holds && held.signed.value.signers.join() === members.join()))
+    .map((members) => `test signature by ${members.map((index) => roster[index - 1]?.name).join(' and ')}`)
   return [...sites, ...sets]
+}
+
+/** A proof that does not hold, as a fault of who signed it. */
+export const falseProof = (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  outcome: Outcome,
+  record: Hash,
+): WordFault | undefined => {
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  const bad = [...possessions, ...tests].find(({ holds }) => !holds)
+  if (bad === undefined) return undefined
+  const { site, signed, envelope } = bad.held
+  return { site, check: bad.check, words: [{ key: signed.key, envelope }] }
+}
+
+/** Logs the others' proofs of a record, all of which hold: what came besides is nothing that this site stands for. */
+export const keepProofs = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash): void => {
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  for (const { check, held, holds } of [...possessions, ...tests]) {
+    const known = ceremony.events(check).some((event) => event.object === hashOf(held.envelope))
+    if (holds && !known) ceremony.note(check, held.envelope, held.site)
+  }
 }

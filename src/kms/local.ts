@@ -11,8 +11,7 @@ import { Secret } from '../lib/secret.ts'
 import { type Codec, jsonCodec } from '../records/codec.ts'
 import { hexOf, whole } from '../records/fields.ts'
 import { openUnder, passphraseSealed, sealUnder } from '../records/sealed.ts'
-import type { KmsKey, Wrapped } from './port.ts'
-import type { KmsContext, KmsProvider } from './registry.ts'
+import type { KmsContext, KmsKey, KmsProvider, Wrapped } from './port.ts'
 
 const keyFileSchema = v.strictObject({
   /** Newest last; it wraps. Older ones unwrap what they wrapped. */

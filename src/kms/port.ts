@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import type { Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 
 /** A wrapped piece and the key version that the provider says it used. */
@@ -25,4 +26,20 @@ export interface KmsKey {
   wrap(piece: Secret, context: Hash): Promise<Wrapped>
   /** Throws E_KMS_DENIED or E_KMS_UNAVAILABLE. */
   unwrap(piece: Wrapped, context: Hash): Promise<Secret>
+}
+
+/** What a provider may need of the machine that opens a key. */
+export interface KmsContext {
+  /** Absolute path of the home that the key protects: a local key must not lie in it. */
+  readonly home: string
+  readonly random: Random
+  /** Asked where the key lies under a passphrase, once a key version. */
+  readonly passphrase?: () => Promise<Secret>
+}
+
+export interface KmsProvider {
+  /** Throws E_KMS_DENIED, E_KMS_UNAVAILABLE or E_PASSPHRASE. */
+  open(key: string, context: KmsContext): Promise<KmsKey>
+  /** Makes the key where there is none, if the provider lets a site do so; true where it was made. */
+  ensure(key: string, context: KmsContext): Promise<boolean>
 }

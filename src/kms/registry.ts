@@ -1,24 +1,6 @@
 import { QuorateError } from '../lib/errors.ts'
-import type { Random } from '../lib/ports.ts'
-import type { Secret } from '../lib/secret.ts'
 import type { KmsSlot } from '../records/definition.ts'
-import type { KmsKey } from './port.ts'
-
-/** What a provider may need of the machine that opens a key. */
-export interface KmsContext {
-  /** Absolute path of the home that the key protects: a local key must not lie in it. */
-  readonly home: string
-  readonly random: Random
-  /** Asked where the key lies under a passphrase, once a key version. */
-  readonly passphrase?: () => Promise<Secret>
-}
-
-export interface KmsProvider {
-  /** Throws E_KMS_DENIED, E_KMS_UNAVAILABLE or E_PASSPHRASE. */
-  open(key: string, context: KmsContext): Promise<KmsKey>
-  /** Makes the key where there is none, if the provider lets a site do so; true where it was made. */
-  ensure(key: string, context: KmsContext): Promise<boolean>
-}
+import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
 
 const providers: Readonly<Record<string, () => Promise<KmsProvider>>> = {
   local: async () => (await import('./local.ts')).localKms,

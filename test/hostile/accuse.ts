@@ -1,6 +1,6 @@
-import { testLabel } from '../../src/ceremony/prove.ts'
 import { type RoundPost, readPost } from '../../src/ceremony/round-message.ts'
 import { subSession } from '../../src/ceremony/session.ts'
+import { testLabel } from '../../src/ceremony/test-session.ts'
 import { wordFaults } from '../../src/ceremony/word-faults.ts'
 import type { Party } from '../../src/lib/brand.ts'
 import { toBase64, toHex } from '../../src/lib/bytes.ts'

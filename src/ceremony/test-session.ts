@@ -1,0 +1,16 @@
+import type { Hash, Index } from '../lib/brand.ts'
+import { fromHex } from '../lib/bytes.ts'
+import { testSignatureMessage } from '../mpc/test-signature.ts'
+import type { Outcome } from '../records/outcome.ts'
+
+export const testLabel = (protocol: string, set: number, record: Hash): string =>
+  `${protocol}:test-${set + 1}:${record}`
+
+/** Context of a test signature's session; what signs is the whole roster's share at `members`. */
+export const testContext = (outcome: Outcome, record: Hash, members: readonly Index[]) => ({
+  threshold: outcome.threshold,
+  publicKey: fromHex(outcome.publicKey),
+  indices: members,
+  verifyingShares: outcome.verifyingShares.map(fromHex),
+  message: testSignatureMessage(record),
+})
