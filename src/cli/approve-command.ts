@@ -28,7 +28,8 @@ export abstract class ApproveCommand extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof ApproveCommand)
-    const { definitionFile, describeDefinition } = await import('../site/planning.ts')
+    const { definitionFile } = await import('../site/definition-file.ts')
+    const { describeDefinition } = await import('../site/planning.ts')
     const { approveDefinition, refuseUnapprovable, tellApproval } = await import('../site/approve.ts')
     const { readIdentity } = await import('../site/setup.ts')
     const home = homeFolder(flags.home)

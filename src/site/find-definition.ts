@@ -4,7 +4,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
-import { definitionFile } from './planning.ts'
+import { definitionFile } from './definition-file.ts'
 
 export interface Wanted {
   readonly home: string

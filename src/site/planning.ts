@@ -12,7 +12,7 @@ import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, type ProtocolId, type SignMessage } from '../records/definition.ts'
-import { definitionYaml, readDefinition } from '../records/definition-yaml.ts'
+import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import { keyBase } from './keys.ts'
 
@@ -48,13 +48,6 @@ export const describeDefinition = async (
     window: now < opens ? 'opens' : now < closes ? 'open' : 'closed',
     left: now < opens ? opens - now : Math.max(0, closes - now),
   }
-}
-
-/** The definition in a file. Throws E_DEFINITION, or E_USAGE for another kind than the command is for. */
-export const definitionFile = async (bytes: Uint8Array, kind: Definition['kind']): Promise<Definition> => {
-  const definition = await readDefinition(bytes)
-  if (definition.kind === kind) return definition
-  throw usage(`this is the definition of a ${definition.kind}`, `use quorate ${definition.kind} with it`)
 }
 
 /** What both kinds of plan take from flags. */

@@ -33,7 +33,8 @@ export default class SignPlan extends QuorateCommand {
     const planning = await import('../../site/planning.ts')
     const now = Date.now()
     if (flags.definition !== undefined) {
-      const definition = await planning.definitionFile(await readFileFlag(flags.definition), 'sign')
+      const { definitionFile } = await import('../../site/definition-file.ts')
+      const definition = await definitionFile(await readFileFlag(flags.definition), 'sign')
       const shown = await planning.describeDefinition(definition, now)
       const fault = definitionFault(shown)
       return this.show(planView, { ...shown, file: fault === undefined ? flags.definition : null }, { fault })
