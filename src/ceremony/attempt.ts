@@ -2,12 +2,13 @@ import { toEnvelope } from '../identity/envelope.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { type Attempt, attemptCodec } from '../records/attempt.ts'
+import { type Attempt, attemptCodec, type Hello } from '../records/attempt.ts'
 import { recordHash } from '../records/signed.ts'
 import type { Member } from './authority.ts'
 import type { HeldAttempt } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import type { Room } from './room.ts'
+import { fitsTerms } from './word-faults.ts'
 
 /** What a gather may find instead of a need to run: somebody holds what this ceremony was to make, or nobody may run it. */
 export type Found = () => 'settled' | undefined
@@ -15,9 +16,10 @@ export type Found = () => 'settled' | undefined
 export interface AttemptFacts {
   /** Record of the epoch that would be used; null in a keygen. */
   readonly base: Hash | null
-  /** Sites that a stranger would convict, and those that were missing last time. */
-  readonly guilty: ReadonlySet<SiteId>
-  readonly silent: ReadonlySet<SiteId>
+  /** Sites that a stranger would convict. */
+  guilty(): ReadonlySet<SiteId>
+  /** Those that were missing: last time, or where they were to propose or to sign. They are seated last. */
+  readonly silent: Set<SiteId>
 }
 
 type Step =
@@ -42,13 +44,23 @@ export const agreeAttempt = async (
   const { deadlines } = authority.definition
   const until = clock.monotonic() + deadlines.gather * 1000
   await newHello()
+  let awaited: SiteId | undefined
   for (;;) {
+    const left = Math.max(1, until - clock.monotonic())
     const step = await book.until<Step>(
       () => nextStep(ceremony, room, facts, found),
-      Math.max(1, until - clock.monotonic()),
+      authority.fixed ? left : Math.min(left, deadlines.proposal * 1000),
       options.signal,
     )
-    if (step === undefined) throw gatherFailed(ceremony, room)
+    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, room)
+    if (step === undefined) {
+      // Whose turn it was at two looks in a row, and who proposed nothing, is passed over.
+      const proposer = choose(ceremony, room, facts)?.[0]?.name
+      if (proposer !== undefined && proposer === awaited) facts.silent.add(proposer)
+      awaited = proposer
+      continue
+    }
+    awaited = undefined
     if (step.is === 'settled') return undefined
     insideWindow(ceremony)
     if (ceremony.attempts.length >= authority.definition.attempts)
@@ -70,6 +82,7 @@ export const agreeAttempt = async (
     }
     ceremony.note('failed', undefined, null, attempt.hash)
     if (started === 'settled') return undefined
+    if (!authority.fixed) for (const site of unsigned(attempt)) facts.silent.add(site)
     options.progress({
       phase: 'attempt-failed',
       number: attempt.value.number,
@@ -124,10 +137,11 @@ const refuseRollback = (ceremony: Ceremony, room: Room): void => {
 /** A peer may sit in an attempt: here, on the newest hello, unused, its ledger proven, its key in time, and not only checking. */
 const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member: Member): boolean => {
   const { book, seat, authority } = ceremony
-  if (facts.guilty.has(member.name) || book.aborts.has(member.identity)) return false
+  if (facts.guilty().has(member.name) || book.aborts.has(member.identity)) return false
   if (!authority.fixed && !book.approved().has(member.identity)) return false
   const hello = room.hello(member.name)
   if (hello === undefined || hello.value.check || hello.value.epoch !== facts.base) return false
+  if (chainOf(ceremony, member.name, hello.value) === undefined) return false
   const certificate = book.certificate(member.name, keyOf(ceremony, member.name))
   if (certificate === undefined || (certificate.value.expires ?? 0) < ceremony.site.machine.clock.now()) return false
   const used = ceremony.attempts.some((hash) =>
@@ -135,6 +149,19 @@ const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member:
   )
   if (used || hello.value.attempts >= authority.definition.attempts) return false
   return member.name === seat.name || (room.peers.get(member.name)?.connected === true && room.proven(member.name))
+}
+
+/** The attempts that a hello says its site has signed, newest first; undefined where they are not all here, signed by it. */
+const chainOf = ({ book }: Ceremony, site: SiteId, hello: Hello): readonly HeldAttempt[] | undefined => {
+  const chain: HeldAttempt[] = []
+  let last = hello.lastAttempt
+  for (let n = hello.attempts; n > 0; n--) {
+    const attempt = last === null ? undefined : book.attempts.get(last)
+    if (attempt === undefined || !attempt.signatures.has(site)) return undefined
+    chain.push(attempt)
+    last = attempt.value.participants.find((one) => one.site === site)?.last ?? null
+  }
+  return last === null ? chain : undefined
 }
 
 const keyOf = (ceremony: Ceremony, site: SiteId) =>
@@ -186,11 +213,10 @@ const isRunnable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, attempt
   const own = room.hello(seat.name)
   const mine = attempt.participants.find((one) => one.site === seat.name)
   if (own === undefined || mine?.hello !== own.hash || mine.last !== (ceremony.attempts.at(-1) ?? null)) return false
-  if (attempt.participants.length !== authority.seats || attempt.base !== facts.base) return false
-  if (attempt.round !== authority.definition.deadlines.round || authority.missing(book.approved()).length > 0)
-    return false
-  const places = attempt.participants.map((one) => authority.candidates.findIndex((member) => member.name === one.site))
-  if (places.some((place, at) => place < 0 || (at > 0 && place <= (places[at - 1] as number)))) return false
+  if (!fitsTerms(attempt, authority) || attempt.base !== facts.base) return false
+  if (authority.missing(book.approved()).length > 0) return false
+  const { opens, closes } = authority.definition.window
+  if (attempt.at < Date.parse(opens) || attempt.at > Date.parse(closes)) return false
   const hellos = attempt.participants.map((one) => book.hellosByHash.get(one.hello))
   const most = Math.max(...hellos.map((held) => held?.signed.value.attempts ?? 0))
   if (attempt.number !== most + 1) return false
@@ -209,6 +235,7 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
     const held = book.hellosByHash.get(hello)
     if (held === undefined) throw new Error('an attempt without its hellos')
     ceremony.note('hello', held.envelope, site)
+    for (const before of chainOf(ceremony, site, held.signed.value) ?? []) ceremony.keepAttempt(before.hash, true)
     const peer = room.peers.get(site)
     if (peer?.head === undefined) continue
     const note = utf8(peer.head.note)
@@ -219,6 +246,7 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
   const hash = recordHash(signed)
   ceremony.note('attempt', signed.bytes)
   ceremony.attempts.push(hash)
+  ceremony.keepAttempt(hash)
   const bytes = toEnvelope(signed)
   await ceremony.promise('attempt', bytes, { what: 'attempt-signed', object: hash })
   room.tellAll({ is: 'object', name: 'attempt', bytes })

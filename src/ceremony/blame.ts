@@ -1,10 +1,12 @@
-import type { Hash, SiteId } from '../lib/brand.ts'
+import type { Hash, Party, SiteId } from '../lib/brand.ts'
+import { toBase64 } from '../lib/bytes.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Protocols } from '../mpc/registry.ts'
 import type { Codec } from '../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../records/outcome.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
+import type { HeldAttempt, WordFault } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import { judgeBlame } from './judge.ts'
 import { judgeWorld } from './judge-world.ts'
@@ -20,7 +22,11 @@ export interface Court {
   readonly message: Uint8Array | undefined
 }
 
+/** Verdicts stand: what was proven once is not judged again. */
+const proven = new WeakSet<Blame>()
+
 export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame): boolean => {
+  if (proven.has(blame)) return true
   const attempt = ceremony.book.attempts.get(blame.attempt)
   const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
   const world = judgeWorld({
@@ -31,7 +37,36 @@ export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame):
     records: named(ceremony, 'record', recordCodec),
     message,
   })
-  return judgeBlame(blame, world) === 'proven'
+  const holds = judgeBlame(blame, world) === 'proven'
+  if (holds) proven.add(blame)
+  return holds
+}
+
+/** A claim over words that a site signed outside of sessions. `rest`: what else its check is decided by. */
+export const wordBlame = (
+  { authority, book, seat }: Ceremony,
+  { site, check, words }: WordFault,
+  rest: readonly Uint8Array[] = [],
+  attempt?: HeldAttempt,
+): Blame => {
+  const certified = words.flatMap(({ key, envelope }) => {
+    const certificate = book.certificate(site, key)?.envelope
+    return certificate === undefined ? [] : [certificate, envelope]
+  })
+  const session = attempt?.hash ?? authority.hash
+  const place = attempt?.value.participants.findIndex((one) => one.site === site)
+  return {
+    ceremony: authority.hash,
+    attempt: session,
+    session,
+    protocol: `${authority.definition.protocol}/${authority.definition.kind}`,
+    within: null,
+    accused: site,
+    party: (place === undefined || place < 0 ? Number(authority.member(site)?.index) : place + 1) as Party,
+    accuser: seat.name,
+    check,
+    messages: [...certified, ...rest].map(toBase64),
+  }
 }
 
 /** What this site's own log holds under a name, by hash. */
@@ -57,9 +92,17 @@ export const convict = async (court: Court, room: Room, blame: Blame): Promise<v
   if (!isProven(court, blame)) throw new Error(`a claim that does not hold: ${blame.check} against ${blame.accused}`)
   const bytes = blameCodec.encode(blame)
   const known = ceremony.events('evidence').some((event) => event.object === hashOf(bytes))
-  if (!known) ceremony.note('evidence', bytes, blame.accused)
+  if (!known && !ceremony.closed) ceremony.note('evidence', bytes, blame.accused)
   ceremony.take('blame', bytes, ceremony.seat.name)
   await ceremony.barrier()
+  // Who the accused kept out of the attempt, or never spoke to, can judge it all the same.
+  const attempt = ceremony.book.attempts.get(blame.attempt)
+  for (const { site, key } of attempt?.value.participants ?? []) {
+    const certificate = ceremony.book.certificate(site, key)?.envelope
+    if (certificate !== undefined) room.tellAll({ is: 'object', name: 'certificate', bytes: certificate })
+  }
+  for (const signature of attempt?.signatures.values() ?? [])
+    room.tellAll({ is: 'object', name: 'attempt', bytes: signature })
   room.tellAll({ is: 'object', name: 'blame', bytes })
 }
 
@@ -68,6 +111,22 @@ const words: Readonly<Record<string, { readonly code: ErrorCode; readonly what: 
   equivocation: { code: 'E_PEER_EQUIVOCATED', what: 'signed two different messages for one place in the protocol' },
   echo: { code: 'E_PEER_ECHO', what: 'reported a message that its sender did not sign' },
   confirm: { code: 'E_PEER_ECHO', what: 'confirmed messages that were not sent' },
+  'malformed-record': { code: 'E_PEER_MALFORMED', what: 'signed a record that is none of this ceremony' },
+  'attempt-terms': { code: 'E_PEER_MALFORMED', what: 'signed an attempt that the definition does not allow' },
+  'vote-base': { code: 'E_PEER_MALFORMED', what: 'voted for a record on another base than the definition names' },
+  'two-hellos': { code: 'E_PEER_EQUIVOCATED', what: 'greeted two sites with two hellos of one number' },
+  'two-attempts': { code: 'E_PEER_EQUIVOCATED', what: 'signed two attempts after the same one' },
+  'two-staged': { code: 'E_PEER_EQUIVOCATED', what: 'staged two shards in one attempt' },
+  'two-votes': { code: 'E_PEER_EQUIVOCATED', what: 'voted for two records' },
+  'two-receipts': { code: 'E_PEER_EQUIVOCATED', what: 'gave receipts for two records' },
+  'receipt-without-vote': { code: 'E_PEER_EQUIVOCATED', what: 'gave a receipt for another record than it voted for' },
+  'staged-outcome': {
+    code: 'E_PEER_DISAGREES',
+    what: 'staged another outcome than the messages that it received give',
+  },
+  possession: { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed' },
+  'test-signature': { code: 'E_PEER_PROOF_INVALID', what: 'stated a test signature that does not verify' },
+  result: { code: 'E_PEER_PROOF_INVALID', what: 'stated a signature that is not one over this message by this key' },
   'proof-of-knowledge': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof of knowledge that does not hold' },
   'session-proof': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof that does not belong to this session' },
   'share-commitment': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that does not match its commitment' },
@@ -84,11 +143,16 @@ export const blameFault = (blame: Blame, bundle: string | undefined): QuorateErr
     code: 'E_PEER_SHARE_INVALID' as const,
     what: `failed the check ${blame.check}`,
   }
+  // Shares are judged when all have been sent: the accused may have made of this site's what it kept from it.
+  const made = blame.check.startsWith('signature-share') && blame.within === null
+  const so = made
+    ? `no signature was made here, but this site’s share went out: ${blame.accused} may hold one`
+    : 'nothing was made'
   const where = bundle === undefined ? '' : `; the proof that anyone can check is in ${bundle}`
   return new QuorateError(
     code,
     `${blame.accused} ${what}`,
-    `nothing was made. Check ${blame.accused}’s build before you run again${where}`,
+    `${so}. Check ${blame.accused}’s build before you run again${where}`,
     {
       accused: blame.accused,
       check: blame.check,

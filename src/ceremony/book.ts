@@ -55,6 +55,8 @@ export interface Admitted {
   readonly site: SiteId | null
   /** Whether it goes into this site's log. */
   readonly logged: boolean
+  /** Of a signature of an attempt: which. */
+  readonly attempt?: Hash
 }
 
 /** Words of one site that no honest site signs: what a claim by this check of word-faults.ts is made of. */
@@ -344,7 +346,7 @@ export class Book {
       this.attempts.set(hash, attempt)
     }
     attempt.signatures.set(seat.site, bytes)
-    return { name: 'attempt', bytes, site: seat.site, logged: true }
+    return { name: 'attempt', bytes, site: seat.site, logged: true, attempt: hash }
   }
 
   #admitBlame(bytes: Uint8Array): Admitted | undefined {

@@ -31,6 +31,9 @@ const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
 /** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
 const promises: ReadonlySet<ObjectName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
 
+/** Others' words that are logged only once they are known to hold. */
+const judgedLater: ReadonlySet<ObjectName> = new Set(['possession', 'test-signature', 'result'])
+
 /** What the ledger says of a word in the ceremony log. */
 export interface LedgerWord {
   readonly what: LedgerEventName
@@ -86,6 +89,8 @@ export class Ceremony {
   readonly #fault = new AbortController()
   /** Attempts that this site has signed, in order. */
   readonly attempts: Hash[] = []
+  /** Signatures of attempts that the log holds. */
+  readonly #kept = new Set<Hash>()
   #sequence = 0
   #left = false
   #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
@@ -130,6 +135,7 @@ export class Ceremony {
     for (const event of this.log.replay()) {
       const body = event.object === null ? undefined : this.log.body(event.object)
       if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
+      if (event.what === 'attempt-signature' && event.object !== null) this.#kept.add(event.object)
       const name = event.what === 'joined' ? 'certificate' : objectOf.get(event.what as CeremonyEventName)
       if (name === undefined || body === undefined) continue
       try {
@@ -228,9 +234,27 @@ export class Ceremony {
   /** Takes in a record, logs it where it is to be kept. */
   take(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     const admitted = this.book.admit(name, bytes, from)
-    const event = admitted?.logged === true && !this.closed ? eventOf[name] : undefined
-    if (admitted !== undefined && event !== undefined) this.note(event, bytes, admitted.site)
+    if (admitted === undefined || !admitted.logged || this.closed) return admitted
+    if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
+    else if (!judgedLater.has(name) || admitted.site === this.seat.name)
+      this.note(eventOf[name] as CeremonyEventName, bytes, admitted.site)
     return admitted
+  }
+
+  /**
+   * Logs the signatures held of an attempt that this site signed, that all signed, or (`named`) that such an attempt
+   * rests on. Others may be anything: a liar's would make this log one that no stranger accepts.
+   */
+  keepAttempt(hash: Hash, named = false): void {
+    const attempt = this.book.attempts.get(hash)
+    const whole = attempt?.signatures.size === attempt?.value.participants.length
+    if (attempt === undefined || !(named || whole || this.attempts.includes(hash))) return
+    for (const [site, envelope] of attempt.signatures) {
+      const object = hashOf(envelope)
+      if (this.#kept.has(object) || site === this.seat.name) continue
+      this.#kept.add(object)
+      this.note('attempt-signature', envelope, site)
+    }
   }
 
   /** From this moment this site promises nothing more here: its word that it leaves must stay true. */

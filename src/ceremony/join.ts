@@ -7,10 +7,11 @@ import { loadProtocols } from '../mpc/registry.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
 import type { SignResult } from '../records/outcome.ts'
+import type { Blame } from '../records/round.ts'
 import { refuseOtherCard } from './approve.ts'
 import { type AttemptFacts, agreeAttempt } from './attempt.ts'
 import { type Authority, definitionAuthority } from './authority.ts'
-import { blameFault, type Court, convict, guilty, isProven } from './blame.ts'
+import { blameFault, type Court, convict, guilty, isProven, wordBlame } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
 import { Ceremony, type JoinOptions } from './ceremony.ts'
 import { type Closed, closeAlone, closeCeremony, HELP_MS, helpOthers, isComplete, keptBundle } from './close.ts'
@@ -23,7 +24,16 @@ import { envelopesIn, openNote, writeNote } from './notes.ts'
 import { preflight } from './preflight.ts'
 import { Room } from './room.ts'
 import { BlameError, Session, SilenceError } from './session.ts'
-import { type Epoch, newestEpoch, noteEpoch, runSign, statedResult, stateResult } from './sign.ts'
+import {
+  type Epoch,
+  falseResult,
+  keepResults,
+  newestEpoch,
+  noteEpoch,
+  runSign,
+  statedResult,
+  stateResult,
+} from './sign.ts'
 import type { Site } from './site.ts'
 
 export interface JoinResult {
@@ -45,7 +55,14 @@ export interface JoinResult {
 /** One join of one site: every decision is in the definition, so the room and CI run the same. */
 interface Run extends Court {
   readonly room: Room
+  /** Claims of peers that could not be judged yet: what they rest on may still come. */
+  readonly doubts: Map<Hash, { readonly bytes: Uint8Array; readonly from: SiteId | null }>
 }
+
+/** Claims of one peer that wait to be judged. */
+const MOST_DOUBTS = 4
+/** Proofs against one site that this site makes itself: the first convicts it. */
+const MOST_PROOFS = 4
 
 export const joinCeremony = async (site: Site, definition: Definition, options: JoinOptions): Promise<JoinResult> => {
   const authority = definitionAuthority(definition)
@@ -76,10 +93,12 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const wire = await site.connect(authority)
   ceremony.options.progress({ phase: 'preflight', checks: [...checks, 'relay'] })
 
-  const room: Room = new Room(ceremony, wire, (admitted) => {
-    if (admitted.name === 'blame') believe(run, admitted.bytes)
+  const room: Room = new Room(ceremony, wire, ({ name, bytes, site: by }, from) => {
+    if (name === 'blame') believe(run, bytes, from)
+    if (name === 'result' && by !== null) judgeResult(run, by)
   })
-  const run: Run = { ceremony, protocols, epoch, room, message }
+  const run: Run = { ceremony, protocols, epoch, room, message, doubts: new Map() }
+  ceremony.book.whenFaulty((fault) => accuse(run, wordBlame(ceremony, fault)))
   readNotes(run)
   showGathering(run)
   options.control?.({
@@ -184,7 +203,7 @@ const keygen = async (run: Run): Promise<JoinResult> => {
 const reachVote = async (run: Run): Promise<Voted> => {
   const { ceremony, protocols, room } = run
   for (;;) {
-    const facts: AttemptFacts = { base: null, guilty: new Set(), silent: new Set() }
+    const facts: AttemptFacts = { base: null, guilty: () => new Set(), silent: new Set() }
     const attempt = await agreeAttempt(
       ceremony,
       room,
@@ -195,10 +214,12 @@ const reachVote = async (run: Run): Promise<Voted> => {
     if (attempt === undefined) {
       const voted = votedElsewhere(ceremony, protocols)
       if (voted === undefined) continue
-      await followVote(ceremony, voted)
+      await followVote(ceremony, protocols, voted)
       return voted
     }
-    const made = await attemptSession(run, attempt, (session) => runKeygen(ceremony, protocols, session, attempt))
+    const made = await attemptSession(run, attempt, (session) =>
+      runKeygen(ceremony, protocols, session, attempt, () => judgeDoubts(run)),
+    )
     if (made !== undefined) return made
   }
 }
@@ -217,6 +238,7 @@ const sign = async (run: Run): Promise<JoinResult> => {
   const reached = await reachSignature(run, epoch, message)
   const own = ceremony.book.results.get(ceremony.seat.name)
   if (own === undefined) await stateResult(ceremony, reached)
+  if (!ceremony.closed) keepResults(ceremony, own?.signed.value ?? reached)
   await postNote(run, 'done')
   const made = madeHere(ceremony)
   if (made === undefined) throw new Error('a result that its own log does not show')
@@ -236,7 +258,7 @@ const reachSignature = async (run: Run, epoch: Epoch, message: Uint8Array): Prom
   for (;;) {
     const stated = found()
     if (stated !== undefined) return stated
-    const facts: AttemptFacts = { base: epoch.hash, guilty: guilty(run), silent }
+    const facts: AttemptFacts = { base: epoch.hash, guilty: () => guilty(run), silent }
     const attempt = await agreeAttempt(
       ceremony,
       room,
@@ -284,8 +306,10 @@ const attemptSession = async <T>(
   room.join(attempt.hash, session)
   await postNote(run, 'running')
   try {
+    judgeDoubts(run)
     return await work(session)
-  } catch (error) {
+  } catch (failure) {
+    const error = judgeDoubts(run) ?? failure
     ceremony.note('failed', undefined, null, attempt.hash)
     if (error instanceof BlameError) {
       await convict(run, room, error.blame)
@@ -364,23 +388,62 @@ const stopped = (run: Run): void => {
     )
   }
   if (!authority.fixed) return
-  const [blame] = [...book.blames.values()].filter(({ value }) => isProven(run, value))
+  const [blame] = [...book.blames.values()].filter(({ value }) => seated(run, value.accused) && isProven(run, value))
   if (blame !== undefined) throw new BlameError(blame.value)
 }
 
-/** A proof that a peer shows is judged here before it is believed; what does not hold is forgotten. */
-const believe = (run: Run, bytes: Uint8Array): void => {
+const seated = ({ ceremony }: Run, site: SiteId): boolean =>
+  ceremony.authority.candidates.some((member) => member.name === site)
+
+/**
+ * A proof that a peer shows is judged here before it is believed. What does not hold is judged again when more is known:
+ * the peer may be ahead.
+ */
+const believe = (run: Run, bytes: Uint8Array, from: SiteId | null): BlameError | undefined => {
   const { ceremony, room } = run
   const hash = hashOf(bytes)
   const held = ceremony.book.blames.get(hash)
-  if (held === undefined) return
+  if (held === undefined) return undefined
   if (!isProven(run, held.value)) {
     ceremony.book.blames.delete(hash)
-    return
+    const waiting = [...run.doubts.values()].filter((one) => one.from === from)
+    if (waiting.length < MOST_DOUBTS) run.doubts.set(hash, { bytes, from })
+    return undefined
   }
   if (!ceremony.closed) ceremony.note('evidence', bytes, held.value.accused)
-  room.failSession(new BlameError(held.value))
+  const error = new BlameError(held.value)
+  room.failSession(error, held.value.accused)
   ceremony.book.changed()
+  return error
+}
+
+const judgeDoubts = (run: Run): BlameError | undefined => {
+  const doubts = [...run.doubts.values()]
+  run.doubts.clear()
+  let found: BlameError | undefined
+  for (const { bytes, from } of doubts)
+    if (run.ceremony.book.admit('blame', bytes, from) !== undefined) found ??= believe(run, bytes, from)
+  return found !== undefined && seated(run, found.blame.accused) ? found : undefined
+}
+
+/** What this site's own records prove, as soon as they do. */
+const accuse = (run: Run, blame: Blame): void => {
+  const { ceremony, room } = run
+  const held = ceremony.events('evidence').filter((event) => event.site === blame.accused)
+  if (held.length >= MOST_PROOFS || !isProven(run, blame)) return
+  const told = (): void => {
+    room.failSession(new BlameError(blame), blame.accused)
+    ceremony.book.changed()
+  }
+  convict(run, room, blame).then(told, (error: unknown) => ceremony.fail(error))
+}
+
+const judgeResult = (run: Run, by: SiteId): void => {
+  const { ceremony, protocols, epoch, message } = run
+  const held = ceremony.book.results.get(by)
+  if (held === undefined || epoch === undefined || message === undefined) return
+  const found = falseResult(ceremony, protocols, epoch, message, held)
+  if (found !== undefined) accuse(run, wordBlame(ceremony, found.fault, found.rest, found.attempt))
 }
 
 const readNotes = (run: Run): void => {
@@ -398,7 +461,7 @@ const readNotes = (run: Run): void => {
     const take = (name: 'certificate' | 'approval' | 'aborted' | 'blame', bytes: Uint8Array): void => {
       try {
         const admitted = ceremony.take(name, bytes, null)
-        if (admitted?.name === 'blame') believe(run, bytes)
+        if (admitted?.name === 'blame') believe(run, bytes, null)
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
       }
@@ -479,17 +542,14 @@ const checkOnly = async (run: Run): Promise<JoinResult> => {
 const ended = async (run: Run, error: unknown): Promise<unknown> => {
   const { ceremony, room } = run
   if (error instanceof BlameError) {
-    const known = ceremony.events('evidence').length > 0
-    if (!known) await convict(run, room, error.blame)
+    await convict(run, room, error.blame)
+    if (madeHere(ceremony) !== undefined) return blameFault(error.blame, undefined)
     await endHere(run, `blame: ${error.blame.check}`)
     await room.flush(2000)
     const path = await closeAlone(ceremony)
     return blameFault(error.blame, path)
   }
-  if (
-    error instanceof QuorateError &&
-    (error.code === 'E_ABORTED' || error.code === 'E_PEER_DISAGREES' || error.code === 'E_PEER_PROOF_INVALID')
-  ) {
+  if (error instanceof QuorateError && error.code === 'E_ABORTED') {
     await room.flush(1000)
     return error
   }

@@ -17,11 +17,12 @@ import {
 } from '../records/outcome.ts'
 import { sealShard } from '../shards/seal.ts'
 import type { ShardStore } from '../shards/store.ts'
+import { wordBlame } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import { keygenOutcome } from './outcome.ts'
-import { hedged, proveRecord, unproven } from './prove.ts'
-import { type Session, SilenceError } from './session.ts'
+import { falseProof, hedged, keepProofs, proveRecord, unproven } from './prove.ts'
+import { BlameError, type Session, SilenceError } from './session.ts'
 
 /** The record that this site voted for, or will: the outcome it names and its own bytes. */
 export interface Voted {
@@ -30,12 +31,13 @@ export interface Voted {
   readonly hash: Hash
 }
 
-/** Run, stage, prove, vote: ends when this site's ready vote is durable and said. */
+/** Run, stage, prove, vote: ends when this site's ready vote is durable and said. `recorded`: the record is known. */
 export const runKeygen = async (
   ceremony: Ceremony,
   protocols: Protocols,
   session: Session,
   attempt: HeldAttempt,
+  recorded: () => void,
 ): Promise<Voted> => {
   const definition = ceremony.authority.definition as KeygenDefinition
   await dropOlder(ceremony)
@@ -48,8 +50,10 @@ export const runKeygen = async (
     const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)
     const voted = recordOf(outcome, staged)
     ceremony.note('record', recordCodec.encode(voted.record))
+    recorded()
     await proveRecord(ceremony, protocols, box as unknown as Mailbox<Rounds>, outcome, voted.hash, share)
     await everyProven(ceremony, session, protocols, voted)
+    keepProofs(ceremony, protocols, voted.outcome, voted.hash)
     await vote(ceremony, voted)
     return voted
   } finally {
@@ -139,14 +143,13 @@ const everyStaged = async (
   const staged = await wait(ceremony, session, 'staged', look, () =>
     authority.roster.filter((m) => book.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
   )
-  const others = authority.roster.filter((member) => staged.get(member.name)?.signed.value.outcome !== expected)
-  if (others.length > 0)
-    throw new QuorateError(
-      'E_PEER_DISAGREES',
-      `${others.map((member) => member.name).join(', ')} staged another outcome than the messages give`,
-      'no key was made; compare the builds of the sites before you run again',
-      { sites: others.map((member) => member.name) },
-    )
+  // All honest sites hold the same messages, or one of them now holds the proof of who sent others.
+  await session.agree()
+  for (const { site, signed, envelope } of staged.values()) {
+    if (signed.value.outcome === expected) continue
+    const fault = { site, check: 'staged-outcome', words: [{ key: signed.key, envelope }] }
+    throw new BlameError(wordBlame(ceremony, fault, session.received(site), attempt))
+  }
   const envelopes = authority.roster.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
   if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
   return envelopes
@@ -161,6 +164,11 @@ const everyProven = async (ceremony: Ceremony, session: Session, protocols: Prot
   const { book, options, authority } = ceremony
   const total = authority.roster.length
   const proven = () => {
+    const fault = falseProof(ceremony, protocols, voted.outcome, voted.hash)
+    if (fault !== undefined)
+      throw new BlameError(
+        wordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]),
+      )
     const count = book.possessions.get(voted.hash)?.size ?? 0
     if (count < total) {
       const waiting = authority.roster.filter((member) => book.possessions.get(voted.hash)?.has(member.name) !== true)
@@ -173,16 +181,7 @@ const everyProven = async (ceremony: Ceremony, session: Session, protocols: Prot
       })
       return undefined
     }
-    const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
-    const invalid = missing.filter((name) => authority.member(name as SiteId) !== undefined)
-    if (invalid.length > 0)
-      throw new QuorateError(
-        'E_PEER_PROOF_INVALID',
-        `${invalid.join(', ')} did not prove the share that it sealed`,
-        'no key was made; check that site’s build and KMS before you run again',
-        { sites: invalid },
-      )
-    return missing.length === 0 ? true : undefined
+    return unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0 ? true : undefined
   }
   await wait(
     ceremony,
@@ -256,15 +255,16 @@ const stagedRecord = (ceremony: Ceremony, hash: Hash): Voted | undefined => {
  * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
  */
 export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Voted | undefined => {
-  for (const { signed } of ceremony.book.ready.values()) {
-    const voted = stagedRecord(ceremony, signed.value.record)
+  for (const record of ceremony.book.votedFor()) {
+    const voted = stagedRecord(ceremony, record)
     if (voted !== undefined && unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
   }
   return undefined
 }
 
-export const followVote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
+export const followVote = async (ceremony: Ceremony, protocols: Protocols, voted: Voted): Promise<void> => {
   ceremony.note('record', recordCodec.encode(voted.record))
+  keepProofs(ceremony, protocols, voted.outcome, voted.hash)
   await vote(ceremony, voted)
 }
 
@@ -273,8 +273,7 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
   const { book, authority, site, seat, options } = ceremony
   const total = authority.roster.length
   const ms = authority.definition.deadlines.close * 1000
-  const votes = () =>
-    authority.roster.filter((member) => book.ready.get(member.name)?.signed.value.record === voted.hash)
+  const votes = () => authority.roster.filter((member) => book.votes(voted.hash).has(member.name))
   const report = (step: 'ready' | 'installed', got: readonly { name: SiteId }[]) =>
     options.progress({
       phase: 'step',
@@ -302,7 +301,7 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
     await site.shards.install(
       voted.record.outcome,
       voted.record.outcome,
-      authority.roster.map((member) => book.ready.get(member.name)?.envelope as Uint8Array),
+      authority.roster.map((member) => book.votes(voted.hash).get(member.name)?.envelope as Uint8Array),
     )
     ceremony.note('ready-set', undefined, null, voted.hash)
     await ceremony.say(
@@ -334,7 +333,7 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
 /** A site that left before its vote never votes: what the others voted for stays as it is, and is never used. */
 const refuseWithout = ({ book, authority }: Ceremony, voted: Voted): void => {
   const left = authority.roster.filter(
-    ({ name, identity }) => book.aborts.has(identity) && book.ready.get(name)?.signed.value.record !== voted.hash,
+    ({ name, identity }) => book.aborts.has(identity) && !book.votes(voted.hash).has(name),
   )
   if (left.length === 0) return
   const names = left.map((member) => member.name)

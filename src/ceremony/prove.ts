@@ -33,7 +33,6 @@ export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?:
   })
 }
 
-/** Names the record, so that what a site signs in this sub-session can be judged by no other one. */
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
   ceremony: Ceremony,

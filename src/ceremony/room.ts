@@ -33,7 +33,15 @@ export interface Peer {
 }
 
 /** Words that are handed on as they come: a site that hears of them late must not depend on their author still being there. */
-const flooded: ReadonlySet<ObjectName> = new Set(['approval', 'ready', 'installed', 'result', 'aborted', 'blame'])
+const flooded: ReadonlySet<ObjectName> = new Set([
+  'approval',
+  'staged',
+  'ready',
+  'installed',
+  'result',
+  'aborted',
+  'blame',
+])
 const MOST_EARLY_BYTES = 4 * 2 ** 20
 const MOST_CLOSE_TALK = 256
 
@@ -217,7 +225,7 @@ export class Room {
   #talk(from: SiteId, talk: Talk): void {
     switch (talk.is) {
       case 'object': {
-        const admitted = this.#ceremony.take(talk.name, talk.bytes, from)
+        const admitted = this.#take(talk, from)
         if (admitted === undefined) return
         if (flooded.has(talk.name))
           for (const peer of this.peers.values())
@@ -252,6 +260,15 @@ export class Room {
         if (this.closeTalk.length < MOST_CLOSE_TALK * this.peers.size) this.closeTalk.push({ from, talk })
         this.#ceremony.book.changed()
       }
+    }
+  }
+
+  #take({ name, bytes }: Extract<Talk, { is: 'object' }>, from: SiteId): Admitted | undefined {
+    try {
+      return this.#ceremony.take(name, bytes, from)
+    } catch (error) {
+      if (error instanceof DecodeError) this.#ceremony.book.refused(bytes)
+      throw error
     }
   }
 
@@ -344,8 +361,10 @@ export class Room {
     void this.#ceremony.book.until(act, 2 ** 31 - 1, this.#closing.signal).catch(() => undefined)
   }
 
-  failSession(error: Error): void {
-    this.#session?.session.fail(error)
+  /** Ends a running session in which this site sits. */
+  failSession(error: Error, site: SiteId): void {
+    const attempt = this.#session && this.#ceremony.book.attempts.get(this.#session.topic)
+    if (attempt?.value.participants.some((one) => one.site === site)) this.#session?.session.fail(error)
   }
 
   /** Whether a peer's ledger is proven up to what its newest hello says. */

@@ -1,5 +1,5 @@
 import type { Hash, Index } from '../lib/brand.ts'
-import { fromHex, toHex } from '../lib/bytes.ts'
+import { equal, fromHex, toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Protocols } from '../mpc/registry.ts'
@@ -11,7 +11,7 @@ import {
   resultCodec,
   type SignResult,
 } from '../records/outcome.ts'
-import type { HeldAttempt } from './book.ts'
+import type { Held, HeldAttempt, WordFault } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import { hedged } from './prove.ts'
 import type { Session } from './session.ts'
@@ -47,11 +47,12 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
 export const resultHolds = (protocols: Protocols, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
+  result.base === epoch.hash &&
   result.publicKey === epoch.outcome.publicKey &&
   result.message === hashOf(message) &&
   protocols.verifySignature(fromHex(epoch.outcome.publicKey), message, fromHex(result.signature))
 
-/** A verified signature that some site states; undefined where nobody does. */
+/** A verified signature that a signer of a whole attempt states; undefined where nobody does. */
 export const statedResult = (
   ceremony: Ceremony,
   protocols: Protocols,
@@ -59,8 +60,39 @@ export const statedResult = (
   message: Uint8Array,
 ): SignResult | undefined =>
   [...ceremony.book.results.values()]
+    .filter(({ site, signed }) => {
+      const attempt = ceremony.book.attempts.get(signed.value.attempt)
+      return attempt?.signatures.has(site) === true && attempt.signatures.size === attempt.value.participants.length
+    })
     .map(({ signed }) => signed.value)
     .find((result) => resultHolds(protocols, epoch, message, result))
+
+/** What is false about a stated signature, with what a stranger needs to see it; undefined where it holds or cannot be judged. */
+export const falseResult = (
+  { book }: Ceremony,
+  protocols: Protocols,
+  epoch: Epoch,
+  message: Uint8Array,
+  { site, signed, envelope }: Held<SignResult>,
+):
+  | { readonly fault: WordFault; readonly rest: readonly Uint8Array[]; readonly attempt: HeldAttempt | undefined }
+  | undefined => {
+  const { value, key } = signed
+  if (resultHolds(protocols, epoch, message, value)) return undefined
+  const fault = { site, check: 'result', words: [{ key, envelope }] }
+  const attempt = book.attempts.get(value.attempt)
+  if (value.base !== epoch.hash) return attempt === undefined ? undefined : { fault, rest: [], attempt }
+  return { fault, rest: [recordCodec.encode(epoch.record), outcomeCodec.encode(epoch.outcome)], attempt: undefined }
+}
+
+/** Logs what others state of the signature that this site states too. */
+export const keepResults = (ceremony: Ceremony, own: SignResult): void => {
+  const bytes = resultCodec.encode(own)
+  for (const { site, signed, envelope } of ceremony.book.results.values()) {
+    const known = ceremony.events('result').some((event) => event.object === hashOf(envelope))
+    if (!known && site !== ceremony.seat.name && equal(signed.bytes, bytes)) ceremony.note('result', envelope, site)
+  }
+}
 
 /** Two rounds; resolves with the signature that this site aggregated and checked. The share is opened for this session alone. */
 export const runSign = async (

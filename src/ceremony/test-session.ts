@@ -3,6 +3,7 @@ import { fromHex } from '../lib/bytes.ts'
 import { testSignatureMessage } from '../mpc/test-signature.ts'
 import type { Outcome } from '../records/outcome.ts'
 
+/** Names the record, so that what a site signs in this sub-session can be judged by no other one. */
 export const testLabel = (protocol: string, set: number, record: Hash): string =>
   `${protocol}:test-${set + 1}:${record}`
 

@@ -548,9 +548,8 @@ const forgeries: readonly Forgery[] = [
     of: 'sign',
     does: 'states two signatures',
     edit: (draft) => {
-      const [first, second] = (draft.logs.get(ap) ?? []).filter(({ what }) => what === 'result')
-      if (first === undefined || second === undefined) throw new Error('not two results')
-      return change(draft, second.site ?? ap, 'result', resultCodec, (value) => ({ ...value, message: other }))
+      if (draft.named('result').length !== 2) throw new Error('not two results')
+      return change(draft, eu, 'result', resultCodec, (value) => ({ ...value, message: other }))
     },
   },
   {
