@@ -101,6 +101,15 @@ const run = async (argv: readonly string[], config: Config, json: boolean, cours
 
 type CommandClass = new (argv: string[], config: Config) => QuorateCommand
 
+const unwritten = (error: unknown): QuorateError =>
+  new QuorateError(
+    'E_DISK',
+    'the result could not be written to stdout',
+    'what was done is done: make room, then look at it with status, keys or audit show',
+    {},
+    error,
+  )
+
 /** Plugins of the user are never loaded: their code would run beside the shares. */
 const loadConfig = async (root: string): Promise<Config> => {
   const { Config } = await import('@oclif/core')
@@ -120,20 +129,23 @@ export const main = async (argv: readonly string[], root: string): Promise<void>
   const finish = async ({ stdout, fault, serve }: Ending): Promise<void> => {
     if (ended) return
     ended = serve === undefined
-    if (!printed) await write(process.stdout, stdout)
+    const unread = printed ? undefined : await write(process.stdout, stdout).then(() => undefined, unwritten)
     printed = true
     if (serve !== undefined) {
       await serve()
       ended = true
     }
-    if (fault !== undefined) sayFault(fault, verbose)
-    await write(process.stderr, '')
-    process.exit(fault?.exit ?? 0)
+    const told = fault ?? unread
+    if (told !== undefined) sayFault(told, verbose)
+    await write(process.stderr, '').catch(() => undefined)
+    process.exit(told?.exit ?? 0)
   }
   const fail = (error: unknown): Promise<void> => {
     const fault = toFault(error)
     return finish({ stdout: json ? faultDocument(course.schema, fault, course.warnings) : '', fault })
   }
+  // A ceremony goes on when whoever read its progress is gone.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   handleSignals(() => void fail(stopped()))
   process.on('uncaughtException', (error) => void fail(error))
   try {
