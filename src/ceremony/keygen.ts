@@ -63,8 +63,12 @@ export const runKeygen = async (
 
 /** Removes every shard that this ceremony staged here. The caller knows that no vote was given for any. */
 export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void> => {
-  for (const event of log.replay())
-    if (event.what === 'outcome' && event.object !== null) await shards.dropStaged(event.object, event.object)
+  for (const { what, object, ceremony } of log.replay()) {
+    const bytes = what === 'outcome' && object !== null ? log.body(object) : undefined
+    // A sign ceremony's log names the outcome of the key that it uses.
+    if (bytes === undefined || outcomeCodec.decode(bytes).ceremony !== ceremony) continue
+    await shards.dropStaged(hashOf(bytes), hashOf(bytes))
+  }
 }
 
 /** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
