@@ -206,7 +206,7 @@ export const simDisk = (random: () => number = seeded(1)): SimDisk => {
         path,
         () => undefined,
         () => {
-          if (file?.kind === 'file') file.broken = true
+          if (file?.kind === 'file' && file.bytes.length > file.synced.length) file.broken = true
         },
       )
       const found = fileAt(path)
