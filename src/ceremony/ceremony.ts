@@ -11,6 +11,7 @@ import type { CeremonyEventName, LedgerEventName, LogEvent } from '../records/ev
 import { recordHash, type Signed, type Signer } from '../records/signed.ts'
 import { type Authority, type Member, ownSeat } from './authority.ts'
 import { type Admitted, Book } from './book.ts'
+import { type Phase, phaseAfter, phaseOf } from './lifecycle.ts'
 import type { Progress } from './progress.ts'
 import type { Site } from './site.ts'
 import type { ObjectName } from './talk.ts'
@@ -92,6 +93,7 @@ export class Ceremony {
   /** Signatures of attempts that the log holds. */
   readonly #kept = new Set<Hash>()
   #sequence = 0
+  #phase: Phase = 'approved'
   #left = false
   #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
 
@@ -123,6 +125,10 @@ export class Ceremony {
     return ceremony
   }
 
+  get phase(): Phase {
+    return this.#phase
+  }
+
   get closed(): boolean {
     return this.events('closing').length > 0
   }
@@ -132,6 +138,7 @@ export class Ceremony {
   }
 
   #replay(): void {
+    this.#phase = phaseOf(this.authority.definition.kind, this.log.replay(), this.seat.name, true)
     for (const event of this.log.replay()) {
       const body = event.object === null ? undefined : this.log.body(event.object)
       if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
@@ -179,6 +186,7 @@ export class Ceremony {
 
   /** Appends to the ceremony log; not durable before a barrier. */
   note(what: CeremonyEventName, body?: Uint8Array, site: SiteId | null = null, object?: Hash): void {
+    this.#phase = phaseAfter(this.authority.definition.kind, this.#phase, { what, site }, this.seat.name)
     this.log.append(
       {
         at: this.site.machine.clock.now(),

@@ -310,7 +310,9 @@ const attemptSession = async <T>(
     return await work(session)
   } catch (failure) {
     const error = judgeDoubts(run) ?? failure
-    ceremony.note('failed', undefined, null, attempt.hash)
+    // A vote or a result that stands in the log is not taken back by what fails after it.
+    if (ceremony.phase === 'running' || ceremony.phase === 'staged')
+      ceremony.note('failed', undefined, null, attempt.hash)
     if (error instanceof BlameError) {
       await convict(run, room, error.blame)
       if (

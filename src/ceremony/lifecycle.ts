@@ -1,4 +1,6 @@
+import type { SiteId } from '../lib/brand.ts'
 import type { Kind } from '../records/definition.ts'
+import type { LogEvent } from '../records/event.ts'
 
 /** Where one site is in one ceremony. Nothing irreversible happens before `ready` (sign: before `running`). */
 export type Phase =
@@ -13,8 +15,8 @@ export type Phase =
   | 'closed'
   | 'aborted'
 
-/** Which phases may follow which; a log that shows any other step is refused. */
-export const lifecycle: Readonly<Record<Kind, Readonly<Partial<Record<Phase, readonly Phase[]>>>>> = {
+/** Which phases may follow which. */
+const lifecycle: Readonly<Record<Kind, Readonly<Partial<Record<Phase, readonly Phase[]>>>>> = {
   keygen: {
     drafted: ['approved', 'aborted'],
     approved: ['gathering', 'aborted'],
@@ -35,4 +37,44 @@ export const lifecycle: Readonly<Record<Kind, Readonly<Partial<Record<Phase, rea
   },
 }
 
-export const mayFollow = (kind: Kind, from: Phase, to: Phase): boolean => lifecycle[kind][from]?.includes(to) ?? false
+/** Where an event of this site's own log leads; undefined: nowhere else. */
+const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, phase: Phase): Phase | undefined => {
+  switch (what) {
+    case 'opened':
+      return 'gathering'
+    case 'joined':
+      // A process that came back has lost its session.
+      return phase === 'running' || phase === 'staged' ? 'gathering' : undefined
+    case 'attempt':
+      return 'running'
+    case 'failed':
+      return 'gathering'
+    case 'staged':
+    case 'ready':
+    case 'installed':
+      return site === self ? what : undefined
+    case 'result':
+      return site === self ? 'done' : undefined
+    case 'abort':
+      return site === self ? 'aborted' : undefined
+    case 'closing':
+      return 'closed'
+    default:
+      return undefined
+  }
+}
+
+/** The phase after an event of this site's log. Throws where the table has no such step: that is a fault of this program. */
+export const phaseAfter = (kind: Kind, phase: Phase, event: Pick<LogEvent, 'what' | 'site'>, self: SiteId): Phase => {
+  const next = ledTo(event, self, phase)
+  if (next === undefined || next === phase) return phase
+  if (lifecycle[kind][phase]?.includes(next) !== true) throw new Error(`a ${kind} does not go from ${phase} to ${next}`)
+  return next
+}
+
+/** This site's phase, read from its own log. */
+export const phaseOf = (kind: Kind, events: Iterable<LogEvent>, self: SiteId, approved: boolean): Phase => {
+  let phase: Phase = approved ? 'approved' : 'drafted'
+  for (const event of events) phase = phaseAfter(kind, phase, event, self)
+  return phase
+}

@@ -5,7 +5,7 @@ import type { Definition, Kind } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import type { Note } from '../records/identity.ts'
 import type { Authority } from './authority.ts'
-import type { Phase } from './lifecycle.ts'
+import { type Phase, phaseOf } from './lifecycle.ts'
 import { readPost } from './round-message.ts'
 
 /** Where one member is, as far as this site knows. */
@@ -33,22 +33,6 @@ export interface Status {
   readonly bundle: string | null
   /** Who does what next. */
   readonly next: string
-}
-
-/** This site's phase, read from its own log up to the last barrier. */
-export const ownPhase = (kind: Kind, events: readonly LogEvent[], site: SiteId, approved: boolean): Phase => {
-  const said = (what: LogEvent['what'], by: SiteId | null = null): boolean =>
-    events.some((event) => event.what === what && (by === null || event.site === by))
-  if (said('abort', site)) return 'aborted'
-  if (said('closing')) return 'closed'
-  if (kind === 'keygen' && said('installed', site)) return 'installed'
-  if (kind === 'sign' && said('result', site)) return 'done'
-  if (said('ready', site)) return 'ready'
-  const last = events.filter((event) => ['attempt', 'started', 'failed', 'staged'].includes(event.what)).at(-1)?.what
-  if (last === 'staged') return 'staged'
-  if (last === 'started' || last === 'attempt') return 'running'
-  if (events.length > 0) return 'gathering'
-  return approved ? 'approved' : 'drafted'
 }
 
 /**
@@ -98,7 +82,7 @@ export const describeStatus = (known: {
       ? approved.has(self)
         ? 'approved'
         : 'drafted'
-      : ownPhase(definition.kind, events, own.name, approved.has(self))
+      : phaseOf(definition.kind, events, own.name, approved.has(self))
   const everyone = [
     ...authority.roster.map((member) => ({ name: member.name as string, identity: member.identity })),
     ...definition.approvers.map((identity, at) => ({ name: `approver ${at + 1}`, identity })),
