@@ -35,6 +35,8 @@ export interface Peer {
 /** Words that are handed on as they come: a site that hears of them late must not depend on their author still being there. */
 const flooded: ReadonlySet<ObjectName> = new Set([
   'approval',
+  'hello',
+  'attempt',
   'staged',
   'ready',
   'installed',

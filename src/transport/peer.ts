@@ -1,6 +1,7 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
 import type { Channel } from './channel.ts'
 import {
   type Answer,
@@ -146,7 +147,8 @@ export class Peer {
   #open: { readonly initiation: Initiation; readonly repeat: Repeated } | undefined
   #third: Repeated | undefined
   #call: Repeated | undefined
-  #answers = new Map<string, { readonly answer: Answer; readonly repeat: Repeated }>()
+  /** By id and message 1: whoever passes on a broken copy first must not have the true one taken for answered. */
+  #answers = new Map<string, { readonly id: string; readonly answer: Answer; readonly repeat: Repeated }>()
   #finished = new Set<string>()
   #tokens = NEW_ANSWERS.burst
   #tokensAt: number
@@ -287,7 +289,8 @@ export class Peer {
       counters.old += 1
       return
     }
-    const known = this.#answers.get(id)
+    const key = `${id} ${hashOf(body)}`
+    const known = this.#answers.get(key)
     if (known !== undefined) {
       counters.duplicates += 1
       if (now - known.repeat.last >= ECHO_GAP) this.#again(known.repeat, now)
@@ -307,7 +310,7 @@ export class Peer {
       if (oldest.done !== true) this.#answers.delete(oldest.value)
     }
     const frame = encodeFrame({ kind: 'second', id, body: fresh.second })
-    this.#answers.set(id, { answer: fresh, repeat: this.#repeated(frame, now) })
+    this.#answers.set(key, { id, answer: fresh, repeat: this.#repeated(frame, now) })
   }
 
   #takeToken(now: number): boolean {
@@ -349,17 +352,24 @@ export class Peer {
       this.#ackDue = Math.min(this.#ackDue, now + ACK_DELAY)
       return
     }
-    const established = this.#answers.get(id)?.answer.finish(body) ?? 'unknown'
+    let established: ReturnType<Answer['finish']> | 'unknown' = 'unknown'
+    let chosen: string | undefined
+    for (const [key, one] of this.#answers) {
+      if (one.id !== id) continue
+      established = one.answer.finish(body)
+      chosen = key
+      if (typeof established !== 'string') break
+    }
     if (typeof established === 'string') {
       counters[established] += 1
       this.#hint(id, now)
       return
     }
     // In the order of arrival: what was answered before this handshake can no longer complete.
-    for (const older of [...this.#answers.keys()]) {
-      this.#answers.delete(older)
-      this.#finish(older)
-      if (older === id) break
+    for (const [key, older] of [...this.#answers]) {
+      this.#answers.delete(key)
+      this.#finish(older.id)
+      if (key === chosen) break
     }
     this.#call = undefined
     this.#adopt(established, now)
