@@ -1,0 +1,170 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { openLog } from '../../src/audit/disk-log.ts'
+import { ceremonyOrigin } from '../../src/audit/note.ts'
+import { Ceremony, type JoinOptions } from '../../src/ceremony/ceremony.ts'
+import { logPath } from '../../src/ceremony/home-paths.ts'
+import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
+import type { Progress } from '../../src/ceremony/progress.ts'
+import { Room } from '../../src/ceremony/room.ts'
+import type { Site } from '../../src/ceremony/site.ts'
+import type { Talk } from '../../src/ceremony/talk.ts'
+import { systemClock } from '../../src/host/clock.ts'
+import { openHome } from '../../src/identity/home.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import type { Clock } from '../../src/lib/ports.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
+import type { LogEvent } from '../../src/records/event.ts'
+import { type Blame, blameCodec } from '../../src/records/round.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { memoryNetwork } from '../../src/transport/memory-wire.ts'
+import { type MemoryDisk, memoryDisk } from '../support/memory-disk.ts'
+import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.ts'
+import { seededRandom } from '../support/random.ts'
+
+/** What a lying site makes of what it is about to say. */
+export interface Liar {
+  readonly site: SiteId
+  ceremony: Ceremony | undefined
+  talk(to: SiteId, talk: Talk): readonly Talk[]
+  post(topic: Hash, to: SiteId, bytes: Uint8Array): readonly Uint8Array[]
+}
+
+/** Which site is running: a liar's own code is the real one, and only what leaves it is changed. */
+const running = new AsyncLocalStorage<Liar>()
+
+const tell = Room.prototype.tell
+const sendInSession = Room.prototype.sendInSession
+const open = Ceremony.open
+
+Room.prototype.tell = function (this: Room, to: SiteId, talk: Talk): void {
+  for (const one of running.getStore()?.talk(to, talk) ?? [talk]) tell.call(this, to, one)
+}
+Room.prototype.sendInSession = function (this: Room, topic: Hash, to: SiteId, bytes: Uint8Array): void {
+  for (const one of running.getStore()?.post(topic, to, bytes) ?? [bytes]) sendInSession.call(this, topic, to, one)
+}
+Ceremony.open = async (...given: Parameters<typeof open>) => {
+  const ceremony = await open(...given)
+  const liar = running.getStore()
+  if (liar !== undefined) liar.ceremony = ceremony
+  watching.get(given[2].signal)?.(ceremony)
+  return ceremony
+}
+const watching = new WeakMap<AbortSignal, (ceremony: Ceremony) => void>()
+
+/** Time that runs faster; what waits for a deadline need not be waited for. */
+export const fastClock = (speed: number): Clock => ({
+  now: () => Math.floor(Date.now() + performance.now() * (speed - 1)),
+  monotonic: () => performance.now() * speed,
+  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 2 ** 31 - 1) / speed, signal),
+})
+
+/** Homes copied from those of another world: what happens to them happens to nobody else. */
+export const copyWorld = async (world: MemoryWorld, seed: string, clock: Clock): Promise<MemoryWorld> => ({
+  network: memoryNetwork({ clock, random: seededRandom(seed) }),
+  homes: new Map(
+    await Promise.all(
+      [...world.homes].map(async ([name, { disk }]) => {
+        const copy = await copyDisk(disk as MemoryDisk)
+        return [name, { home: await openHome(copy), disk: copy }] as const
+      }),
+    ),
+  ),
+})
+
+export const copyDisk = async (disk: MemoryDisk): Promise<MemoryDisk> => {
+  const copy = memoryDisk()
+  const folders = new Set(
+    [...disk.files.keys()].flatMap((path) => {
+      const parts = path.split('/').slice(0, -1)
+      return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
+    }),
+  )
+  for (const folder of [...folders].sort()) await copy.folder(folder)
+  for (const [path, bytes] of disk.files) copy.files.set(path, bytes.slice())
+  return copy
+}
+
+export interface Joined {
+  readonly site: SiteId
+  readonly result: JoinResult | undefined
+  readonly error: unknown
+  readonly progress: readonly Progress[]
+  readonly ceremony: Ceremony | undefined
+}
+
+export interface JoinChanges {
+  readonly site?: Partial<Site>
+  readonly machine?: Partial<Site['machine']>
+}
+
+/** One join, by an honest site or by a liar. */
+export const joinAs = async (
+  world: MemoryWorld,
+  name: SiteId,
+  definition: Definition,
+  message: Uint8Array | null,
+  clock: Clock,
+  liar?: Liar,
+  changes: JoinChanges = {},
+): Promise<Joined> => {
+  const site = { ...(await memorySite(world, name, { clock, ...changes.machine })), ...changes.site }
+  const progress: Progress[] = []
+  const stop = new AbortController()
+  const options: JoinOptions = { progress: (event) => progress.push(event), signal: stop.signal, message, check: false }
+  let ceremony: Ceremony | undefined
+  const run = async (): Promise<Joined> => {
+    try {
+      const result = await joinCeremony(site, definition, options)
+      return { site: name, result, error: undefined, progress, ceremony }
+    } catch (error) {
+      return { site: name, result: undefined, error, progress, ceremony }
+    }
+  }
+  watching.set(options.signal, (one) => {
+    ceremony = one
+  })
+  return liar === undefined ? run() : running.run(liar, run)
+}
+
+export const approveAll = async (
+  world: MemoryWorld,
+  names: readonly string[],
+  definition: Definition,
+): Promise<void> => {
+  for (const name of names) await approveIn(world, name, definition)
+}
+
+export interface Left {
+  readonly events: readonly LogEvent[]
+  readonly blames: readonly Blame[]
+  readonly ready: boolean
+  readonly installed: number
+  readonly staged: number
+}
+
+/** What a ceremony left on a site's disk. */
+export const leftAt = async (world: MemoryWorld, name: SiteId, definition: Definition): Promise<Left> => {
+  const disk = world.homes.get(name)?.disk
+  if (disk === undefined) throw new Error(`no home ${name}`)
+  const home = await openHome(disk)
+  const hash = ceremonyId(definition)
+  const log = await openLog({
+    disk,
+    path: logPath(hash),
+    origin: ceremonyOrigin(hash, home.identity),
+    signer: home.keys.log,
+  })
+  const events = [...log.replay()]
+  const blames = events.flatMap(({ what, object }) => {
+    const body = what === 'evidence' && object !== null ? log.body(object) : undefined
+    return body === undefined ? [] : [blameCodec.decode(body)]
+  })
+  const epochs = await shardStore(disk).list()
+  return {
+    events,
+    blames,
+    ready: events.some((event) => event.what === 'ready' && event.site === name),
+    installed: epochs.filter((one) => one.state === 'installed').length,
+    staged: epochs.filter((one) => one.state === 'staged').length,
+  }
+}

@@ -1,0 +1,292 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readBundle } from '../../src/audit/bundle.ts'
+import { bufferSource } from '../../src/audit/tar.ts'
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { fromHex, utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import type { Random } from '../../src/lib/ports.ts'
+import { type Definition, type KeygenDefinition, type ProtocolId, protocolIds } from '../../src/records/definition.ts'
+import { recordCodec } from '../../src/records/outcome.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { seededRandom } from '../support/random.ts'
+import { approveAll, copyWorld, fastClock, type Joined, joinAs, leftAt } from './ceremonies.ts'
+import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
+import { type LieName, lieNames } from './lies.ts'
+import { type Table, tableOf } from './parties.ts'
+
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 240)
+const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
+const AT_ONCE = 6
+const SPEED = 8
+const clock = fastClock(SPEED)
+const deadlines = { gather: 24, proposal: 5, round: 12, close: 16 }
+const message = utf8('pay nobody')
+
+const pick = <T>(random: Random, list: readonly T[]): T =>
+  list[((random(1)[0] ?? 0) * 256 + (random(1)[0] ?? 0)) % list.length] as T
+const oneIn = (random: Random, n: number): boolean => ((random(1)[0] ?? 0) * 256 + (random(1)[0] ?? 0)) % n === 0
+
+/** Homes before and after a key generation of these terms, made once. */
+interface Base {
+  readonly table: Table
+  readonly names: readonly SiteId[]
+  readonly fresh: MemoryWorld
+  readonly keyed: MemoryWorld
+  readonly key: Hash
+  readonly base: Hash
+  readonly publicKey: string
+}
+const bases = new Map<string, Promise<Base>>()
+
+const baseOf = (protocol: ProtocolId, n: number, t: number): Promise<Base> => {
+  const id = `${protocol} ${n} ${t}`
+  const known = bases.get(id) ?? makeBase(protocol, n, t)
+  bases.set(id, known)
+  return known
+}
+
+const makeBase = async (protocol: ProtocolId, n: number, t: number): Promise<Base> => {
+  const table = await tableOf({ kind: 'keygen', protocol, n, t })
+  const names = table.sites
+  const fresh = await memoryWorld(names)
+  const keyed = await copyWorld(fresh, 'keyed', clock)
+  const keygen = await keygenDefinition({ protocol, threshold: t, sites: await siteEntries(names) })
+  await approveAll(keyed, names, keygen)
+  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null, clock)))
+  const [first] = made
+  if (first?.result?.key == null) throw new Error(`no key: ${made.map(({ error }) => String(error)).join()}`)
+  const disk = keyed.homes.get(names[0] as string)?.disk
+  const [epoch] = disk === undefined ? [] : await shardStore(disk).list()
+  if (epoch?.record === undefined) throw new Error('no epoch')
+  return {
+    table,
+    names,
+    fresh,
+    keyed,
+    key: first.result.key.id as Hash,
+    base: hashOf(recordCodec.encode(epoch.record)),
+    publicKey: first.result.key.publicKey,
+  }
+}
+
+interface Counts {
+  runs: number
+  told: number
+  proofs: number
+  proven: number
+  observed: number
+  harmless: number
+  late: number
+  signatures: number
+  bundles: number
+  untold: number
+  failures: Record<string, number>
+}
+
+const bundleAt = async (world: MemoryWorld, { site, result, error }: Joined): Promise<Uint8Array | undefined> => {
+  const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)
+  return typeof path === 'string' ? world.homes.get(site)?.disk.read(path) : undefined
+}
+
+const oneRun = async (
+  n: number,
+  counts: Counts,
+  sites?: (world: MemoryWorld, definition: Definition) => Promise<unknown>,
+): Promise<void> => {
+  void sites
+  const seed = `${SEED} ${n}`
+  const random = seededRandom(seed)
+  const protocol: ProtocolId = oneIn(random, 20)
+    ? 'frost-ed448'
+    : pick(
+        random,
+        protocolIds.filter((id) => id !== 'frost-ed448'),
+      )
+  const [of, t] = pick(random, [
+    [3, 2],
+    [3, 2],
+    [3, 2],
+    [3, 2],
+    [3, 2],
+    [3, 2],
+    [4, 2],
+    [5, 3],
+  ] as const)
+  const base = await baseOf(protocol as ProtocolId, of, t)
+  const { names, table } = base
+  const signing = oneIn(random, 2)
+  const liarSite = pick(random, names)
+  const about = pick(
+    random,
+    lied.filter((name) => (signing ? ['hello', 'attempt', 'result'].includes(name) : name !== 'result')),
+  )
+  const lie: WordLie | { session: LieName } = oneIn(random, 2)
+    ? pick(random, wordLies)
+    : { session: pick(random, lieNames) }
+  const relay = oneIn(random, 2)
+  const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${liarSite} lies: ${JSON.stringify(lie)} about ${about}${relay ? ', lying relay' : ''}`
+
+  const world = await copyWorld(signing ? base.keyed : base.fresh, seed, clock)
+  const common: Partial<KeygenDefinition> = {
+    protocol,
+    threshold: t,
+    sites: await siteEntries(names),
+    nonce: hashOf(utf8(seed)).slice(0, 32),
+    deadlines,
+    attempts: 8,
+  }
+  const definition: Definition = signing
+    ? await signDefinition({
+        ...(common as object),
+        key: base.key,
+        base: base.base,
+        message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+      })
+    : await keygenDefinition(common)
+  await approveAll(world, names, definition)
+  if (relay) {
+    const recorded: Uint8Array[] = []
+    world.network.set({
+      drop: 0.05,
+      duplicate: 0.1,
+      reorder: 0.1,
+      delay: [0, 2],
+      tamper: (_from, _to, frame) => {
+        if (recorded.length < 200) recorded.push(frame)
+        const extra = oneIn(random, 20) ? [pick(random, recorded)] : []
+        const broken = oneIn(random, 50) ? [frame.map((b, at) => (at === frame.length >> 1 ? b ^ 1 : b))] : []
+        return [...extra, ...broken, frame]
+      },
+    })
+  }
+  const liar = ceremonyLiar(table, liarSite, lie, about, random)
+  const joined = await Promise.all(
+    names.map((name) =>
+      joinAs(world, name, definition, signing ? message : null, clock, name === liarSite ? liar : undefined),
+    ),
+  )
+  const honest = joined.filter(({ site }) => site !== liarSite)
+  const endings = () =>
+    joined
+      .map(
+        ({ site, result, error }) =>
+          `${site}: ${result === undefined ? (error instanceof QuorateError ? `${error.code} ${error.message}` : `${error instanceof Error ? error.stack : error}`) : 'closed'}`,
+      )
+      .join('\n')
+  try {
+    counts.runs += 1
+    let blamed = false
+    let late = false
+    const left = await Promise.all(honest.map(({ site }) => leftAt(world, site, definition)))
+    for (const [at, { blames, events }] of left.entries()) {
+      for (const blame of blames) {
+        expect(blame.accused, `${blame.check} against an honest site`).toBe(liarSite)
+        blamed = true
+      }
+      const known = [...(honest[at]?.ceremony?.book.blames.values() ?? [])]
+      for (const { value } of known) expect(value.accused, `${value.check} against an honest site`).toBe(liarSite)
+      if (known.length > 0) late = true
+      const convicted = events.findIndex(({ what }) => what === 'evidence')
+      const voted = events.findIndex(({ what, site }) => what === 'ready' && site === honest[at]?.site)
+      if (convicted >= 0 && voted >= 0) expect(voted, 'voted after a proven lie').toBeLessThan(convicted)
+    }
+    if (!signing && left.some(({ ready }) => !ready))
+      expect(
+        left.map(({ installed }) => installed),
+        'installed without all votes',
+      ).toEqual(left.map(() => 0))
+    for (const { error } of honest) {
+      if (error === undefined) continue
+      expect(error).toBeInstanceOf(QuorateError)
+      const { code } = error as QuorateError
+      expect(code).not.toBe('E_BUG')
+      counts.failures[code] = (counts.failures[code] ?? 0) + 1
+    }
+    if (liar.told.length === 0) counts.untold += 1
+    for (const { lie: what, about: where, trace, to } of liar.told) {
+      counts.told += 1
+      if (trace === 'harmless') counts.harmless += 1
+      if (trace === 'none') counts.observed += 1
+      if (trace !== 'proof') continue
+      counts.proofs += 1
+      if (blamed) counts.proven += 1
+      else if (late) counts.late += 1
+      else expect.fail(`not proven: ${what} about ${where} to ${[...to].join()}`)
+    }
+    if (liar.told.every(({ trace }) => trace !== 'proof')) expect(blamed, 'proven without a signed lie').toBe(false)
+    if (signing)
+      for (const { result } of honest) {
+        expect(result?.signature, 'no signature').toBeTruthy()
+        expect(
+          table.protocols.verifySignature(fromHex(base.publicKey), message, fromHex(result?.signature ?? '')),
+        ).toBe(true)
+        counts.signatures += 1
+      }
+    for (const one of honest) {
+      const bytes = await bundleAt(world, one)
+      if (bytes === undefined) continue
+      counts.bundles += 1
+      const report = await verifyBundle(await readBundle(bufferSource(bytes)), {
+        trust: 'stated',
+        evidence: protocolEvidence,
+      })
+      const failing = report.checks
+        .filter(({ verdict }) => verdict === 'fails')
+        .map(({ id, reason }) => `${id}: ${reason}`)
+      expect(failing.join('; '), `the bundle of ${one.site}`).toBe('')
+      if (one.result === undefined) expect(report.checks.find(({ id }) => id === 'blame.proven')?.verdict).toBe('holds')
+    }
+  } catch (error) {
+    throw new Error(
+      `${tag}\ntold: ${JSON.stringify(liar.told.map((one) => ({ ...one, to: [...one.to] })))}\n${endings()}\n${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    )
+  }
+}
+
+describe('liars in a ceremony', () => {
+  beforeAll(async () => {
+    await baseOf('frost-ed25519', 3, 2)
+  })
+
+  it(`are proven by what they signed, and stop nobody who does not need them (${RUNS} runs)`, {
+    timeout: 1_800_000,
+  }, async () => {
+    const counts: Counts = {
+      runs: 0,
+      told: 0,
+      proofs: 0,
+      proven: 0,
+      observed: 0,
+      harmless: 0,
+      late: 0,
+      signatures: 0,
+      bundles: 0,
+      untold: 0,
+      failures: {},
+    }
+    let next = 0
+    const faults: unknown[] = []
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        while (next < RUNS)
+          await oneRun(next++, counts).catch((error: unknown) => {
+            faults.push(error)
+          })
+      }),
+    )
+    console.log(`ceremonies: ${JSON.stringify(counts)}`)
+    if (faults.length > 0)
+      throw new Error(
+        `${faults.length} runs went wrong\n\n${faults
+          .map((one) => (one as Error).message)
+          .slice(0, 12)
+          .join('\n\n')}`,
+      )
+  })
+})
