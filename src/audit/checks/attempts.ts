@@ -78,9 +78,14 @@ const greeted = (world: World): Finding => {
     : open(`${unknown} hellos that attempts name are not here`, hashes(world))
 }
 
-/** A hello is made for one attempt: its nonce makes the session new for the site that sent it. */
+/**
+ * A hello is made for one attempt: its nonce makes the session new for the site that sent it. Two may propose with it at
+ * once; its site signs one.
+ */
 const fresh = (world: World): Finding => {
-  const used = list(world).flatMap(({ value }) => value.participants.map(({ hello }) => hello))
+  const used = list(world).flatMap(({ value, signers }) =>
+    value.participants.filter(({ site }) => signers.has(site)).map(({ hello }) => hello),
+  )
   const nonces = [...world.hellos.values()].map(({ site, value }) => `${site} ${value.nonce}`)
   return new Set(used).size === used.length && new Set(nonces).size === nonces.length
     ? holds('no hello and no nonce of one was used twice', hashes(world))
