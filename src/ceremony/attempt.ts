@@ -52,7 +52,7 @@ export const agreeAttempt = async (
       authority.fixed ? left : Math.min(left, deadlines.proposal * 1000),
       options.signal,
     )
-    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, room)
+    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, room, facts)
     if (step === undefined) {
       // Whose turn it was at two looks in a row, and who proposed nothing, is passed over.
       const proposer = choose(ceremony, room, facts)?.[0]?.name
@@ -141,7 +141,7 @@ const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member:
   if (!authority.fixed && !book.approved().has(member.identity)) return false
   const hello = room.hello(member.name)
   if (hello === undefined || hello.value.check || hello.value.epoch !== facts.base) return false
-  if (chainOf(ceremony, member.name, hello.value) === undefined) return false
+  if (!showsChain(ceremony, member.name, hello.value)) return false
   const certificate = book.certificate(member.name, keyOf(ceremony, member.name))
   if (certificate === undefined || (certificate.value.expires ?? 0) < ceremony.site.machine.clock.now()) return false
   const used = ceremony.attempts.some((hash) =>
@@ -151,17 +151,15 @@ const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member:
   return member.name === seat.name || (room.peers.get(member.name)?.connected === true && room.proven(member.name))
 }
 
-/** The attempts that a hello says its site has signed, newest first; undefined where they are not all here, signed by it. */
-const chainOf = ({ book }: Ceremony, site: SiteId, hello: Hello): readonly HeldAttempt[] | undefined => {
-  const chain: HeldAttempt[] = []
+/** Whether the attempts that a hello says its site has signed are all here, signed by it. */
+const showsChain = ({ book }: Ceremony, site: SiteId, hello: Hello): boolean => {
   let last = hello.lastAttempt
   for (let n = hello.attempts; n > 0; n--) {
     const attempt = last === null ? undefined : book.attempts.get(last)
-    if (attempt === undefined || !attempt.signatures.has(site)) return undefined
-    chain.push(attempt)
+    if (attempt?.signatures.has(site) !== true) return false
     last = attempt.value.participants.find((one) => one.site === site)?.last ?? null
   }
-  return last === null ? chain : undefined
+  return last === null
 }
 
 const keyOf = (ceremony: Ceremony, site: SiteId) =>
@@ -235,7 +233,6 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
     const held = book.hellosByHash.get(hello)
     if (held === undefined) throw new Error('an attempt without its hellos')
     ceremony.note('hello', held.envelope, site)
-    for (const before of chainOf(ceremony, site, held.signed.value) ?? []) ceremony.keepAttempt(before.hash, true)
     const peer = room.peers.get(site)
     if (peer?.head === undefined) continue
     const note = utf8(peer.head.note)
@@ -266,30 +263,48 @@ const insideWindow = (ceremony: Ceremony): void => {
   )
 }
 
-const gatherFailed = (ceremony: Ceremony, room: Room): QuorateError => {
+/** Of those who were here once: who has said nothing that another attempt could use, or did not propose it. */
+const silentNow = (ceremony: Ceremony, room: Room, facts: AttemptFacts): readonly SiteId[] => {
+  const { authority, seat } = ceremony
+  const others = authority.candidates.filter((member) => member.name !== seat.name)
+  const mute = others.filter((member) => !isSeatable(ceremony, room, facts, member))
+  const proposer = choose(ceremony, room, facts)?.[0]
+  const named = mute.length > 0 || proposer === undefined || proposer === seat ? mute : [proposer]
+  return (named.length > 0 ? named : others).map((member) => member.name)
+}
+
+const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): QuorateError => {
   const { book, authority } = ceremony
-  const missing = authority.missing(book.approved())
+  const gone = book.goneIdentities()
+  const missing = authority.missing(book.approved()).filter((identity) => !gone.has(identity))
   const nameOf = (identity: string): string =>
     authority.roster.find((member) => member.identity === identity)?.name ?? identity
+  const left = gone.size === 0 ? '' : `; ${[...gone].map(nameOf).join(', ')} left`
   if (missing.length > 0)
     return new QuorateError(
       'E_APPROVALS_MISSING',
-      `approvals missing at the gather deadline: ${missing.map(nameOf).join(', ')}`,
+      `approvals missing at the gather deadline: ${missing.map(nameOf).join(', ')}${left}`,
       `they run \`quorate ${authority.definition.kind} approve\`, then all run join again; nothing has happened yet`,
       { missing },
     )
   const absent = authority.candidates.filter(
     (member) => member.name !== ceremony.seat.name && room.peers.get(member.name)?.connected !== true,
   )
-  const names = absent.map((member) => member.name)
+  const command = `quorate ${authority.definition.kind}`
+  if (absent.length > 0) {
+    const names = absent.map((member) => member.name)
+    return new QuorateError(
+      'E_QUORUM',
+      `not here at the gather deadline: ${names.join(', ')}${left}`,
+      `their operators run \`${command} join\`; then run the same command again, nothing has happened yet`,
+      { absent: names },
+    )
+  }
+  const mute = silentNow(ceremony, room, facts)
   return new QuorateError(
     'E_QUORUM',
-    names.length === 0
-      ? 'no attempt could be agreed before the gather deadline'
-      : `not here at the gather deadline: ${names.join(', ')}`,
-    names.length === 0
-      ? 'look at status at each site, then run join again'
-      : `their operators run \`quorate ${authority.definition.kind} join\`; then run the same command again, nothing has happened yet`,
-    { absent: names },
+    `no attempt could be agreed before the gather deadline; nothing new from ${mute.join(', ')}`,
+    `their operators look at \`${command} status\`, then all run join again; what was promised is safe on the disks`,
+    { absent: mute },
   )
 }

@@ -263,6 +263,7 @@ export class Ceremony {
       this.#kept.add(object)
       this.note('attempt-signature', envelope, site)
     }
+    for (const { last } of attempt.value.participants) if (last !== null) this.keepAttempt(last, true)
   }
 
   /** From this moment this site promises nothing more here: its word that it leaves must stay true. */
