@@ -206,10 +206,10 @@ export class Book {
   }
 
   #admitAbort(bytes: Uint8Array): Admitted | undefined {
-    const owner = new Map(this.#everyone().flatMap((id) => this.keysOf(id, 'note').map((key) => [key, id] as const)))
-    const signed = fromEnvelope(noteCodec, bytes, [...owner.keys()])
+    const keys = this.#everyone().flatMap((id) => this.keysOf(id, 'note'))
+    const signed = fromEnvelope(noteCodec, bytes, keys)
     const { ceremony, identity, abort } = signed.value
-    if (ceremony !== this.authority.hash || owner.get(signed.key) !== identity || abort === null)
+    if (ceremony !== this.authority.hash || !this.keysOf(identity, 'note').includes(signed.key) || abort === null)
       throw new DecodeError('note/v1: not an abort of this ceremony by its author')
     if (this.aborts.has(identity)) return undefined
     this.aborts.set(identity, { signed, envelope: bytes })
@@ -318,7 +318,7 @@ export class Book {
     const keys = this.authority.roster.flatMap((member) => this.keys(member.name, 'message'))
     const signed = fromEnvelope(attemptCodec, bytes, keys)
     if (signed.value.ceremony !== this.authority.hash) throw new DecodeError('attempt/v1: of another ceremony')
-    const seat = signed.value.participants.find((one) => one.key === signed.key)
+    const seat = signed.value.participants.find(keyed(signed.key))
     if (seat === undefined || !this.keys(seat.site, 'message').includes(signed.key))
       throw new DecodeError('attempt/v1: signed by no participant')
     const hash = recordHash(signed)
@@ -359,16 +359,21 @@ export class Book {
     return { name: 'blame', bytes, site: value.accuser, logged: false }
   }
 
-  /** A record under its author's message key; the author is the site that the record names. */
+  /**
+   * A record under its author's message key. A liar may certify a key that it only saw, so the author is whom the record
+   * itself names (a result: its attempt's seat), where that site certified the key too.
+   */
   #open<T extends { ceremony: Hash; site: SiteId } | SignResult>(codec: Codec<T>, bytes: Uint8Array): Held<T> {
-    const owner = new Map(
-      this.authority.roster.flatMap((member) =>
-        this.keys(member.name, 'message').map((key) => [key, member.name] as const),
-      ),
-    )
-    const signed = fromEnvelope(codec, bytes, [...owner.keys()])
-    const site = owner.get(signed.key) as SiteId
-    if (signed.value.ceremony !== this.authority.hash || ('site' in signed.value && signed.value.site !== site))
+    const keys = this.authority.roster.flatMap((member) => this.keys(member.name, 'message'))
+    const signed = fromEnvelope(codec, bytes, keys)
+    const { key, value } = signed
+    const owners = this.authority.roster
+      .map(({ name }) => name)
+      .filter((one) => this.keys(one, 'message').includes(key))
+    const seat = 'site' in value ? undefined : this.attempts.get(value.attempt)?.value.participants.find(keyed(key))
+    const named = 'site' in value ? value.site : (seat?.site ?? (owners.length === 1 ? owners[0] : undefined))
+    const site = owners.find((one) => one === named)
+    if (value.ceremony !== this.authority.hash || site === undefined)
       throw new DecodeError(`${codec.type}: of another ceremony or site`)
     return { signed, envelope: bytes, site }
   }
@@ -453,6 +458,11 @@ const twiceChecks: Readonly<Partial<Record<ObjectName, string>>> = {
   ready: 'two-votes',
   installed: 'two-receipts',
 }
+
+const keyed =
+  (key: KeyHex) =>
+  (seat: Attempt['participants'][number]): boolean =>
+    seat.key === key
 
 const word = ({ signed, envelope }: Held<unknown>): WordFault['words'][number] => ({ key: signed.key, envelope })
 
