@@ -137,6 +137,8 @@ export interface World {
   /** Notes that took their author out of the ceremony, by its note key. */
   readonly aborts: readonly { readonly value: Note; readonly object: Hash }[]
   readonly blames: readonly { readonly value: Blame; readonly object: Hash }[]
+  /** Who signed a record under a message key, whatever a log says of it. */
+  readonly authors: ReadonlyMap<Hash, SiteId>
   /** Bytes that a sign ceremony signs, where they are known and are those of the definition. */
   readonly message: Uint8Array | undefined
   /** Keys that an identity certified for a purpose, home keys and those of this ceremony. */
@@ -280,23 +282,32 @@ export const readWorld = async (
   }
   const keys = (identity: Identity, purpose: Purpose): readonly KeyHex[] =>
     certified.get(`${identity} ${purpose}`) ?? []
-  const owners = new Map(
-    roster.flatMap(({ name, identity }) => keys(identity, 'message').map((key) => [key, name] as const)),
-  )
+  const owners = new Map<KeyHex, SiteId[]>()
+  for (const { name, identity } of roster)
+    for (const key of keys(identity, 'message')) owners.set(key, [...(owners.get(key) ?? []), name])
   const messageKeys = new Keyring(owners.keys())
+  const authors = new Map<Hash, SiteId>()
 
-  /** All records of one type that logs name, each under a message key of the site that it names. */
+  /**
+   * All records of one type that logs name, each under a message key of the site that it names. Where it names none, its
+   * attempt's seat does: a liar may have certified another's key, and has no seat under it that all signed.
+   */
   const all = async <T extends { readonly ceremony: Hash; readonly site?: SiteId }>(
     what: readonly LogEvent['what'][],
     codec: Codec<T>,
+    attemptOf: (value: T) => Attempt | undefined = () => undefined,
   ): Promise<Held<T>[]> => {
     const held: Held<T>[] = []
     await each(what, (bytes, object) => {
       const signed = messageKeys.open(codec, bytes)
-      const site = owners.get(signed.key) as SiteId
-      if (signed.value.ceremony !== ceremony) throw new DecodeError('of another ceremony')
-      if (signed.value.site !== undefined && signed.value.site !== site) throw new DecodeError('signed by another site')
-      held.push({ value: signed.value, site, key: signed.key, hash: recordHash(signed), object })
+      const { key, value } = signed
+      const known = owners.get(key) ?? []
+      if (value.ceremony !== ceremony) throw new DecodeError('of another ceremony')
+      const named = value.site ?? attemptOf(value)?.participants.find((one) => one.key === key)?.site ?? known[0]
+      const site = known.find((one) => one === named)
+      if (site === undefined) throw new DecodeError('signed by another site')
+      authors.set(object, site)
+      held.push({ value, site, key, hash: recordHash(signed), object })
     })
     return held
   }
@@ -320,7 +331,7 @@ export const readWorld = async (
     if (value.ceremony !== ceremony) throw new DecodeError('of another ceremony')
     attempts.set(object, { hash: object, value, signers: new Set() })
   })
-  for (const { value, site, key, hash } of await all(['attempt-signature'], attemptCodec)) {
+  for (const { value, site, key, hash } of await all(['attempt-signature'], attemptCodec, (one) => one)) {
     const held = attempts.get(hash) ?? { hash, value, signers: new Set() }
     attempts.set(hash, held)
     if (value.participants.some((one) => one.site === site && one.key === key)) held.signers.add(site)
@@ -395,9 +406,10 @@ export const readWorld = async (
     testSignatures: await all(['test-signature'], testSignatureCodec),
     ready: await all(['ready'], readyCodec),
     installed: await all(['installed'], installedCodec),
-    results: await all(['result'], resultCodec),
+    results: await all(['result'], resultCodec, (one) => attempts.get(one.attempt)?.value),
     aborts,
     blames,
+    authors,
     message: await messageOf(bundle, input.message),
     keys,
     seat,

@@ -1,5 +1,6 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { madeIn } from '../made.ts'
 import type { HeldAttempt, World } from '../world.ts'
 import { faulty } from './faults.ts'
 
@@ -23,6 +24,9 @@ const started = (world: World): Finding => {
     return attempt === undefined || !isStarted(attempt)
   })
   if (unsigned.length > 0) return fails(`${unsigned.length} attempts began that not all had signed`, unsigned)
+  const made = madeIn(world)
+  if (made !== undefined && !isStarted(made.attempt))
+    return fails('what was made names an attempt that not all its participants signed', [made.attempt.hash])
   const unbegun = world.attempts.size - begun.size
   return holds(
     `${begun.size} begun, each signed by all its participants${unbegun > 0 ? `; ${unbegun} never begun` : ''}`,
@@ -65,7 +69,10 @@ const greeted = (world: World): Finding => {
         continue
       }
       const same = held.site === site && held.key === key && held.value.lastAttempt === last && !held.value.check
-      const certificate = world.certificates.find(({ value: one }) => one.key === key && one.purpose === 'message')
+      const identity = world.seat(site)?.identity
+      const certificate = world.certificates.find(
+        ({ value: one }) => one.identity === identity && one.key === key && one.purpose === 'message',
+      )
       if (!same || certificate?.hash !== held.value.certificate)
         return fails(`attempt ${value.number} and the hello of ${site} disagree`, [hash, hello])
       counts.push(held.value.attempts)

@@ -22,17 +22,24 @@ const trusted = (world: World): Finding => {
   return holds(`${all.length} of ${all.length} in the trust file`)
 }
 
-/** One key for two purposes or two owners could carry a signature from one place to another. */
-const separate = ({ certificates }: World): Finding => {
-  const uses = new Map<string, Set<string>>()
+/**
+ * One key for two purposes could carry a signature from one place to another. That a second identity certified a key is
+ * no more than a question: whoever sees a key can certify it, and each record names its author.
+ */
+const separate = ({ certificates, roster }: World): Finding => {
+  const uses = new Map<string, Map<string, Set<string>>>()
   for (const { value } of certificates) {
-    const use = uses.get(value.key) ?? new Set()
-    uses.set(value.key, use.add(`${value.identity} ${value.purpose}`))
+    const owners = uses.get(value.key) ?? new Map<string, Set<string>>()
+    uses.set(value.key, owners.set(value.identity, (owners.get(value.identity) ?? new Set()).add(value.purpose)))
   }
-  const shared = [...uses.values()].filter((use) => use.size > 1)
-  return shared.length === 0
+  const all = [...uses.values()]
+  const twice = all.filter((owners) => [...owners.values()].some((purposes) => purposes.size > 1))
+  if (twice.length > 0) return fails(`${twice.length} keys serve more than one purpose`)
+  const claimed = all.filter((owners) => owners.size > 1).flatMap((owners) => [...owners.keys()])
+  const by = roster.filter(({ identity }) => claimed.includes(identity)).map(({ name }) => name)
+  return claimed.length === 0
     ? holds('no key serves two purposes or two identities')
-    : fails(`${shared.length} keys serve more than one purpose or identity`)
+    : open(`one key certified by more than one of ${names(by)}`)
 }
 
 export const identityChecks: readonly Check[] = [

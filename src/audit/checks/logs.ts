@@ -90,11 +90,12 @@ const promises: ReadonlySet<string> = new Set(['attempt-signature', 'staged', 'r
 /** A log that was cut, or written anew, lacks what others hold of its site. */
 const kept = (world: World): Finding => {
   const lost = new Map<SiteId, Hash[]>()
-  const forged = new Set(world.faults.map(({ object }) => object))
   const own = new Map([...world.logs].map(([site, log]) => [site, new Set(log.entries.map(({ object }) => object))]))
   for (const log of world.logs.values())
-    for (const { what, site, object } of log.entries) {
-      if (site === null || object === null || !promises.has(what) || forged.has(object)) continue
+    for (const { what, object } of log.entries) {
+      // By its signature: a log may name a record of its own as another's.
+      const site = object === null ? undefined : world.authors.get(object)
+      if (site === undefined || object === null || !promises.has(what)) continue
       if (own.get(site)?.has(object) !== false) continue
       lost.set(site, [...(lost.get(site) ?? []), object])
     }

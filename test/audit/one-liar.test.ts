@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { certify } from '../../src/identity/certificate.ts'
+import { toEnvelope } from '../../src/identity/envelope.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { ceremonyId } from '../../src/records/definition.ts'
+import { stagedCodec } from '../../src/records/outcome.ts'
+import { decodeEnvelope } from '../../src/records/signed.ts'
+import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
+import { type Draft, forge } from '../support/forge.ts'
+
+/** What the owner of one site, fewer than the threshold, writes into a bundle about others. */
+
+let chain: Chain
+beforeAll(async () => {
+  chain = await memoryChain()
+})
+
+const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]
+const verify = async (bytes: Uint8Array): Promise<VerifyReport> =>
+  verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
+const finding = (report: VerifyReport, id: string) => report.checks.find((check) => check.id === id)
+
+describe('the owner of one site', () => {
+  it('does not name another as a signer of an attempt that the other never signed', async () => {
+    const bytes = await forge(
+      chain,
+      chain.signBundle,
+      (draft: Draft) => {
+        draft.logs.delete(eu)
+        draft.cosigners.delete(eu)
+        draft.cosigners.get(ap)?.delete(eu)
+        const events = draft.logs.get(ap) ?? []
+        const theirs = ['attempt-signature', 'result']
+        const session = ['started', 'message']
+        draft.logs.set(
+          ap,
+          events.filter(({ what, site }) => !session.includes(what) && !(theirs.includes(what) && site !== ap)),
+        )
+        const named = new Set([...draft.logs.values()].flatMap((log) => log.map(({ object }) => object)))
+        for (const object of [...draft.objects.keys()]) if (!named.has(object)) draft.objects.delete(object)
+        draft.signers.delete(eu)
+      },
+      ['ap'],
+    )
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails').map(({ id }) => id)).toEqual(['attempts.started'])
+  })
+
+  it('does not make another’s log look cut by a record of its own under the other’s name', async () => {
+    const bytes = await forge(
+      chain,
+      chain.keygenBundle,
+      async (draft: Draft) => {
+        const [own] = (draft.logs.get(eu) ?? []).filter(({ what, site }) => what === 'staged' && site === eu)
+        const { payload } = decodeEnvelope(draft.bytes(own?.object as Hash), stagedCodec.limit)
+        const stray = { ...stagedCodec.decode(payload), attempt: hashOf(utf8('no attempt')) }
+        const object = await draft.sign(eu, stagedCodec, stray, messageKeyIn('keygen', eu))
+        draft.add(eu, { what: 'staged', site: us, object })
+      },
+      ['eu'],
+    )
+    const report = await verify(bytes)
+    expect(finding(report, 'log.kept')?.reason).not.toContain('us')
+  })
+
+  it('does not spoil a bundle by certifying another’s key as its own', async () => {
+    const bytes = await forge(chain, chain.keygenBundle, async (draft: Draft) => {
+      const liar = draft.homes.get(ap) ?? expect.fail()
+      const { signer, identity } = await liar.unlock()
+      const key = messageKeyIn('keygen', us).key
+      const join = { authority: ceremonyId(draft.definition), expires: Date.now() + 1e9 }
+      const stolen = draft.put(toEnvelope(await certify(signer, identity, 'message', key, join)))
+      draft.add(eu, { what: 'certificate', site: ap, object: stolen })
+    })
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+  })
+})
