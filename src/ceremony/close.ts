@@ -26,6 +26,9 @@ export interface Closed {
 /** How long a site that has everything waits for others who may have come back for it. */
 export const HELP_MS = 1500
 
+/** How long the last words may take to reach the others: several tries, also on a wire that was cut in between. */
+const FAREWELL_MS = 10_000
+
 /** What this site holds of everybody's endings. */
 interface Endings {
   readonly parts: Map<SiteId, SitePart>
@@ -105,7 +108,7 @@ export const closeCeremony = async (
   const path = bundlePath(authority.hash, authority.definition.kind)
   const cosignatures = new Map([...endings.cosignatures].map(([of, lines]) => [of, [...lines.values()]]))
   await writeBundle(ceremony, path, bundle, cosignatures, endings.signatures)
-  await room.flush(5000)
+  await room.flush(FAREWELL_MS)
   return { bundle: path, open: openPoints(ceremony, room, endings, sites) }
 }
 
@@ -215,7 +218,7 @@ export const helpOthers = async (
     )
   await book.until(() => needy() || undefined, HELP_MS, options.signal)
   await book.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
-  await room.flush(5000)
+  await room.flush(FAREWELL_MS)
 }
 
 /** A bundle of this site alone: what an aborted ceremony leaves. */
@@ -299,6 +302,7 @@ const takeTalk = async (
     }
     cosigning.add(of)
     const line = await cosignOnce(ceremony, of, part.checkpoint)
+    if (line === undefined) continue
     nested(endings.cosignatures, of).set(ceremony.seat.name, line)
     room.tellAll({ is: 'cosignature', of, line: utf8(line) })
     ceremony.book.changed()
@@ -371,14 +375,17 @@ const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, li
   }
 }
 
-/** This site's cosignature over a checkpoint, given once: its time differs with every giving, and bundles are to be equal. */
-const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: string): Promise<string> => {
+/**
+ * This site's cosignature over the checkpoint that ends a log, given once: its time differs with every giving, and bundles
+ * are to be equal. Undefined where the log's site ended it otherwise before: a log has one ending.
+ */
+const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: string): Promise<string | undefined> => {
   const { site, authority, seat } = ceremony
   const path = `${ceremonyFolder(authority.hash)}/cosigned-${of}`
   const kept = await site.home.disk.read(path)
   if (kept !== undefined) {
     const text = fromUtf8(kept)
-    if (text.startsWith(checkpoint)) return text.slice(checkpoint.length)
+    return text.startsWith(checkpoint) ? text.slice(checkpoint.length) : undefined
   }
   const line = cosignLine(
     parseNote(checkpoint).text,
@@ -386,7 +393,7 @@ const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: string): P
     site.home.keys.cosign,
     Math.floor(site.machine.clock.now() / 1000),
   )
-  if (kept === undefined) await writeDurable(site.home.disk, path, utf8(`${checkpoint}${line}`))
+  await writeDurable(site.home.disk, path, utf8(`${checkpoint}${line}`))
   return line
 }
 

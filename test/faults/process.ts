@@ -1,17 +1,20 @@
+import { setMaxListeners } from 'node:events'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
+import type { Authority } from '../../src/ceremony/authority.ts'
 import type { JoinOptions } from '../../src/ceremony/ceremony.ts'
 import { logPath } from '../../src/ceremony/home-paths.ts'
 import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Site } from '../../src/ceremony/site.ts'
 import { toEnvelope } from '../../src/identity/envelope.ts'
-import { openHome } from '../../src/identity/home.ts'
+import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Clock, Disk } from '../../src/lib/ports.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { shardStore } from '../../src/shards/store.ts'
+import { connectRoom, whenReachable } from '../../src/site/open.ts'
 import type { MemoryNetwork } from '../../src/transport/memory-wire.ts'
 import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
 import { memoryKms } from '../support/kms.ts'
@@ -42,7 +45,8 @@ export interface FaultyDisk {
 }
 
 /** Time that runs `speed` times faster, and stands still for a dead process. */
-const lifeClock = (speed: number, died: AbortSignal): Clock => {
+export const lifeClock = (speed: number, died: AbortSignal): Clock => {
+  setMaxListeners(0, died)
   const start = performance.now()
   const wall = Date.now()
   const elapsed = (): number => (performance.now() - start) * speed
@@ -82,13 +86,20 @@ export interface Process {
   kill(): void
 }
 
+const reached = async (home: Home, authority: Authority): Promise<Wire & NoteBoard> => {
+  const room = await connectRoom(home, authority)
+  await whenReachable(room)
+  return room
+}
+
 let processes = 0
 
 /** One join as a process of its own: it dies where its disk loses power, and then sends, writes and waits no more. */
 export const startProcess = (options: {
   readonly name: string
   readonly disk: SimDisk
-  readonly network: MemoryNetwork
+  /** Where it meets the others; relays of the definition, where it is undefined. */
+  readonly network?: MemoryNetwork | undefined
   readonly definition: Definition
   readonly message: Uint8Array | null
   readonly speed: number
@@ -163,9 +174,12 @@ export const startProcess = (options: {
       shards: shardStore(disk),
       ceremonyLog: (ceremony) =>
         openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
-      connect: async () => {
+      connect: async (authority) => {
         if (options.relay === false) throw new QuorateError('E_RELAY', 'no relay answers', 'this is a test')
-        const joined = network.join(name as SiteId, toEnvelope(home.certificates.note))
+        const joined =
+          network === undefined
+            ? await reached(home, authority)
+            : network.join(name as SiteId, toEnvelope(home.certificates.note))
         wire = joined
         if (died.signal.aborted) await joined.close()
         return {
