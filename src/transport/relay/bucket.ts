@@ -12,11 +12,12 @@ export class Bucket {
     this.#at = now
   }
 
-  /** Takes tokens, into debt if need be; milliseconds until the debt is paid, 0 where there is none. */
-  take(tokens: number, now: number): number {
-    const gained = ((now - this.#at) / 1000) * this.#perSecond
+  /** Takes tokens, into debt if need be; milliseconds until the debt is paid, 0 where there is none. The flow is divided by `slower`. */
+  take(tokens: number, now: number, slower = 1): number {
+    const perSecond = this.#perSecond / slower
+    const gained = ((now - this.#at) / 1000) * perSecond
     this.#tokens = Math.min(this.#burst, this.#tokens + gained) - tokens
     this.#at = now
-    return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000
+    return this.#tokens >= 0 ? 0 : (-this.#tokens / perSecond) * 1000
   }
 }

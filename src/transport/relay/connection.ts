@@ -4,7 +4,9 @@ import type { Hash } from '../../lib/brand.ts'
 import { fromUtf8 } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/ports.ts'
 import { Bucket } from './bucket.ts'
+import { Intake } from './intake.ts'
 import type { Limits } from './limits.ts'
+import type { Pressure } from './pressure.ts'
 import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
 import type { Counts } from './stats.ts'
 
@@ -13,6 +15,7 @@ export interface Pool {
   readonly limits: Limits
   readonly counts: Counts
   readonly clock: Clock
+  readonly pressure: Pressure
   /** Bytes waiting for all readers. */
   buffered: number
 }
@@ -31,7 +34,7 @@ export class Connection {
   heard: number
   readonly #pool: Pool
   readonly #socket: WebSocket
-  readonly #raw: Duplex
+  readonly #intake: Intake
   readonly #frames: Bucket
   readonly #bytes: Bucket
   #strangerBytes = 0
@@ -44,14 +47,13 @@ export class Connection {
     const now = clock.monotonic()
     this.#pool = pool
     this.#socket = socket
-    this.#raw = raw
+    this.#intake = new Intake(raw, (bytes) => this.#read(bytes))
     this.room = room
     this.exporter = exporter
     this.since = now
     this.heard = now
     this.#frames = new Bucket(limits.framesPerSecond, limits.framesPerSecond, now)
     this.#bytes = new Bucket(limits.bytesPerSecond, limits.bytesPerSecond, now)
-    raw.on('data', this.#count)
   }
 
   get open(): boolean {
@@ -64,7 +66,6 @@ export class Connection {
 
   admit(admission: Admission): void {
     this.admission = admission
-    this.#raw.off('data', this.#count)
   }
 
   /** Counts what was read; a connection over its rate is read no further until it has waited. */
@@ -72,6 +73,7 @@ export class Connection {
     const { clock, counts, limits } = this.#pool
     const now = clock.monotonic()
     this.heard = now
+    this.#intake.worked()
     counts.framesIn += 1
     counts.bytesIn += bytes
     this.#strangerFrames += this.admission === undefined ? 1 : 0
@@ -79,7 +81,7 @@ export class Connection {
       this.cut('cutOversize', 1008)
       return
     }
-    const wait = Math.max(this.#frames.take(1, now), this.#bytes.take(bytes, now))
+    const wait = this.#take(1, bytes, now)
     if (wait === 0) return
     const paused = this.#pausedUntil > now
     this.#pausedUntil = now + wait
@@ -91,18 +93,25 @@ export class Connection {
   async #pause(): Promise<void> {
     const { clock } = this.#pool
     this.#socket.pause()
-    // What was read already goes on adding to the debt.
+    this.#intake.hold()
+    // What stands in the piece that is being parsed goes on adding to the debt.
     for (let left = this.#wait(); left > 0; left = this.#wait()) await clock.sleep(left)
     this.#socket.resume()
+    this.#intake.release()
   }
 
   #wait(): number {
     return this.#pausedUntil - this.#pool.clock.monotonic()
   }
 
+  #take(frames: number, bytes: number, now: number): number {
+    const { factor } = this.#pool.pressure
+    return Math.max(this.#frames.take(frames, now, factor), this.#bytes.take(bytes, now, factor))
+  }
+
   /** Costs this connection tokens for work that it causes elsewhere. */
   charge(bytes: number): void {
-    this.#bytes.take(bytes, this.#pool.clock.monotonic())
+    this.#take(0, bytes, this.#pool.clock.monotonic())
   }
 
   say(message: RelayMessage): void {
@@ -135,10 +144,16 @@ export class Connection {
     if (this.open) this.#socket.ping()
   }
 
+  /** A stranger's ping is not answered: it has better to do. */
+  pong(data: Uint8Array): void {
+    if (this.open && this.admission !== undefined && this.waiting < FAIR) this.#socket.pong(data)
+  }
+
   /** Says why and waits for no answer. */
   cut(why: keyof Counts, code: number): void {
     if (this.#cut) return
     this.#cut = true
+    this.#intake.end()
     this.#pool.counts[why] += 1
     if (this.open && this.waiting === 0) this.#socket.close(code)
     this.#socket.terminate()
@@ -166,8 +181,9 @@ export class Connection {
     this.#socket.terminate()
   }
 
-  readonly #count = (chunk: Uint8Array): void => {
-    this.#strangerBytes += chunk.length
+  #read(bytes: number): void {
+    if (this.admission !== undefined) return
+    this.#strangerBytes += bytes
     if (this.#strangerBytes > this.#pool.limits.strangerBytes) this.cut('cutOversize', 1009)
   }
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
@@ -15,6 +15,7 @@ import { isLoopback } from '../loopback.ts'
 import { Bucket } from './bucket.ts'
 import { Connection, type Pool } from './connection.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { Pressure } from './pressure.ts'
 import {
   admit,
   challengeCodec,
@@ -28,8 +29,12 @@ import { Rooms } from './rooms.ts'
 import { newCounts, prometheus, type RelayStats } from './stats.ts'
 
 const TICK = 1000
+/** Between two looks at how busy this relay is. */
+const LOOK = 100
 /** Addresses whose rate of new connections is remembered. */
 const ADDRESSES = 8192
+/** What a connection costs of an address's budget before it asks for anything; a WebSocket costs 1. */
+const CONNECTED = 0.1
 
 export type RelayEvent =
   | { readonly what: 'admitted' | 'left'; readonly room: Hash; readonly member: SiteId }
@@ -77,7 +82,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     )
   const limits: Limits = { ...defaultLimits, ...options.limits }
   const counts = newCounts()
-  const pool: Pool = { limits, counts, clock, buffered: 0 }
+  const pressure = new Pressure()
+  const pool: Pool = { limits, counts, clock, pressure, buffered: 0 }
   const rooms = new Rooms(limits, counts, options.allow)
   const identity = identityOf('relay', signer.key)
   const members = new Set<Connection>()
@@ -134,13 +140,14 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    autoPong: false,
     perMessageDeflate: false,
     maxPayload: TEXT_LIMIT,
     maxFragments: limits.fragments,
     maxBufferedChunks: 2048,
   })
 
-  const mayOpen = (address: string): boolean => {
+  const mayOpen = (address: string, cost: number): boolean => {
     const now = clock.monotonic()
     let bucket = opens.get(address)
     if (bucket === undefined) {
@@ -149,8 +156,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
       bucket = new Bucket(limits.opensPerSecond, limits.opensBurst, now)
       opens.set(address, bucket)
     }
-    if (bucket.take(1, now) === 0) return true
-    bucket.take(-1, now)
+    if (bucket.take(cost, now, pressure.factor) === 0) return true
+    bucket.take(-cost, now)
     return false
   }
 
@@ -160,11 +167,17 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     raw.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   }
 
+  server.on('connection', (raw: Socket) => {
+    // Before TLS and HTTP cost anything.
+    if (mayOpen(raw.remoteAddress ?? '', CONNECTED)) return
+    counts.turnedAway += 1
+    raw.destroy()
+  })
   server.on('upgrade', (request, raw, head) => {
     raw.on('error', () => raw.destroy())
     const room = roomOf(request)
     if (stop.signal.aborted || members.size >= limits.connections) turnAway(raw, '503 Service Unavailable')
-    else if (!mayOpen(request.socket.remoteAddress ?? '')) turnAway(raw, '429 Too Many Requests')
+    else if (!mayOpen(request.socket.remoteAddress ?? '', 1 - CONNECTED)) turnAway(raw, '429 Too Many Requests')
     else if (room === undefined) turnAway(raw, '404 Not Found')
     else sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
   })
@@ -181,7 +194,11 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     strangers.add(connection)
     socket.on('error', () => connection.terminate())
     socket.on('close', () => farewell(connection))
-    for (const event of ['ping', 'pong'] as const) socket.on(event, () => connection.took(0))
+    socket.on('pong', () => connection.took(0))
+    socket.on('ping', (data) => {
+      connection.took(0)
+      connection.pong(data)
+    })
     socket.on('message', (data, isBinary) => {
       const bytes = bytesOf(data)
       connection.took(bytes.length)
@@ -266,6 +283,13 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     }
   }
 
+  const watchPressure = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await clock.sleep(LOOK, stop.signal).catch(() => {})
+      pressure.look()
+    }
+  }
+
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
@@ -274,7 +298,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     )
     server.listen(options.port, options.host, resolve)
   })
-  const timekeeper = keepTime()
+  const timekeepers = [keepTime(), watchPressure()]
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host.replace(/[[\]]/g, '')}]` : options.host
 
@@ -291,7 +315,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     await gone(clock.monotonic() + TICK)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()
-    await Promise.all([closed, timekeeper])
+    await Promise.all([closed, ...timekeepers])
   }
   let closing: Promise<void> | undefined
   return {
