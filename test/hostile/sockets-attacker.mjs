@@ -205,6 +205,7 @@ const keep = async (kind) => {
   }
 }
 const all = Object.entries(kinds).flatMap(([kind, n]) => Array.from({ length: n }, () => keep(kind)))
+setTimeout(() => process.stdout.write('begun\n'), 1500)
 process.stdin.resume()
 process.stdin.on('end', () => {
   stopped = true

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/host/clock.ts'
 import type { RelayRoom } from '../../src/transport/relay-client.ts'
 import { spawnQuorate } from '../faults/spawned.ts'
 import { finished } from '../support/cli.ts'
-import { enterAs, type Person, person } from '../transport/relay-support.ts'
+import { enterAs, person } from '../transport/relay-support.ts'
 import { type End, openEnd, site, TOPIC } from '../transport/support.ts'
 
 const attacker = fileURLToPath(new URL('sockets-attacker.mjs', import.meta.url))
@@ -25,7 +25,8 @@ export const relayProcess = async (...limits: readonly string[]): Promise<RelayP
     if (child.exitCode !== null || waited > 20_000) throw new Error((await ended).text)
     await systemClock.sleep(10)
   }
-  const { url } = JSON.parse(out()) as { url: string }
+  const { url } = JSON.parse(out()) as { url?: string }
+  if (url === undefined) throw new Error((await ended).text)
   return {
     url,
     port: Number(new URL(url).port),
@@ -38,6 +39,8 @@ export const relayProcess = async (...limits: readonly string[]): Promise<RelayP
 export type Kinds = Readonly<Record<string, number>>
 
 export interface Attack {
+  /** When every process has opened its first sockets. */
+  readonly begun: Promise<void>
   /** Ends it; how many sockets of each kind were opened. */
   stop(): Promise<Kinds>
 }
@@ -48,13 +51,20 @@ export const attack = (port: number, addresses: readonly string[], kinds: Kinds)
     spawn(process.execPath, [attacker, JSON.stringify({ port, address, kinds })], { stdio: 'pipe' }),
   )
   const ends = children.map(finished)
+  const first = (child: ChildProcess): Promise<void> =>
+    new Promise((resolve) => {
+      child.stdout?.once('data', () => resolve())
+      child.once('close', () => resolve())
+    })
   return {
+    begun: Promise.all(children.map(first)).then(() => {}),
     stop: async () => {
       for (const child of children) child.stdin?.end()
       const total: Record<string, number> = {}
       for (const { code, stdout, stderr } of await Promise.all(ends)) {
         if (code !== 0) throw new Error(`an attacker failed: ${stderr}`)
-        for (const [kind, n] of Object.entries(JSON.parse(stdout) as Kinds)) total[kind] = (total[kind] ?? 0) + n
+        for (const [kind, n] of Object.entries(JSON.parse(stdout.replace('begun\n', '')) as Kinds))
+          total[kind] = (total[kind] ?? 0) + n
       }
       return total
     },
@@ -66,7 +76,8 @@ export interface Ceremony {
   /** Milliseconds of one round: from the first sending until everybody has everything. */
   round(): Promise<number>
   readonly rooms: readonly RelayRoom[]
-  readonly people: readonly Person[]
+  /** Times that a member's channels had to begin anew. */
+  replaced(): number
   close(): Promise<void>
 }
 
@@ -93,7 +104,7 @@ export const ceremony = async (url: string, names: readonly string[]): Promise<C
   const message = new Uint8Array(LENGTH)
   return {
     rooms,
-    people,
+    replaced: () => ends.reduce((sum, end) => sum + end.replaced.length, 0),
     round: async () => {
       const begun = performance.now()
       left = names.length * (names.length - 1)
@@ -114,10 +125,17 @@ export const ceremony = async (url: string, names: readonly string[]): Promise<C
 export const percentile = (samples: readonly number[], share: number): number =>
   [...samples].sort((a, b) => a - b)[Math.min(samples.length - 1, Math.floor(samples.length * share))] ?? 0
 
-/** What a relay's /metrics say, by their names without the prefix. */
-export const metrics = async (url: string): Promise<Readonly<Record<string, number>>> => {
-  const text = await (await fetch(`${url.replace('ws:', 'http:')}/metrics`)).text()
-  return Object.fromEntries(
-    [...text.matchAll(/^quorate_relay_(\w+) (\d+)$/gm)].map(([, name, value]) => [name, Number(value)]),
+const page = (url: string, path: string): Promise<Response> => fetch(`${url.replace('ws:', 'http:')}${path}`)
+
+export const health = async (url: string): Promise<number> => (await page(url, '/health')).status
+
+export const metricsText = async (url: string): Promise<string> => (await page(url, '/metrics')).text()
+
+/** By their names without the prefix. */
+export const metrics = async (url: string): Promise<Readonly<Record<string, number>>> =>
+  Object.fromEntries(
+    [...(await metricsText(url)).matchAll(/^quorate_relay_(\w+) (\d+)$/gm)].map(([, name = '', value]) => [
+      name,
+      Number(value),
+    ]),
   )
-}
