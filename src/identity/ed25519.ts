@@ -50,8 +50,12 @@ export const verifyEd25519 = (key: KeyHex, message: Uint8Array, signature: Uint8
   return object !== undefined && verify(null, message, object, signature)
 }
 
-const privateKey = (seed: Secret): KeyObject =>
-  createPrivateKey({ key: Buffer.from(concat(PKCS8, seed.reveal())), format: 'der', type: 'pkcs8' })
+const privateKey = (seed: Secret): KeyObject => {
+  const der = concat(PKCS8, seed.reveal())
+  const key = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' })
+  der.fill(0)
+  return key
+}
 
 export const publicKeyOf = (seed: Secret): KeyHex =>
   toHex(createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' }).subarray(-32)) as KeyHex
