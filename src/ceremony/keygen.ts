@@ -254,6 +254,12 @@ const stagedRecord = (ceremony: Ceremony, hash: Hash): Voted | undefined => {
   return undefined
 }
 
+/** A later attempt has begun here, and with it the shards of those before it went: see dropOlder. */
+const isDropped = (ceremony: Ceremony, outcome: Hash): boolean => {
+  const staged = ceremony.events('outcome').find((event) => event.object === outcome)?.seq ?? -1
+  return ceremony.events('started').some(({ seq }) => seq > staged)
+}
+
 /**
  * What a vote of another site asks for: the record, where this site staged its shard for it and everything that the vote
  * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
@@ -261,7 +267,8 @@ const stagedRecord = (ceremony: Ceremony, hash: Hash): Voted | undefined => {
 export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Voted | undefined => {
   for (const record of ceremony.book.votedFor()) {
     const voted = stagedRecord(ceremony, record)
-    if (voted !== undefined && unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
+    if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
+    if (unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
   }
   return undefined
 }
