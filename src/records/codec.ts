@@ -68,7 +68,8 @@ export const jsonCodec = <T extends object>(type: string, schema: Schema<T>, lim
   limit,
   encode: (value) => bounded(type, limit, toCanonicalJson({ ...conform(type, schema, value), type })),
   decode: (bytes) => {
-    const value = parsed(type, 'JSON', () => fromCanonicalJson(bounded(type, limit, bytes)))
+    bounded(type, limit, bytes)
+    const value = parsed(type, 'JSON', () => fromCanonicalJson(bytes))
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new DecodeError(`${type}: not an object`)
     const { type: found, ...fields } = value as Record<string, unknown>
@@ -83,7 +84,8 @@ export const cborCodec = <T>(type: string, schema: Schema<T>, limit: number): Co
   limit,
   encode: (value) => bounded(type, limit, toCbor([type, conform(type, schema, value)])),
   decode: (bytes) => {
-    const value = parsed(type, 'CBOR', () => fromCbor(bounded(type, limit, bytes)))
+    bounded(type, limit, bytes)
+    const value = parsed(type, 'CBOR', () => fromCbor(bytes))
     if (!Array.isArray(value) || value.length !== 2 || value[0] !== type) throw new DecodeError(`${type}: another type`)
     return conform(type, schema, value[1])
   },
