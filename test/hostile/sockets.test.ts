@@ -198,7 +198,7 @@ describe('a relay process among hostile sockets', () => {
 
 describe('a relay process that is stopped', () => {
   test('SIGTERM drains: health says so, members are asked to leave, newcomers turned away, exit 0', async () => {
-    const at = await relay('drain=3000')
+    const at = await relay('drain=600000')
     const [a, b, c] = [await person('a'), await person('b'), await person('c')]
     const all = [a, b, c]
     const [polite, other, rude] = [await inside(at, a, all), await inside(at, b, all), await inside(at, c, all)]
@@ -213,6 +213,8 @@ describe('a relay process that is stopped', () => {
     expect(await health(at.url)).toBe(503)
     await expect(rawClient(at.url, [a.member])).rejects.toThrow('503')
     expect(await metrics(at.url)).toMatchObject({ members: 1 })
+    rude.socket.resume()
+    expect(await rude.closed).toBe(1001)
     expect(await at.ended).toMatchObject({ code: 0, signal: null })
     await expect(health(at.url)).rejects.toThrow()
   })
