@@ -187,14 +187,19 @@ const everyProven = async (ceremony: Ceremony, session: Session, protocols: Prot
     }
     return unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0 ? true : undefined
   }
-  await wait(
-    ceremony,
-    session,
-    'proofs',
-    proven,
-    () => unproven(ceremony, protocols, voted.outcome, voted.hash) as SiteId[],
-  )
+  await wait(ceremony, session, 'proofs', proven, () => lacking(ceremony, protocols, voted))
   options.progress({ phase: 'step', step: 'proven', got: total, total, waiting: [] })
+}
+
+/** Sites whose proofs are not here; where only a test signature is missing, those who told of none. */
+const lacking = (ceremony: Ceremony, protocols: Protocols, voted: Voted): readonly SiteId[] => {
+  const { book, authority, seat } = ceremony
+  const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
+  const told = new Set([...(book.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))
+  const others = authority.roster.map((member) => member.name).filter((name) => name !== seat.name)
+  const named = others.filter((name) => missing.includes(name))
+  const mute = others.filter((name) => !told.has(name))
+  return named.length > 0 ? named : mute.length > 0 ? mute : others
 }
 
 const wait = async <T>(
