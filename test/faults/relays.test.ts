@@ -96,6 +96,7 @@ const namesMissing = (ending: Ending): boolean => {
   const { code, exit, details, message: text } = ending.error
   const listed = (details['missing'] ?? details['absent'] ?? details['waiting']) as readonly SiteId[] | undefined
   if (code === 'E_RELAY') return exit === 5
+  if (code === 'E_APPROVALS_MISSING') return names.some((name) => text.includes(name))
   return (
     (exit === 3 || exit === 5) &&
     listed !== undefined &&
@@ -183,7 +184,7 @@ describe('relays as processes', () => {
       })
       const disks = await approvedDisks(kind, definition)
       const running = joinAll(disks, definition)
-      await pause(100 + random() * 600)
+      await pause(random() * (kind === 'keygen' ? 1200 : 400))
       await relays[0]?.kill()
       const told = await running
       for (const line of told.story) ends.set(line, (ends.get(line) ?? 0) + 1)
