@@ -324,6 +324,9 @@ const attemptSession = async <T>(
     }
     const again = `attempt ${ceremony.attempts.length} of ${authority.definition.attempts}`
     if (error instanceof QuorateError && error.code === 'E_PEER_RESTARTED') {
+      // Seated last from now on: who comes back in every attempt would else use them all up.
+      const back = authority.member(error.details['site'] as SiteId)
+      if (!authority.fixed && back !== undefined) silent?.add(back.name)
       options.progress({
         phase: 'attempt-failed',
         number: ceremony.attempts.length,

@@ -294,6 +294,7 @@ export class Room {
         'E_PEER_RESTARTED',
         `${from} came back in the middle of the attempt`,
         'the next attempt begins by itself',
+        { site: from },
       ),
     )
   }
