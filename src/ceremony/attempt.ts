@@ -239,6 +239,10 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
     ceremony.note(peer.remembered === undefined ? 'first-contact' : 'peer-ledger', note, site)
     ceremony.noteLedger('peer-ledger', null, note, site)
   }
+  // A spare is remembered too: it may sit in the next ceremony from a home that was set back.
+  for (const { head, member } of room.peers.values())
+    if (head !== undefined && !value.participants.some((one) => one.site === member.name))
+      ceremony.noteLedger('peer-ledger', null, utf8(head.note), member.name)
   const signed = await ceremony.signer.sign(attemptCodec, value)
   const hash = recordHash(signed)
   ceremony.note('attempt', signed.bytes)
@@ -284,7 +288,7 @@ const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): Quor
     return new QuorateError(
       'E_APPROVALS_MISSING',
       `approvals missing at the gather deadline: ${missing.map(nameOf).join(', ')}${left}`,
-      `they run \`quorate ${authority.definition.kind} approve\`, then all run join again; nothing has happened yet`,
+      `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; nothing has happened yet`,
       { missing },
     )
   const absent = authority.candidates.filter(

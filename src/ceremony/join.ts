@@ -554,6 +554,13 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
     const path = await closeAlone(ceremony)
     return blameFault(error.blame, path)
   }
+  if (error instanceof QuorateError && error.code === 'E_SITE_ROLLED_BACK') {
+    // Each peer is to see it for itself: nobody else's word for it would do.
+    const { book, authority } = ceremony
+    await book.until(() => room.shownToAll || undefined, authority.definition.deadlines.proposal * 1000)
+    await room.flush(2000)
+    return error
+  }
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
     await room.flush(1000)
     return error

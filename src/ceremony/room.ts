@@ -317,6 +317,12 @@ export class Room {
     }
     peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
     this.#showLedger(peer)
+    book.changed()
+  }
+
+  /** Whether every other site has been shown this site's ledger. */
+  get shownToAll(): boolean {
+    return [...this.peers.values()].every((peer) => peer.connected && peer.shown !== undefined)
   }
 
   #showLedger(peer: Peer): void {
