@@ -95,6 +95,7 @@ export interface Joined {
 export interface JoinChanges {
   readonly site?: Partial<Site>
   readonly machine?: Partial<Site['machine']>
+  readonly control?: NonNullable<JoinOptions['control']>
 }
 
 /** One join, by an honest site or by a liar. */
@@ -110,7 +111,13 @@ export const joinAs = async (
   const site = { ...(await memorySite(world, name, { clock, ...changes.machine })), ...changes.site }
   const progress: Progress[] = []
   const stop = new AbortController()
-  const options: JoinOptions = { progress: (event) => progress.push(event), signal: stop.signal, message, check: false }
+  const options: JoinOptions = {
+    progress: (event) => progress.push(event),
+    signal: stop.signal,
+    message,
+    check: false,
+    ...(changes.control && { control: changes.control }),
+  }
   let ceremony: Ceremony | undefined
   const run = async (): Promise<Joined> => {
     try {

@@ -21,10 +21,11 @@ import { type Table, tableOf } from './parties.ts'
 
 const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 240)
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
-const AT_ONCE = 6
-const SPEED = 8
+const ONLY = process.env['HOSTILE_ONLY']
+const AT_ONCE = 4
+const SPEED = 6
 const clock = fastClock(SPEED)
-const deadlines = { gather: 24, proposal: 5, round: 12, close: 16 }
+const deadlines = { gather: 90, proposal: 5, round: 15, close: 18 }
 const message = utf8('pay nobody')
 
 const pick = <T>(random: Random, list: readonly T[]): T =>
@@ -173,10 +174,21 @@ const oneRun = async (
   const honest = joined.filter(({ site }) => site !== liarSite)
   const endings = () =>
     joined
-      .map(
-        ({ site, result, error }) =>
-          `${site}: ${result === undefined ? (error instanceof QuorateError ? `${error.code} ${error.message}` : `${error instanceof Error ? error.stack : error}`) : 'closed'}`,
-      )
+      .map(({ site, result, error, progress }) => {
+        const how =
+          result !== undefined
+            ? 'closed'
+            : error instanceof QuorateError
+              ? `${error.code} ${error.message}`
+              : String(error instanceof Error ? error.stack : error)
+        const way = progress.filter(
+          ({ phase }) => phase === 'attempt' || phase === 'attempt-failed' || phase === 'gather',
+        )
+        return `${site}: ${how}\n${way
+          .slice(-6)
+          .map((one) => `    ${JSON.stringify(one)}`)
+          .join('\n')}`
+      })
       .join('\n')
   try {
     counts.runs += 1
@@ -218,7 +230,8 @@ const oneRun = async (
       else if (late) counts.late += 1
       else expect.fail(`not proven: ${what} about ${where} to ${[...to].join()}`)
     }
-    if (liar.told.every(({ trace }) => trace !== 'proof')) expect(blamed, 'proven without a signed lie').toBe(false)
+    if (liar.told.every(({ trace }) => trace === 'none' || trace === 'harmless'))
+      expect(blamed, 'proven without a signed lie').toBe(false)
     if (signing)
       for (const { result } of honest) {
         expect(result?.signature, 'no signature').toBeTruthy()
@@ -270,11 +283,12 @@ describe('liars in a ceremony', () => {
       untold: 0,
       failures: {},
     }
-    let next = 0
+    let next = ONLY === undefined ? 0 : Number(ONLY)
+    const end = ONLY === undefined ? RUNS : next + 1
     const faults: unknown[] = []
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
-        while (next < RUNS)
+        while (next < end)
           await oneRun(next++, counts).catch((error: unknown) => {
             faults.push(error)
           })
@@ -285,7 +299,7 @@ describe('liars in a ceremony', () => {
       throw new Error(
         `${faults.length} runs went wrong\n\n${faults
           .map((one) => (one as Error).message)
-          .slice(0, 12)
+          .slice(0, 40)
           .join('\n\n')}`,
       )
   })

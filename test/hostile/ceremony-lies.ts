@@ -112,7 +112,7 @@ const altered = (
     case 'ready':
       return lie === 'false base'
         ? { value: { ...value, base: other }, trace: 'proof' }
-        : { value: { ...value, record: other }, trace: two ? 'proof' : 'none' }
+        : { value: { ...value, record: other }, trace: two ? 'proof' : 'either' }
     case 'installed':
       return { value: { ...value, record: other }, trace: 'proof' }
     case 'result':

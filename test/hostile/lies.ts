@@ -15,6 +15,8 @@ import type { Seat, Table, Tamper } from './parties.ts'
 export type Trace =
   /** A signed message that fails a check by itself or beside what every honest site holds. */
   | 'proof'
+  /** A signed word that is false only beside what its site says later. */
+  | 'either'
   /** Nothing that is signed is false: silence, or what nobody signed. */
   | 'none'
   /** Not even a lie: everything goes on as if nothing had been. */
