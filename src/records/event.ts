@@ -53,7 +53,7 @@ export const eventSchema = v.strictObject({
   /** Place in the log, from 0. */
   seq: whole(0, 2 ** 40),
   at: instant,
-  what: v.picklist([...new Set([...ceremonyEvents, ...ledgerEvents])]),
+  what: v.picklist([...new Set([...ceremonyEvents, ...ledgerEvents])], 'expected the name of an event'),
   ceremony: v.nullable(hash),
   /** Whom it concerns, where that is not the log's own site. */
   site: v.nullable(siteId),

@@ -1,0 +1,293 @@
+import { beforeAll, expect, test } from 'vitest'
+import { readEvents } from '../../src/audit/parts.ts'
+import { talkCodec } from '../../src/ceremony/talk.ts'
+import { readCard } from '../../src/identity/card.ts'
+import { readCertificate } from '../../src/identity/certificate.ts'
+import { rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
+import { fromEnvelope, toEnvelope } from '../../src/identity/envelope.ts'
+import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
+import { localKeyCodec } from '../../src/kms/local.ts'
+import type { SiteId } from '../../src/lib/brand.ts'
+import { concat, fromUtf8, utf8 } from '../../src/lib/bytes.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
+import type { Codec } from '../../src/records/codec.ts'
+import { definitionCodec } from '../../src/records/definition.ts'
+import { shardCiphertextCodec, shardCoreCodec, shardFileCodec, shardSlotsCodec } from '../../src/records/envelope.ts'
+import { eventCodec } from '../../src/records/event.ts'
+import { approvalCodec, type Card, cardCodec, certificateCodec, noteCodec } from '../../src/records/identity.ts'
+import { ledgerPartCodec } from '../../src/records/ledger-part.ts'
+import { manifestCodec } from '../../src/records/manifest.ts'
+import {
+  installedCodec,
+  outcomeCodec,
+  possessionCodec,
+  readyCodec,
+  recordCodec,
+  resultCodec,
+  stagedCodec,
+  testSignatureCodec,
+} from '../../src/records/outcome.ts'
+import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
+import { memoryHome } from '../support/home.ts'
+import { type Corpus, loadCorpus } from './corpus.ts'
+import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
+import { COUNT, fuzz, type Target, TIME } from './run.ts'
+import { cborTarget, jsonTarget, oneOf } from './targets.ts'
+
+let corpus: Corpus
+beforeAll(async () => {
+  corpus = await loadCorpus()
+})
+
+const payloads = (what: Parameters<Corpus['bodies']>[0]): readonly Uint8Array[] =>
+  corpus.bodies(what).map((bytes) => decodeEnvelope(bytes, 2 ** 22).payload)
+
+const signer = rawSigner(new Secret(new Uint8Array(32).fill(9)))
+const seal = (type: string, payload: Uint8Array): Uint8Array => {
+  const name = payloadType(type)
+  const signature = signer.sign(pae(name, payload))
+  return encodeEnvelope({ type: name, payload, keyid: keyIdOf(), signature })
+}
+let keyid = ''
+const keyIdOf = (): string => keyid
+beforeAll(async () => {
+  const signed = await recordSigner('eu' as SiteId, signer).sign(approvalCodec, {
+    ceremony: 'ab'.repeat(32) as never,
+    identity: identityOf('site', signer.key),
+    role: 'site',
+    purpose: 'approve',
+    at: 0,
+  })
+  keyid = decodeEnvelope(toEnvelope(signed), 65_536).keyid
+})
+
+/** A signed record: half of the time its payload is changed and signed again, so that the signature is not what refuses it. */
+const signedTarget = <T>(
+  codec: Codec<T>,
+  good: readonly Uint8Array[],
+  read: (envelope: Uint8Array) => Uint8Array,
+  name = codec.type,
+): Target => {
+  const texts = good.map((bytes) => fromUtf8(bytes))
+  return {
+    name,
+    limit: 2 * codec.limit + 1024,
+    make: (d) => {
+      const payload = d.pick(texts)
+      if (!d.chance(3)) return seal(codec.type, writeJson(d, mutateTree(d, JSON.parse(payload))))
+      const envelope = seal(codec.type, utf8(payload))
+      if (d.chance(2)) return mutateBytes(d, envelope)
+      return writeJson(d, mutateTree(d, JSON.parse(fromUtf8(envelope))))
+    },
+    read,
+  }
+}
+
+test('definition, as JSON', TIME, async () => {
+  const { accepted } = await fuzz(jsonTarget(definitionCodec, [corpus.file('keygen.json'), corpus.file('sign.json')]))
+  expect(accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('card', TIME, async () => {
+  const card: Card = { ...(await (await memoryHome('eu')).home.card()), identity: identityOf('site', signer.key) }
+  const target = signedTarget(cardCodec, [cardCodec.encode(card)], (file) => {
+    const written = toEnvelope(readCard(file))
+    return file.at(-1) === 0x0a ? concat(written, utf8('\n')) : written
+  })
+  const { accepted } = await fuzz(target)
+  expect(accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('approval', TIME, async () => {
+  const good = payloads('approval')
+  const target = signedTarget(approvalCodec, good, (file) =>
+    toEnvelope(fromEnvelope(approvalCodec, file, [signer.key])),
+  )
+  expect((await fuzz(target)).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('certificate', TIME, async () => {
+  const identity = identityOf('site', signer.key)
+  const good = payloads('certificate').map((bytes) =>
+    certificateCodec.encode({ ...certificateCodec.decode(bytes), identity }),
+  )
+  const authority = certificateCodec.decode(payloads('joined')[0] ?? utf8('')).authority
+  const target = signedTarget(
+    certificateCodec,
+    [
+      ...good,
+      ...payloads('joined').map((bytes) => certificateCodec.encode({ ...certificateCodec.decode(bytes), identity })),
+    ],
+    (file) => {
+      const { purpose } = certificateCodec.decode(decodeEnvelope(file, certificateCodec.limit).payload)
+      const home = purpose === 'log' || purpose === 'cosign' || purpose === 'note'
+      return toEnvelope(readCertificate(file, identity, purpose, home ? null : authority))
+    },
+  )
+  await fuzz(target)
+})
+
+test('note', TIME, async () => {
+  const identity = identityOf('site', signer.key)
+  const note = noteCodec.encode({
+    ceremony: 'cd'.repeat(32) as never,
+    identity,
+    counter: 7,
+    at: 1_800_000_000_000,
+    phase: 'gathering',
+    approvals: ['AAAA', 'eyJ9'],
+    votes: ['AQ=='],
+    evidence: [],
+    abort: 'the room is on fire',
+  })
+  const target = signedTarget(noteCodec, [note], (file) => toEnvelope(fromEnvelope(noteCodec, file, [signer.key])))
+  expect((await fuzz(target)).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('envelope', TIME, async () => {
+  const good = corpus.bodies('approval')
+  const { accepted } = await fuzz({
+    name: 'DSSE envelope',
+    limit: 2 * 65_536 + 1024,
+    make: (d) =>
+      d.chance(4) ? mutateBytes(d, d.pick(good)) : writeJson(d, mutateTree(d, JSON.parse(fromUtf8(d.pick(good))))),
+    read: (bytes) => encodeEnvelope(decodeEnvelope(bytes, 65_536)),
+  })
+  expect(accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('sealed shard', TIME, async () => {
+  const core = shardCoreCodec.encode({
+    kind: 'keygen',
+    key: 'ab'.repeat(32) as never,
+    protocol: 'frost-ed25519',
+    epoch: 1,
+    index: 1 as never,
+    threshold: 2,
+    sites: 3,
+    verifyingShare: 'cd'.repeat(32),
+    outcome: 'ab'.repeat(32) as never,
+    jurisdiction: 'EU',
+    access: 'one-key',
+  })
+  const bytes = (n: number) => new Uint8Array(n).fill(n)
+  const slots = shardSlotsCodec.encode([
+    { provider: 'local', key: '/kms/eu.key', version: '1', wrapped: bytes(60), commitment: bytes(32) },
+  ])
+  const ciphertext = shardCiphertextCodec.encode({ salt: bytes(32), commitment: bytes(32), sealed: bytes(48) })
+  const parts = [
+    cborTarget(shardCoreCodec, [core]),
+    cborTarget(shardSlotsCodec, [slots]),
+    cborTarget(shardCiphertextCodec, [ciphertext]),
+    cborTarget(shardFileCodec, [shardFileCodec.encode([core, ciphertext])]),
+    jsonTarget(localKeyCodec, [
+      localKeyCodec.encode({ versions: [{ version: 1, key: 'ab'.repeat(32) }] }),
+      corpus.file('locked.key'),
+    ]),
+  ]
+  expect((await fuzz(oneOf('sealed shard, local key', parts))).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('event, and lines of them', TIME, async () => {
+  const { readers } = corpus
+  const text = fromUtf8(await readers.sign.eventBytes(readers.sign.manifest.logs[0] as SiteId))
+  const lines = text.trimEnd().split('\n').slice(0, 12)
+  const events = jsonTarget(eventCodec, lines.map(utf8))
+  const log: Target = {
+    name: 'events',
+    limit: 2 ** 20,
+    make: (d) => {
+      const own = [...lines]
+      const at = d.below(own.length)
+      const way = d.below(4)
+      if (way === 0) own.splice(at, 1)
+      else if (way === 1) own.splice(at, 0, own[at] ?? '')
+      else own[at] = fromUtf8(mutated(d, own[at] ?? ''))
+      const bytes = utf8(`${own.join('\n')}${d.chance(8) ? '' : '\n'}`)
+      return d.chance(8) ? mutateBytes(d, bytes) : bytes
+    },
+    read: async (bytes) => {
+      const out: Uint8Array[] = []
+      const half = Math.floor(bytes.length / 2)
+      for await (const batch of readEvents([bytes.subarray(0, half), bytes.subarray(half)]))
+        for (const { event } of batch) out.push(eventCodec.encode(event), utf8('\n'))
+      return concat(...out)
+    },
+  }
+  const mutated = (d: Dice, line: string): Uint8Array => {
+    const made = writeJson(d, mutateTree(d, JSON.parse(line)))
+    try {
+      fromUtf8(made)
+      return made
+    } catch {
+      return utf8('{}')
+    }
+  }
+  expect((await fuzz(oneOf('event/v1', [events, events, events, log]))).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('talk', TIME, async () => {
+  const raw = (n: number) => new Uint8Array(32).fill(n)
+  const good = [
+    talkCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
+    talkCodec.encode({ is: 'remember', note: new Uint8Array() }),
+    talkCodec.encode({ is: 'ledger', note: raw(1), from: 3, proof: [raw(2), raw(3)] }),
+    talkCodec.encode({ is: 'log', events: raw(4), checkpoint: raw(5), ledger: raw(6) }),
+    talkCodec.encode({ is: 'want', objects: [raw(7), raw(8)] }),
+    talkCodec.encode({ is: 'body', bytes: raw(9) }),
+    talkCodec.encode({ is: 'cosignature', of: 'eu' as SiteId, line: raw(10) }),
+    talkCodec.encode({ is: 'manifest', bundle: raw(11) }),
+  ]
+  expect((await fuzz(cborTarget(talkCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('all that is said in a ceremony: hello, attempt, staged, record, votes, proofs, results', TIME, async () => {
+  const one = <T>(codec: Codec<T>, good: readonly Uint8Array[]): Target => jsonTarget(codec, good)
+  const parts = [
+    one(helloCodec, payloads('hello')),
+    one(attemptCodec, corpus.bodies('attempt')),
+    one(outcomeCodec, corpus.bodies('outcome')),
+    one(recordCodec, corpus.bodies('record')),
+    one(stagedCodec, payloads('staged')),
+    one(possessionCodec, payloads('possession')),
+    one(testSignatureCodec, payloads('test-signature')),
+    one(readyCodec, payloads('ready')),
+    one(installedCodec, payloads('installed')),
+    one(resultCodec, payloads('result')),
+    one(certificateCodec, payloads('certificate')),
+  ]
+  expect((await fuzz(oneOf('records of a ceremony', parts))).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('manifest, and what a bundle shows of a ledger', TIME, async () => {
+  const { readers } = corpus
+  const site = readers.sign.manifest.logs[0] as SiteId
+  // A short one: what is changed shall be more than names of files.
+  const manifest = { ...readers.sign.manifest, files: readers.sign.manifest.files.slice(0, 6) }
+  const parts = [
+    jsonTarget(manifestCodec, [manifestCodec.encode(manifest)]),
+    jsonTarget(ledgerPartCodec, [await readers.sign.ledger(site)]),
+  ]
+  expect((await fuzz(oneOf('manifest, ledger part', parts))).accepted).toBeGreaterThan(COUNT / 100)
+})
+
+test('identity', TIME, async () => {
+  const good = (['site', 'approver', 'relay'] as const).map((role) => identityOf(role, signer.key))
+  const { accepted } = await fuzz({
+    name: 'identity',
+    limit: 2 ** 16,
+    make: (d) => {
+      const text = d.pick(good)
+      return utf8(
+        (d.chance(20) ? text : d.chance(3) ? mutateText(d, mutateText(d, text)) : mutateText(d, text)).toWellFormed(),
+      )
+    },
+    read: (bytes) => {
+      const text = Buffer.from(bytes).toString('utf8')
+      const found = parseIdentity(text)
+      return found && utf8(identityOf(found.role, found.key))
+    },
+  })
+  expect(accepted).toBeGreaterThan(COUNT / 100)
+})

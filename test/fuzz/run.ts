@@ -1,0 +1,107 @@
+import { expect } from 'vitest'
+import { QuorateError } from '../../src/lib/errors.ts'
+import { printable } from '../../src/lib/printable.ts'
+import { DecodeError } from '../../src/records/codec.ts'
+import { bombs, type Dice, dice } from './mutate.ts'
+
+export const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
+/** Inputs a target: 10⁵, and 10⁶ by night. */
+export const COUNT = NIGHTLY ? 1_000_000 : 100_000
+export const TIME = { timeout: NIGHTLY ? 36_000_000 : 900_000 }
+
+/** One input may take this long where the machine has nothing else to do. */
+const MOST_MS = 1000
+/** Beyond what the process held before. */
+const MOST_BYTES = 768 * 2 ** 20
+const MOST_MESSAGE = 400
+
+export interface Target {
+  readonly name: string
+  /** The next input: good values, changed. */
+  make(d: Dice): Uint8Array
+  /**
+   * Reads the input as the product does. Returns what a writer would have written for the value that was read, or
+   * undefined where it was refused without an error. Throws only DecodeError or QuorateError.
+   */
+  read(bytes: Uint8Array): Uint8Array | undefined | Promise<Uint8Array | undefined>
+  /** Longest input that is looked at. */
+  readonly limit: number
+  /** Inputs, as a part of COUNT, where one costs more than most. */
+  readonly count?: number
+  /** Longest that one input may take. */
+  readonly mostMs?: number
+}
+
+export interface Ran {
+  readonly inputs: number
+  readonly accepted: number
+}
+
+const shown = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 600)).toString('base64')
+
+/** An error is one that people may see: ours, one short line, nothing in it that a terminal acts on. */
+export const assertTellable = (error: unknown): void => {
+  if (!(error instanceof DecodeError) && !(error instanceof QuorateError)) throw error
+  const text = error instanceof QuorateError ? `${error.message}${error.hint}` : error.message
+  if (printable(text) !== text) throw new Error(`an error that is not printable: ${JSON.stringify(text)}`)
+  if (error.message.length > MOST_MESSAGE) throw new Error(`an error of ${error.message.length} characters`)
+}
+
+/** Runs a target's inputs, and prints how many there were and how many were taken. */
+export const fuzz = async (target: Target): Promise<Ran> => {
+  const seed = NIGHTLY ? Date.now() % 2 ** 32 : 1
+  const d = dice(seed)
+  const count = Math.round((target.count ?? 1) * COUNT)
+  const before = process.memoryUsage.rss()
+  const begun = performance.now()
+  let accepted = 0
+  let slowest = 0
+  let peak = before
+
+  const once = async (bytes: Uint8Array): Promise<void> => {
+    try {
+      const made = target.read(bytes)
+      const written = made instanceof Promise ? await made : made
+      if (written === undefined) return
+      accepted += 1
+      if (!Buffer.from(written).equals(bytes)) throw new Error(`written again as ${shown(written)}`)
+    } catch (error) {
+      assertTellable(error)
+    }
+  }
+  const timed = async (bytes: Uint8Array): Promise<number> => {
+    const from = performance.now()
+    await once(bytes)
+    return performance.now() - from
+  }
+  const play = async (bytes: Uint8Array, what: string): Promise<void> => {
+    try {
+      const most = target.mostMs ?? MOST_MS
+      let ms = await timed(bytes)
+      // Another process may have had the machine meanwhile.
+      for (let again = 0; ms > most && again < 3; again++) ms = Math.min(ms, await timed(bytes))
+      if (ms > most) throw new Error(`took ${Math.round(ms)} ms`)
+      slowest = Math.max(slowest, ms)
+    } catch (error) {
+      throw new Error(`${target.name}, seed ${seed}, ${what}: ${(error as Error).message}\n${shown(bytes)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  for (const [n, bomb] of bombs(target.limit).entries()) await play(bomb, `bomb ${n}`)
+  for (let n = 0; n < count; n++) {
+    await play(target.make(d), `input ${n}`)
+    // The runner has to be heard of now and then.
+    if (n % 2000 === 0) {
+      peak = Math.max(peak, process.memoryUsage.rss())
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const seconds = (performance.now() - begun) / 1000
+  console.log(
+    `${target.name.padEnd(28)}${String(count).padStart(8)} inputs ${String(accepted).padStart(8)} accepted  slowest ${slowest.toFixed(1).padStart(6)} ms  +${Math.round((peak - before) / 2 ** 20)} MiB  ${seconds.toFixed(1)} s`,
+  )
+  expect(peak - before).toBeLessThan(MOST_BYTES)
+  return { inputs: count, accepted }
+}
