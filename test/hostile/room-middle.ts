@@ -70,6 +70,7 @@ export const startMiddle = async (
     seats.push(seat)
     const wire = (from: WebSocket, to: WebSocket, name: 'relay' | 'member'): void => {
       from.on('error', () => from.terminate())
+      from.on('close', () => to.terminate())
       from.on('message', (raw: Buffer, isBinary) => {
         const data = isBinary ? raw : raw.toString()
         heard.push({ to: name, data })

@@ -20,17 +20,7 @@ import { decodeFrame, encodeFrame } from '../../src/transport/packet.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
 import { rawClient } from '../transport/raw-client.ts'
 import { enterAs, noteOf, type Person, person, relayOn } from '../transport/relay-support.ts'
-import {
-  AUTHORITY,
-  certificateFor,
-  type End,
-  identityFor,
-  openEnd,
-  seeded,
-  site,
-  TOPIC,
-  until,
-} from '../transport/support.ts'
+import { AUTHORITY, certificateFor, identityFor, openEnd, seeded, site, TOPIC, until } from '../transport/support.ts'
 import { ownCertificate, type Pem, startMiddle } from './room-middle.ts'
 
 const open: { close(): Promise<unknown> }[] = []
@@ -42,7 +32,7 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
-const [A, B, C] = [site('a'), site('b'), site('c')] as const
+const [A, B] = [site('a'), site('b')] as const
 const OTHER = 'cd'.repeat(32) as Hash
 
 interface Recorded {
@@ -62,16 +52,17 @@ const recordLife = async (): Promise<readonly Recorded[]> => {
     },
   })
   let [a, b] = [openEnd('a', ['b'], net.join(A)), openEnd('b', ['a'], net.join(B))]
-  const talk = async (): Promise<void> => {
+  const talk = async (ofA: number, ofB: number): Promise<void> => {
+    await until(() => a.connected.length === ofA && b.connected.length === ofB)
     await Promise.all([a.channels.send(B, TOPIC, utf8('to b')), b.channels.send(A, TOPIC, utf8('to a'))])
   }
-  await talk()
+  await talk(1, 1)
   await a.close()
   a = openEnd('a', ['b'], net.join(A))
-  await talk()
+  await talk(1, 2)
   await b.close()
   b = openEnd('b', ['a'], net.join(B))
-  await talk()
+  await talk(2, 1)
   await Promise.all([a.close(), b.close()])
   return recorded
 }
