@@ -94,7 +94,7 @@ export const convict = async (court: Court, room: Room, blame: Blame): Promise<v
   const known = ceremony.events('evidence').some((event) => event.object === hashOf(bytes))
   if (!known && !ceremony.closed) ceremony.note('evidence', bytes, blame.accused)
   ceremony.take('blame', bytes, ceremony.seat.name)
-  await ceremony.barrier()
+  if (!ceremony.closed) await ceremony.barrier()
   // Who the accused kept out of the attempt, or never spoke to, can judge it all the same.
   const attempt = ceremony.book.attempts.get(blame.attempt)
   for (const { site, key } of attempt?.value.participants ?? []) {

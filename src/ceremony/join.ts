@@ -6,7 +6,7 @@ import { hashOf } from '../lib/hash.ts'
 import { loadProtocols } from '../mpc/registry.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
-import type { SignResult } from '../records/outcome.ts'
+import { outcomeCodec, recordCodec, type SignResult } from '../records/outcome.ts'
 import type { Blame } from '../records/round.ts'
 import { refuseOtherCard } from './approve.ts'
 import { type AttemptFacts, agreeAttempt } from './attempt.ts'
@@ -17,11 +17,21 @@ import { Ceremony, type JoinOptions } from './ceremony.ts'
 import { type Closed, closeAlone, closeCeremony, HELP_MS, helpOthers, isComplete, keptBundle } from './close.ts'
 import { bundlePath } from './home-paths.ts'
 import { keptApprovals } from './kept-approvals.ts'
-import { commitKeygen, dropStaged, followVote, runKeygen, type Voted, votedBefore, votedElsewhere } from './keygen.ts'
+import {
+  commitKeygen,
+  dropStaged,
+  followVote,
+  runKeygen,
+  type Voted,
+  type VoteHooks,
+  votedBefore,
+  votedElsewhere,
+} from './keygen.ts'
 import { lint, refuseErrors } from './lint.ts'
 import { messageBytes } from './message.ts'
 import { envelopesIn, openNote, writeNote } from './notes.ts'
 import { preflight } from './preflight.ts'
+import { falseProof } from './prove.ts'
 import { Room } from './room.ts'
 import { BlameError, Session, SilenceError } from './session.ts'
 import {
@@ -55,6 +65,8 @@ export interface JoinResult {
 /** One join of one site: every decision is in the definition, so the room and CI run the same. */
 interface Run extends Court {
   readonly room: Room
+  /** The record that this site proved shares for, or is to vote for. */
+  voted?: Voted
   /** Claims of peers that could not be judged yet: what they rest on may still come. */
   readonly doubts: Map<Hash, { readonly bytes: Uint8Array; readonly from: SiteId | null }>
 }
@@ -96,6 +108,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const room: Room = new Room(ceremony, wire, ({ name, bytes, site: by }, from) => {
     if (name === 'blame') believe(run, bytes, from)
     if (name === 'result' && by !== null) judgeResult(run, by)
+    if (name === 'possession' || name === 'test-signature') judgeProofs(run)
   })
   const run: Run = { ceremony, protocols, epoch, room, message, doubts: new Map() }
   ceremony.book.whenFaulty((fault) => accuse(run, wordBlame(ceremony, fault)))
@@ -202,6 +215,14 @@ const keygen = async (run: Run): Promise<JoinResult> => {
 
 const reachVote = async (run: Run): Promise<Voted> => {
   const { ceremony, protocols, room } = run
+  const hooks: VoteHooks = {
+    recorded(voted) {
+      run.voted = voted
+      judgeDoubts(run)
+      judgeProofs(run)
+    },
+    mayVote: () => stopped(run),
+  }
   for (;;) {
     const facts: AttemptFacts = { base: null, guilty: () => new Set(), silent: new Set() }
     const attempt = await agreeAttempt(
@@ -214,11 +235,11 @@ const reachVote = async (run: Run): Promise<Voted> => {
     if (attempt === undefined) {
       const voted = votedElsewhere(ceremony, protocols)
       if (voted === undefined) continue
-      await followVote(ceremony, protocols, voted)
+      await followVote(ceremony, protocols, voted, hooks)
       return voted
     }
     const made = await attemptSession(run, attempt, (session) =>
-      runKeygen(ceremony, protocols, session, attempt, () => judgeDoubts(run)),
+      runKeygen(ceremony, protocols, session, attempt, hooks),
     )
     if (made !== undefined) return made
   }
@@ -436,11 +457,20 @@ const accuse = (run: Run, blame: Blame): void => {
   const { ceremony, room } = run
   const held = ceremony.events('evidence').filter((event) => event.site === blame.accused)
   if (held.length >= MOST_PROOFS || !isProven(run, blame)) return
-  const told = (): void => {
-    room.failSession(new BlameError(blame), blame.accused)
-    ceremony.book.changed()
-  }
-  convict(run, room, blame).then(told, (error: unknown) => ceremony.fail(error))
+  // Before anything else happens here: what follows from it must not wait for the disk.
+  room.failSession(new BlameError(blame), blame.accused)
+  convict(run, room, blame).then(
+    () => ceremony.book.changed(),
+    (error: unknown) => ceremony.fail(error),
+  )
+}
+
+/** Proofs of the record that this site builds on, however late they come. */
+const judgeProofs = (run: Run): void => {
+  const { ceremony, protocols, voted } = run
+  const fault = voted && falseProof(ceremony, protocols, voted.outcome, voted.hash)
+  if (voted === undefined || fault === undefined) return
+  accuse(run, wordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]))
 }
 
 const judgeResult = (run: Run, by: SiteId): void => {

@@ -31,13 +31,20 @@ export interface Voted {
   readonly hash: Hash
 }
 
-/** Run, stage, prove, vote: ends when this site's ready vote is durable and said. `recorded`: the record is known. */
+export interface VoteHooks {
+  /** The record is known: what rests on it can be judged. */
+  recorded(voted: Voted): void
+  /** Called at the last moment before the vote; throws where it may not be given. */
+  mayVote(): void
+}
+
+/** Run, stage, prove, vote: ends when this site's ready vote is durable and said. */
 export const runKeygen = async (
   ceremony: Ceremony,
   protocols: Protocols,
   session: Session,
   attempt: HeldAttempt,
-  recorded: () => void,
+  hooks: VoteHooks,
 ): Promise<Voted> => {
   const definition = ceremony.authority.definition as KeygenDefinition
   await dropOlder(ceremony)
@@ -50,11 +57,11 @@ export const runKeygen = async (
     const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)
     const voted = recordOf(outcome, staged)
     ceremony.note('record', recordCodec.encode(voted.record))
-    recorded()
+    hooks.recorded(voted)
     await proveRecord(ceremony, protocols, box as unknown as Mailbox<Rounds>, outcome, voted.hash, share)
     await everyProven(ceremony, session, protocols, voted)
     keepProofs(ceremony, protocols, voted.outcome, voted.hash)
-    await vote(ceremony, voted)
+    await vote(ceremony, voted, hooks)
     return voted
   } finally {
     share.wipe()
@@ -216,7 +223,7 @@ const wait = async <T>(
 }
 
 /** The one vote that this site gives under this definition, for ever: from here there is no way back. */
-const vote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
+const vote = async (ceremony: Ceremony, voted: Voted, hooks: VoteHooks): Promise<void> => {
   const { site, seat, authority } = ceremony
   const before = ceremony.book.ready.get(seat.name)
   if (before !== undefined && before.signed.value.record !== voted.hash)
@@ -227,6 +234,7 @@ const vote = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
     await ceremony.log.barrier()
     return ceremony.mendLedger()
   }
+  hooks.mayVote()
   await ceremony.say(
     'ready',
     readyCodec,
@@ -278,10 +286,16 @@ export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Voted 
   return undefined
 }
 
-export const followVote = async (ceremony: Ceremony, protocols: Protocols, voted: Voted): Promise<void> => {
+export const followVote = async (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  voted: Voted,
+  hooks: VoteHooks,
+): Promise<void> => {
   ceremony.note('record', recordCodec.encode(voted.record))
+  hooks.recorded(voted)
   keepProofs(ceremony, protocols, voted.outcome, voted.hash)
-  await vote(ceremony, voted)
+  await vote(ceremony, voted, hooks)
 }
 
 /** Waits for all votes, installs the epoch, and waits for the receipts that `close` needs. */

@@ -89,8 +89,13 @@ const headIn = async (world: World, site: SiteId, object: Hash): Promise<TreeHea
 
 const opened = async (world: World): Promise<Finding> => {
   const inputs: Hash[] = []
+  const unknown: SiteId[] = []
   for (const log of world.logs.values()) {
     const [object] = own(log, 'opened')
+    if (object !== undefined && (await world.bundle.object(object)) === undefined) {
+      unknown.push(log.site)
+      continue
+    }
     const head = object && (await headIn(world, log.site, object))
     const last = world.ledgers.get(log.site)?.head
     if (object !== undefined) inputs.push(object)
@@ -98,7 +103,9 @@ const opened = async (world: World): Promise<Finding> => {
     if (last !== undefined && !fits(head, last))
       return fails(`the ledger of ${log.site} is older than when its log was opened`, inputs)
   }
-  return holds('each log hangs from its site’s ledger', inputs)
+  return unknown.length === 0
+    ? holds('each log hangs from its site’s ledger', inputs)
+    : open(`the head that the log of ${names(unknown)} opens with is not here`, inputs)
 }
 
 /** As far as two heads without a proof between them can tell. */
