@@ -4,10 +4,10 @@ import { performance } from 'node:perf_hooks'
 const BUSY = 0.5
 const RISE = 2
 const FALL = 0.8
-const MOST = 64
+const MOST = 16
 
 /**
- * How much the rates of all buckets are divided by, 1 to 64. Whoever stays under what is left is not slowed: members of
+ * How much the rates of all buckets are divided by, 1 to 16. Whoever stays under what is left is not slowed: members of
  * a ceremony send little and seldom, and live on what their buckets hold. Time in which other processes keep this one
  * from running counts as busy.
  */
