@@ -87,6 +87,7 @@ const altered = (
   name: Objects,
   value: Record<string, unknown>,
   lie: WordLie,
+  toAll: boolean,
   random: Random,
 ): { value: unknown; trace: Trace } | undefined => {
   const other = toHex(random(32))
@@ -95,7 +96,7 @@ const altered = (
     case 'hello':
       return {
         value: two ? { ...value, nonce: toHex(random(16)) } : { ...value, lastAttempt: other, attempts: 1 },
-        trace: two ? 'proof' : 'none',
+        trace: two ? 'proof' : toAll ? 'none' : 'either',
       }
     case 'attempt':
       return two
@@ -232,7 +233,7 @@ export const ceremonyLiar = (
         }
         default: {
           const value = codec.decode(envelope.payload)
-          const change = altered(about, value, lie, random)
+          const change = altered(about, value, lie, toAll, random)
           if (change === undefined || (lie === 'two to two' && target !== to)) return [talk]
           note(change.trace, to)
           return [{ ...talk, bytes: versioned(() => signedAs(raw, codec, change.value)) }]
