@@ -1,8 +1,9 @@
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /**
- * Text from outside as a terminal may show it: control characters, bidi and other format characters, lone surrogates
- * and unassigned code points become `\u{…}`, so no text can move the cursor, reorder a line or hide in it.
+ * Text from outside as a terminal may show it: control characters, bidi and other format characters, letters without a
+ * shape, lone surrogates and unassigned code points become `\u{…}`, so no text can move the cursor, reorder a line or
+ * hide in it.
  */
 export const printable = (text: string): string =>
   text.replace(UNSAFE, (char) => `\\u{${(char.codePointAt(0) ?? 0xfffd).toString(16)}}`)

@@ -161,6 +161,9 @@ describe('three terminals, no terminal among them', () => {
       expect(ran.document).toMatchObject({ state: 'closed', open: [], key: { id: before.key } })
     }
     expect(await ok(eu, 'keys', 'show', '--key', 'treasury')).toEqual(before)
+    // And of a site alone, with nobody there to ask.
+    const alone = await group.join(ap, 'keygen', 'treasury.yaml').ended
+    expect([alone.code, alone.document.key, alone.document.open], alone.stdout).toEqual([0, runs[0]?.document.key, []])
   })
 
   test('a signature by two of them', TIME, async () => {
