@@ -12,6 +12,7 @@ import { recordHash, type Signed, type Signer } from '../records/signed.ts'
 import { type Authority, type Member, ownSeat } from './authority.ts'
 import { type Admitted, Book } from './book.ts'
 import { type Phase, phaseAfter, phaseOf } from './lifecycle.ts'
+import { writeNote } from './notes.ts'
 import type { Progress } from './progress.ts'
 import type { Site } from './site.ts'
 import type { ObjectName } from './talk.ts'
@@ -95,6 +96,9 @@ export class Ceremony {
   #sequence = 0
   #phase: Phase = 'approved'
   #left = false
+  #noted: Promise<unknown> = Promise.resolve()
+  /** Set once this site leaves; ends when it has said so. */
+  leaving: Promise<void> | undefined
   #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
 
   private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
@@ -266,9 +270,24 @@ export class Ceremony {
     for (const { last } of attempt.value.participants) if (last !== null) this.keepAttempt(last, true)
   }
 
-  /** From this moment this site promises nothing more here: its word that it leaves must stay true. */
-  leave(): void {
+  /**
+   * From this moment this site promises nothing more here: its word that it leaves must stay true. `telling` ends when
+   * that word is durable and said.
+   */
+  leave(telling: () => Promise<void>): Promise<void> {
     this.#left = true
+    this.leaving ??= telling()
+    return this.leaving
+  }
+
+  /** This site's newest note, one after the other; undefined where it is leaving, and no other word may follow that. */
+  writeNote(phase: string, abort: string | null): Promise<Uint8Array | undefined> {
+    const { home, machine } = this.site
+    const written = this.#noted.then(() =>
+      this.#left && abort === null ? undefined : writeNote(home, machine.clock, this.book, phase, abort),
+    )
+    this.#noted = written.catch(() => undefined)
+    return written
   }
 
   /** Signs a record of this site, takes it in (what binds it: made durable first), and tells all peers. */

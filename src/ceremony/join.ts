@@ -29,7 +29,7 @@ import {
 } from './keygen.ts'
 import { lint, refuseErrors } from './lint.ts'
 import { messageBytes } from './message.ts'
-import { envelopesIn, openNote, writeNote } from './notes.ts'
+import { envelopesIn, openNote } from './notes.ts'
 import { preflight } from './preflight.ts'
 import { falseProof } from './prove.ts'
 import { Room } from './room.ts'
@@ -81,6 +81,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
   await takeApprovals(ceremony)
   await dropIfOver(ceremony)
+  await tellLeaving(ceremony)
   refuseEnded(ceremony)
   const finished = ceremony.closed ? await finishedBefore(ceremony) : undefined
   if (finished !== undefined) return finished
@@ -107,6 +108,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
 
   const room: Room = new Room(ceremony, wire, ({ name, bytes, site: by }, from) => {
     if (name === 'blame') believe(run, bytes, from)
+    if (name === 'aborted') stopSession(run)
     if (name === 'result' && by !== null) judgeResult(run, by)
     if (name === 'possession' || name === 'test-signature') judgeProofs(run)
   })
@@ -172,29 +174,35 @@ const madeHere = (ceremony: Ceremony): Made | undefined => {
  * lack this site's part get it first; where no relay answers at once, nobody is waited for.
  */
 const finishedBefore = async (ceremony: Ceremony): Promise<JoinResult | undefined> => {
-  const { site, authority } = ceremony
-  const { clock } = site.machine
+  const { authority } = ceremony
   const bundle = await keptBundle(ceremony)
   const made = madeHere(ceremony)
   if (bundle === undefined || made === undefined || !(await isComplete(ceremony, bundle, made.sites))) return undefined
+  await inRoom(ceremony, (room) => helpOthers(ceremony, room, bundle, made.sites))
+  return result(ceremony, { bundle: bundlePath(authority.hash, authority.definition.kind), open: [] }, made.facts)
+}
+
+/** Meets the others where a relay answers at once; what is done there is for them, and this site waits for nobody. */
+const inRoom = async (ceremony: Ceremony, work: (room: Room) => Promise<void>): Promise<void> => {
+  const { site, authority, options } = ceremony
   const connecting = site.connect(authority).catch((error: unknown) => {
     if (error instanceof QuorateError && error.code === 'E_RELAY') return undefined
     throw error
   })
-  const late = clock.sleep(HELP_MS, ceremony.options.signal).then(() => undefined)
-  const wire = await Promise.race([connecting, late])
+  const late = site.machine.clock.sleep(HELP_MS, options.signal).then(() => undefined)
   late.catch(() => undefined)
-  if (wire === undefined) void connecting.then((one) => one?.close()).catch(() => undefined)
-  else {
-    const room = new Room(ceremony, wire, () => undefined)
-    room.open()
-    try {
-      await helpOthers(ceremony, room, bundle, made.sites)
-    } finally {
-      await room.close()
-    }
+  const wire = await Promise.race([connecting, late])
+  if (wire === undefined) {
+    void connecting.then((one) => one?.close()).catch(() => undefined)
+    return
   }
-  return result(ceremony, { bundle: bundlePath(authority.hash, authority.definition.kind), open: [] }, made.facts)
+  const room = new Room(ceremony, wire, () => undefined)
+  room.open()
+  try {
+    await work(room)
+  } finally {
+    await room.close()
+  }
 }
 
 // ── key generation ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -401,18 +409,31 @@ const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined =>
   return found() === undefined ? undefined : 'settled'
 }
 
+/** Those left are not enough any more. */
+const leftBy = ({ book, authority }: Ceremony): QuorateError | undefined => {
+  if (authority.possibleWithout(book.goneIdentities())) return undefined
+  const names = [...book.goneIdentities()].map((id) => nameOf(authority, id))
+  return new QuorateError(
+    'E_ABORTED',
+    `${names.join(', ')} left this ceremony`,
+    'plan a new definition when all agree; nothing was made',
+    { left: names },
+  )
+}
+
+/** Nobody waits in a session for a site that left, where nothing can come of it. */
+const stopSession = ({ ceremony, room }: Run): void => {
+  const left = leftBy(ceremony)
+  if (left === undefined) return
+  for (const member of ceremony.authority.roster)
+    if (ceremony.book.aborts.has(member.identity)) room.failSession(left, member.name)
+}
+
 /** Throws where the ceremony cannot go on whatever this site does. */
 const stopped = (run: Run): void => {
   const { book, authority } = run.ceremony
-  if (!authority.possibleWithout(book.goneIdentities())) {
-    const names = [...book.goneIdentities()].map((id) => nameOf(authority, id))
-    throw new QuorateError(
-      'E_ABORTED',
-      `${names.join(', ')} left this ceremony`,
-      'plan a new definition when all agree; nothing was made',
-      { left: names },
-    )
-  }
+  const left = leftBy(run.ceremony)
+  if (left !== undefined) throw left
   if (!authority.fixed) return
   const [blame] = [...book.blames.values()].filter(({ value }) => seated(run, value.accused) && isProven(run, value))
   if (blame !== undefined) throw new BlameError(blame.value)
@@ -497,6 +518,7 @@ const readNotes = (run: Run): void => {
       try {
         const admitted = ceremony.take(name, bytes, null)
         if (admitted?.name === 'blame') believe(run, bytes, null)
+        if (admitted?.name === 'aborted') stopSession(run)
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
       }
@@ -509,7 +531,8 @@ const readNotes = (run: Run): void => {
 }
 
 const postNote = async ({ ceremony, room }: Run, phase: string): Promise<void> => {
-  room.postNote(await writeNote(ceremony.site.home, ceremony.site.machine.clock, ceremony.book, phase, null))
+  const note = await ceremony.writeNote(phase, null)
+  if (note !== undefined) room.postNote(note)
 }
 
 /** Tells who came, who approved, whose ledger holds, each once. */
@@ -576,6 +599,12 @@ const checkOnly = async (run: Run): Promise<JoinResult> => {
 /** What an error leaves behind: proven blame in a fixed roster ends the ceremony here, with a bundle that shows why. */
 const ended = async (run: Run, error: unknown): Promise<unknown> => {
   const { ceremony, room } = run
+  // Whoever asked for it was promised that the others hear of it.
+  const unsaid = await ceremony.leaving?.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (unsaid !== undefined) return unsaid
   if (error instanceof BlameError) {
     await convict(run, room, error.blame)
     if (madeHere(ceremony) !== undefined) return blameFault(error.blame, undefined)
@@ -609,13 +638,29 @@ const dropIfOver = async ({ book, seat, site, log, authority }: Ceremony): Promi
 }
 
 /** This site's own word that it ends the ceremony: in its log and ledger, and in its note. */
-const endHere = async ({ ceremony, room }: Run, reason: string): Promise<void> => {
-  const { site, book } = ceremony
-  ceremony.leave()
-  const note = await writeNote(site.home, site.machine.clock, book, 'aborted', reason)
-  await ceremony.promise('aborted', note, { what: 'aborted', object: null })
-  room.tellAll({ is: 'object', name: 'aborted', bytes: note })
-  room.postNote(note)
+const endHere = ({ ceremony, room }: Run, reason: string): Promise<void> =>
+  ceremony.leave(async () => {
+    const note = await ceremony.writeNote('aborted', reason)
+    if (note === undefined) return
+    await ceremony.promise('aborted', note, { what: 'aborted', object: null })
+    room.tellAll({ is: 'object', name: 'aborted', bytes: note })
+    room.postNote(note)
+  })
+
+/** A site that left says so again: it may have stopped before anybody heard. */
+const tellLeaving = async (ceremony: Ceremony): Promise<void> => {
+  const { book, seat, options } = ceremony
+  const word = book.aborts.get(seat.identity)
+  if (word === undefined) return
+  await inRoom(ceremony, async (room) => {
+    room.postNote(word.envelope)
+    await book.until(
+      () => [...room.peers.values()].some((peer) => peer.connected) || undefined,
+      HELP_MS,
+      options.signal,
+    )
+    await room.flush(1000)
+  })
 }
 
 const openLog = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<void> => {

@@ -2,11 +2,12 @@ import { setMaxListeners } from 'node:events'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import type { Authority } from '../../src/ceremony/authority.ts'
-import type { JoinOptions } from '../../src/ceremony/ceremony.ts'
+import type { JoinControl } from '../../src/ceremony/ceremony.ts'
 import { logPath } from '../../src/ceremony/home-paths.ts'
 import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Site } from '../../src/ceremony/site.ts'
+import { boundBy } from '../../src/ceremony/status.ts'
 import { toEnvelope } from '../../src/identity/envelope.ts'
 import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -84,6 +85,8 @@ export interface Process {
   /** Frames sent so far. */
   frames(): number
   kill(): void
+  /** What the operator who wanted to leave was told; undefined: nobody wanted, or was answered. */
+  left(): 'left' | 'refused' | undefined
 }
 
 const reached = async (home: Home, authority: Authority): Promise<Wire & NoteBoard> => {
@@ -106,10 +109,11 @@ export const startProcess = (options: {
   readonly faulty?: FaultyDisk | undefined
   /** The machine goes down right after it sent so many frames. */
   readonly diesAfter?: number | undefined
+  /** At this disk operation its operator wants to leave, by another command of the same home. */
+  readonly leavesAt?: number | undefined
   readonly progress?: (event: Progress) => void
   /** No relay answers. */
   readonly relay?: boolean
-  readonly control?: JoinOptions['control']
 }): Process => {
   processes += 1
   const id = processes
@@ -129,12 +133,26 @@ export const startProcess = (options: {
 
   let operations = 0
   let frames = 0
+  let control: JoinControl | undefined
+  let left: 'left' | 'refused' | undefined
+  const stop = new AbortController()
+  const leave = async (): Promise<void> => {
+    if (control === undefined) return
+    if (boundBy(definition.kind, control.log, control.site) !== undefined) {
+      left = 'refused'
+      return
+    }
+    await control.leave('a test')
+    left = 'left'
+    stop.abort(new QuorateError('E_ABORTED', 'this site left the ceremony', 'this is a test'))
+  }
   const disk = new Proxy(options.disk as Disk, {
     get: (target, key) => {
       const work = target[key as keyof Disk] as (...args: unknown[]) => Promise<unknown>
       return async (...args: unknown[]) => {
         if (died.signal.aborted) return never()
         const now = operations++
+        if (now === options.leavesAt) leave().catch(() => undefined)
         const bad = options.faulty !== undefined && now >= options.faulty.from ? options.faulty.code : undefined
         if (bad === 'lying' && (key === 'sync' || key === 'syncFolder')) return undefined
         if (bad !== undefined && bad !== 'lying' && changing.has(key as keyof Disk))
@@ -195,10 +213,13 @@ export const startProcess = (options: {
     }
     return joinCeremony(site, definition, {
       progress: options.progress ?? (() => undefined),
-      signal: new AbortController().signal,
+      signal: stop.signal,
       message,
       check: false,
-      ...(options.control === undefined ? {} : { control: options.control }),
+      control: (given) => {
+        control = given
+        if (options.leavesAt !== undefined && operations > options.leavesAt) leave().catch(() => undefined)
+      },
     })
   }
   run().then(
@@ -213,5 +234,5 @@ export const startProcess = (options: {
         })
     },
   )
-  return { ended, operations: () => operations, frames: () => frames, kill }
+  return { ended, operations: () => operations, frames: () => frames, kill, left: () => left }
 }
