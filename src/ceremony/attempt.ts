@@ -100,13 +100,18 @@ const nextStep = (ceremony: Ceremony, room: Room, facts: AttemptFacts, found: Fo
   const { book, seat } = ceremony
   refuseRollback(ceremony, room)
   if (found() === 'settled') return { is: 'settled' }
+  const chosen = choose(ceremony, room, facts)
+  // Who let an attempt fail may propose itself again and again, and each time costs an attempt of those that it names:
+  // it is followed only where this site would seat it too.
+  const avoided = (proposer: SiteId): boolean =>
+    facts.silent.has(proposer) && chosen !== undefined && !chosen.some((member) => member.name === proposer)
   for (const attempt of book.attempts.values()) {
     const proposer = attempt.value.participants[0]?.site
     if (proposer === undefined || proposer === seat.name || !attempt.signatures.has(proposer)) continue
+    if (avoided(proposer)) continue
     if (!ceremony.attempts.includes(attempt.hash) && isRunnable(ceremony, room, facts, attempt.value))
       return { is: 'sign', attempt }
   }
-  const chosen = choose(ceremony, room, facts)
   return chosen !== undefined && chosen[0]?.name === seat.name ? { is: 'propose', sites: chosen } : undefined
 }
 

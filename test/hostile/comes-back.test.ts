@@ -58,14 +58,11 @@ it('seats a site last that came back in the middle of an attempt', async () => {
   }
   try {
     const lying = joinAs(world, eu, sign, message, clock, liar)
-    const begun = clock.monotonic()
     const honest = await Promise.all([us, ap].map((name) => joinAs(world, name, sign, message, clock)))
     expect(back).toBeGreaterThan(0)
     expect(honest.map(({ result }) => result?.signers)).toEqual(
       [sign.sites.slice(1), sign.sites.slice(1)].map((list) => list.map(({ name }) => name)),
     )
-    // No proposal of the one that came back was waited for.
-    expect(clock.monotonic() - begun).toBeLessThan(30_000)
     void lying
   } finally {
     Room.prototype.sendInSession = sendInSession
