@@ -76,10 +76,13 @@ describe('limits on strangers', () => {
     await stranger(slow, a)
     await stranger(slow, a)
     await expect(stranger(slow, a)).rejects.toThrow('429')
+    // Connections are limited too, at four times the rate: these are cut before they have said anything.
+    for (let i = 0; i < 12; i += 1) tcp(slow)
+    await until(() => slow.stats().turnedAway > 1)
     const full = await relayWith({ connections: 1 })
     await (await enter(full, a)).verdict()
     await expect(stranger(full, a)).rejects.toThrow('503')
-    expect([slow.stats().turnedAway, full.stats().turnedAway]).toEqual([1, 1])
+    expect(full.stats().turnedAway).toBe(1)
   })
 
   test('what is no WebSocket of this protocol is turned away', async () => {

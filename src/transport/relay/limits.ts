@@ -12,7 +12,7 @@ export interface Limits {
   readonly connections: number
   /** Not yet admitted; the oldest gives way. */
   readonly strangers: number
-  /** New connections a second from one address, and how many at once before that counts. */
+  /** New WebSockets a second from one address, and how many at once before that counts; four times as many connections. */
   readonly opensPerSecond: number
   readonly opensBurst: number
   /** All that a connection may send before it is admitted, and in how many messages and pings. */

@@ -12,7 +12,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import type { Clock, Random } from '../../lib/ports.ts'
 import type { Signer } from '../../records/signed.ts'
 import { isLoopback } from '../loopback.ts'
-import { Bucket } from './bucket.ts'
+import { Addresses } from './addresses.ts'
 import { Connection, type Pool } from './connection.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { Pressure } from './pressure.ts'
@@ -31,10 +31,8 @@ import { newCounts, prometheus, type RelayStats } from './stats.ts'
 const TICK = 1000
 /** Between two looks at how busy this relay is. */
 const LOOK = 100
-/** Addresses whose rate of new connections is remembered. */
-const ADDRESSES = 8192
-/** What a connection costs of an address's budget before it asks for anything; a WebSocket costs 1. */
-const CONNECTED = 0.1
+/** Connections that an address may make for each WebSocket that it may open: those beyond are cut before TLS and HTTP. */
+const CONNECTS = 4
 
 export type RelayEvent =
   | { readonly what: 'admitted' | 'left'; readonly room: Hash; readonly member: SiteId }
@@ -88,7 +86,9 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   const identity = identityOf('relay', signer.key)
   const members = new Set<Connection>()
   const strangers = new Set<Connection>()
-  const opens = new Map<string, Bucket>()
+  const { opensPerSecond, opensBurst } = limits
+  const opens = new Addresses(opensPerSecond, opensBurst, clock, pressure)
+  const connects = new Addresses(CONNECTS * opensPerSecond, CONNECTS * opensBurst, clock, pressure)
   const stop = new AbortController()
 
   const stats = (): RelayStats => ({
@@ -147,20 +147,6 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     maxBufferedChunks: 2048,
   })
 
-  const mayOpen = (address: string, cost: number): boolean => {
-    const now = clock.monotonic()
-    let bucket = opens.get(address)
-    if (bucket === undefined) {
-      const oldest = opens.size >= ADDRESSES ? opens.keys().next() : undefined
-      if (oldest?.done === false) opens.delete(oldest.value)
-      bucket = new Bucket(limits.opensPerSecond, limits.opensBurst, now)
-      opens.set(address, bucket)
-    }
-    if (bucket.take(cost, now, pressure.factor) === 0) return true
-    bucket.take(-cost, now)
-    return false
-  }
-
   const turnAway = (raw: Duplex, status: string): void => {
     counts.turnedAway += 1
     raw.once('finish', () => raw.destroy())
@@ -168,8 +154,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
 
   server.on('connection', (raw: Socket) => {
-    // Before TLS and HTTP cost anything.
-    if (mayOpen(raw.remoteAddress ?? '', CONNECTED)) return
+    if (connects.allows(raw.remoteAddress ?? '')) return
     counts.turnedAway += 1
     raw.destroy()
   })
@@ -177,7 +162,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     raw.on('error', () => raw.destroy())
     const room = roomOf(request)
     if (stop.signal.aborted || members.size >= limits.connections) turnAway(raw, '503 Service Unavailable')
-    else if (!mayOpen(request.socket.remoteAddress ?? '', 1 - CONNECTED)) turnAway(raw, '429 Too Many Requests')
+    else if (!opens.allows(request.socket.remoteAddress ?? '')) turnAway(raw, '429 Too Many Requests')
     else if (room === undefined) turnAway(raw, '404 Not Found')
     else sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
   })
