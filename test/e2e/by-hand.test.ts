@@ -16,7 +16,7 @@ let ceremony: { keygen: string; sign: string }
 beforeAll(async () => {
   await built()
   relay = await serveRelay()
-}, 60_000)
+})
 afterAll(async () => {
   await relay.stop()
   work.remove()
