@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chmod, lstat, mkdir, open, realpath, rmdir, stat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
 import { errno } from './disk-error.ts'
 
 /** Node cuts a longer socket path without an error. */
 const LONGEST_PATH = 100
+const SOCKET = 'run.sock'
+/** Taking the place of a stale socket is a matter of milliseconds. */
+const ABANDONED_MS = 5000
 const MOST_BYTES = 65_536
 const ANSWER_MS = 30_000
 
@@ -23,9 +28,13 @@ export type HomeAnswer =
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string }
 export type HomeHandler = (request: HomeRequest) => Promise<HomeAnswer>
 
-const socketPath = async (home: string): Promise<string> => {
-  const plain = join(home, 'run.sock')
-  if (Buffer.byteLength(plain) <= LONGEST_PATH) return plain
+/** Where the socket of a home is, by a path that is short enough for one. */
+interface Place {
+  readonly path: string
+  close(): Promise<void>
+}
+
+const beside = async (home: string): Promise<Place> => {
   const folder = join(tmpdir(), `quorate-${userInfo().uid}`)
   await mkdir(folder, { mode: 0o700, recursive: true })
   const { uid, mode } = await lstat(folder)
@@ -35,7 +44,19 @@ const socketPath = async (home: string): Promise<string> => {
       `${folder} belongs to somebody else`,
       'remove it, or move this home to a shorter path',
     )
-  return join(folder, `${createHash('sha256').update(home).digest('hex').slice(0, 32)}.sock`)
+  const name = createHash('sha256').update(home).digest('hex').slice(0, 32)
+  return { path: join(folder, `${name}.sock`), close: async () => {} }
+}
+
+/** In the home itself where that can be: whatever differs between two processes, they meet in the folder they share. */
+const placeOf = async (folder: string): Promise<Place> => {
+  // Two spellings of one home are one home.
+  const home = await realpath(folder)
+  const plain = join(home, SOCKET)
+  if (Buffer.byteLength(plain) <= LONGEST_PATH) return { path: plain, close: async () => {} }
+  if (process.platform !== 'linux') return beside(home)
+  const handle = await open(home, constants.O_RDONLY | constants.O_DIRECTORY)
+  return { path: `/proc/self/fd/${handle.fd}/${SOCKET}`, close: () => handle.close() }
 }
 
 const readLine = (socket: Socket): Promise<string> =>
@@ -54,7 +75,8 @@ const readLine = (socket: Socket): Promise<string> =>
 
 /** Asks the process that owns this home; undefined where none does. */
 export const askOwner = async (home: string, request: HomeRequest): Promise<HomeAnswer | undefined> => {
-  const socket = connect(await socketPath(home))
+  const place = await placeOf(home)
+  const socket = connect(place.path)
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve)
@@ -63,10 +85,15 @@ export const askOwner = async (home: string, request: HomeRequest): Promise<Home
   } catch (error) {
     if (errno(error) === 'ENOENT' || errno(error) === 'ECONNREFUSED') return undefined
     throw error
+  } finally {
+    await place.close()
   }
-  socket.write(`${JSON.stringify(request)}\n`)
   try {
-    return JSON.parse(await readLine(socket)) as HomeAnswer
+    const line = readLine(socket)
+    socket.write(`${JSON.stringify(request)}\n`)
+    return JSON.parse(await line) as HomeAnswer
+  } catch (error) {
+    throw unanswered(error)
   } finally {
     socket.destroy()
   }
@@ -77,6 +104,15 @@ export interface HomeClaim {
   handle(handler: HomeHandler): void
   release(): Promise<void>
 }
+
+const unanswered = (cause: unknown): QuorateError =>
+  new QuorateError(
+    'E_HOME_BUSY',
+    'the process that runs from this home did not answer',
+    'see with status whether it took the work; then run the same command again',
+    {},
+    cause,
+  )
 
 const busy = (): QuorateError =>
   new QuorateError(
@@ -103,9 +139,47 @@ const listen = (server: Server, path: string): Promise<void> =>
     })
   })
 
+/** Whether somebody answers; undefined where no socket is. */
+const answers = (path: string): Promise<boolean | undefined> =>
+  new Promise((resolve) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', (error) => resolve(errno(error) === 'ENOENT' ? undefined : false))
+  })
+
+/**
+ * One process at a time looks at the socket and takes its place: of two that find a stale one, the slower would remove
+ * the live socket of the faster, and both would write. A folder that a crash left behind is taken for nobody's after a
+ * while.
+ */
+const alone = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
+  const turn = `${path}.turn`
+  const until = performance.now() + 2 * ABANDONED_MS
+  for (;;) {
+    try {
+      await mkdir(turn, 0o700)
+      break
+    } catch (error) {
+      if (errno(error) !== 'EEXIST') throw error
+      if (performance.now() > until) throw busy()
+    }
+    const since = await stat(turn).then(({ mtimeMs }) => mtimeMs, Date.now)
+    if (Math.abs(Date.now() - since) > ABANDONED_MS) await rmdir(turn).catch(() => undefined)
+    else await delay(5)
+  }
+  try {
+    return await work()
+  } finally {
+    await rmdir(turn).catch(() => undefined)
+  }
+}
+
 /** Makes this process the one writer of a home. A socket that nobody answers is stale. Throws E_HOME_BUSY. */
 export const claimHome = async (home: string): Promise<HomeClaim> => {
-  const path = await socketPath(home)
+  const place = await placeOf(home)
   let current: HomeHandler = async () => ({
     ok: false,
     code: 'E_HOME_BUSY',
@@ -115,30 +189,24 @@ export const claimHome = async (home: string): Promise<HomeClaim> => {
   const server = createServer((socket) => {
     void answer(socket, (request) => current(request))
   })
-  for (let tries = 0; ; tries++) {
-    try {
-      await listen(server, path)
-      break
-    } catch (error) {
-      if (errno(error) !== 'EADDRINUSE' || tries > 2) throw errno(error) === 'EADDRINUSE' ? busy() : error
-      const alive = await new Promise<boolean>((resolve) => {
-        const probe = connect(path)
-        probe.once('connect', () => {
-          probe.destroy()
-          resolve(true)
-        })
-        probe.once('error', () => resolve(false))
-      })
-      if (alive) throw busy()
-      await unlink(path).catch(() => undefined)
-    }
+  try {
+    await alone(place.path, async () => {
+      const found = await answers(place.path)
+      if (found === true) throw busy()
+      if (found === false) await unlink(place.path)
+      await listen(server, place.path)
+      await chmod(place.path, 0o600)
+    })
+  } catch (error) {
+    await place.close()
+    throw error
   }
-  await chmod(path, 0o600)
   server.unref()
   return {
     handle: (handler) => {
       current = handler
     },
-    release: () => new Promise((resolve) => server.close(() => resolve())),
+    // The socket's path leads through the folder until it is gone.
+    release: () => new Promise<void>((resolve) => server.close(() => resolve())).then(place.close),
   }
 }

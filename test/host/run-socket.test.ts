@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { askOwner, claimHome, type HomeClaim } from '../../src/host/run-socket.ts'
+
+let base: string
+let home: string
+const claims: HomeClaim[] = []
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'quorate-run-'))
+  home = join(base, 'home')
+  await mkdir(home, { mode: 0o700 })
+})
+afterEach(async () => {
+  for (const claim of claims.splice(0)) await claim.release()
+  await rm(base, { recursive: true })
+})
+
+const claim = async (folder = home): Promise<HomeClaim> => {
+  const made = await claimHome(folder)
+  claims.push(made)
+  return made
+}
+const code = (error: unknown): unknown => (error as { code?: unknown }).code
+const abort = { do: 'abort', ceremony: 'a' } as const
+
+/** What a process leaves that was killed while it owned the home. */
+const leaveStale = (): void => {
+  const script = `require('net').createServer().listen('run.sock', () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', script], { cwd: home })
+}
+
+describe('the one writer of a home', () => {
+  it('is one of all that find a stale socket at once', async () => {
+    leaveStale()
+    expect(await readdir(home)).toEqual(['run.sock'])
+    const all = await Promise.allSettled(Array.from({ length: 8 }, () => claim()))
+    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const one of all) if (one.status === 'rejected') expect(code(one.reason)).toBe('E_HOME_BUSY')
+    expect(await askOwner(home, abort)).toMatchObject({ ok: false, code: 'E_HOME_BUSY' })
+  })
+
+  it('is found under every spelling of the home', async () => {
+    await symlink(home, join(base, 'other'))
+    await claim()
+    await expect(claim(join(base, 'other'))).rejects.toMatchObject({ code: 'E_HOME_BUSY' })
+  })
+
+  it.runIf(process.platform === 'linux')('is found in the home itself however long its path is', async () => {
+    const long = join(home, 'x'.repeat(120))
+    await mkdir(long, { mode: 0o700 })
+    const first = await claim(long)
+    first.handle(async () => ({ ok: true, result: null }))
+    expect(await readdir(long)).toEqual(['run.sock'])
+    const before = process.env['TMPDIR']
+    process.env['TMPDIR'] = base
+    try {
+      await expect(claim(long)).rejects.toMatchObject({ code: 'E_HOME_BUSY' })
+      expect(await askOwner(long, abort)).toEqual({ ok: true, result: null })
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = before
+    }
+    claims.length = 0
+    await first.release()
+    expect(await readdir(long)).toEqual([])
+  })
+
+  it('is not kept out by a turn that a crash left behind', async () => {
+    leaveStale()
+    const turn = join(home, 'run.sock.turn')
+    await mkdir(turn)
+    await utimes(turn, 1, 1)
+    await claim()
+    expect(await readdir(home)).toEqual(['run.sock'])
+  })
+
+  it.each([
+    ['hangs up', (socket: Socket) => socket.destroy()],
+    ['answers what is no answer', (socket: Socket) => socket.resume().end('hm\n')],
+  ])('is busy where it %s', async (_, act) => {
+    const server = createServer(act).listen(join(home, 'run.sock'))
+    await new Promise((resolve) => server.once('listening', resolve))
+    await expect(askOwner(home, abort)).rejects.toMatchObject({ code: 'E_HOME_BUSY' })
+    await new Promise((resolve) => server.close(resolve))
+  })
+})
