@@ -38,7 +38,7 @@ export interface VerifyOptions {
   readonly at?: number
   /** The signed file, where it is not in the bundle. */
   readonly message?: Uint8Array
-  /** Groups or ids whose open points count as failures. */
+  /** Groups or ids that must hold: open, or nothing to check here, is then not enough. */
   readonly require?: readonly string[]
   readonly evidence: EvidenceOf
   readonly checks?: readonly Check[]
@@ -110,8 +110,12 @@ const closedAt = (world: World): string | null =>
 
 const verdictOf = (checks: readonly CheckReport[], { trust, require = [] }: VerifyOptions): VerifyReport['verdict'] => {
   if (checks.some(({ verdict }) => verdict === 'fails')) return 'invalid'
-  const wanted = checks.filter(({ id }) => require.includes(id) || require.includes(id.split('.')[0] as string))
-  if (wanted.some(({ verdict }) => verdict === 'open')) return 'incomplete'
+  const lacks = (point: string): boolean => {
+    const wanted = checks.filter(({ id }) => id === point || id.split('.')[0] === point)
+    // A check that says nothing about this bundle assures nobody who asked for it.
+    return wanted.length === 0 || wanted.some(({ verdict }) => verdict === 'open')
+  }
+  if (require.some(lacks)) return 'incomplete'
   return trust === undefined ? 'unknown-parties' : 'valid'
 }
 

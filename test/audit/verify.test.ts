@@ -65,6 +65,13 @@ describe('audit verify', () => {
     expect((await verify(chain.keygenBundle, { require: ['log'] })).verdict).toBe('valid')
   })
 
+  it('takes a required point for missing where nothing in the bundle bears on it', async () => {
+    for (const require of [['signature'], ['attestation'], ['log', 'blame.proven']])
+      expect((await verify(chain.keygenBundle, { require })).verdict).toBe('incomplete')
+    for (const require of [['possession'], ['votes.ready']])
+      expect((await verify(chain.signBundle, { require })).verdict).toBe('incomplete')
+  })
+
   it('refuses a bundle that ends after the time that was given', async () => {
     const report = await verify(chain.keygenBundle, { at: Date.parse('2020-01-01T00:00:00Z') })
     expect(report.checks.find(({ id }) => id === 'time.stamped')?.verdict).toBe('fails')

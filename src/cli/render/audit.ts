@@ -89,7 +89,7 @@ export const verifyFault = ({ verdict: word, checks }: Verified): QuorateError |
     case 'incomplete':
       return new QuorateError(
         'E_REFUSED',
-        'a point that --require names is open',
+        'a point that --require names is open, or is none of this bundle’s',
         'complete the bundle with audit merge, or decide without that point',
       )
     case 'unknown-parties':

@@ -20,7 +20,7 @@ export default class AuditVerify extends QuorateCommand {
     'trust-stated': toggle({ summary: 'believe the identities that the bundle names', exclusive: ['trust'] }),
     at: instantFlag({ summary: 'refuse what is dated later', helpValue: 'TIME' }),
     require: Flags.string({
-      summary: 'group or id of a check that must not be open',
+      summary: 'group or id of a check that must be there and not open',
       helpValue: 'CHECK',
       multiple: true,
       multipleNonGreedy: true,
