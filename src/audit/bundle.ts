@@ -191,7 +191,8 @@ export interface BundleReader {
   readonly signatures: ReadonlyMap<SiteId, Uint8Array>
 }
 
-const refuse = (error: unknown): never => {
+/** Throws E_BUNDLE for what a reader of a bundle throws where its bytes are at fault, all else as it is. */
+export const refuse = (error: unknown): never => {
   if (!(error instanceof DecodeError) && !(error instanceof RangeError)) throw error
   throw new QuorateError(
     'E_BUNDLE',
@@ -202,7 +203,8 @@ const refuse = (error: unknown): never => {
   )
 }
 
-const textOf = (bytes: Uint8Array): string => {
+/** Throws DecodeError where the bytes are not text. */
+export const textOf = (bytes: Uint8Array): string => {
   try {
     return fromUtf8(bytes)
   } catch {

@@ -1,10 +1,10 @@
 import { parseIdentity } from '../identity/identity.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
-import { equal, fromUtf8 } from '../lib/bytes.ts'
+import { equal } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { ledgerPartCodec } from '../records/ledger-part.ts'
-import { type BundleReader, buildBundle, type Endorsements, type UnsignedBundle } from './bundle.ts'
+import { type BundleReader, buildBundle, type Endorsements, textOf, type UnsignedBundle } from './bundle.ts'
 import { parseCheckpoint } from './note.ts'
 import type { SitePart } from './parts.ts'
 import { openSigstore } from './sigstore.ts'
@@ -36,7 +36,7 @@ const partsOf = async (bundle: BundleReader): Promise<ReadonlyMap<SiteId, SitePa
   for (const site of bundle.manifest.logs)
     parts.set(site, {
       events: await bundle.eventBytes(site),
-      checkpoint: fromUtf8(await bundle.checkpoint(site)),
+      checkpoint: textOf(await bundle.checkpoint(site)),
       ledger: await bundle.ledger(site),
     })
   return parts
@@ -50,9 +50,9 @@ const cosignaturesOf = async (
   const found = new Map<SiteId, string[]>()
   for (const bundle of bundles)
     for (const site of bundle.manifest.logs) {
-      const checkpoint = fromUtf8(await bundle.checkpoint(site))
+      const checkpoint = textOf(await bundle.checkpoint(site))
       if (checkpoint !== sites.get(site)?.checkpoint) continue
-      const lines = fromUtf8(await bundle.cosigned(site)).slice(checkpoint.length)
+      const lines = textOf(await bundle.cosigned(site)).slice(checkpoint.length)
       found.set(site, [...(found.get(site) ?? []), ...(lines.match(/[^\n]*\n/g) ?? [])])
     }
   return found
@@ -80,7 +80,7 @@ const signaturesOf = (
 
 /**
  * One bundle of what several partial ones of a ceremony hold. Throws E_REFUSED where they are of different ceremonies
- * or contradict each other.
+ * or contradict each other, and DecodeError where a part of one is not what it should be.
  */
 export const mergeBundles = async (
   bundles: readonly [BundleReader, ...BundleReader[]],

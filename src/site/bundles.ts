@@ -1,4 +1,4 @@
-import { readBundle } from '../audit/bundle.ts'
+import { type BundleReader, readBundle, refuse } from '../audit/bundle.ts'
 import { groups } from '../audit/check.ts'
 import { mergeBundles } from '../audit/merge.ts'
 import type { Source } from '../audit/tar.ts'
@@ -40,34 +40,36 @@ export const refuseUnknownPoints = (wanted: readonly string[]): void => {
   )
 }
 
+const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
+  const timeline: BundleShown['timeline'][number][] = []
+  const counts = new Map<SiteId, number>()
+  let skipped = 0
+  for (const name of bundle.manifest.logs) {
+    let count = 0
+    for await (const batch of bundle.events(name))
+      for (const { event } of batch) {
+        count += 1
+        if (event.what === 'message' && !messages) skipped += 1
+        else timeline.push({ at: event.at, log: name, what: event.what, site: event.site, object: event.object })
+      }
+    counts.set(name, count)
+  }
+  return {
+    ceremony: bundle.manifest.ceremony,
+    kind: bundle.definition.kind,
+    name: bundle.definition.name,
+    definition: bundle.definition,
+    sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
+    outputs: bundle.outputs,
+    objects: bundle.objects.length,
+    timeline: timeline.sort((a, b) => a.at - b.at),
+    messages: skipped,
+  }
+}
+
+/** Throws E_BUNDLE where the file is no bundle, or a log in it is no log. */
 export const showBundle = (path: string, messages: boolean): Promise<BundleShown> =>
-  withFile(path, async (source) => {
-    const bundle = await readBundle(source)
-    const timeline: BundleShown['timeline'][number][] = []
-    const counts = new Map<SiteId, number>()
-    let skipped = 0
-    for (const name of bundle.manifest.logs) {
-      let count = 0
-      for await (const batch of bundle.events(name))
-        for (const { event } of batch) {
-          count += 1
-          if (event.what === 'message' && !messages) skipped += 1
-          else timeline.push({ at: event.at, log: name, what: event.what, site: event.site, object: event.object })
-        }
-      counts.set(name, count)
-    }
-    return {
-      ceremony: bundle.manifest.ceremony,
-      kind: bundle.definition.kind,
-      name: bundle.definition.name,
-      definition: bundle.definition,
-      sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
-      outputs: bundle.outputs,
-      objects: bundle.objects.length,
-      timeline: timeline.sort((a, b) => a.at - b.at),
-      messages: skipped,
-    }
-  })
+  withFile(path, async (source) => contentsOf(await readBundle(source), messages).catch(refuse))
 
 export interface Merged {
   readonly ceremony: Hash
@@ -91,7 +93,7 @@ export const mergeFiles = (
   withFiles(paths, async (sources) => {
     const [first, ...rest] = await Promise.all(sources.map(readBundle))
     if (first === undefined) throw new QuorateError('E_USAGE', 'nothing to merge', 'give --bundle twice or more')
-    const { bundle, endorsements } = await mergeBundles([first, ...rest])
+    const { bundle, endorsements } = await mergeBundles([first, ...rest]).catch(refuse)
     await write(bundle.finish(endorsements))
     return {
       ceremony: bundle.manifest.ceremony,
