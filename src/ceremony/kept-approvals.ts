@@ -1,5 +1,8 @@
 import type { Hash } from '../lib/brand.ts'
+import { isHomePath } from '../lib/paths.ts'
 import type { Disk } from '../lib/ports.ts'
+import { DecodeError } from '../records/codec.ts'
+import type { Book } from './book.ts'
 import { approvalsFolder } from './home-paths.ts'
 
 /** Approvals in a home's folder, given there or carried by hand; unverified. */
@@ -11,8 +14,25 @@ export const keptApprovals = async (
   const kept: { path: string; bytes: Uint8Array }[] = []
   for (const name of await disk.list(folder)) {
     const path = `${folder}/${name}`
-    const bytes = name.endsWith('.dsse') ? await disk.read(path) : undefined
+    if (!name.endsWith('.dsse')) continue
+    // `eu (1).dsse` is a name that a download gives and no home: what it holds is not looked at, and it is no approval.
+    const bytes = isHomePath(path) ? await disk.read(path) : new Uint8Array()
     if (bytes !== undefined) kept.push({ path, bytes })
   }
   return kept
+}
+
+/** Those of them that are approvals: a file that is none must not keep a site from leaving, or from saying where it stands. */
+export const admitKeptApprovals = async (
+  book: Book,
+  disk: Pick<Disk, 'list' | 'read'>,
+  ceremony: Hash,
+): Promise<void> => {
+  for (const { bytes } of await keptApprovals(disk, ceremony)) {
+    try {
+      book.admit('approval', bytes, null)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
 }

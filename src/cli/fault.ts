@@ -96,6 +96,13 @@ const withoutValues = (error: OclifError): string | undefined => {
 const SYSTEM: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOENT: ['E_FILE', 'no such file or folder', 'check the path'],
   ENOTDIR: ['E_FILE', 'a part of the path is no folder', 'check the path'],
+  ENAMETOOLONG: ['E_FILE', 'the path is too long', 'check the path'],
+  ELOOP: ['E_FILE', 'symbolic links lead round in a circle', 'check the path'],
+  ENXIO: ['E_FILE', 'this is a socket or a device, not a file', 'name a file'],
+  ETXTBSY: ['E_FILE', 'a program runs from this file', 'name another file'],
+  EFBIG: ['E_DISK', 'the file grows over a limit of this system', 'raise the limit, then run the same command again'],
+  EMFILE: ['E_DISK', 'too many files are open', 'raise the limit (ulimit -n), then run the same command again'],
+  ENFILE: ['E_DISK', 'too many files are open on this machine', 'wait, then run the same command again'],
   EISDIR: ['E_FILE', 'this is a folder, not a file', 'name a file'],
   EACCES: ['E_FILE', 'no permission', 'run as the user who owns it'],
   EPERM: ['E_FILE', 'not permitted', 'run as the user who owns it'],

@@ -38,7 +38,8 @@ export const readTextFile = async (path: string): Promise<string> => {
 export const writeNewStream = async (path: string, bytes: AsyncIterable<Uint8Array>, mode: number): Promise<void> => {
   const handle = await open(path, 'wx', mode)
   try {
-    for await (const chunk of bytes) await handle.write(chunk)
+    // `write` may take a part only, where the disk is nearly full.
+    for await (const chunk of bytes) await handle.writeFile(chunk)
     await handle.chmod(mode)
     await handle.sync()
   } catch (error) {

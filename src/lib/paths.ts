@@ -7,3 +7,12 @@ export const homePath = (path: string): readonly string[] => {
     throw new RangeError('not a path inside a home')
   return segments
 }
+
+/** Whether a home could hold a file of this path. */
+export const isHomePath = (path: string): boolean => {
+  try {
+    return homePath(path).length > 0
+  } catch {
+    return false
+  }
+}

@@ -3,12 +3,12 @@ import { approve, checkApproval } from '../ceremony/approve.ts'
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
 import { approvalsFolder, messagePath } from '../ceremony/home-paths.ts'
-import { keptApprovals } from '../ceremony/kept-approvals.ts'
+import { admitKeptApprovals } from '../ceremony/kept-approvals.ts'
 import { writeNote } from '../ceremony/notes.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
-import { toEnvelope } from '../identity/envelope.ts'
+import { fromEnvelope, toEnvelope } from '../identity/envelope.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
@@ -16,7 +16,10 @@ import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
+import { DecodeError } from '../records/codec.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
+import { type Approval, approvalCodec } from '../records/identity.ts'
+import type { Signed } from '../records/signed.ts'
 import { keepDefinition } from './join.ts'
 import { keyBase } from './keys.ts'
 import { noteApproval, type OwnedHome, ownHome } from './open.ts'
@@ -87,7 +90,7 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     const signed = await approve(await home.unlock(home.locked ? await wanted.passphrase() : undefined), checked)
     const { name } = await home.config()
     const path = `${approvalsFolder(ceremony)}/${name}.dsse`
-    const kept = await disk.read(path)
+    const kept = ownApproval(await disk.read(path), signed)
     const envelope = kept ?? toEnvelope(signed)
     await keepDefinition({ disk }, definition)
     await durableFolder(disk, approvalsFolder(ceremony))
@@ -102,6 +105,18 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     return { ceremony, identity: home.identity, role: signed.value.role, file: path, running: answer !== undefined }
   } finally {
     await disk.close()
+  }
+}
+
+/** The bytes where they are this identity's approval of this ceremony: it was given before, and the first one counts. */
+const ownApproval = (bytes: Uint8Array | undefined, { key, value }: Signed<Approval>): Uint8Array | undefined => {
+  if (bytes === undefined) return undefined
+  try {
+    const found = fromEnvelope(approvalCodec, bytes, [key]).value
+    return found.ceremony === value.ceremony && found.role === value.role ? bytes : undefined
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
   }
 }
 
@@ -120,7 +135,7 @@ export const tellApproval = async (folder: string, definition: Definition): Prom
   try {
     const ceremony = ceremonyId(definition)
     const book = new Book(definitionAuthority(definition), systemClock)
-    for (const { bytes } of await keptApprovals(owned.disk, ceremony)) book.admit('approval', bytes, null)
+    await admitKeptApprovals(book, owned.disk, ceremony)
     const note = await writeNote(owned.home, systemClock, book, 'approved', null)
     return await tellRelays(owned.home, definition, note, TELLING_MS)
   } finally {

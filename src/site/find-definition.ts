@@ -15,12 +15,17 @@ export interface Wanted {
   readonly ceremony: string | undefined
 }
 
+/** A short id: what an operator puts beside those folders is none of a home's. */
+const FOLDER = /^[0-9a-f]{4}-[0-9a-f]{4}$/
+
 /** Definitions that this home keeps: of what it approved or joined. */
 const kept = async (folder: string): Promise<readonly Definition[]> => {
   const disk = await openRoot(folder)
   try {
     const all = await Promise.all(
-      (await disk.list('ceremonies')).map((name) => disk.read(`ceremonies/${name}/definition.json`)),
+      (await disk.list('ceremonies'))
+        .filter((name) => FOLDER.test(name))
+        .map((name) => disk.read(`ceremonies/${name}/definition.json`)),
     )
     return await Promise.all(all.filter((bytes) => bytes !== undefined).map(readDefinition))
   } finally {

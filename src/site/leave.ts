@@ -1,6 +1,6 @@
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
-import { keptApprovals } from '../ceremony/kept-approvals.ts'
+import { admitKeptApprovals } from '../ceremony/kept-approvals.ts'
 import { dropStaged } from '../ceremony/keygen.ts'
 import { writeNote } from '../ceremony/notes.ts'
 import { boundBy } from '../ceremony/status.ts'
@@ -44,7 +44,7 @@ export const leave = async (wanted: {
     const member = authority.roster.find((one) => one.identity === home.identity)
     await keepDefinition(owned, wanted.definition)
     const book = new Book(authority, systemClock)
-    for (const { bytes } of await keptApprovals(disk, ceremony)) book.admit('approval', bytes, null)
+    await admitKeptApprovals(book, disk, ceremony)
     const log = await owned.ceremonyLog(ceremony)
     const bound = member === undefined ? undefined : boundBy(wanted.definition.kind, log, member.name)
     if (bound !== undefined)

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { systemRandom } from '../host/random.ts'
@@ -58,14 +59,30 @@ const limitsOf = (given: readonly string[]): Partial<Limits> =>
   Object.fromEntries(
     given.map((text) => {
       const [, name = '', value = ''] = /^([A-Za-z]+)=([1-9]\d{0,11})$/.exec(text) ?? []
-      if (!(name in defaultLimits))
+      if (!Object.hasOwn(defaultLimits, name))
         throw usage('--limit is not NAME=NUMBER', `the names are ${Object.keys(defaultLimits).join(', ')}`)
       return [name, Number(value)]
     }),
   )
 
+/** Throws E_FILE: the server would call a file that is no PEM a fault of its own. */
+const refuseOtherThanPem = ({ certificate, key }: NonNullable<RelayWanted['tls']>): void => {
+  try {
+    createSecureContext({ cert: certificate, key })
+  } catch (error) {
+    throw new QuorateError(
+      'E_FILE',
+      '--tls-certificate and --tls-key are not a certificate and its own key',
+      'give both in PEM, the key without a passphrase',
+      {},
+      error,
+    )
+  }
+}
+
 /** Listens until `close`. Throws E_USAGE for plain ws beyond this machine, E_RELAY where it cannot listen. */
 export const serveRelay = async (wanted: RelayWanted): Promise<{ shown: RelayShown; relay: Relay }> => {
+  if (wanted.tls !== undefined) refuseOtherThanPem(wanted.tls)
   const relay = await startRelay({
     host: wanted.host,
     port: wanted.port,

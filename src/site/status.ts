@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
 import { bundlePath } from '../ceremony/home-paths.ts'
-import { keptApprovals } from '../ceremony/kept-approvals.ts'
+import { admitKeptApprovals } from '../ceremony/kept-approvals.ts'
 import { envelopesIn, openNote } from '../ceremony/notes.ts'
 import { describeStatus, type Status } from '../ceremony/status.ts'
 import { systemClock } from '../host/clock.ts'
@@ -36,7 +36,7 @@ export const status = async (wanted: {
         if (!(error instanceof DecodeError)) throw error
       }
     }
-    for (const { bytes } of await keptApprovals(disk, ceremony)) approve(bytes)
+    await admitKeptApprovals(book, disk, ceremony)
     const log = await lookAtLog(disk, home, ceremony)
     const events = [...log.replay()]
     for (const event of events) {

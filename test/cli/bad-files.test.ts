@@ -1,0 +1,65 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bin, quorate, type Ran } from '../support/cli.ts'
+
+const base = mkdtempSync(join(tmpdir(), 'quorate-files-'))
+const at = (name: string): string => join(base, name)
+const TIME = 60_000
+const failed = (ran: Ran): unknown => [ran.code, JSON.parse(ran.stdout).error?.code]
+const planArgs = (out: string): readonly string[] => [
+  ...['keygen', 'plan', '--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2'],
+  ...['--site', at('eu.card'), '--site', at('us.card'), '--relay', 'ws://127.0.0.1:1', '--out', out, '--json'],
+]
+let ceremony: string
+let approvals: string
+
+beforeAll(async () => {
+  for (const name of ['eu', 'us']) {
+    const control = ['--jurisdiction', name, '--control', `${name}/${name}/${name}`]
+    const where = ['--home', at(name), '--kms', `local:${at(`kms/${name}.key`)}`, '--no-passphrase']
+    await quorate(['identity', 'create', '--name', name, ...where, ...control])
+    writeFileSync(at(`${name}.card`), (await quorate(['identity', 'card', '--home', at(name)])).stdout)
+  }
+  ceremony = JSON.parse((await quorate(planArgs(at('treasury.yaml')))).stdout).ceremony
+  approvals = join(at('us'), 'ceremonies', `${ceremony.slice(0, 4)}-${ceremony.slice(4, 8)}`, 'approvals')
+}, TIME)
+afterAll(() => rmSync(base, { recursive: true }))
+
+const us = (verb: string, ...more: string[]): Promise<Ran> =>
+  quorate(['keygen', verb, '--home', at('us'), '--definition', at('treasury.yaml'), '--json', ...more])
+
+describe('files that are not what they should be', () => {
+  it('neither keep a site from approving, from saying where it stands, nor from leaving', {
+    timeout: TIME,
+  }, async () => {
+    mkdirSync(approvals, { recursive: true })
+    for (const name of ['us.dsse', 'eu.dsse', 'eu (1).dsse']) writeFileSync(join(approvals, name), 'no approval')
+    mkdirSync(join(at('us'), 'ceremonies', 'an old copy'))
+    expect((await us('approve', '--confirm', ceremony)).code).toBe(0)
+    expect(JSON.parse(readFileSync(join(approvals, 'us.dsse'), 'utf8'))).toHaveProperty('signatures')
+    const status = await quorate(['keygen', 'status', '--home', at('us'), '--offline', '--json'])
+    expect(JSON.parse(status.stdout).members).toMatchObject([{ approved: false }, { approved: true }])
+    expect(failed(await us('join'))).toEqual([2, 'E_FILE'])
+    expect((await us('abort', '--confirm', ceremony)).code).toBe(0)
+  })
+
+  it('are a usage fault, not a fault of quorate', { timeout: TIME }, async () => {
+    symlinkSync('circle', at('circle'))
+    for (const path of [at('circle'), at('x'.repeat(300))])
+      expect(failed(await quorate(['keygen', 'plan', '--definition', path, '--json']))).toEqual([2, 'E_FILE'])
+    const tls = ['--tls-certificate', at('eu.card'), '--tls-key', at('eu.card')]
+    expect(failed(await quorate(['relay', 'serve', '--port', '0', '--json', ...tls]))).toEqual([2, 'E_FILE'])
+    const limit = ['--limit', 'constructor=1']
+    expect(failed(await quorate(['relay', 'serve', '--port', '0', '--json', ...limit]))).toEqual([2, 'E_USAGE'])
+  })
+
+  it.runIf(process.platform === 'linux')('are not left behind where they could not be written whole', () => {
+    const args = [process.execPath, bin, ...planArgs(at('half.yaml'))].map((word) => `'${word}'`).join(' ')
+    const { status, stdout } = spawnSync('sh', ['-c', `ulimit -f 1; exec ${args}`], { encoding: 'utf8' })
+    expect([status, JSON.parse(stdout).error?.code]).toEqual([5, 'E_DISK'])
+    expect(existsSync(at('half.yaml'))).toBe(false)
+  })
+})
