@@ -3,6 +3,8 @@ import { readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import type { Site } from '../../src/ceremony/site.ts'
+import { openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
@@ -11,19 +13,21 @@ import type { Random } from '../../src/lib/ports.ts'
 import { type Definition, type KeygenDefinition, type ProtocolId, protocolIds } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
+import { connectRoom, whenReachable } from '../../src/site/open.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
+import { relayOn } from '../transport/relay-support.ts'
 import { approveAll, copyWorld, fastClock, type Joined, joinAs, leftAt } from './ceremonies.ts'
 import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
 import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 
-const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 240)
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 70)
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
-const AT_ONCE = 4
-const SPEED = 6
+const AT_ONCE = 5
+const SPEED = 4
 const clock = fastClock(SPEED)
 const deadlines = { gather: 90, proposal: 5, round: 15, close: 18 }
 const message = utf8('pay nobody')
@@ -86,6 +90,7 @@ interface Counts {
   signatures: number
   bundles: number
   untold: number
+  overRelay: number
   failures: Record<string, number>
 }
 
@@ -94,12 +99,22 @@ const bundleAt = async (world: MemoryWorld, { site, result, error }: Joined): Pr
   return typeof path === 'string' ? world.homes.get(site)?.disk.read(path) : undefined
 }
 
-const oneRun = async (
-  n: number,
-  counts: Counts,
-  sites?: (world: MemoryWorld, definition: Definition) => Promise<unknown>,
-): Promise<void> => {
-  void sites
+/** A site's way through a real relay on this machine. */
+const through = async (world: MemoryWorld, name: SiteId): Promise<Partial<Site>> => {
+  const home = await openHome(world.homes.get(name)?.disk ?? expect.fail(`no home ${name}`))
+  return {
+    async connect(authority) {
+      const room = await connectRoom(home, authority)
+      await whenReachable(room)
+      return room
+    },
+  }
+}
+
+/** One in so many runs goes over a real relay. */
+const OVER_RELAY = 10
+
+const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => {
   const seed = `${SEED} ${n}`
   const random = seededRandom(seed)
   const protocol: ProtocolId = oneIn(random, 20)
@@ -129,7 +144,8 @@ const oneRun = async (
   const lie: WordLie | { session: LieName } = oneIn(random, 2)
     ? pick(random, wordLies)
     : { session: pick(random, lieNames) }
-  const relay = oneIn(random, 2)
+  const real = n % OVER_RELAY === 3
+  const relay = !real && oneIn(random, 2)
   const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${liarSite} lies: ${JSON.stringify(lie)} about ${about}${relay ? ', lying relay' : ''}`
 
   const world = await copyWorld(signing ? base.keyed : base.fresh, seed, clock)
@@ -140,6 +156,7 @@ const oneRun = async (
     nonce: hashOf(utf8(seed)).slice(0, 32),
     deadlines,
     attempts: 8,
+    ...(real ? { relays: [{ url, identity: null }] } : {}),
   }
   const definition: Definition = signing
     ? await signDefinition({
@@ -167,8 +184,10 @@ const oneRun = async (
   }
   const liar = ceremonyLiar(table, liarSite, lie, about, random)
   const joined = await Promise.all(
-    names.map((name) =>
-      joinAs(world, name, definition, signing ? message : null, clock, name === liarSite ? liar : undefined),
+    names.map(async (name) =>
+      joinAs(world, name, definition, signing ? message : null, clock, name === liarSite ? liar : undefined, {
+        site: real ? await through(world, name) : {},
+      }),
     ),
   )
   const honest = joined.filter(({ site }) => site !== liarSite)
@@ -192,6 +211,7 @@ const oneRun = async (
       .join('\n')
   try {
     counts.runs += 1
+    if (real) counts.overRelay += 1
     let blamed = false
     let late = false
     const left = await Promise.all(honest.map(({ site }) => leftAt(world, site, definition)))
@@ -283,19 +303,22 @@ describe('liars in a ceremony', () => {
       signatures: 0,
       bundles: 0,
       untold: 0,
+      overRelay: 0,
       failures: {},
     }
+    const relay = await relayOn()
     let next = ONLY === undefined ? 0 : Number(ONLY)
     const end = ONLY === undefined ? RUNS : next + 1
     const faults: unknown[] = []
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         while (next < end)
-          await oneRun(next++, counts).catch((error: unknown) => {
+          await oneRun(next++, counts, relay.url).catch((error: unknown) => {
             faults.push(error)
           })
       }),
     )
+    await relay.close()
     console.log(`ceremonies: ${JSON.stringify(counts)}`)
     if (faults.length > 0)
       throw new Error(
