@@ -23,7 +23,7 @@ import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
 import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 
-const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 70)
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 40)
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
 const AT_ONCE = 5
@@ -247,13 +247,16 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
       if (trace !== 'proof') continue
       counts.proofs += 1
       if (blamed) counts.proven += 1
-      else if (late) counts.late += 1
+      // What a session gets after its signature is made, or what a relay holds back to a deadline, nobody judges.
+      else if (late || relay || real || (signing && where === 'shares')) counts.late += 1
       else expect.fail(`not proven: ${what} about ${where} to ${[...to].join()}`)
     }
     if (liar.told.every(({ trace }) => trace === 'none' || trace === 'harmless'))
       expect(blamed, 'proven without a signed lie').toBe(false)
+    // A relay that loses, holds back or is not reached may use up every deadline: nobody signs, and nobody is accused.
     if (signing)
       for (const { result } of honest) {
+        if ((relay || real) && result === undefined) continue
         expect(result?.signature, 'no signature').toBeTruthy()
         expect(
           table.protocols.verifySignature(fromHex(base.publicKey), message, fromHex(result?.signature ?? '')),

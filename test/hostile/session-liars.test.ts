@@ -9,7 +9,7 @@ import { falseClaim } from './accuse.ts'
 import { type LieName, liarWith, lieNames, type Told } from './lies.ts'
 import { type Kind, type Play, play, type Seat, type Table, tableOf } from './parties.ts'
 
-const RUNS = Number(process.env['HOSTILE_RUNS'] ?? 940)
+const RUNS = Number(process.env['HOSTILE_RUNS'] ?? 960)
 const SEED = process.env['HOSTILE_SEED'] ?? 'liars'
 const CLAIMS = 12
 
