@@ -51,6 +51,11 @@ const names = ({ sites, approvers, relays }: Definition): readonly Finding[] => 
     ...repeats(sites.map((site, n) => [`sites[${n}].name`, site.name])).map(({ place, before }) =>
       error('duplicate-name', place, `the name of ${before} again`),
     ),
+    ...sites.flatMap(({ name }, n) =>
+      /^approver-\d+$/.test(name) && approvers.length > 0
+        ? [error('reserved-name', `sites[${n}].name`, 'approvers go by such names in the room')]
+        : [],
+    ),
     ...repeats(identities.map(([place, identity]) => [place, parseIdentity(identity)?.key ?? identity])).map(
       ({ place, before }) => error('duplicate-identity', place, `the key of ${before} again: one machine, one seat`),
     ),

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { sharedControl } from '../../src/ceremony/control.ts'
 import { type Finding, type KeyBase, lint, lintAgainst, refuseErrors } from '../../src/ceremony/lint.ts'
+import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import type { Definition, KeygenDefinition, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 
@@ -37,6 +39,14 @@ describe('lint', () => {
     ['t = n', () => ({ ...keygen, threshold: 3 }), 'warning no-spare threshold'],
     ['n < 2t-1', () => ({ ...keygen, threshold: 4, sites: many }), 'warning majority threshold'],
     ['a name twice', () => at(2, () => ({ name: 'eu' as SiteId })), 'error duplicate-name sites[2].name'],
+    [
+      'a name that an approver goes by',
+      () => ({
+        ...at(2, () => ({ name: 'approver-1' as SiteId })),
+        approvers: [identityOf('approver', publicKeyOf(new Secret(new Uint8Array(32).fill(7))))],
+      }),
+      'error reserved-name sites[2].name',
+    ],
     [
       'an identity twice',
       () => at(1, () => ({ identity: keygen.sites[0]?.identity as Identity })),

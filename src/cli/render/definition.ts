@@ -84,6 +84,9 @@ const window = ({ definition, window: state, left }: DefinitionShown): Line => (
   noteTone: state === 'open' ? 'dim' : 'warn',
 })
 
+const deadlines = ({ gather, proposal, round, close }: Definition['deadlines']): string =>
+  `gather ${gather} s, proposal ${proposal} s, round ${round} s, close ${close} s`
+
 const about = (definition: Definition): Line[] =>
   definition.kind === 'keygen'
     ? [{ label: 'ceremony', text: `keygen: a new key named ${definition.name}`, tone: 'strong' }]
@@ -123,6 +126,11 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
       note: spare(definition.threshold, definition.sites.length),
     },
     window(shown),
+    {
+      label: 'attempts',
+      text: `at most ${definition.attempts}`,
+      note: deadlines(definition.deadlines),
+    },
     ...siteLines(definition, own),
     ...definition.approvers.map((identity) => ({
       label: 'approver',
