@@ -200,7 +200,8 @@ describe('a home that was set back', () => {
   const played = async (fork: boolean) => {
     const world = await copyWorld(keyed, 'rolled', clock)
     const backup = await copyDisk(diskOf(world, s3))
-    const first = await signing('before', { gather: 90 })
+    // All three sign: a site that is only there may go before the others have met its ledger.
+    const first = await signing('before', { gather: 90, signers: [...names] })
     await approveAll(world, names, first)
     const made = await Promise.all(names.map((name) => joinAs(world, name, first, message, clock)))
     expect(made.map(codeOf)).toEqual([undefined, undefined, undefined])
@@ -225,7 +226,10 @@ describe('a home that was set back', () => {
     'a ledger that is %s: E_SITE_ROLLED_BACK at every peer, with the head that was signed',
     async (_, fork) => {
       const world = await played(fork)
-      const second = await keygenDefinition({ sites: await siteEntries(names), nonce: 'ee'.repeat(16), deadlines })
+      // Long enough for a busy machine: all three end as soon as they have seen the ledger.
+      const patient = { ...deadlines, gather: 240, proposal: 120 }
+      const nonce = 'ee'.repeat(16)
+      const second = await keygenDefinition({ sites: await siteEntries(names), nonce, deadlines: patient })
       await approveAll(world, names, second)
       const joined = await Promise.all(names.map((name) => joinAs(world, name, second, null, clock)))
       expect(joined.map(codeOf)).toEqual(['E_SITE_ROLLED_BACK', 'E_SITE_ROLLED_BACK', 'E_SITE_ROLLED_BACK'])
