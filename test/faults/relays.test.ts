@@ -237,9 +237,10 @@ describe('a bad network', () => {
     600_000,
   )
 
-  it('a partition that heals: finishes', async () => {
+  it('a partition that heals: finishes, or ends at the deadline naming who is missing and finishes with the next join', async () => {
     const random = seeded(33)
     let same = 0
+    let later = 0
     const runs = NIGHTLY ? 40 : 8
     const one = async (n: number): Promise<void> => {
       const { network, clock, join } = await worldOf(n % 2 === 0 ? 'keygen' : 'sign', `partition ${n}`)
@@ -250,15 +251,16 @@ describe('a bad network', () => {
       network.partition(['eu' as SiteId], ['us' as SiteId, 'ap' as SiteId])
       await clock.sleep(4000)
       network.heal()
-      const told = await running
+      let told = await running
+      expect(told.endings.filter((ending) => !namesMissing(ending)).map((ending) => JSON.stringify(ending))).toEqual([])
+      if (openPoints(told).length === 0 && Math.max(...told.attempts) === 1) same += 1
+      if (openPoints(told).length > 0) later += 1
+      // Cut between two signatures of one attempt, one side may begin it and the other give it up: its end is a deadline's.
+      for (let more = 0; more < 2 && openPoints(told).length > 0; more++) told = await join()
       expect([told.story.join('; '), openPoints(told)]).toEqual([told.story.join('; '), []])
-      // An attempt that is cut while it is being signed is given up after the proposal deadline, and another agreed.
-      const attempts = Math.max(...told.attempts)
-      expect(attempts).toBeLessThanOrEqual(2)
-      if (attempts === 1) same += 1
     }
     await Promise.all(Array.from({ length: runs }, (_, n) => one(n)))
-    report(`partition and heal: ${runs} finished, ${same} in the same attempt`)
+    report(`partition and heal: ${runs} finished, ${same} in the same attempt, ${later} with another join`)
   }, 600_000)
 
   it('a partition that stays: ends at the deadline naming who is missing, and goes on afterwards', async () => {
