@@ -137,6 +137,7 @@ export class Room {
     const mine = this.#early.filter((one) => one.topic === topic)
     this.#early.length = 0
     for (const { from, message } of mine) session.deliver(from, message)
+    for (const peer of this.peers.keys()) this.#leftAttempt(peer)
   }
 
   leave(): void {
@@ -232,7 +233,7 @@ export class Room {
         if (flooded.has(talk.name))
           for (const peer of this.peers.values())
             if (peer.connected && peer.member.name !== from) this.tell(peer.member.name, talk)
-        if (talk.name === 'hello') this.#restarted(from)
+        if (talk.name === 'hello') this.#leftAttempt(from)
         this.#admitted(admitted, from)
         return
       }
@@ -281,18 +282,23 @@ export class Room {
     this.#ceremony.book.changed()
   }
 
-  /** A peer that comes back with a new message key has lost its session: so has this site. */
-  #restarted(from: SiteId): void {
+  /**
+   * A peer that greets anew has lost its session, or never began it, for want of a signature that others had: so has this
+   * site.
+   */
+  #leftAttempt(from: SiteId): void {
     const running = this.#session
     if (running === undefined) return
     const attempt = this.#ceremony.book.attempts.get(running.topic)
     const seat = attempt?.value.participants.find((one) => one.site === from)
     const hello = this.#ceremony.book.hellos.get(from)
-    if (seat === undefined || hello === undefined || hello.signed.key === seat.key) return
+    if (seat === undefined || hello === undefined || recordHash(hello.signed) === seat.hello) return
     running.session.fail(
       new QuorateError(
         'E_PEER_RESTARTED',
-        `${from} came back in the middle of the attempt`,
+        hello.signed.key === seat.key
+          ? `${from} gave this attempt up`
+          : `${from} came back in the middle of the attempt`,
         'the next attempt begins by itself',
         { site: from },
       ),

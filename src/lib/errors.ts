@@ -42,7 +42,7 @@ export const errorTable = {
     doc: 'a site shows a ledger that is older than, or forked from, one that it showed before',
   },
   E_PEER_SILENT: { exit: 5, doc: 'a site was not heard of before a deadline; silence accuses nobody' },
-  E_PEER_RESTARTED: { exit: 5, doc: 'a site came back with a new message key in the middle of an attempt' },
+  E_PEER_RESTARTED: { exit: 5, doc: 'a site began anew, or gave up, in the middle of an attempt' },
   E_RELAY: { exit: 5, doc: 'no relay of the definition answers' },
   E_DISK: { exit: 5, doc: 'a file could not be written and made durable' },
   E_CLOCK: { exit: 5, doc: 'the clock is too far from the others' },
