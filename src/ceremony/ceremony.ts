@@ -33,6 +33,18 @@ const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
 /** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
 const promises: ReadonlySet<ObjectName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
 
+/** A peer shows a word of this site that this home does not have: it forgot what it had made durable. */
+export const lostWord = (site: SiteId, word: Hash): QuorateError =>
+  new QuorateError(
+    'E_SITE_ROLLED_BACK',
+    `a peer shows a word that ${site} gave in this ceremony and that this home does not know of`,
+    'this home was restored or cloned, or its disk lost what it said was written: this ceremony is not run from it again; the others are to repair this site',
+    { site, word },
+  )
+
+/** Words of this site that no peer has before this site's own log has them. */
+const keptFirst: ReadonlySet<ObjectName> = new Set([...promises, 'attempt'])
+
 /** Others' words that are logged only once they are known to hold. */
 const judgedLater: ReadonlySet<ObjectName> = new Set(['possession', 'test-signature', 'result'])
 
@@ -125,7 +137,7 @@ export class Ceremony {
     const keys = await joinKeys(site.identityKey, authority.hash, expires, site.machine.random)
     const ceremony = new Ceremony(site, authority, log, keys, options)
     ceremony.#replay()
-    await ceremony.mendLedger()
+    await ceremony.#mendLedger()
     return ceremony
   }
 
@@ -159,7 +171,7 @@ export class Ceremony {
   }
 
   /** A crash between the two barriers leaves the ledger behind the log, never before it. */
-  async mendLedger(): Promise<void> {
+  async #mendLedger(): Promise<void> {
     const said = new Set(
       [...this.site.ledger.replay()]
         .filter((event) => event.ceremony === this.authority.hash)
@@ -230,6 +242,7 @@ export class Ceremony {
   async promise(name: ObjectName, bytes: Uint8Array, word?: LedgerWord): Promise<void> {
     if (this.#left && name !== 'aborted')
       throw new QuorateError('E_ABORTED', 'this site left this ceremony', 'plan a new definition when all agree')
+    this.#fault.signal.throwIfAborted()
     const event = eventOf[name]
     if (event !== undefined) this.note(event, bytes, this.seat.name)
     await this.log.barrier()
@@ -246,6 +259,8 @@ export class Ceremony {
   /** Takes in a record, logs it where it is to be kept. */
   take(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     const admitted = this.book.admit(name, bytes, from)
+    if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && keptFirst.has(name))
+      throw lostWord(this.seat.name, hashOf(bytes))
     if (admitted === undefined || !admitted.logged || this.closed) return admitted
     if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
     else if (!judgedLater.has(name) || admitted.site === this.seat.name)

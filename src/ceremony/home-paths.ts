@@ -9,4 +9,6 @@ export const logPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/
 /** The bytes that a sign ceremony signs, as they were when this site approved. */
 export const messagePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/message`
 export const notePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/note`
+/** Hash of a word that this site gave and its home forgot. */
+export const lostWordPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/lost-word`
 export const bundlePath = (ceremony: Hash, what: string): string => `bundles/${shortId(ceremony)}.${what}.bundle`

@@ -1,6 +1,7 @@
 import { toEnvelope } from '../identity/envelope.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'
-import { fromHex, utf8 } from '../lib/bytes.ts'
+import { fromHex, fromUtf8, utf8 } from '../lib/bytes.ts'
+import { writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { loadProtocols } from '../mpc/registry.ts'
@@ -13,9 +14,9 @@ import { type AttemptFacts, agreeAttempt } from './attempt.ts'
 import { type Authority, definitionAuthority } from './authority.ts'
 import { blameFault, type Court, convict, guilty, isProven, wordBlame } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
-import { Ceremony, type JoinOptions } from './ceremony.ts'
+import { Ceremony, type JoinOptions, lostWord } from './ceremony.ts'
 import { type Closed, closeAlone, closeCeremony, HELP_MS, helpOthers, isComplete, keptBundle } from './close.ts'
-import { bundlePath } from './home-paths.ts'
+import { bundlePath, lostWordPath } from './home-paths.ts'
 import { keptApprovals } from './kept-approvals.ts'
 import {
   commitKeygen,
@@ -80,6 +81,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const authority = definitionAuthority(definition)
   const ceremony = await Ceremony.open(site, authority, { ...options, progress: eachOnce(options.progress) })
   await takeApprovals(ceremony)
+  await refuseForgetful(ceremony)
   await dropIfOver(ceremony)
   await tellLeaving(ceremony)
   refuseEnded(ceremony)
@@ -618,6 +620,7 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
     const { book, authority } = ceremony
     await book.until(() => room.shownToAll || undefined, authority.definition.deadlines.proposal * 1000)
     await room.flush(2000)
+    await keepLostWord(ceremony, error)
     return error
   }
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
@@ -697,6 +700,17 @@ const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
       )
     }
   }
+}
+
+/** What this home was shown to have forgotten stays so: no later join may say it anew in other words. */
+const keepLostWord = async ({ site, authority }: Ceremony, error: QuorateError): Promise<void> => {
+  const { word } = error.details
+  if (typeof word === 'string') await writeDurable(site.home.disk, lostWordPath(authority.hash), utf8(word))
+}
+
+const refuseForgetful = async ({ site, authority, seat }: Ceremony): Promise<void> => {
+  const word = await site.home.disk.read(lostWordPath(authority.hash))
+  if (word !== undefined) throw lostWord(seat.name, fromUtf8(word) as Hash)
 }
 
 const refuseEnded = (ceremony: Ceremony): void => {

@@ -225,15 +225,10 @@ const wait = async <T>(
 /** The one vote that this site gives under this definition, for ever: from here there is no way back. */
 const vote = async (ceremony: Ceremony, voted: Voted, hooks: VoteHooks): Promise<void> => {
   const { site, seat, authority } = ceremony
-  const before = ceremony.book.ready.get(seat.name)
-  if (before !== undefined && before.signed.value.record !== voted.hash)
-    throw new Error('a second vote under one definition')
+  // A peer that shows this site's own forgotten vote ends the join; it is not given again.
+  ceremony.options.signal.throwIfAborted()
+  if (ceremony.book.ready.has(seat.name)) throw new Error('a second vote under one definition')
   await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
-  if (before !== undefined) {
-    // A peer gave back what this disk had lost.
-    await ceremony.log.barrier()
-    return ceremony.mendLedger()
-  }
   hooks.mayVote()
   await ceremony.say(
     'ready',
