@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ProtocolEvidence } from '../../src/audit/evidence.ts'
-import { cosignLine, ledgerOrigin, parseNote, signCheckpoint, witnessName } from '../../src/audit/note.ts'
+import {
+  cosignLine,
+  ledgerOrigin,
+  parseCheckpoint,
+  parseNote,
+  signCheckpoint,
+  witnessName,
+} from '../../src/audit/note.ts'
 import { encodeSigstore, IN_TOTO } from '../../src/audit/sigstore.ts'
 import { allChecks, type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
@@ -73,6 +80,12 @@ const change = async <T extends object>(
       return
     }
   throw new Error(`no ${what} of ${site}`)
+}
+
+/** A head larger than any here, signed by the ledger's key. */
+const largerHead = (draft: Draft, site: SiteId, root: Uint8Array = sha256()) => {
+  const head = { origin: ledgerOrigin(home(draft, site).identity), size: 1000, root }
+  return { head, object: draft.put(utf8(signCheckpoint(head, home(draft, site).keys.log))) }
 }
 
 const garbage = (what: LogEvent['what']) => (draft: Draft) =>
@@ -318,11 +331,37 @@ const forgeries: readonly Forgery[] = [
   },
   {
     check: 'ledger.remembered',
-    does: 'shows at the end an older ledger than a peer saw',
+    does: 'shows at the end an older ledger than it began an attempt with',
     edit: (draft) => {
-      const head = { origin: ledgerOrigin(home(draft, eu).identity), size: 1000, root: sha256() }
-      const object = draft.put(utf8(signCheckpoint(head, home(draft, eu).keys.log)))
+      const { head, object } = largerHead(draft, eu)
       draft.add(us, { what: 'peer-ledger', site: eu, object })
+      const ledger = { size: head.size, root: toHex(head.root) as Hash, checkpoint: object }
+      return addAttempt(draft, { hello: (hello) => ({ ...hello, ledger }) })
+    },
+  },
+  {
+    check: 'ledger.remembered',
+    does: 'shows at the end another ledger of one size than a peer saw',
+    edit: (draft) => {
+      // The size of this ledger is known once its part is made, which is before the part of us.
+      draft.afterwards.set(ap, (part) => {
+        const { size } = parseCheckpoint(ledgerPartCodec.decode(part.ledger).head)
+        const head = { origin: ledgerOrigin(home(draft, ap).identity), size, root: sha256() }
+        const object = draft.put(utf8(signCheckpoint(head, home(draft, ap).keys.log)))
+        draft.add(us, { what: 'peer-ledger', site: ap, object })
+        return part
+      })
+    },
+  },
+  {
+    check: 'ledger.remembered',
+    does: 'shows two peers two ledgers of one size',
+    edit: (draft) => {
+      for (const [log, root] of [
+        [us, sha256()],
+        [ap, sha256(utf8('another'))],
+      ] as const)
+        draft.add(log, { what: 'peer-ledger', site: eu, object: largerHead(draft, eu, root).object })
     },
   },
   {
@@ -660,6 +699,10 @@ describe('the list of checks', () => {
 
   it('leaves an open point where a record, a log or a cosignature is missing', async () => {
     const cases: readonly (readonly [string, (draft: Draft) => unknown])[] = [
+      [
+        'ledger.remembered',
+        (draft) => draft.add(us, { what: 'peer-ledger', site: eu, object: largerHead(draft, eu).object }),
+      ],
       ['log.bodies', (draft) => draft.objects.delete(draft.named('opened')[0] ?? other)],
       ['log.present', (draft) => draft.logs.delete(ap)],
       ['log.cosigned', (draft) => draft.cosigners.get(eu)?.delete(us)],

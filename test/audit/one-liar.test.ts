@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { ledgerOrigin, signCheckpoint } from '../../src/audit/note.ts'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
 import { certify } from '../../src/identity/certificate.ts'
@@ -78,5 +79,21 @@ describe('the owner of one site', () => {
     })
     const report = await verify(bytes)
     expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+  })
+
+  it('does not make another’s ledger look rolled back by a head that it showed later', async () => {
+    const bytes = await forge(
+      chain,
+      chain.keygenBundle,
+      (draft: Draft) => {
+        const { identity, keys } = draft.homes.get(us) ?? expect.fail()
+        const later = signCheckpoint({ origin: ledgerOrigin(identity), size: 1000, root: new Uint8Array(32) }, keys.log)
+        draft.add(ap, { what: 'peer-ledger', site: us, object: draft.put(utf8(later)) })
+      },
+      ['ap'],
+    )
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    expect(finding(report, 'ledger.remembered')?.verdict).toBe('open')
   })
 })

@@ -112,24 +112,82 @@ const opened = async (world: World): Promise<Finding> => {
 const fits = (older: TreeHead, newer: TreeHead): boolean =>
   older.size < newer.size || (older.size === newer.size && toHex(older.root) === toHex(newer.root))
 
-/** What others saw of a ledger during the ceremony lies before the head that its site shows at the end. */
-const remembered = async (world: World): Promise<Finding | undefined> => {
-  const inputs: Hash[] = []
-  let first = 0
+/** A ledger's head as its site signed it, and the object or root by which a finding names it. */
+interface Said {
+  readonly size: number
+  readonly root: Hash
+  readonly input: Hash
+}
+
+/**
+ * Heads in the hellos of attempts that their site signed: said before its log was closed, whoever keeps them. Other words
+ * of a site may be of any time: a peer can keep its log open and bring them back from a later ceremony.
+ */
+const saidBefore = (world: World, site: SiteId): readonly Said[] =>
+  [...world.attempts.values()]
+    .filter(({ signers }) => signers.has(site))
+    .flatMap(({ value }) => value.participants.filter((one) => one.site === site))
+    .flatMap(({ hello }) => {
+      const held = world.hellos.get(hello)
+      return held === undefined || held.site !== site ? [] : [{ ...held.value.ledger, input: held.object }]
+    })
+
+/** Two of these heads that no one ledger has both of. */
+const forkIn = (said: readonly Said[]): readonly [Said, Said] | undefined => {
+  const bySize = new Map<number, Said>()
+  for (const one of said) {
+    const known = bySize.get(one.size) ?? one
+    if (known.root !== one.root) return [known, one]
+    bySize.set(one.size, known)
+  }
+  return undefined
+}
+
+/** The heads of each ledger that other sites logged. */
+const seenByPeers = async (world: World): Promise<ReadonlyMap<SiteId, readonly Said[]> | Finding> => {
+  const seen = new Map<SiteId, Said[]>()
   for (const log of world.logs.values())
     for (const { what, site, object } of log.entries) {
       if ((what !== 'peer-ledger' && what !== 'first-contact') || site === null || object === null) continue
       const head = await headIn(world, site, object)
-      const last = world.ledgers.get(site)?.head
-      if (!inputs.includes(object)) inputs.push(object)
-      if (what === 'first-contact') first++
       if (head === undefined && (await world.bundle.object(object)) !== undefined)
         return fails(`${log.site} logged as ${site}’s ledger head what ${site} did not sign`, [object])
-      if (head !== undefined && last !== undefined && !fits(head, last))
-        return fails(`${site} shows an older ledger than it showed ${log.site}`, [object])
+      const said = head === undefined ? [] : [{ size: head.size, root: toHex(head.root) as Hash, input: object }]
+      seen.set(site, [...(seen.get(site) ?? []), ...said])
     }
-  if (inputs.length === 0) return undefined
-  return holds(`no ledger went back behind what its peers saw of it; ${first} first contacts`, inputs)
+  return seen
+}
+
+const firstContacts = ({ logs }: World): number =>
+  [...logs.values()].flatMap(({ entries }) => entries.filter(({ what }) => what === 'first-contact')).length
+
+/**
+ * What others saw of a ledger during the ceremony lies before the head that its site shows at the end. A larger head is
+ * no proof that it does not: the site may have shown it later, elsewhere.
+ */
+const remembered = async (world: World): Promise<Finding | undefined> => {
+  const seen = await seenByPeers(world)
+  if ('verdict' in seen) return seen
+  if (seen.size === 0) return undefined
+  const later: SiteId[] = []
+  for (const { name } of world.roster) {
+    const [shown, before, ledger] = [seen.get(name) ?? [], saidBefore(world, name), world.ledgers.get(name)]
+    const head = ledger?.signed === true ? ledger.head : undefined
+    const root = head && (toHex(head.root) as Hash)
+    const ending = head && root ? [{ size: head.size, root, input: root }] : []
+    const fork = forkIn([...shown, ...before, ...ending])
+    const inputs = fork?.map(({ input }) => input)
+    if (fork !== undefined) return fails(`${name} signed two ledgers of ${fork[0].size} events`, inputs)
+    const isBehind = ({ size }: Said): boolean => head !== undefined && size > head.size
+    const started = before.find(isBehind)
+    if (started !== undefined)
+      return fails(`${name} shows an older ledger than it signed an attempt with`, [started.input])
+    if (shown.some(isBehind)) later.push(name)
+  }
+  const inputs = [...new Set([...seen.values()].flatMap((said) => said.map(({ input }) => input)))]
+  if (later.length > 0)
+    return open(`peers saw a larger ledger of ${names(later)} than it ended with, and nothing here says when`, inputs)
+  return holds(`no ledger went back behind what its peers saw of it; ${firstContacts(world)} first contacts`, inputs)
 }
 
 export const ledgerChecks: readonly Check[] = [
