@@ -7,6 +7,19 @@ export const cut = (text: string, width: number): string =>
 export const cutFront = (text: string, width: number): string =>
   text.length <= width ? text : `…${text.slice(-(width - 1))}`
 
+/** Two blanks or more are written out: padded with them, a long text would wrap into what looks like lines of ours. */
+export const unpadded = (text: string): string =>
+  text.replace(/[\p{Zs}\u2800]{2,}/gu, (run) =>
+    [...run].map((blank) => `\\u{${blank.codePointAt(0)?.toString(16)}}`).join(''),
+  )
+
+/** Scheme, host and port stay whole, since they say who is spoken to; of a path the end is kept. */
+export const shortUrl = (url: string, width: number): string => {
+  const path = url.indexOf('/', url.indexOf('//') + 2)
+  if (url.length <= width || path === -1) return url
+  return `${url.slice(0, path + 1)}${cutFront(url.slice(path + 1), Math.max(12, width - path - 1))}`
+}
+
 /** qsite1q9…f3: role, two characters, and the end of the checksum. */
 export const shortIdentity = (identity: string): string => {
   const at = identity.indexOf('1')

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import { confirmDefinition } from '../../src/cli/approval.ts'
+import type { KeygenDefinition, SiteEntry } from '../../src/records/definition.ts'
 import { describeDefinition } from '../../src/site/planning.ts'
-import { keygenDefinition } from '../support/definition.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
 
 const answers = vi.hoisted(() => ({ typed: '', terminal: true }))
 vi.mock('../../src/cli/ask.ts', () => ({
@@ -14,6 +15,15 @@ vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
   screen.push(String(text))
   return true
 })
+
+/** What an approver sees of a definition, with the columns folded. */
+const seen = async (changes: Partial<KeygenDefinition>): Promise<string[]> => {
+  answers.typed = ''
+  screen.length = 0
+  const changed = await describeDefinition(await keygenDefinition(changes), Date.now())
+  await confirmDefinition(changed, 'none', { confirm: undefined, noInput: false, file: 'x' }).catch(() => undefined)
+  return screen.map((line) => line.trimEnd().replace(/ {2,}/g, ' | '))
+}
 
 const shown = await describeDefinition(await keygenDefinition(), Date.now())
 const asked = (typed: string) => {
@@ -46,6 +56,53 @@ describe('words', () => {
 
   test.each(['', 'one two three', [...shown.words].join(' ')])('%j is not four words', async (typed) => {
     await expect(asked(typed)).rejects.toMatchObject({ code: 'E_WORDS' })
+  })
+})
+
+describe('the screen', () => {
+  const sites = siteEntries()
+  const changed = async (changes: Partial<SiteEntry>) => {
+    const [eu, us, ap] = (await sites) as [SiteEntry, SiteEntry, SiteEntry]
+    return seen({ sites: [eu, us, { ...ap, ...changes }] })
+  }
+  const about = (lines: readonly string[], label: string) => lines.filter((line) => line.startsWith(`${label} | `))
+
+  test('says where every site keeps its shard', async () => {
+    expect(about(await seen({}), 'store')).toEqual(['store | home | every site'])
+    expect(about(await changed({ stores: ['home', `s3://${'b'.repeat(60)}/x`] }), 'store')).toEqual([
+      'store | home | every site',
+      `store | s3://${'b'.repeat(60)}/x | ap`,
+    ])
+    expect(about(await changed({ stores: ['elsewhere', 'elsewhere', 'elsewhere'] }), 'store')).toEqual([
+      'store | home | eu, us',
+      'store | elsewhere | ap',
+    ])
+  })
+
+  test('says which sites state a measurement, and all of it', async () => {
+    expect(about(await seen({}), 'measured')).toEqual(['measured | no measurement stated | every site'])
+    const measurement = '0123456789abcdef'.repeat(6)
+    expect(about(await changed({ measurement }), 'measured')).toEqual([
+      'measured | no measurement stated | eu, us',
+      `measured | ${measurement} | ap`,
+    ])
+  })
+
+  test.each([
+    [`wss://relay.example:4443/${'p'.repeat(60)}/end`, /^wss:\/\/relay\.example:4443\/…p+\/end$/],
+    [`wss://relay.example.${'a'.repeat(80)}.evil.example/path`, /^wss:\/\/relay\.example\.a{80}\.evil\.example\/path$/],
+    [`wss://${'h'.repeat(70)}.example`, /^wss:\/\/h{70}\.example$/],
+    ['wss://relay.example/short', /^wss:\/\/relay\.example\/short$/],
+  ])('shows the whole host of %s', async (url, whole) => {
+    const [line] = about(await seen({ relays: [{ url, identity: null }] }), 'relay')
+    expect(line?.split(' | ')[1]).toMatch(whole)
+  })
+
+  test('lets no text pad itself into lines of its own', async () => {
+    const lines = await changed({ stores: [`home${' '.repeat(70)}control     3 separate administrators`] })
+    expect(about(lines, 'store')[1]).toMatch(
+      /^store \| home(\\u\{20\}){70}control(\\u\{20\}){5}3 separate administrators \| ap$/,
+    )
   })
 })
 

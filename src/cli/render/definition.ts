@@ -1,10 +1,10 @@
 import type { Finding } from '../../ceremony/lint.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { Definition, KmsSlot, ProtocolId, SignMessage } from '../../records/definition.ts'
+import type { Definition, KmsSlot, ProtocolId, SignMessage, SiteEntry } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DefinitionShown } from '../../site/planning.ts'
 import type { Line, Lines } from '../term.ts'
-import { cut, cutFront, shortIdentity, shortTime, span } from '../text.ts'
+import { cut, cutFront, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
 
 const USES: Readonly<Record<ProtocolId, string>> = {
   'frost-ed25519': 'Solana, OpenSSH, X.509',
@@ -35,7 +35,7 @@ const message = (wanted: SignMessage): Line => {
       return {
         label: 'message',
         text: `digest ${wanted.digest}`,
-        note: `signed blind: ${wanted.blind}`,
+        note: `signed blind: ${unpadded(wanted.blind)}`,
         noteTone: 'warn',
       }
   }
@@ -58,6 +58,18 @@ const siteLines = ({ sites }: Definition, own: string | undefined): Line[] => {
       site.identity === own,
       site.kms.some(({ provider }) => provider === 'local'),
     ),
+  }))
+}
+
+/** One line for each value, with the sites that state it: who states another is seen at once. */
+const stated = (label: string, sites: Definition['sites'], of: (site: SiteEntry) => readonly string[]): Line[] => {
+  const states = new Map<string, string[]>()
+  for (const site of sites)
+    for (const value of new Set(of(site))) states.set(value, [...(states.get(value) ?? []), site.name])
+  return [...states].map(([text, names]) => ({
+    label,
+    text: unpadded(text),
+    note: names.length === sites.length ? 'every site' : names.join(', '),
   }))
 }
 
@@ -132,6 +144,8 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
       note: deadlines(definition.deadlines),
     },
     ...siteLines(definition, own),
+    ...stated('store', definition.sites, ({ stores }) => stores),
+    ...stated('measured', definition.sites, ({ measurement }) => [measurement ?? 'no measurement stated']),
     ...definition.approvers.map((identity) => ({
       label: 'approver',
       text: shortIdentity(identity),
@@ -139,7 +153,7 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
     })),
     ...definition.relays.map(({ url, identity }) => ({
       label: 'relay',
-      text: cutFront(url, 48),
+      text: shortUrl(url, 48),
       note: identity === null ? 'any identity' : shortIdentity(identity),
     })),
     ...control(shown),
