@@ -32,7 +32,7 @@ import { type Blame, blameCodec } from '../records/round.ts'
 import { recordHash, type Signed } from '../records/signed.ts'
 import { type Authority, roleIn } from './authority.ts'
 import type { ObjectName } from './talk.ts'
-import { fitsTerms, isSignedWord } from './word-faults.ts'
+import { fitsTerms, signedUnder } from './word-faults.ts'
 
 /** A verified record and the envelope bytes it came in. */
 export interface Held<T> {
@@ -71,6 +71,7 @@ const MOST_ATTEMPTS = 512
 /** Of one site; older ones are forgotten first. */
 const MOST_HELLOS = 128
 const MOST_BLAMES = 64
+const MOST_REFUSED = 512
 /** Proofs kept against one site: the first convicts it, and more may not crowd out those against others. */
 const MOST_BLAMES_EACH = 4
 
@@ -101,6 +102,8 @@ export class Book {
   readonly blames = new Map<Hash, { value: Blame; bytes: Uint8Array }>()
   /** Votes of sites that voted for another record first: they bind their site all the same. */
   readonly #otherVotes: Held<Ready>[] = []
+  /** Signed records that did not hold, by hash. */
+  readonly #refused = new Set<Hash>()
   #onFault: (fault: WordFault) => void = () => undefined
 
   constructor(authority: Authority, clock: Clock) {
@@ -309,9 +312,18 @@ export class Book {
 
   /** Whether what was refused is signed by a site's message key all the same: its fault, and not nobody's. */
   refused(bytes: Uint8Array): void {
-    for (const { name } of this.authority.roster)
-      for (const key of this.keys(name, 'message'))
-        if (isSignedWord(bytes, key)) this.#fault(name, 'malformed-record', [{ key, envelope: bytes }])
+    const sites = this.authority.roster.map(({ name }) => name)
+    const hash = hashOf(bytes)
+    // A record says the same however often it is shown.
+    if (this.#refused.has(hash)) return
+    const keys = sites.flatMap((name) => this.keys(name, 'message'))
+    const key = signedUnder(bytes, keys)
+    if (key === undefined) return
+    const [oldest] = this.#refused
+    if (oldest !== undefined && this.#refused.size >= MOST_REFUSED) this.#refused.delete(oldest)
+    this.#refused.add(hash)
+    for (const name of sites)
+      if (this.keys(name, 'message').includes(key)) this.#fault(name, 'malformed-record', [{ key, envelope: bytes }])
   }
 
   #admitAttempt(bytes: Uint8Array): Admitted | undefined {

@@ -1,6 +1,6 @@
 import { readCertificate } from '../identity/certificate.ts'
 import { verifyEd25519 } from '../identity/ed25519.ts'
-import { fromEnvelope } from '../identity/envelope.ts'
+import { fromEnvelope, keyId } from '../identity/envelope.ts'
 import type { Hash, KeyHex, Party, SiteId } from '../lib/brand.ts'
 import { equal, fromBase64, fromHex, toHex } from '../lib/bytes.ts'
 import { hashOf } from '../lib/hash.ts'
@@ -26,7 +26,7 @@ import {
   testSignatureCodec,
 } from '../records/outcome.ts'
 import { type Blame, type EchoVector, echoCodec } from '../records/round.ts'
-import { decodeEnvelope, pae, payloadType, recordHash, type Signed } from '../records/signed.ts'
+import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../records/signed.ts'
 import { type Authority, definitionAuthority } from './authority.ts'
 import type { PublicFacts } from './judge-world.ts'
 import { keygenOutcome } from './outcome.ts'
@@ -82,13 +82,20 @@ const isOwnWord = (value: Word, site: SiteId, index: number, ceremony: Hash, key
   (!('certificate' in value) || value.certificate === certificate)
 
 /** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
-export const isSignedWord = (bytes: Uint8Array, key: KeyHex): boolean => {
+const isSignedWord = (envelope: Envelope, key: KeyHex): boolean =>
+  codecs.some((one) => payloadType(one.type) === envelope.type) &&
+  verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
+
+const MOST_WORD_BYTES = 2 ** 20
+
+/** The key that a record of that kind names and is signed by; it costs at most one signature check. */
+export const signedUnder = (bytes: Uint8Array, keys: readonly KeyHex[]): KeyHex | undefined => {
   try {
-    const envelope = decodeEnvelope(bytes, 2 ** 20)
-    const known = codecs.some((one) => payloadType(one.type) === envelope.type)
-    return known && verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
+    const envelope = decodeEnvelope(bytes, MOST_WORD_BYTES)
+    const key = keys.find((one) => keyId(one) === envelope.keyid)
+    return key !== undefined && isSignedWord(envelope, key) ? key : undefined
   } catch (error) {
-    if (error instanceof DecodeError) return false
+    if (error instanceof DecodeError) return undefined
     throw error
   }
 }
@@ -98,8 +105,8 @@ const malformed = ({ blame, bytes, length, authority, index }: Case): boolean =>
   if (identity === undefined || length !== 2) return false
   const certificate = readCertificate(bytes(0), identity, 'message', authority.hash)
   const { key } = certificate.value
-  if (!isSignedWord(bytes(1), key)) return false
-  const envelope = decodeEnvelope(bytes(1), 2 ** 20)
+  const envelope = decodeEnvelope(bytes(1), MOST_WORD_BYTES)
+  if (!isSignedWord(envelope, key)) return false
   const codec = codecs.find((one) => payloadType(one.type) === envelope.type) as Codec<Word>
   try {
     const value = codec.decode(envelope.payload)
