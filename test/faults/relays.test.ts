@@ -11,6 +11,7 @@ import { built } from '../support/cli.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { seededRandom } from '../support/random.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
+import { type LinkConditions, startBadLink } from './bad-link.ts'
 import { type Ending, lifeClock, startProcess } from './process.ts'
 import { report } from './report.ts'
 import { type SpawnedRelay, spawnRelay } from './spawned.ts'
@@ -196,6 +197,76 @@ describe('relays as processes', () => {
     }
     report(`the only relay dead: ${[...ends].map(([line, count]) => `${count} × ${line}`).join('; ')}`)
   }, 600_000)
+
+  describe('behind a bad link', () => {
+    // Sites live four times as fast as the link, which every frame passes twice: once up to the relay, once down.
+    const SPEED = 4
+    const deadlines = { gather: 90, proposal: 15, round: 40, close: 40 }
+    const links: Readonly<Record<string, Partial<LinkConditions>>> = {
+      'delay to 2 s': { delay: [0, 250] },
+      'loss of 20 %': { loss: 0.11 },
+      'loss, delay, disorder and doubles': { loss: 0.11, delay: [0, 100], twice: 0.2 },
+    }
+    const behind = async (kind: 'keygen' | 'sign', seed: number) => {
+      const link = await startBadLink((relays[0] as SpawnedRelay).url, seeded(seed))
+      const definition = await (kind === 'keygen' ? keygenOf : signOf)({
+        attempts: 12,
+        deadlines,
+        relays: [at(link.url)],
+      })
+      const disks = await approvedDisks(kind, definition)
+      return { link, join: () => joinAll(disks, definition, { speed: SPEED }) }
+    }
+    /** Ends at a deadline that names who is missing, and then, over a sound link, as it should. */
+    const goesOn = async (told: Told, join: () => Promise<Told>): Promise<void> => {
+      expect(told.endings.filter((ending) => !namesMissing(ending)).map((ending) => JSON.stringify(ending))).toEqual([])
+      let after = told
+      for (let more = 0; more < 3 && openPoints(after).length > 0; more++) after = await join()
+      expect([after.story.join('; '), openPoints(after)]).toEqual([after.story.join('; '), []])
+    }
+
+    it.each(Object.keys(links))(
+      '%s: finishes, or ends at the deadline naming who is missing',
+      async (name) => {
+        const ends = new Map<string, number>()
+        let lost = 0
+        const one = async (n: number): Promise<void> => {
+          const { link, join } = await behind(n % 2 === 0 ? 'keygen' : 'sign', 40 + n)
+          link.set(links[name] as Partial<LinkConditions>)
+          const told = await join()
+          for (const line of told.story) ends.set(line, (ends.get(line) ?? 0) + 1)
+          lost += link.lost
+          link.set({ delay: [0, 0], loss: 0, twice: 0 })
+          await goesOn(told, join)
+          await link.close()
+        }
+        await Promise.all(Array.from({ length: NIGHTLY ? 40 : 6 }, (_, n) => one(n)))
+        report(`link, ${name}: ${lost} frames lost; ${[...ends].map(([line, n]) => `${n} × ${line}`).join('; ')}`)
+        expect(lost > 0).toBe('loss' in (links[name] ?? {}))
+      },
+      600_000,
+    )
+
+    it('a site cut off for a while: finishes, or ends at the deadline naming it', async () => {
+      const random = seeded(35)
+      const ends = new Map<string, number>()
+      const one = async (n: number): Promise<void> => {
+        const { link, join } = await behind(n % 2 === 0 ? 'keygen' : 'sign', 50 + n)
+        link.set({ delay: [5, 20] })
+        const running = join()
+        await pause(random() * 1000)
+        link.cut(['eu'])
+        await pause(n < 4 ? 1000 : 12_000)
+        link.heal()
+        const told = await running
+        for (const line of told.story) ends.set(line, (ends.get(line) ?? 0) + 1)
+        await goesOn(told, join)
+        await link.close()
+      }
+      await Promise.all(Array.from({ length: NIGHTLY ? 40 : 8 }, (_, n) => one(n)))
+      report(`link cut: ${[...ends].map(([line, n]) => `${n} × ${line}`).join('; ')}`)
+    }, 600_000)
+  })
 })
 
 describe('a bad network', () => {
