@@ -57,6 +57,13 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes
 }
 
+/** Throws what making this file would throw, E_EXISTS where it is there; leaves nothing behind. */
+export const refuseUncreatable = async (path: string): Promise<void> => {
+  const handle = await open(path, 'wx', 0o600)
+  await handle.close()
+  await unlink(path)
+}
+
 /** As `writeNewFile`, but the same bytes again are no error: a command that is run twice ends the same. */
 export const writeSameFile = async (path: string, bytes: Uint8Array, mode: number): Promise<void> => {
   try {

@@ -18,6 +18,11 @@ export abstract class JoinCommand extends QuorateCommand {
     'kms-passphrase-file': kmsPassphraseFileFlag,
   }
 
+  /** What would make the outcome useless is refused while nothing has happened. */
+  protected begin(_home: string, _definition: Definition): Promise<void> {
+    return Promise.resolve()
+  }
+
   /** What a topic does with the outcome besides showing it. */
   protected finish(_joined: Joined): Promise<void> {
     return Promise.resolve()
@@ -27,6 +32,7 @@ export abstract class JoinCommand extends QuorateCommand {
     const { flags } = await this.parse(this.ctor as typeof JoinCommand)
     const signal = this.stop()
     const { home, definition } = await ceremonyOf(this.kind, flags)
+    await this.begin(home, definition)
     const { join } = await import('../site/join.ts')
     const joined = await join({
       home,

@@ -1,9 +1,20 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { definitionYaml } from '../../src/records/definition-yaml.ts'
 import { bin, quorate, type Ran } from '../support/cli.ts'
+import { signDefinition } from '../support/definition.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'quorate-files-'))
 const at = (name: string): string => join(base, name)
@@ -54,6 +65,24 @@ describe('files that are not what they should be', () => {
     expect(failed(await quorate(['relay', 'serve', '--port', '0', '--json', ...tls]))).toEqual([2, 'E_FILE'])
     const limit = ['--limit', 'constructor=1']
     expect(failed(await quorate(['relay', 'serve', '--port', '0', '--json', ...limit]))).toEqual([2, 'E_USAGE'])
+  })
+
+  it('keep a site from a signature that it could not write down', { timeout: TIME }, async () => {
+    const definition = await signDefinition()
+    writeFileSync(at('sign.yaml'), definitionYaml(definition))
+    writeFileSync(at('there.sig'), 'of another ceremony')
+    const before = readdirSync(at('eu'), { recursive: true })
+    const eu = (out: string): Promise<Ran> =>
+      quorate(['sign', 'join', '--home', at('eu'), '--definition', at('sign.yaml'), '--out', out, '--json'])
+    expect(failed(await eu(at('nowhere/out.sig')))).toEqual([2, 'E_FILE'])
+    expect(failed(await eu(at(`${'x'.repeat(300)}.sig`)))).toEqual([2, 'E_FILE'])
+    expect(failed(await eu(at('there.sig')))).toEqual([2, 'E_EXISTS'])
+    expect(readFileSync(at('there.sig'), 'utf8')).toBe('of another ceremony')
+    expect(readdirSync(at('eu'), { recursive: true })).toEqual(before)
+
+    // This one could be written: the join begins, and what ends it is that the site is not in the definition.
+    expect(failed(await eu(at('out.sig')))).toEqual([1, 'E_NOT_ALLOWED'])
+    expect(existsSync(at('out.sig'))).toBe(false)
   })
 
   it.runIf(process.platform === 'linux')('are not left behind where they could not be written whole', () => {

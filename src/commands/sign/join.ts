@@ -1,7 +1,8 @@
 import { Flags } from '@oclif/core'
-import { writeSameFile } from '../../cli/files.ts'
+import { refuseUncreatable, writeSameFile } from '../../cli/files.ts'
 import { JoinCommand } from '../../cli/join-command.ts'
 import { inFormat } from '../../cli/signature.ts'
+import type { Definition } from '../../records/definition.ts'
 import type { Joined } from '../../site/join.ts'
 
 export default class SignJoin extends JoinCommand {
@@ -18,6 +19,20 @@ export default class SignJoin extends JoinCommand {
       summary: 'how --out is written; without it raw',
       dependsOn: ['out'],
     }),
+  }
+
+  /** Only the same signature may stand there already, and only where this site has made it. */
+  protected override async begin(home: string, definition: Definition): Promise<void> {
+    const { flags } = await this.parse(SignJoin)
+    if (flags.out === undefined) return
+    try {
+      await refuseUncreatable(flags.out)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const { status } = await import('../../site/status.ts')
+      const { phase } = await status({ home, definition, offline: true })
+      if (phase !== 'done' && phase !== 'closed') throw error
+    }
   }
 
   protected override async finish({ signature }: Joined): Promise<void> {
