@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 // The guard, before any other code of ours runs: what would let a debugger, a loader or a dump at the shares by accident
 // is refused or switched off. It stops accidents, not root (SECURITY.md).
+//
+// What it cannot do: Node opens its inspector before this file runs. With --inspect it is open until the guard ends the
+// process; with --inspect-brk and --inspect-wait Node runs nothing of ours before a debugger came and let it go on, and
+// then the guard refuses. No launcher in front of Node would be portable, and `node bin/quorate.js` would pass it by.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 

@@ -5,7 +5,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { asciiJson } from '../lib/printable.ts'
 import type { QuorateCommand, Shown } from './base-command.ts'
 import { faultDocument, faultFields, nearest, sayFault, stopped, toFault } from './fault.ts'
-import { handleSignals } from './signals.ts'
+import { endWithDemo, handleSignals } from './signals.ts'
 import { forStdout, plainUnlessColour, write } from './term.ts'
 
 /** What stands on the command line before `--`, whether or not the rest can be parsed. */
@@ -147,6 +147,7 @@ export const main = async (argv: readonly string[], root: string): Promise<void>
   // A ceremony goes on when whoever read its progress is gone.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   handleSignals(() => void fail(stopped()))
+  endWithDemo()
   process.on('uncaughtException', (error) => void fail(error))
   try {
     if (argv[0] === '--version') await finish(await version(root, json))

@@ -27,3 +27,26 @@ export const handleSignals = (end: () => void): void => {
   process.on('SIGINT', handle)
   process.on('SIGTERM', handle)
 }
+
+const BOUND = 'QUORATE_DEMO_PROCESS'
+const GRACE_MS = 3000
+
+/**
+ * Environment of the demo's processes: they end with whoever holds the other end of their stdin, and Node gets no
+ * options, since one that waits for a debugger would hold them before their guard can refuse it.
+ */
+export const boundEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
+  const { NODE_OPTIONS: _, ...others } = env
+  return { ...others, [BOUND]: 'stdin' }
+}
+
+/** A killed demo can tell nobody: its processes see their stdin end, stop as at a signal, and after a grace at once. */
+export const endWithDemo = (): void => {
+  if (process.env[BOUND] === undefined) return
+  delete process.env[BOUND]
+  process.stdin.once('close', () => {
+    handle()
+    setTimeout(handle, GRACE_MS)
+  })
+  process.stdin.on('error', () => undefined).resume()
+}

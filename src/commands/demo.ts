@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../cli/base-command.ts'
 import { wholeFlag } from '../cli/flags.ts'
 import { demoReporter, demoView } from '../cli/render/demo.ts'
+import { boundEnvironment } from '../cli/signals.ts'
 
 export default class Demo extends QuorateCommand {
   static override summary = 'a whole ceremony on this machine, each site a process of its own'
@@ -39,7 +40,7 @@ export default class Demo extends QuorateCommand {
       sites: flags.sites,
       threshold: flags.threshold,
       bin: join(this.config.root, 'bin', 'quorate.js'),
-      env: process.env,
+      env: boundEnvironment(process.env),
       signal,
       tell: demoReporter(flags),
     })

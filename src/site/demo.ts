@@ -80,7 +80,8 @@ class Child {
   ) {
     this.process = spawn(process.execPath, [bin, ...args, '--json', '--json-events', '--no-input'], {
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Nothing is written to stdin: it ends when this process does, however that ends.
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.process.stdout?.on('data', (chunk: Buffer) => this.#out.push(chunk))
     let rest = ''

@@ -1,6 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { built, finished, quorate, start } from '../support/cli.ts'
+import { WebSocket } from 'ws'
+import { built, finished, quorate, root, start } from '../support/cli.ts'
+
+const dev = join(root, 'bin', 'dev.js')
 
 beforeAll(built)
 
@@ -42,6 +49,53 @@ describe('the guard', () => {
       env: { NODE_OPTIONS: '--dns-result-order=ipv4first --unhandled-rejections=strict' },
     })
     expect(code).toBe(0)
+  })
+})
+
+/** Where the inspector of a process that waits for a debugger listens. */
+const inspector = (child: ChildProcess): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let text = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      text += chunk
+      const url = /ws:\/\/\S+/.exec(text)?.[0]
+      if (url !== undefined) resolve(url)
+    })
+    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${text}`)))
+  })
+
+describe('options that make Node wait for a debugger before any code of ours', () => {
+  test.each(['--inspect-brk', '--inspect-wait'])('%s: let go on, it is refused', async (option) => {
+    for (const options of [
+      { nodeArgs: [`${option}=127.0.0.1:0`] },
+      { env: { NODE_OPTIONS: `${option}=127.0.0.1:0` } },
+    ]) {
+      const child = start(['--version'], options)
+      const ran = finished(child)
+      const debug = new WebSocket(await inspector(child))
+      await once(debug, 'open')
+      debug.send(JSON.stringify({ id: 1, method: 'Runtime.runIfWaitingForDebugger' }))
+      await once(debug, 'message')
+      debug.close()
+      const { code, stdout, stderr } = await ran
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).toContain('which quorate does not run under')
+    }
+  })
+
+  test('the demo hands none of Node’s options to its processes', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'quorate-guard-'))
+    try {
+      // bin/dev.js has no guard; each process of the demo has, and would refuse.
+      const child = spawn(process.execPath, [dev, 'demo', '--json', '--quiet', '--folder', join(folder, 'demo')], {
+        env: { PATH: process.env['PATH'], NODE_OPTIONS: '--require=node:os' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const { code, stdout } = await finished(child)
+      expect([code, JSON.parse(stdout).error], stdout).toEqual([0, undefined])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 
