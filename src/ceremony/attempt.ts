@@ -3,6 +3,7 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { type Attempt, attemptCodec, type Hello } from '../records/attempt.ts'
+import { shortId } from '../records/short-id.ts'
 import { recordHash } from '../records/signed.ts'
 import type { Member } from './authority.ts'
 import type { HeldAttempt } from './book.ts'
@@ -305,7 +306,7 @@ const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): Quor
     return new QuorateError(
       'E_QUORUM',
       `not here at the gather deadline: ${names.join(', ')}${left}`,
-      `their operators run \`${command} join\`; then run the same command again, nothing has happened yet`,
+      `their operators run \`${command} join\` for ${shortId(authority.hash)}; then run the same command again, nothing has happened yet`,
       { absent: names },
     )
   }

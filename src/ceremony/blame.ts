@@ -1,11 +1,12 @@
 import type { Hash, Party, SiteId } from '../lib/brand.ts'
 import { toBase64 } from '../lib/bytes.ts'
-import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Protocols } from '../mpc/registry.ts'
 import type { Codec } from '../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../records/outcome.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
+import { inWords } from './blame-words.ts'
 import type { HeldAttempt, WordFault } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import { judgeBlame } from './judge.ts'
@@ -106,43 +107,9 @@ export const convict = async (court: Court, room: Room, blame: Blame): Promise<v
   room.tellAll({ is: 'object', name: 'blame', bytes })
 }
 
-const words: Readonly<Record<string, { readonly code: ErrorCode; readonly what: string }>> = {
-  malformed: { code: 'E_PEER_MALFORMED', what: 'signed a message that does not decode or is over its limit' },
-  equivocation: { code: 'E_PEER_EQUIVOCATED', what: 'signed two different messages for one place in the protocol' },
-  echo: { code: 'E_PEER_ECHO', what: 'reported a message that its sender did not sign' },
-  confirm: { code: 'E_PEER_ECHO', what: 'confirmed messages that were not sent' },
-  'malformed-record': { code: 'E_PEER_MALFORMED', what: 'signed a record that is none of this ceremony' },
-  'attempt-terms': { code: 'E_PEER_MALFORMED', what: 'signed an attempt that the definition does not allow' },
-  'vote-base': { code: 'E_PEER_MALFORMED', what: 'voted for a record on another base than the definition names' },
-  'two-hellos': { code: 'E_PEER_EQUIVOCATED', what: 'greeted two sites with two hellos of one number' },
-  'two-attempts': { code: 'E_PEER_EQUIVOCATED', what: 'signed two attempts after the same one' },
-  'two-staged': { code: 'E_PEER_EQUIVOCATED', what: 'staged two shards in one attempt' },
-  'two-votes': { code: 'E_PEER_EQUIVOCATED', what: 'voted for two records' },
-  'two-receipts': { code: 'E_PEER_EQUIVOCATED', what: 'gave receipts for two records' },
-  'receipt-without-vote': { code: 'E_PEER_EQUIVOCATED', what: 'gave a receipt for another record than it voted for' },
-  'staged-outcome': {
-    code: 'E_PEER_DISAGREES',
-    what: 'staged another outcome than the messages that it received give',
-  },
-  possession: { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed' },
-  'test-signature': { code: 'E_PEER_PROOF_INVALID', what: 'stated a test signature that does not verify' },
-  result: { code: 'E_PEER_PROOF_INVALID', what: 'stated a signature that is not one over this message by this key' },
-  'proof-of-knowledge': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof of knowledge that does not hold' },
-  'session-proof': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof that does not belong to this session' },
-  'share-commitment': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that does not match its commitment' },
-  'share-scalar': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that is no scalar' },
-  'signature-share': {
-    code: 'E_PEER_SHARE_INVALID',
-    what: 'sent a signature share that does not match its commitment',
-  },
-}
-
 /** What the operator reads when somebody was convicted. */
 export const blameFault = (blame: Blame, bundle: string | undefined): QuorateError => {
-  const { code, what } = words[blame.check] ?? {
-    code: 'E_PEER_SHARE_INVALID' as const,
-    what: `failed the check ${blame.check}`,
-  }
+  const { code, what } = inWords(blame.check)
   // Shares are judged when all have been sent: the accused may have made of this site's what it kept from it.
   const made = blame.check.startsWith('signature-share') && blame.within === null
   const so = made

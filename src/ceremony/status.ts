@@ -4,7 +4,11 @@ import { DecodeError } from '../records/codec.ts'
 import type { Definition, Kind } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import type { Note } from '../records/identity.ts'
+import { blameCodec } from '../records/round.ts'
+import { type FailedAttempt, failedAttempts } from './attempt-history.ts'
 import type { Authority } from './authority.ts'
+import { inWords } from './blame-words.ts'
+import type { LastJoin } from './last-join.ts'
 import { type Phase, phaseOf } from './lifecycle.ts'
 import { readPost } from './round-message.ts'
 
@@ -18,6 +22,9 @@ export interface MemberStatus {
   readonly age: number | null
 }
 
+/** Who owns the home: nobody; a join of this ceremony; another process; one that holds it and does not answer. */
+export type Running = 'no' | 'join' | 'other' | 'mute'
+
 export interface Status {
   readonly ceremony: string
   readonly kind: Kind
@@ -26,8 +33,25 @@ export interface Status {
   readonly phase: Phase
   readonly attempts: { readonly signed: number; readonly of: number }
   readonly members: readonly MemberStatus[]
+  /** Attempts that came to nothing here, oldest first. */
+  readonly failed: readonly FailedAttempt[]
+  readonly window: { readonly opens: string; readonly closes: string; readonly is: 'early' | 'open' | 'closed' }
+  readonly running: Running
+  /** How this site's last join ended; null: none did, or it was not given the time to say so. */
+  readonly lastJoin: {
+    readonly age: number
+    readonly code: string | null
+    readonly message: string
+    readonly hint: string
+  } | null
+  /** What is missing from this site's bundle. */
+  readonly open: readonly string[]
+  /** Relays of the definition that do not answer; null: none was asked. */
+  readonly unreachable: readonly { readonly url: string; readonly why: string }[] | null
   /** Sites against which this site holds proof. */
   readonly proven: readonly SiteId[]
+  /** What the proofs show, a line for each of these sites. */
+  readonly proofs: readonly string[]
   /** Why members left, by name. */
   readonly left: Readonly<Record<string, string>>
   readonly bundle: string | null
@@ -64,18 +88,27 @@ const roundOf = (message: Uint8Array): string | undefined => {
   }
 }
 
-/** One screen: what this site knows, and who does what next. `notes`: the newest of each member that a relay showed. */
-export const describeStatus = (known: {
+export interface Known {
   readonly authority: Authority
   readonly self: Identity
-  readonly events: readonly LogEvent[]
+  readonly log: Pick<LogView, 'replay' | 'body'>
   readonly approved: ReadonlySet<Identity>
+  /** The newest of each member that a relay showed, or that says in this site's log that it left; this site's own. */
   readonly notes: ReadonlyMap<Identity, Note>
   readonly now: number
   readonly bundle: string | null
-}): Status => {
-  const { authority, self, events, approved, notes, now } = known
+  readonly running: Running
+  readonly lastJoin: LastJoin | undefined
+  /** A peer showed this home a word of its own that it forgot. */
+  readonly forgetful: boolean
+  readonly unreachable: Status['unreachable']
+}
+
+/** One screen: what this site knows, and who does what next. */
+export const describeStatus = (known: Known): Status => {
+  const { authority, self, log, approved, notes, now, lastJoin, running } = known
   const { definition } = authority
+  const events = [...log.replay()]
   const own = authority.roster.find((member) => member.identity === self)
   const phase =
     own === undefined
@@ -98,31 +131,66 @@ export const describeStatus = (known: {
       age: here || note === undefined ? null : Math.max(0, now - note.at),
     }
   })
-  const left = Object.fromEntries(
-    everyone.flatMap(({ name, identity }) =>
-      notes.get(identity)?.abort == null ? [] : [[name, notes.get(identity)?.abort as string]],
-    ),
-  )
-  const signed = events.filter((event) => event.what === 'attempt').length
-  const proven = [...new Set(events.filter((event) => event.what === 'evidence').flatMap((event) => event.site ?? []))]
-  const waiting = authority
-    .missing(approved)
-    .map((identity) => everyone.find((one) => one.identity === identity)?.name ?? identity)
-  return {
+  const gone = everyone.filter(({ identity }) => notes.get(identity)?.abort != null)
+  const opens = Date.parse(definition.window.opens)
+  const closes = Date.parse(definition.window.closes)
+  const evidence = events.filter((event) => event.what === 'evidence')
+  const base = {
     ceremony: authority.hash,
     kind: definition.kind,
     name: definition.name,
     site: own?.name ?? 'approver',
     phase,
-    attempts: { signed, of: definition.attempts },
+    attempts: { signed: events.filter((event) => event.what === 'attempt').length, of: definition.attempts },
     members,
-    proven,
-    left,
+    failed: own === undefined ? [] : failedAttempts(log, own.name, running !== 'no'),
+    window: { ...definition.window, is: now < opens ? 'early' : now > closes ? 'closed' : 'open' },
+    running,
+    lastJoin:
+      lastJoin === undefined
+        ? null
+        : {
+            age: Math.max(0, now - lastJoin.at),
+            code: lastJoin.fault?.code ?? null,
+            message: lastJoin.fault?.message ?? '',
+            hint: lastJoin.fault?.hint ?? '',
+          },
+    open: lastJoin?.open ?? [],
+    unreachable: known.unreachable,
+    proven: [...new Set(evidence.flatMap((event) => event.site ?? []))],
+    proofs: proofsIn(log, evidence),
+    left: Object.fromEntries(gone.map(({ name, identity }) => [name, notes.get(identity)?.abort ?? ''])),
     bundle: known.bundle,
+  } satisfies Omit<Status, 'next'>
+  return {
+    ...base,
     next: finishedElsewhere(definition, phase, members)
       ? 'the others have signed; nothing is asked of this site'
-      : nextStep(definition.kind, phase, waiting, proven, Object.keys(left), signed >= definition.attempts),
+      : nextStep(base, {
+          waiting: authority
+            .missing(approved)
+            .map((identity) => everyone.find((one) => one.identity === identity)?.name ?? identity),
+          possible: authority.possibleWithout(new Set(gone.map(({ identity }) => identity))),
+          voters: new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : []))),
+          receipts: new Set(events.flatMap(({ what, site }) => (what === 'installed' ? (site ?? []) : []))),
+          joined: events.some(({ what }) => what === 'joined'),
+          forgetful: known.forgetful,
+        }),
   }
+}
+
+const proofsIn = (log: Pick<LogView, 'body'>, evidence: readonly LogEvent[]): readonly string[] => {
+  const shown = new Map<SiteId, string>()
+  for (const { site, object } of evidence) {
+    const body = object === null ? undefined : log.body(object)
+    if (site === null || body === undefined || shown.has(site)) continue
+    try {
+      shown.set(site, `${site} ${inWords(blameCodec.decode(body).check).what}`)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return [...shown.values()]
 }
 
 /** A signature that was made without this site. By their own word: this site has seen no proof of it. */
@@ -132,27 +200,64 @@ const finishedElsewhere = (definition: Definition, phase: Phase, members: readon
   return definition.kind === 'sign' && !begun && done.length >= definition.threshold
 }
 
-const nextStep = (
-  kind: Kind,
-  phase: Phase,
-  waiting: readonly string[],
-  proven: readonly string[],
-  left: readonly string[],
-  spent: boolean,
-): string => {
-  const join = `run \`quorate ${kind} join\``
-  if (phase === 'closed')
-    return proven.length > 0
-      ? `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
-      : 'nothing is left to do; verify the bundle'
+interface Facts {
+  readonly waiting: readonly string[]
+  /** Those who are not gone are enough. */
+  readonly possible: boolean
+  readonly voters: ReadonlySet<string>
+  readonly receipts: ReadonlySet<string>
+  /** A process of this site was in this ceremony. */
+  readonly joined: boolean
+  readonly forgetful: boolean
+}
+
+/** Faults whose remedy is not this site's alone: what to do follows from where all stand, not from the old hint. */
+const OUTDATED = ['E_APPROVALS_MISSING', 'E_NOT_FINISHED', 'E_ATTEMPTS', 'E_STOPPED', 'E_WINDOW', 'E_ABORTED']
+
+const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
+  const { kind, phase, proven, left, running, lastJoin, window, members } = status
+  const join = `\`quorate ${kind} join\``
+  const anew = 'plan a new definition'
+  if (facts.forgetful)
+    return 'nobody runs from this home any more: it was restored or cloned, or its disk lost what it had written; the other sites repair this site'
+  if (phase === 'closed') return afterClosing(status, join)
   if (phase === 'aborted')
-    return proven.length > 0 ? `look into ${proven.join(', ')}, then plan a new definition` : 'plan a new definition'
-  if (left.length > 0) return `${left.join(', ')} left: plan a new definition unless the others are enough`
+    return proven.length > 0 ? `look into ${proven.join(', ')}, then ${anew}` : `${anew} when all agree`
+  if (running === 'mute')
+    return `look at the process that holds this home (it may be stopped, or hang) and end it; then run ${join} here again`
+  if (running === 'other') return `wait until the other process of this home has ended; then run ${join}`
+  const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
+  if (phase === 'ready' || phase === 'installed') {
+    if (!facts.possible && phase === 'ready')
+      return `${Object.keys(left).join(', ')} left before the vote, so no key comes of it: ${anew}`
+    const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
+    const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
+    return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
+  }
+  if (phase === 'done') return `the signers run ${join} to finish the bundle; the signature is made`
+  if (!facts.possible) return `${Object.keys(left).join(', ')} left, and without them nothing can be made: ${anew}`
+  if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
+  if (running === 'join') {
+    const still =
+      facts.waiting.length > 0 ? `waits for the approval of ${facts.waiting.join(', ')}` : 'goes on by itself'
+    return `the join that runs here ${still}; whoever has not joined runs ${join}`
+  }
+  if (status.attempts.signed >= status.attempts.of)
+    return `every attempt is used: find out why they failed, then ${anew}`
   if (phase === 'drafted') return `this site: \`quorate ${kind} approve\``
-  if (phase === 'ready' || phase === 'installed')
-    return `all sites ${join} until it says closed; what was voted for is safe on the disk`
-  if (phase === 'done') return `the signers ${join} to finish the bundle; the signature is made`
-  if (spent) return 'every attempt is used: find out why they failed, then plan a new definition'
-  if (waiting.length > 0) return `waiting for the approval of ${waiting.join(', ')}; then all ${join}`
-  return `all sites ${join}`
+  if (lastJoin?.code != null && !OUTDATED.includes(lastJoin.code))
+    return lastJoin.hint.replace(/(?:run|ran) (?:the same command|join) again/, `run ${join} again`)
+  if (facts.waiting.length > 0) return `waiting for the approval of ${facts.waiting.join(', ')}; then all run ${join}`
+  if (window.is === 'early') return `all sites run ${join} when the window opens, at ${window.opens}`
+  if (facts.joined && lastJoin === null)
+    return `run ${join} here again: the last one ended without a word (killed, or the machine stopped); the others can join at the same time`
+  return `all sites run ${join}`
+}
+
+const afterClosing = ({ proven, open, kind }: Omit<Status, 'next'>, join: string): string => {
+  if (proven.length > 0)
+    return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
+  if (open.length === 0) return 'nothing is left to do; verify the bundle'
+  const late = [...new Set(open.map((point) => point.split(':', 1)[0]))].join(', ')
+  return `the ${kind === 'keygen' ? 'key' : 'signature'} is made; to complete the bundle ${late} and this site run ${join} at the same time`
 }

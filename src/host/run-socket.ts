@@ -18,7 +18,8 @@ const ANSWER_MS = 30_000
 
 /** What another command asks of the process that owns a home. */
 export interface HomeRequest {
-  readonly do: 'abort' | 'approved'
+  /** `running`: whether it is this ceremony that runs. */
+  readonly do: 'abort' | 'approved' | 'running'
   readonly ceremony: string
   readonly reason?: string
   readonly object?: string
@@ -59,11 +60,11 @@ const placeOf = async (folder: string): Promise<Place> => {
   return { path: `/proc/self/fd/${handle.fd}/${SOCKET}`, close: () => handle.close() }
 }
 
-const readLine = (socket: Socket): Promise<string> =>
+const readLine = (socket: Socket, ms = ANSWER_MS): Promise<string> =>
   new Promise((resolve, reject) => {
     let text = ''
     socket.setEncoding('utf8')
-    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('no answer')))
+    socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
     socket.on('data', (chunk: string) => {
       text += chunk
       if (text.length > MOST_BYTES) socket.destroy(new Error('too long'))
@@ -74,7 +75,7 @@ const readLine = (socket: Socket): Promise<string> =>
   })
 
 /** Asks the process that owns this home; undefined where none does. */
-export const askOwner = async (home: string, request: HomeRequest): Promise<HomeAnswer | undefined> => {
+export const askOwner = async (home: string, request: HomeRequest, ms?: number): Promise<HomeAnswer | undefined> => {
   const place = await placeOf(home)
   const socket = connect(place.path)
   try {
@@ -89,7 +90,7 @@ export const askOwner = async (home: string, request: HomeRequest): Promise<Home
     await place.close()
   }
   try {
-    const line = readLine(socket)
+    const line = readLine(socket, ms)
     socket.write(`${JSON.stringify(request)}\n`)
     return JSON.parse(await line) as HomeAnswer
   } catch (error) {

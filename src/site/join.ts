@@ -3,8 +3,10 @@ import { type Authority, definitionAuthority } from '../ceremony/authority.ts'
 import type { JoinControl } from '../ceremony/ceremony.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/home-paths.ts'
 import { type JoinResult, joinCeremony } from '../ceremony/join.ts'
+import { forgetLastJoin, keepLastJoin } from '../ceremony/last-join.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { boundBy } from '../ceremony/status.ts'
+import { systemClock } from '../host/clock.ts'
 import type { HomeRequest } from '../host/run-socket.ts'
 import type { Hash } from '../lib/brand.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
@@ -38,9 +40,10 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
   const relay = (): void => stop.abort(wanted.signal.reason instanceof QuorateError ? wanted.signal.reason : stopped())
   if (wanted.signal.aborted) relay()
   wanted.signal.addEventListener('abort', relay, { once: true })
+  const { definition } = wanted
   try {
-    const { definition } = wanted
     await keepDefinition(owned, definition)
+    await forgetLastJoin(owned.disk, ceremonyId(definition))
     const site = await openSite(owned, wanted)
     const authority = definitionAuthority(definition)
     const message = definition.kind === 'sign' ? ((await owned.disk.read(messagePath(authority.hash))) ?? null) : null
@@ -60,7 +63,13 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
           }
         }),
     })
+    if (!wanted.check) await keepLastJoin(owned.disk, authority.hash, systemClock.now(), result.open)
     return { ...result, bundle: result.bundle === null ? null : joinPath(wanted.home, result.bundle) }
+  } catch (error) {
+    // Who has not approved yet has not joined.
+    if (error instanceof QuorateError && error.code !== 'E_NOT_APPROVED')
+      await keepLastJoin(owned.disk, ceremonyId(definition), systemClock.now(), error)
+    throw error
   } finally {
     wanted.signal.removeEventListener('abort', relay)
     await owned.close()
@@ -86,6 +95,7 @@ const answerFor = async (
       'this home is running another ceremony',
       'wait until it ends, then run the same command again',
     )
+  if (request.do === 'running') return
   const bound = boundBy(authority.definition.kind, control.log, control.site)
   if (bound !== undefined)
     throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')

@@ -1,21 +1,36 @@
 import { join } from 'node:path'
 import { definitionAuthority } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
-import { bundlePath } from '../ceremony/home-paths.ts'
+import { bundlePath, lostWordPath, notePath } from '../ceremony/home-paths.ts'
 import { admitKeptApprovals } from '../ceremony/kept-approvals.ts'
+import { lastJoin } from '../ceremony/last-join.ts'
 import { envelopesIn, openNote } from '../ceremony/notes.ts'
-import { describeStatus, type Status } from '../ceremony/status.ts'
+import { describeStatus, type Running, type Status } from '../ceremony/status.ts'
+import type { ObjectName } from '../ceremony/talk.ts'
 import { systemClock } from '../host/clock.ts'
-import { openRoot } from '../host/disk.ts'
-import { openHome } from '../identity/home.ts'
-import type { Identity } from '../lib/brand.ts'
+import { type HostDisk, openRoot } from '../host/disk.ts'
+import { askOwner } from '../host/run-socket.ts'
+import { fromEnvelope } from '../identity/envelope.ts'
+import { type Home, openHome } from '../identity/home.ts'
+import type { Hash, Identity } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
-import type { Note } from '../records/identity.ts'
+import type { LogEvent } from '../records/event.ts'
+import { type Note, noteCodec } from '../records/identity.ts'
+import type { RelayRoom } from '../transport/relay-client.ts'
 import { connectRoom, lookAtLog, whenReachable } from './open.ts'
 
+/** What this site's log holds of who approved and who left. */
+const KEPT: Readonly<Partial<Record<LogEvent['what'], ObjectName>>> = {
+  certificate: 'certificate',
+  approval: 'approval',
+  abort: 'aborted',
+}
 const NOTES_MS = 600
+/** Nobody waits longer to see where things stand. */
+const REACH_MS = 3000
+const ANSWER_MS = 1000
 
 /** What this site's own logs say, and others' notes where a relay shows them. Writes nothing, needs no passphrase. */
 export const status = async (wanted: {
@@ -29,23 +44,24 @@ export const status = async (wanted: {
     const authority = definitionAuthority(wanted.definition)
     const ceremony = ceremonyId(wanted.definition)
     const book = new Book(authority, systemClock)
-    const approve = (bytes: Uint8Array): void => {
+    const admit = (name: ObjectName, bytes: Uint8Array): void => {
       try {
-        book.admit('approval', bytes, null)
+        book.admit(name, bytes, null)
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
       }
     }
     await admitKeptApprovals(book, disk, ceremony)
     const log = await lookAtLog(disk, home, ceremony)
-    const events = [...log.replay()]
-    for (const event of events) {
-      const body = event.what === 'approval' && event.object !== null ? log.body(event.object) : undefined
-      if (body !== undefined) approve(body)
+    for (const event of log.replay()) {
+      const name = KEPT[event.what]
+      const body = event.object === null ? undefined : log.body(event.object)
+      if (name !== undefined && body !== undefined) admit(name, body)
     }
-    const notes = new Map<Identity, Note>()
-    if (!wanted.offline) await readNotes(home, wanted.definition, notes)
-    for (const note of notes.values()) for (const bytes of envelopesIn(note.approvals)) approve(bytes)
+    const notes = await ownNote(disk, home, ceremony)
+    for (const [identity, { signed }] of book.aborts) notes.set(identity, signed.value)
+    const unreachable = wanted.offline ? null : await readNotes(home, wanted.definition, notes)
+    for (const note of notes.values()) for (const bytes of envelopesIn(note.approvals)) admit('approval', bytes)
     const paths = await Promise.all(
       ['abort', wanted.definition.kind].map(async (what) =>
         (await disk.list('bundles')).includes(bundlePath(ceremony, what).slice('bundles/'.length))
@@ -56,29 +72,58 @@ export const status = async (wanted: {
     return describeStatus({
       authority,
       self: home.identity,
-      events,
+      log,
       approved: book.approved(),
       notes,
       now: systemClock.now(),
       bundle: paths.find((path) => path !== undefined) ?? null,
+      running: await whoRuns(wanted.home, ceremony),
+      lastJoin: await lastJoin(disk, ceremony),
+      forgetful: (await disk.read(lostWordPath(ceremony))) !== undefined,
+      unreachable,
     })
   } finally {
     await disk.close()
   }
 }
 
+const whoRuns = async (home: string, ceremony: Hash): Promise<Running> => {
+  try {
+    const answer = await askOwner(home, { do: 'running', ceremony }, ANSWER_MS)
+    return answer === undefined ? 'no' : answer.ok ? 'join' : 'other'
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'E_HOME_BUSY') return 'mute'
+    throw error
+  }
+}
+
+/** This site's newest note, by itself: it says why it left. */
+const ownNote = async (disk: HostDisk, home: Home, ceremony: Hash): Promise<Map<Identity, Note>> => {
+  const bytes = await disk.read(notePath(ceremony))
+  if (bytes === undefined) return new Map()
+  try {
+    return new Map([[home.identity, fromEnvelope(noteCodec, bytes, [home.keys.note.key]).value]])
+  } catch (error) {
+    if (error instanceof DecodeError) return new Map()
+    throw error
+  }
+}
+
+/** Takes in what the relays show; resolves with those that do not answer. */
 const readNotes = async (
-  home: Parameters<typeof connectRoom>[0],
+  home: Home,
   definition: Definition,
   into: Map<Identity, Note>,
-): Promise<void> => {
+): Promise<NonNullable<Status['unreachable']>> => {
   const authority = definitionAuthority(definition)
   const identities: readonly Identity[] = [...definition.sites.map((site) => site.identity), ...definition.approvers]
+  let room: RelayRoom | undefined
   try {
-    const room = await connectRoom(home, authority)
-    await whenReachable(room)
+    room = await connectRoom(home, authority)
+    await whenReachable(room, REACH_MS)
+    const open = room
     const read = async (): Promise<void> => {
-      for await (const posted of room.notes()) {
+      for await (const posted of open.notes()) {
         const note = openNote(posted, identities)
         const known = note === undefined ? undefined : into.get(note.value.identity)
         if (
@@ -91,10 +136,21 @@ const readNotes = async (
     }
     const reading = read()
     await systemClock.sleep(NOTES_MS)
+    const silent = unreached(room)
     await room.close()
     await reading
+    return silent
   } catch (error) {
     // Without a relay others' phases are unknown, and say so.
-    if (!(error instanceof QuorateError) || (error.code !== 'E_RELAY' && error.code !== 'E_NOT_ALLOWED')) throw error
+    if (error instanceof QuorateError && error.code === 'E_NOT_ALLOWED') return []
+    if (error instanceof QuorateError && error.code === 'E_RELAY' && room !== undefined) return unreached(room)
+    throw error
   }
 }
+
+const unreached = (room: RelayRoom): NonNullable<Status['unreachable']> =>
+  room
+    .status()
+    .flatMap(({ url, state, reason }) =>
+      state === 'admitted' || state === 'routing' ? [] : [{ url, why: reason ?? 'no answer yet' }],
+    )

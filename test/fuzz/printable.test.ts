@@ -175,11 +175,15 @@ describe('text of others', () => {
       const status = describeStatus({
         authority,
         self: definition.sites[0]?.identity as never,
-        events: [],
+        log: { replay: () => [][Symbol.iterator](), body: () => undefined },
         approved: new Set(),
         notes: new Map([[identity, note]]),
         now: 5,
         bundle: text,
+        running: 'no',
+        lastJoin: { at: 0, fault: { code: text, message: text, hint: text }, open: [text] },
+        forgetful: false,
+        unreachable: [{ url: text, why: text }],
       })
       const screens = [
         forStdout(statusView(status)),

@@ -28,8 +28,9 @@ export interface RunOptions {
   readonly nodeArgs?: readonly string[]
 }
 
-export const start = (args: readonly string[], options: RunOptions = {}): ChildProcess =>
-  spawn(process.execPath, [...(options.nodeArgs ?? []), bin, ...args], {
+/** `file`: one that stands around the program, for what must befall it. */
+export const start = (args: readonly string[], options: RunOptions = {}, file = bin): ChildProcess =>
+  spawn(process.execPath, [...(options.nodeArgs ?? []), file, ...args], {
     cwd: options.cwd ?? root,
     env: { PATH: process.env['PATH'] ?? '', LANG: 'C', ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -6,6 +6,13 @@
  *   save NAME                 stdout of the next command goes into this file, too
  *   & quorate ARGS            runs beside what follows; with a `let` it is a server, stopped when the transcript ends
  *   end                       the others that run beside have ended, with 0
+ *   &NAME quorate ARGS        runs beside what follows, under this name
+ *   until NAME TEXT           waits until the one of this name has printed such a line
+ *   kill NAME                 kill -9, and it is gone; halt NAME, go NAME: SIGSTOP and SIGCONT
+ *   ended NAME                waits for its end; the checks of a command follow
+ *   copy FROM TO, remove PATH, mode PATH 640
+ *   edit FILE OLD -> NEW      replaces the one place where OLD stands
+ *   use FILE                  runs another transcript first, here
  *   $ [NAME=value …] quorate ARGS [< FILE]
  *     exit 2                  required
  *     out TEXT                the next line of stdout; … stands for any text, alone for any lines
@@ -15,13 +22,16 @@
  *     gone PATH               no such file afterwards
  *     made PATH [MODE]        there is, with these permissions
  *
+ * BEFALL=WHAT LINE befalls a command when it prints a line that begins so, at once where no LINE is given: see befallen.mjs.
  * Streams without a line of their own must be empty, but for stdout where `json` reads it. $WORK is the folder it runs in.
  */
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
-import { finished, quorate, type Ran, start } from '../support/cli.ts'
+import { finished, type Ran, start } from '../support/cli.ts'
+
+const befallen = join(import.meta.dirname, 'befallen.mjs')
 
 interface Step {
   readonly line: number
@@ -70,6 +80,14 @@ interface Stage {
   readonly values: Map<string, string>
   readonly servers: ChildProcess[]
   readonly beside: { readonly step: Step; readonly ran: Promise<Ran> }[]
+  readonly named: Map<string, Named>
+}
+
+interface Named {
+  readonly child: ChildProcess
+  readonly ran: Promise<Ran>
+  /** Everything that it has printed so far. */
+  readonly printed: () => string
 }
 
 const filled = (text: string, { values }: Stage): string =>
@@ -129,7 +147,7 @@ const writeFixture = ({ head, body }: Step, { work }: Stage): void => {
 
 /** Arguments and environment of a command line; `&` and `$` are gone before. */
 const parsed = (step: Step, stage: Stage) => {
-  const [command = '', input] = step.head.slice(2).split(' < ')
+  const [command = '', input] = step.head.slice(step.head.indexOf(' ') + 1).split(' < ')
   const typed = words(command).map((word) => filled(word, stage))
   const env: Record<string, string> = { HOME: stage.work }
   while (typed[0] !== undefined && /^[A-Z_]+=/.test(typed[0])) {
@@ -140,14 +158,26 @@ const parsed = (step: Step, stage: Stage) => {
   return { args: typed, env, input }
 }
 
+const launch = (step: Step, stage: Stage): { child: ChildProcess; ran: Promise<Ran> } => {
+  const { args, env, input } = parsed(step, stage)
+  const child = start(args, { cwd: stage.work, env }, 'BEFALL' in env ? befallen : undefined)
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(input === undefined ? '' : readFileSync(join(stage.work, input.trim()), 'utf8'))
+  return { child, ran: finished(child) }
+}
+
 /** Starts a command beside the others; one with a `let` is a server, which is ready when its document is there. */
 const startBeside = async (step: Step, stage: Stage): Promise<void> => {
-  const { args, env } = parsed(step, stage)
-  const child = start(args, { cwd: stage.work, env })
-  child.stdin?.end()
-  const ran = finished(child)
+  const { child, ran } = launch(step, stage)
+  const name = step.head.slice(1, step.head.indexOf(' '))
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: string) => {
+      printed += chunk
+    })
+  if (name !== '') stage.named.set(name, { child, ran, printed: () => printed })
   if (step.body.length === 0) {
-    stage.beside.push({ step, ran })
+    if (name === '') stage.beside.push({ step, ran })
     return
   }
   stage.servers.push(child)
@@ -169,27 +199,82 @@ const endBeside = async (stage: Stage): Promise<void> => {
   }
 }
 
+const namedIn = (step: Step, { named }: Stage): Named => {
+  const found = named.get(step.head.split(' ')[1] ?? '')
+  if (found === undefined) throw new Error(`line ${step.line}: nobody of that name runs`)
+  return found
+}
+
+const printedLine = async (step: Step, stage: Stage): Promise<void> => {
+  const one = namedIn(step, stage)
+  const wanted = pattern(step.head.split(' ').slice(2).join(' '))
+  let over = false
+  void one.ran.finally(() => {
+    over = true
+  })
+  while (!lines(one.printed()).some((line) => wanted.test(line))) {
+    if (over) throw new Error(`line ${step.line}: it ended without that line\n${one.printed()}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** What is done to processes and files, by its first word. */
+const acts: Readonly<Record<string, (step: Step, stage: Stage) => void | Promise<void>>> = {
+  end: (_, stage) => endBeside(stage),
+  until: printedLine,
+  kill: async (step, stage) => {
+    const { child, ran } = namedIn(step, stage)
+    child.kill('SIGKILL')
+    await ran
+  },
+  halt: (step, stage) => void namedIn(step, stage).child.kill('SIGSTOP'),
+  go: (step, stage) => void namedIn(step, stage).child.kill('SIGCONT'),
+  ended: async (step, stage) => check(await namedIn(step, stage).ran, step, stage),
+  copy: ({ head }, { work }) => {
+    const [, from = '', to = ''] = head.split(' ')
+    rmSync(join(work, to), { recursive: true, force: true })
+    cpSync(join(work, from), join(work, to), { recursive: true, filter: (path) => !path.endsWith('run.sock') })
+  },
+  remove: ({ head }, { work }) => rmSync(join(work, head.split(' ')[1] ?? ''), { recursive: true }),
+  mode: ({ head }, { work }) => {
+    const [, path = '', mode = ''] = head.split(' ')
+    chmodSync(join(work, path), Number.parseInt(mode, 8))
+  },
+  edit: (step, stage) => {
+    const [path = '', ...rest] = step.head.slice('edit '.length).split(' ')
+    const [from = '', to = ''] = filled(rest.join(' '), stage).split(' -> ')
+    const parts = readFileSync(join(stage.work, path), 'utf8').split(from)
+    if (parts.length !== 2) throw new Error(`line ${step.line}: ${parts.length - 1} such places`)
+    writeFileSync(join(stage.work, path), parts.join(to))
+  },
+  use: ({ head }, stage) => play(readFileSync(join(import.meta.dirname, head.slice('use '.length)), 'utf8'), stage),
+}
+
+const play = async (text: string, stage: Stage): Promise<void> => {
+  let save: string | undefined
+  for (const step of steps(text)) {
+    const act = acts[step.head.split(' ', 1)[0] ?? '']
+    if (act !== undefined) await act(step, stage)
+    else if (step.head.startsWith('save ')) save = step.head.slice('save '.length)
+    else if (step.head.startsWith('file ')) writeFixture(step, stage)
+    else if (step.head.startsWith('&')) await startBeside(step, stage)
+    else if (step.head.startsWith('$ ')) {
+      const ran = await launch(step, stage).ran
+      if (save !== undefined) writeFileSync(join(stage.work, save), ran.stdout)
+      save = undefined
+      check(ran, step, stage)
+    } else throw new Error(`line ${step.line}: neither a command nor a file`)
+  }
+}
+
 /** Runs one transcript in an empty folder. */
 export const replay = async (text: string, work: string): Promise<void> => {
-  const stage: Stage = { work, values: new Map([['WORK', work]]), servers: [], beside: [] }
-  let save: string | undefined
+  const stage: Stage = { work, values: new Map([['WORK', work]]), servers: [], beside: [], named: new Map() }
   try {
-    for (const step of steps(text)) {
-      if (step.head.startsWith('save ')) save = step.head.slice('save '.length)
-      else if (step.head.startsWith('file ')) writeFixture(step, stage)
-      else if (step.head === 'end') await endBeside(stage)
-      else if (step.head.startsWith('& ')) await startBeside(step, stage)
-      else if (step.head.startsWith('$ ')) {
-        const { args, env, input } = parsed(step, stage)
-        const stdin = input === undefined ? '' : readFileSync(join(work, input.trim()), 'utf8')
-        const ran = await quorate(args, { cwd: work, env, input: stdin })
-        if (save !== undefined) writeFileSync(join(work, save), ran.stdout)
-        save = undefined
-        check(ran, step, stage)
-      } else throw new Error(`line ${step.line}: neither a command nor a file`)
-    }
+    await play(text, stage)
   } finally {
     for (const child of stage.servers) child.kill('SIGTERM')
-    for (const { ran } of stage.beside) await ran
+    for (const { child } of stage.named.values()) child.kill('SIGKILL')
+    for (const { ran } of [...stage.beside, ...stage.named.values()]) await ran
   }
 }
