@@ -390,6 +390,7 @@ const attemptSession = async <T>(
   } finally {
     options.signal.removeEventListener('abort', stop)
     room.leave()
+    session.wipe()
     book.changed()
   }
 }

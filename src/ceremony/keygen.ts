@@ -52,7 +52,7 @@ export const runKeygen = async (
   const input = { threshold: definition.threshold, parties: definition.sites.length }
   const made = await protocols.keygen.run(box, input, { random: hedged(ceremony, attempt.hash, protocols.keygen.id) })
   const outcome = keygenOutcome(definition, ceremony.authority.hash, attempt.hash, session.transcript(), made)
-  const { share, envelope } = await stage(ceremony, outcome, made.share)
+  const { share, envelope } = await stage(ceremony, outcome, made.share).finally(() => made.share.wipe())
   try {
     const staged = await everyStaged(ceremony, session, attempt, outcome, envelope)
     const voted = recordOf(outcome, staged)
@@ -84,7 +84,10 @@ const dropOlder = async (ceremony: Ceremony): Promise<void> => {
   await dropStaged(ceremony.site.shards, ceremony.log)
 }
 
-/** Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs. */
+/**
+ * Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs.
+ * The caller wipes the share that it gave.
+ */
 const stage = async (
   ceremony: Ceremony,
   outcome: Outcome,
@@ -116,7 +119,6 @@ const stage = async (
     keys,
     random: hedged(ceremony, hash, 'sealing'),
   })
-  share.wipe()
   await site.shards.stage(sealed)
   const envelope = (await site.shards.read(hash, hash))?.envelope
   if (envelope === undefined)
@@ -126,12 +128,18 @@ const stage = async (
       'check this machine’s disk, then run join again',
     )
   const reopened = await site.shards.reopen(hash, hash, envelope, keys)
-  await ceremony.say(
-    'staged',
-    stagedCodec,
-    { ceremony: authority.hash, attempt: outcome.attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
-    { what: 'staged', object: envelope },
-  )
+  const { attempt } = outcome
+  try {
+    await ceremony.say(
+      'staged',
+      stagedCodec,
+      { ceremony: authority.hash, attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
+      { what: 'staged', object: envelope },
+    )
+  } catch (error) {
+    reopened.wipe()
+    throw error
+  }
   return { share: reopened, envelope }
 }
 

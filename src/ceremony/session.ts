@@ -101,6 +101,22 @@ export class Session {
     this.#end.abort(error)
   }
 
+  /** Overwrites what private messages said, sent and received; their headers stay. For the end: nothing is sent after. */
+  wipe(): void {
+    const posts = [...this.#stages.values()].flatMap((stage) => {
+      for (const [key, post] of stage.posts) {
+        const value = stage.values.get(key)
+        if (post.to !== 0 && value instanceof Uint8Array) value.fill(0)
+      }
+      return [...stage.posts.values(), ...stage.heads.values()]
+    })
+    for (const { to, payload, bytes } of [...posts, ...this.#early.map(({ post }) => post)]) {
+      if (to === 0 || payload === undefined) continue
+      payload.fill(0)
+      bytes.fill(0)
+    }
+  }
+
   /** Takes what a channel brought under this session's topic. What carries no valid signature is nobody's. */
   deliver(from: SiteId, bytes: Uint8Array): void {
     const key = this.#keys.get(from)

@@ -9,7 +9,7 @@ import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar } from '../group/group.ts'
 import type { Claim, Protocol, Round } from '../mailbox.ts'
-import { evaluate, evaluateCommitment, randomScalar, sumCommitments } from './polynomial.ts'
+import { evaluate, evaluateCommitment, plusProduct, randomScalar, sumCommitments } from './polynomial.ts'
 import { proofBytes, prove, proves } from './proof.ts'
 import {
   encodeSignature,
@@ -112,7 +112,7 @@ export const proveKnowledge = (
   const k = odd ? field.subtract(field.fromNumber(0), drawn) : drawn
   const nonce = odd ? concat(Uint8Array.of(2), xOnly(encoded)) : encoded
   const challenge = knowledgeChallenge(suite, dealer, constant, nonce)
-  const proof = encodeSignature(suite, nonce, field.add(k, field.multiply(challenge, secret)))
+  const proof = encodeSignature(suite, nonce, plusProduct(field, k, challenge, secret))
   field.wipe(drawn)
   field.wipe(k)
   return proof
@@ -198,6 +198,7 @@ export const failedShare = (
   const value = group.field.decode(share)
   if (value === undefined) return 'share-scalar'
   const holds = group.equals(group.combine(value, [], []), evaluateCommitment(group, commitment, receiver))
+  group.field.wipe(value)
   return holds ? undefined : 'share-commitment'
 }
 
@@ -235,7 +236,11 @@ export const shareFrom = (suite: Suite, total: readonly Element[], sum: Scalar):
   if (!suite.evenY) return field.encode(sum)
   const key = untweakedKey(suite, total)
   const even = hasOddY(key) ? field.subtract(field.fromNumber(0), sum) : sum
-  return field.encode(field.add(even, emptyRootTweak(suite, key)))
+  const share = field.add(even, emptyRootTweak(suite, key))
+  const encoded = field.encode(share)
+  if (even !== sum) field.wipe(even)
+  field.wipe(share)
+  return encoded
 }
 
 /**
@@ -293,7 +298,12 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
       const { field } = group
       const self = Number(box.self) as Index
       const dealing = deal(suite, context, box.session, box.self, random)
-      let sum = evaluate(field, dealing.coefficients, self)
+      const secrets: Scalar[] = [...dealing.coefficients]
+      const encodings: Uint8Array[] = []
+      const secret = (scalar: Scalar): Scalar => {
+        secrets.push(scalar)
+        return scalar
+      }
       try {
         // Round 1: commitments and proofs; all parties hold the same ones before a share leaves.
         const dealt = await box.broadcast('commitments', dealing.message)
@@ -305,12 +315,16 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
         }
 
         // Round 2: one share a peer. Their sum is checked; each by itself only where the sum does not hold.
-        const shares = await box.scatter('shares', (peer) =>
-          field.encode(evaluate(field, dealing.coefficients, Number(peer) as Index)),
-        )
+        const shares = await box.scatter('shares', (peer) => {
+          const share = field.encode(secret(evaluate(field, dealing.coefficients, Number(peer) as Index)))
+          encodings.push(share)
+          return share
+        })
+        encodings.push(...shares.values())
         const total = sumCommitments(group, [...commitments.values()])
         const received = box.peers.map((peer) => field.decode(shares.get(peer) as Uint8Array))
-        for (const share of received) if (share !== undefined) sum = field.add(sum, share)
+        let sum = secret(evaluate(field, dealing.coefficients, self))
+        for (const share of received) if (share !== undefined) sum = secret(field.add(sum, secret(share)))
         const expected = evaluateCommitment(group, total, self)
         if (received.includes(undefined) || !isDiscreteLog(suite, expected, sum)) {
           for (const peer of box.peers) {
@@ -320,14 +334,13 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
           }
           throw new Error('shares that all hold have a sum that does not')
         }
-        for (const share of shares.values()) share.fill(0)
 
         // Round 3: every sender and receiver confirms the private messages.
         await box.confirm('confirm')
         return { share: new Secret(shareFrom(suite, total, sum)), ...publicFrom(suite, total, context.parties) }
       } finally {
-        for (const coefficient of dealing.coefficients) field.wipe(coefficient)
-        field.wipe(sum)
+        for (const one of secrets) field.wipe(one)
+        for (const one of encodings) one.fill(0)
       }
     },
 

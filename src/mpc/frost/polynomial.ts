@@ -12,10 +12,22 @@ export const randomScalar = (field: ScalarField, random: Random): Scalar => {
   }
 }
 
-/** f(x) for the polynomial with these coefficients, constant term first (RFC 9591 appendix C.1.1). */
+/** a + b·c, and nothing left of the product. */
+export const plusProduct = (field: ScalarField, a: Scalar, b: Scalar, c: Scalar): Scalar => {
+  const product = field.multiply(b, c)
+  const sum = field.add(a, product)
+  field.wipe(product)
+  return sum
+}
+
+/** f(x) for the polynomial with these coefficients, constant term first (RFC 9591 appendix C.1.1); nothing is left of partial sums. */
 export const evaluate = (field: ScalarField, coefficients: readonly Scalar[], x: Index): Scalar => {
   const at = field.fromNumber(x)
-  return coefficients.reduceRight((sum, coefficient) => field.add(field.multiply(sum, at), coefficient))
+  return coefficients.reduceRight((sum, coefficient) => {
+    const next = plusProduct(field, coefficient, sum, at)
+    if (!coefficients.includes(sum)) field.wipe(sum)
+    return next
+  })
 }
 
 /** f(x)·G from the commitments to f's coefficients (RFC 9591 appendix C.2). */

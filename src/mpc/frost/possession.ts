@@ -26,10 +26,12 @@ export const provePossession = (
   const { group } = suite
   const secret = group.field.decode(share.reveal())
   if (secret === undefined || group.field.isZero(secret)) throw new RangeError('not a share of this curve')
-  const verifyingShare = group.encode(group.timesBase(secret))
-  const proof = prove(suite, POSSESSION, bound(verifyingShare, index, context), secret, random)
-  group.field.wipe(secret)
-  return proof
+  try {
+    const verifyingShare = group.encode(group.timesBase(secret))
+    return prove(suite, POSSESSION, bound(verifyingShare, index, context), secret, random)
+  } finally {
+    group.field.wipe(secret)
+  }
 }
 
 /** Never throws: what does not decode proves nothing. */

@@ -3,7 +3,7 @@ import { concat, utf8 } from '../../lib/bytes.ts'
 import { tupleHash } from '../../lib/hash.ts'
 import type { Random } from '../../lib/ports.ts'
 import type { Element, Scalar } from '../group/group.ts'
-import { randomScalar } from './polynomial.ts'
+import { plusProduct, randomScalar } from './polynomial.ts'
 import { type Suite, schnorrHolds } from './suite.ts'
 
 /**
@@ -31,7 +31,7 @@ export const prove = (
   const k = randomScalar(group.field, random)
   const nonce = group.encode(group.timesBase(k))
   const challenge = challengeOf(suite, label, bound, nonce)
-  const response = group.field.add(k, group.field.multiply(challenge, secret))
+  const response = plusProduct(group.field, k, challenge, secret)
   group.field.wipe(k)
   return concat(nonce, group.field.encode(response))
 }

@@ -10,7 +10,7 @@ import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar, ScalarField } from '../group/group.ts'
 import type { Claim, Protocol, Round } from '../mailbox.ts'
-import { lagrange } from './polynomial.ts'
+import { lagrange, plusProduct } from './polynomial.ts'
 import { encodeSignature, hasOddY, loadSuite, type Suite, suiteOf, xOnly } from './suite.ts'
 import { verify } from './verify.ts'
 
@@ -187,7 +187,7 @@ export const prepare = (
 }
 
 const nonceSum = (field: ScalarField, { hiding, binding }: Nonces, factor: Scalar): Scalar =>
-  field.add(hiding, field.multiply(factor, binding))
+  plusProduct(field, hiding, factor, binding)
 
 const signed = ({ group: { field } }: Suite, negative: boolean, a: Scalar): Scalar =>
   negative ? field.subtract(field.fromNumber(0), a) : a
@@ -197,10 +197,12 @@ export const signatureShare = (suite: Suite, signing: Signing, index: Index, non
   const { field } = suite.group
   const factor = signing.bindingFactors.get(index) as Scalar
   const weight = field.multiply(lagrange(field, index, signing.members), signing.challenge)
-  return field.add(
-    signed(suite, signing.nonceNegated, nonceSum(field, nonces, factor)),
-    field.multiply(signed(suite, signing.keyNegated, weight), share),
-  )
+  const sum = nonceSum(field, nonces, factor)
+  const own = signed(suite, signing.nonceNegated, sum)
+  const z = plusProduct(field, own, signed(suite, signing.keyNegated, weight), share)
+  field.wipe(own)
+  field.wipe(sum)
+  return z
 }
 
 /** Whether one share fits its signer's commitments and verifying share (RFC 9591 §5.4). */
