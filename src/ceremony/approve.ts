@@ -6,7 +6,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { type Approval, approvalCodec, type Card, cardCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
-import { roleIn } from './authority.ts'
+import { ownRole } from './authority.ts'
 import { type KeyBase, lint, lintAgainst, refuseErrors } from './lint.ts'
 import { messageBytes } from './message.ts'
 
@@ -50,13 +50,7 @@ export const checkApproval = (wanted: {
   readonly now: number
 }): Approval => {
   const { definition, identity, card, trust, message, base, now } = wanted
-  const role = roleIn(definition, identity)
-  if (role === undefined)
-    throw new QuorateError(
-      'E_NOT_ALLOWED',
-      'this identity is neither a site nor an approver of the definition',
-      'check that this is the right file and the right home, or ask the planner to add this card',
-    )
+  const role = ownRole(definition, identity)
   refuseErrors(lint(definition))
   if (role === 'site') {
     if (card === undefined) throw new TypeError('a site approves with its own card at hand')

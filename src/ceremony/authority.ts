@@ -34,6 +34,17 @@ export const roleIn = (definition: Definition, identity: Identity): Approval['ro
   return definition.approvers.includes(identity) ? 'approver' : undefined
 }
 
+/** The role of a home's own identity; throws E_NOT_ALLOWED for a stranger. */
+export const ownRole = (definition: Definition, identity: Identity): Approval['role'] => {
+  const role = roleIn(definition, identity)
+  if (role !== undefined) return role
+  throw new QuorateError(
+    'E_NOT_ALLOWED',
+    'this identity is neither a site nor an approver of the definition',
+    'check that this is the right file and the right home, or ask the planner to add this card',
+  )
+}
+
 export const definitionAuthority = (definition: Definition): Authority => {
   const roster = definition.sites.map((entry, at) => ({
     name: entry.name,

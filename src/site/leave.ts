@@ -1,4 +1,4 @@
-import { definitionAuthority } from '../ceremony/authority.ts'
+import { definitionAuthority, ownRole } from '../ceremony/authority.ts'
 import { Book } from '../ceremony/book.ts'
 import { admitKeptApprovals } from '../ceremony/kept-approvals.ts'
 import { dropStaged } from '../ceremony/keygen.ts'
@@ -8,6 +8,7 @@ import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
 import { toEnvelope } from '../identity/envelope.ts'
+import { openHome } from '../identity/home.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
@@ -22,9 +23,19 @@ export interface Left {
   readonly told: boolean
 }
 
+/** Before anything is asked or written: what a home says of a definition that is not its own stands in its ledger for ever. */
+const refuseStranger = async (folder: string, definition: Definition): Promise<void> => {
+  const disk = await openRoot(folder)
+  try {
+    ownRole(definition, (await openHome(disk)).identity)
+  } finally {
+    await disk.close()
+  }
+}
+
 /**
  * Takes this site out of a definition, for good: in its logs first, then in its note. Needs no passphrase. Throws
- * E_NOT_ALLOWED where it has voted or sent a signature share.
+ * E_NOT_ALLOWED where it has voted or sent a signature share, or is no member.
  */
 export const leave = async (wanted: {
   readonly home: string
@@ -32,7 +43,7 @@ export const leave = async (wanted: {
   readonly reason: string
 }): Promise<Left> => {
   const ceremony = ceremonyId(wanted.definition)
-  await openRoot(wanted.home).then((disk) => disk.close())
+  await refuseStranger(wanted.home, wanted.definition)
   const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason: wanted.reason })
   if (answer?.ok === true) return { ceremony, told: true }
   if (answer !== undefined) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
