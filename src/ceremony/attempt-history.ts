@@ -61,7 +61,7 @@ const whyFailed = (
   const last = [...rounds].at(-1)
   if (last === undefined) return 'ended before its first message'
   const silent = sites.filter((site) => !last[1].has(site))
-  return silent.length === 0 ? `ended after ${last[0]}` : `nothing from ${silent.join(', ')} in ${last[0]}`
+  return silent.length === 0 ? `nothing more after ${last[0]}` : `nothing from ${silent.join(', ')} in ${last[0]}`
 }
 
 /** What a log of this home holds is its own; a later version's record is none that this one can tell of. */

@@ -254,10 +254,14 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
   return `all sites run ${join}`
 }
 
-const afterClosing = ({ proven, open, kind }: Omit<Status, 'next'>, join: string): string => {
+/** Of whom something is missing in a bundle, without this site. */
+export const lateIn = (open: readonly string[], self: string): readonly string[] =>
+  [...new Set(open.map((point) => point.split(':', 1)[0] ?? ''))].filter((name) => name !== self)
+
+const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)
     return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
   if (open.length === 0) return 'nothing is left to do; verify the bundle'
-  const late = [...new Set(open.map((point) => point.split(':', 1)[0]))].join(', ')
-  return `the ${kind === 'keygen' ? 'key' : 'signature'} is made; to complete the bundle ${late} and this site run ${join} at the same time`
+  const who = [...lateIn(open, site), 'this site'].join(' and ')
+  return `the ${kind === 'keygen' ? 'key' : 'signature'} is made; ${who} run ${join} at the same time to complete the bundle`
 }

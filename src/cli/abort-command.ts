@@ -9,10 +9,16 @@ import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import type { Lines } from './term.ts'
 
-const leftView = ({ ceremony, told }: Left): Lines => [
-  { label: 'left', text: `ceremony ${shortId(ceremony as Hash)}`, note: 'for good' },
-  { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
-]
+const leftView =
+  (kind: Definition['kind']) =>
+  ({ ceremony, told }: Left): Lines => [
+    { label: 'left', text: `ceremony ${shortId(ceremony as Hash)}`, note: 'for good' },
+    { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
+    {
+      label: 'next',
+      text: `all plan a new definition where this site is needed; the others see it in \`quorate ${kind} status\``,
+    },
+  ]
 
 /** `abort` under every topic: takes this site out, for good. */
 export abstract class AbortCommand extends QuorateCommand {
@@ -30,7 +36,7 @@ export abstract class AbortCommand extends QuorateCommand {
     const { home, definition, ceremony } = await ceremonyOf(this.kind, flags)
     await confirmLeaving(definition.name, ceremony, flags)
     const { leave } = await import('../site/leave.ts')
-    return this.show(leftView, await leave({ home, definition, reason: flags.reason }))
+    return this.show(leftView(this.kind), await leave({ home, definition, reason: flags.reason }))
   }
 }
 

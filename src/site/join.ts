@@ -10,9 +10,9 @@ import { systemClock } from '../host/clock.ts'
 import type { HomeRequest } from '../host/run-socket.ts'
 import type { Hash } from '../lib/brand.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
-import { QuorateError } from '../lib/errors.ts'
+import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
-import { keptDefinition, noteApproval, type OwnedHome, openSite, ownHome, type SiteSecrets } from './open.ts'
+import { keptDefinition, noteApproval, type OwnedHome, openSite, ownHome, type SiteSecrets, unreached } from './open.ts'
 
 export interface JoinWanted extends SiteSecrets {
   readonly home: string
@@ -41,13 +41,25 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
   if (wanted.signal.aborted) relay()
   wanted.signal.addEventListener('abort', relay, { once: true })
   const { definition } = wanted
+  let cutOff: readonly string[] = []
   try {
     await keepDefinition(owned, definition)
     await forgetLastJoin(owned.disk, ceremonyId(definition))
     const site = await openSite(owned, wanted)
+    const connect: typeof site.connect = async (to) => {
+      const room = await site.connect(to)
+      return {
+        ...room,
+        close: () => {
+          const silent = unreached(room)
+          if (silent.length === definition.relays.length) cutOff = silent.map(({ url }) => url)
+          return room.close()
+        },
+      }
+    }
     const authority = definitionAuthority(definition)
     const message = definition.kind === 'sign' ? ((await owned.disk.read(messagePath(authority.hash))) ?? null) : null
-    const result = await joinCeremony(site, definition, {
+    const result = await joinCeremony({ ...site, connect }, definition, {
       progress: wanted.progress,
       signal: stop.signal,
       message,
@@ -65,7 +77,8 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     })
     if (!wanted.check) await keepLastJoin(owned.disk, authority.hash, systemClock.now(), result.open)
     return { ...result, bundle: result.bundle === null ? null : joinPath(wanted.home, result.bundle) }
-  } catch (error) {
+  } catch (failure) {
+    const error = withRelays(failure, cutOff, definition.kind)
     // Who has not approved yet has not joined.
     if (error instanceof QuorateError && error.code !== 'E_NOT_APPROVED')
       await keepLastJoin(owned.disk, ceremonyId(definition), systemClock.now(), error)
@@ -74,6 +87,21 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     wanted.signal.removeEventListener('abort', relay)
     await owned.close()
   }
+}
+
+/** Faults that name those who were not heard of. */
+const UNHEARD: readonly ErrorCode[] = ['E_APPROVALS_MISSING', 'E_QUORUM', 'E_PEER_SILENT', 'E_NOT_FINISHED']
+
+/** Who was not heard of may be there: where every relay was gone at the end, that is what to mend first. */
+const withRelays = (error: unknown, cutOff: readonly string[], kind: Definition['kind']): unknown => {
+  if (!(error instanceof QuorateError) || cutOff.length === 0 || !UNHEARD.includes(error.code)) return error
+  return new QuorateError(
+    error.code,
+    error.message,
+    `no relay answers here any more (${cutOff.join(', ')}): start one of the definition or check the network; then all run \`quorate ${kind} join\` again`,
+    { ...error.details, unreachable: cutOff },
+    error,
+  )
 }
 
 /** What `abort` and `approve` of the same home ask of the join that runs. */

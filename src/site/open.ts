@@ -120,13 +120,24 @@ export const whenReachable = async (room: RelayRoom, ms = RELAY_MS): Promise<voi
   }
 }
 
+/** Relays that do not pass frames on just now, and why. */
+export const unreached = (room: Pick<RelayRoom, 'status'>): readonly { readonly url: string; readonly why: string }[] =>
+  room
+    .status()
+    .flatMap(({ url, state, reason }) =>
+      state === 'admitted' || state === 'routing' ? [] : [{ url, why: reason ?? 'no answer yet' }],
+    )
+
 export interface SiteSecrets {
   readonly passphrase: () => Promise<Secret>
   readonly kmsPassphrase?: (() => Promise<Secret>) | undefined
 }
 
 /** A site with its identity unlocked, ready to join. */
-export const openSite = async (owned: OwnedHome, secrets: SiteSecrets): Promise<Site> => {
+export const openSite = async (
+  owned: OwnedHome,
+  secrets: SiteSecrets,
+): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
   return {
     home,

@@ -19,7 +19,7 @@ import { ceremonyId, type Definition } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import { type Note, noteCodec } from '../records/identity.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
-import { connectRoom, lookAtLog, whenReachable } from './open.ts'
+import { connectRoom, lookAtLog, unreached, whenReachable } from './open.ts'
 
 /** What this site's log holds of who approved and who left. */
 const KEPT: Readonly<Partial<Record<LogEvent['what'], ObjectName>>> = {
@@ -147,10 +147,3 @@ const readNotes = async (
     throw error
   }
 }
-
-const unreached = (room: RelayRoom): NonNullable<Status['unreachable']> =>
-  room
-    .status()
-    .flatMap(({ url, state, reason }) =>
-      state === 'admitted' || state === 'routing' ? [] : [{ url, why: reason ?? 'no answer yet' }],
-    )

@@ -8,13 +8,13 @@
  *   end                       the others that run beside have ended, with 0
  *   &NAME quorate ARGS        runs beside what follows, under this name
  *   until NAME TEXT           waits until the one of this name has printed such a line
- *   kill NAME                 kill -9, and it is gone; halt NAME, go NAME: SIGSTOP and SIGCONT
+ *   kill NAME                 kill -9, and it is gone; stop NAME: what Ctrl-C does
  *   ended NAME                waits for its end; the checks of a command follow
  *   copy FROM TO, remove PATH, mode PATH 640
  *   edit FILE OLD -> NEW      replaces the one place where OLD stands
  *   use FILE                  runs another transcript first, here
  *   $ [NAME=value …] quorate ARGS [< FILE]
- *     exit 2                  required
+ *     exit 2                  required; `none` of what was killed
  *     out TEXT                the next line of stdout; … stands for any text, alone for any lines
  *     err TEXT                the next line of stderr
  *     json PATH VALUE         stdout is one JSON document with this value (… for any) at a dotted path
@@ -109,7 +109,7 @@ const check = (ran: Ran, step: Step, stage: Stage): void => {
     if (!VERBS.includes(text.split(' ', 1)[0] ?? '')) throw new Error(`line ${line}: unknown check ${text}`)
   const exit = of('exit')[0]
   if (exit === undefined) throw new Error(`line ${step.line}: no exit`)
-  expect(ran.code, where(exit.line)).toBe(Number(exit.text))
+  expect(ran.code, where(exit.line)).toBe(exit.text === 'none' ? null : Number(exit.text))
   const json = of('json')
   const out = of('out').map(({ text }) => text)
   const document = json.length + of('let').length > 0 ? (JSON.parse(ran.stdout) as unknown) : undefined
@@ -227,8 +227,7 @@ const acts: Readonly<Record<string, (step: Step, stage: Stage) => void | Promise
     child.kill('SIGKILL')
     await ran
   },
-  halt: (step, stage) => void namedIn(step, stage).child.kill('SIGSTOP'),
-  go: (step, stage) => void namedIn(step, stage).child.kill('SIGCONT'),
+  stop: (step, stage) => void namedIn(step, stage).child.kill('SIGINT'),
   ended: async (step, stage) => check(await namedIn(step, stage).ran, step, stage),
   copy: ({ head }, { work }) => {
     const [, from = '', to = ''] = head.split(' ')

@@ -1,3 +1,4 @@
+import { lateIn } from '../../ceremony/status.ts'
 import type { Hash } from '../../lib/brand.ts'
 import type { ProtocolId } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
@@ -26,6 +27,14 @@ export const joinView = (joined: Joined): Lines => {
     ...(bundle === null
       ? []
       : [{ label: 'bundle', text: bundle, note: open.length === 0 ? 'complete' : `${open.length} open` }]),
+    ...(open.length === 0
+      ? []
+      : [
+          {
+            label: 'next',
+            text: `${[...lateIn(open, site), 'this site'].join(' and ')} run \`quorate ${kind} join\` at the same time to complete the bundle`,
+          },
+        ]),
     ...(bundle === null ? [] : [{ label: 'next', text: `quorate audit verify --bundle ${bundle} --trust FILE` }]),
   ]
 }
