@@ -83,6 +83,7 @@ export const planSignIn = async (
   homes: RealHomes,
   signers: readonly string[],
   key: string,
+  relays: readonly string[],
   deadlines: Deadlines,
 ): Promise<Definition> => {
   const message = join(homes.folder, 'message.txt')
@@ -98,7 +99,7 @@ export const planSignIn = async (
       blind: undefined,
       signers: [],
       cards: [],
-      relays: [],
+      relays,
     },
     Date.now(),
   )
