@@ -18,7 +18,7 @@
  *     out TEXT                the next line of stdout; … stands for any text, alone for any lines
  *     err TEXT                the next line of stderr
  *     json PATH VALUE         stdout is one JSON document with this value (… for any) at a dotted path
- *     let NAME PATH           $NAME is this value from now on
+ *     let NAME PATH           $NAME is this value from now on; of an id, $NAME.short is how folders are called
  *     gone PATH               no such file afterwards
  *     made PATH [MODE]        there is, with these permissions
  *
@@ -134,7 +134,10 @@ const check = (ran: Ran, step: Step, stage: Stage): void => {
 const remember = (document: unknown, { body }: Step, { values }: Stage): void => {
   for (const { text } of body) {
     const [verb, name, path] = text.split(' ')
-    if (verb === 'let' && name !== undefined && path !== undefined) values.set(name, String(at(document, path)))
+    if (verb !== 'let' || name === undefined || path === undefined) continue
+    const value = String(at(document, path))
+    values.set(name, value)
+    if (/^[0-9a-f]{64}$/.test(value)) values.set(`${name}.short`, `${value.slice(0, 4)}-${value.slice(4, 8)}`)
   }
 }
 
@@ -229,12 +232,13 @@ const acts: Readonly<Record<string, (step: Step, stage: Stage) => void | Promise
   },
   stop: (step, stage) => void namedIn(step, stage).child.kill('SIGINT'),
   ended: async (step, stage) => check(await namedIn(step, stage).ran, step, stage),
-  copy: ({ head }, { work }) => {
-    const [, from = '', to = ''] = head.split(' ')
+  copy: ({ head }, stage) => {
+    const { work } = stage
+    const [, from = '', to = ''] = filled(head, stage).split(' ')
     rmSync(join(work, to), { recursive: true, force: true })
     cpSync(join(work, from), join(work, to), { recursive: true, filter: (path) => !path.endsWith('run.sock') })
   },
-  remove: ({ head }, { work }) => rmSync(join(work, head.split(' ')[1] ?? ''), { recursive: true }),
+  remove: ({ head }, stage) => rmSync(join(stage.work, filled(head, stage).split(' ')[1] ?? ''), { recursive: true }),
   mode: ({ head }, { work }) => {
     const [, path = '', mode = ''] = head.split(' ')
     chmodSync(join(work, path), Number.parseInt(mode, 8))
