@@ -1,0 +1,156 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { definitionAuthority } from '../../src/ceremony/authority.ts'
+import { Book } from '../../src/ceremony/book.ts'
+import { systemClock } from '../../src/host/clock.ts'
+import { toEnvelope } from '../../src/identity/envelope.ts'
+import type { Hash, Identity, SiteId } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
+import type { Definition } from '../../src/records/definition.ts'
+import { noteCodec } from '../../src/records/identity.ts'
+import { recordCodec } from '../../src/records/outcome.ts'
+import { decodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { memoryHome } from '../support/home.ts'
+import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { approveAll, copyWorld, fastClock, joinAs, type Liar, leftAt } from './ceremonies.ts'
+
+/** Two of three sign, any two: whoever is one too many can neither stop the others nor choose for them. */
+
+const names = ['s1', 's2', 's3'] as SiteId[]
+const [s1, s2, s3] = names as [SiteId, SiteId, SiteId]
+const clock = fastClock(6)
+const message = utf8('pay nobody')
+const deadlines = { gather: 240, proposal: 12, round: 60, close: 12 }
+
+let keyed: MemoryWorld
+let key: Hash
+let base: Hash
+
+beforeAll(async () => {
+  keyed = await memoryWorld(names)
+  const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines })
+  await approveAll(keyed, names, keygen)
+  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null, clock)))
+  key = made[0]?.result?.key?.id as Hash
+  const [epoch] = await shardStore((keyed.homes.get(s1) ?? expect.fail()).disk).list()
+  base = hashOf(recordCodec.encode(epoch?.record ?? expect.fail('no key')))
+})
+
+const signing = async (nonce: string): Promise<Definition> =>
+  signDefinition({
+    sites: await siteEntries(names),
+    key,
+    base,
+    nonce: hashOf(utf8(nonce)).slice(0, 32),
+    deadlines,
+    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+  })
+
+describe('who is not needed', () => {
+  it('leaves, and the others sign', async () => {
+    const world = await copyWorld(keyed, 'spare', clock)
+    const definition = await signing('spare')
+    await approveAll(world, names, definition)
+    let leaving: Promise<unknown> = Promise.resolve()
+    await new Promise<void>((said) => {
+      leaving = joinAs(world, s3, definition, message, clock, undefined, {
+        control: (control) => void control.leave('not today').then(said),
+      })
+    })
+    const signed = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, message, clock)))
+    expect(signed.map(({ ceremony }) => ceremony?.book.aborts.size)).toEqual([1, 1])
+    expect(signed.map(({ result }) => result?.signers)).toEqual([
+      [s1, s2],
+      [s1, s2],
+    ])
+    await leaving
+  })
+
+  it('has no voice as a stranger, or in the name of another', async () => {
+    const definition = await keygenDefinition()
+    const authority = definitionAuthority(definition)
+    const book = new Book(authority, systemClock)
+    const abort = async (name: string, identity?: Identity) => {
+      const { home } = await memoryHome(name)
+      book.admit('certificate', toEnvelope(home.certificates.note), null)
+      const note = {
+        ceremony: authority.hash,
+        identity: identity ?? home.identity,
+        counter: 1,
+        at: 1,
+        phase: 'aborted',
+        approvals: [],
+        votes: [],
+        evidence: [],
+        abort: 'reason',
+      }
+      const bytes = noteCodec.encode(note)
+      const raw = home.keys.note
+      const signature = raw.sign(pae(payloadType(noteCodec.type), bytes))
+      return toEnvelope({ type: noteCodec.type, bytes, value: note, key: raw.key, signature })
+    }
+    const victim = authority.roster[0]?.identity
+    const forged = await abort('ap', victim)
+    expect(() => book.admit('aborted', forged, null)).toThrow('not an abort of this ceremony by its author')
+    await expect(abort('stranger')).rejects.toThrow()
+    expect(book.aborts.size).toBe(0)
+  })
+})
+
+describe('a proposer', () => {
+  it.each<[string, (attempt: Attempt) => Attempt]>([
+    ['changes the deadline', (one) => ({ ...one, round: one.round + 1 })],
+    ['forgets the base', (one) => ({ ...one, base: null })],
+    ['seats one site more', (one) => ({ ...one, participants: [...one.participants, ...one.participants.slice(1)] })],
+    ['skips a number', (one) => ({ ...one, number: one.number + 1 })],
+    [
+      'forgets what a site signed before',
+      (one) => ({ ...one, participants: one.participants.map((seat) => ({ ...seat, last: base })) }),
+    ],
+    [
+      'seats a site on another hello',
+      (one) => ({ ...one, participants: one.participants.map((seat) => ({ ...seat, hello: base })) }),
+    ],
+  ])(
+    'that %s is not followed',
+    async (what, change) => {
+      const world = await copyWorld(keyed, what, clock)
+      const definition = await signing(what)
+      await approveAll(world, names, definition)
+      const changed = new Set<Hash>()
+      const liar: Liar = {
+        site: s1,
+        ceremony: undefined,
+        post: (_topic, _to, bytes) => [bytes],
+        talk(_to, talk) {
+          const raw = liar.ceremony?.keys.message.raw
+          if (talk.is !== 'object' || talk.name !== 'attempt' || raw === undefined) return [talk]
+          const envelope = decodeEnvelope(talk.bytes, 2 ** 20)
+          if (envelope.payload.length === 0) return [talk]
+          const value = change(attemptCodec.decode(envelope.payload))
+          const bytes = attemptCodec.encode(value)
+          changed.add(hashOf(bytes))
+          const signature = raw.sign(pae(payloadType(attemptCodec.type), bytes))
+          return [{ ...talk, bytes: toEnvelope({ type: attemptCodec.type, bytes, value, key: raw.key, signature }) }]
+        },
+      }
+      const lying = joinAs(world, s1, definition, message, clock, liar)
+      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message, clock)))
+      await lying
+      expect(changed.size).toBeGreaterThan(0)
+      expect(honest.map(({ result }) => result?.signers)).toEqual([
+        [s2, s3],
+        [s2, s3],
+      ])
+      for (const { site } of honest) {
+        const { events } = await leftAt(world, site, definition)
+        const signed = events.filter((event) => event.what === 'attempt').map(({ object }) => object)
+        expect(signed.filter((one) => one !== null && changed.has(one))).toEqual([])
+      }
+    },
+    60_000,
+  )
+})
