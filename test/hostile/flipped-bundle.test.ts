@@ -3,10 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyBundle } from '../../src/audit/verify.ts'
+import type { JoinControl } from '../../src/ceremony/ceremony.ts'
+import { joinCeremony } from '../../src/ceremony/join.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { type Chain, memoryChain, open } from '../support/bundles.ts'
 import { quorate } from '../support/cli.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { approveIn, memorySite, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
 
 const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
@@ -33,6 +37,37 @@ const refusal = async (bytes: Uint8Array): Promise<'no bundle' | 'invalid'> => {
     expect(error).toMatchObject({ code: 'E_BUNDLE', exit: 1 })
     return 'no bundle'
   }
+}
+
+/** The smallest bundle there is: of one of two sites, that left before it met the other. */
+const leftAlone = async (): Promise<Uint8Array> => {
+  const world = await memoryWorld(['eu'])
+  const definition = await keygenDefinition({ sites: await siteEntries(['eu', 'us']), threshold: 2 })
+  await approveIn(world, 'eu', definition)
+  const stop = new AbortController()
+  let control: JoinControl | undefined
+  const left = new QuorateError('E_ABORTED', 'this site left the ceremony', 'plan a new definition')
+  const joining = joinCeremony(await memorySite(world, 'eu'), definition, {
+    progress: ({ phase }) => {
+      if (phase === 'preflight')
+        void Promise.resolve()
+          .then(() => control?.leave('not now'))
+          .then(() => stop.abort(left))
+    },
+    signal: stop.signal,
+    message: null,
+    check: false,
+    control: (given) => {
+      control = given
+    },
+  })
+  const error = await joining.catch((reason: unknown) => reason)
+  const path = error instanceof QuorateError ? error.details['bundle'] : undefined
+  const bytes = typeof path === 'string' ? await world.homes.get('eu')?.disk.read(path) : undefined
+  if (bytes === undefined) throw new Error(`no bundle: ${String(error)}`)
+  const whole = await verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
+  expect([whole.verdict, whole.bundle.state]).toEqual(['valid', 'aborted'])
+  return bytes
 }
 
 const flipped = (bundle: Uint8Array, at: number, mask: number): Uint8Array => {
@@ -63,6 +98,16 @@ describe('a bundle that is not as it was', () => {
       )
       expect(counts['no bundle'] + counts.invalid).toBe(all.length)
     }
+  })
+
+  test('in any one byte, where it is small: refused', { timeout: 600_000 }, async () => {
+    const bundle = await leftAlone()
+    const counts = { 'no bundle': 0, invalid: 0 }
+    for (let at = 0; at < bundle.length; at++) counts[await refusal(flipped(bundle, at, mask()))] += 1
+    console.log(
+      `of a site that left: all ${bundle.length} bytes flipped: ${counts['no bundle']} no bundle, ${counts.invalid} invalid, 0 taken`,
+    )
+    expect(counts['no bundle'] + counts.invalid).toBe(bundle.length)
   })
 
   test('cut short, longer, or with two blocks in each other’s place: refused', { timeout: 300_000 }, async () => {
