@@ -55,6 +55,17 @@ export const wholeFlag = Flags.custom<number, { min: number; max: number }>({
   },
 })
 
+export const protocolFlag = Flags.option({
+  options: [
+    'frost-ed25519',
+    'frost-ed448',
+    'frost-p256',
+    'frost-ristretto255',
+    'frost-secp256k1',
+    'frost-secp256k1-tr',
+  ] as const,
+})
+
 /** A UTC time, as milliseconds since 1970. */
 export const instantFlag = Flags.custom<number>({
   helpValue: 'TIME',

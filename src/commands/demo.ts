@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../cli/base-command.ts'
-import { wholeFlag } from '../cli/flags.ts'
+import { protocolFlag, wholeFlag } from '../cli/flags.ts'
 import { demoReporter, demoView } from '../cli/render/demo.ts'
 import { boundEnvironment } from '../cli/signals.ts'
 
@@ -14,17 +14,7 @@ export default class Demo extends QuorateCommand {
     '<%= config.bin %> demo --protocol frost-secp256k1-tr --sites 5 --threshold 3 --json',
   ]
   static override flags = {
-    protocol: Flags.option({
-      options: [
-        'frost-ed25519',
-        'frost-ed448',
-        'frost-p256',
-        'frost-ristretto255',
-        'frost-secp256k1',
-        'frost-secp256k1-tr',
-      ] as const,
-      default: 'frost-ed25519' as const,
-    })({ summary: 'signature scheme and curve' }),
+    protocol: protocolFlag({ summary: 'signature scheme and curve', default: 'frost-ed25519' }),
     sites: wholeFlag({ summary: 'how many sites', min: 2, max: 12, default: 3 }),
     threshold: wholeFlag({ summary: 'how many of them sign', min: 2, max: 12, default: 2 }),
     folder: Flags.string({ summary: 'folder that is made', default: 'quorate-demo', helpValue: 'FOLDER' }),

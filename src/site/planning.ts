@@ -51,7 +51,7 @@ export const describeDefinition = async (
 }
 
 /** What both kinds of plan take from flags. */
-interface CommonFlags {
+export interface CommonFlags {
   readonly name: string
   readonly opens: string | undefined
   readonly closes: string | undefined
