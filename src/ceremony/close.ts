@@ -221,10 +221,21 @@ export const helpOthers = async (
   await room.flush(FAREWELL_MS)
 }
 
-/** A bundle of this site alone: what an aborted ceremony leaves. */
-export const closeAlone = async (ceremony: Ceremony): Promise<string> => {
+/** A bundle of this site alone, its log closed: what a ceremony leaves that this site itself ended. */
+export const closeAlone = async (ceremony: Ceremony): Promise<string> => writeAlone(ceremony, await closeLog(ceremony))
+
+/**
+ * A bundle of this site alone, its log still open: what a ceremony leaves that others ended. What this site promised in
+ * it still binds it.
+ */
+export const keepAlone = async (ceremony: Ceremony): Promise<string> => {
+  await ceremony.barrier()
+  const { log, site, authority } = ceremony
+  return writeAlone(ceremony, { ...logPart(log), ledger: ledgerPart(site.ledger, authority.hash) })
+}
+
+const writeAlone = async (ceremony: Ceremony, own: SitePart): Promise<string> => {
   const { authority, seat } = ceremony
-  const own = await closeLog(ceremony)
   const bundle = await buildBundle({
     definition: definitionCodec.encode(authority.definition),
     sites: new Map([[seat.name, own]]),

@@ -15,7 +15,16 @@ import { type Authority, definitionAuthority } from './authority.ts'
 import { blameFault, type Court, convict, guilty, isProven, wordBlame } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
 import { Ceremony, type JoinOptions, lostWord } from './ceremony.ts'
-import { type Closed, closeAlone, closeCeremony, HELP_MS, helpOthers, isComplete, keptBundle } from './close.ts'
+import {
+  type Closed,
+  closeAlone,
+  closeCeremony,
+  HELP_MS,
+  helpOthers,
+  isComplete,
+  keepAlone,
+  keptBundle,
+} from './close.ts'
 import { bundlePath, lostWordPath } from './home-paths.ts'
 import { keptApprovals } from './kept-approvals.ts'
 import {
@@ -121,7 +130,11 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   options.control?.({
     log: ceremony.log,
     site: ceremony.seat.name,
-    leave: (reason) => endHere(run, reason),
+    leave: (reason) => {
+      // Nothing that this site says in a session may follow its word that it left.
+      room.failSession(leftHere(), ceremony.seat.name)
+      return endHere(run, reason)
+    },
     approved: async () => {
       await takeApprovals(ceremony)
       await postNote(run, 'gathering')
@@ -412,6 +425,13 @@ const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined =>
   return found() === undefined ? undefined : 'settled'
 }
 
+const leftHere = (): QuorateError =>
+  new QuorateError(
+    'E_ABORTED',
+    'this site left this ceremony',
+    'plan a new definition; this one is never run again here',
+  )
+
 /** Those left are not enough any more. */
 const leftBy = ({ book, authority }: Ceremony): QuorateError | undefined => {
   if (authority.possibleWithout(book.goneIdentities())) return undefined
@@ -626,7 +646,9 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
   }
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
     await room.flush(1000)
-    return error
+    const path = await (ceremony.book.aborts.has(ceremony.seat.identity) ? closeAlone(ceremony) : keepAlone(ceremony))
+    const hint = `${error.hint}; what this site’s log says of it is in ${path}`
+    return new QuorateError(error.code, error.message, hint, { ...error.details, bundle: path }, error)
   }
   await ceremony.barrier().catch(() => undefined)
   return error
@@ -716,12 +738,7 @@ const refuseForgetful = async ({ site, authority, seat }: Ceremony): Promise<voi
 
 const refuseEnded = (ceremony: Ceremony): void => {
   const { book, seat, authority, site } = ceremony
-  if (book.aborts.has(seat.identity))
-    throw new QuorateError(
-      'E_ABORTED',
-      'this site left this ceremony',
-      'plan a new definition; this one is never run again here',
-    )
+  if (book.aborts.has(seat.identity)) throw leftHere()
   if (ceremony.closed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
