@@ -64,12 +64,7 @@ export const agreeAttempt = async (
     awaited = undefined
     if (step.is === 'settled') return undefined
     insideWindow(ceremony)
-    if (ceremony.attempts.length >= authority.definition.attempts)
-      throw new QuorateError(
-        'E_ATTEMPTS',
-        `all ${authority.definition.attempts} attempts of this definition are used here`,
-        'find out why they failed (status), then plan a new definition',
-      )
+    if (ceremony.attempts.length >= authority.definition.attempts) throw spent(ceremony, [])
     const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, room, step.sites, facts.base)
     const attempt = await signAttempt(ceremony, room, proposed)
     const started = await book.until(
@@ -283,6 +278,15 @@ const silentNow = (ceremony: Ceremony, room: Room, facts: AttemptFacts): readonl
   return (named.length > 0 ? named : others).map((member) => member.name)
 }
 
+const spent = ({ authority, seat }: Ceremony, by: readonly SiteId[]): QuorateError => {
+  const where = by.length === 0 || by.includes(seat.name) ? 'here' : `by ${by.join(', ')}`
+  return new QuorateError(
+    'E_ATTEMPTS',
+    `all ${authority.definition.attempts} attempts of this definition are used ${where}`,
+    'find out why they failed (status), then plan a new definition',
+  )
+}
+
 const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): QuorateError => {
   const { book, authority } = ceremony
   const gone = book.goneIdentities()
@@ -310,6 +314,11 @@ const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): Quor
       { absent: names },
     )
   }
+  // Who used all its attempts is here and not seated, and another deadline would bring nothing else.
+  const used = authority.candidates
+    .map((member) => member.name)
+    .filter((name) => (room.hello(name)?.value.attempts ?? 0) >= authority.definition.attempts)
+  if (authority.candidates.length - used.length < authority.seats) return spent(ceremony, used)
   const mute = silentNow(ceremony, room, facts)
   return new QuorateError(
     'E_QUORUM',

@@ -48,7 +48,9 @@ export const messageBytes = (message: SignMessage, given: Uint8Array | undefined
     throw new QuorateError(
       'E_FILE',
       'the message itself is needed: nobody approves or signs what he has not seen',
-      message.form === 'file' ? 'give the file with --message' : 'give the bytes with --message-hex',
+      message.form === 'file'
+        ? 'give the file to `quorate sign approve` with --message; nothing was signed'
+        : 'give the bytes to `quorate sign approve` with --message-hex; nothing was signed',
     )
   if (given.length !== message.size || hashOf(given) !== message.sha256)
     throw new QuorateError(

@@ -235,7 +235,7 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
   }
   if (phase === 'done') return `the signers run ${join} to finish the bundle; the signature is made`
-  if (!facts.possible) return `${Object.keys(left).join(', ')} left, and without them nothing can be made: ${anew}`
+  if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
   if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
   if (running === 'join') {
     const still =

@@ -37,7 +37,7 @@ export const keepDefinition = async ({ disk }: Pick<OwnedHome, 'disk'>, definiti
 export const join = async (wanted: JoinWanted): Promise<Joined> => {
   const owned = await ownHome(wanted.home)
   const stop = new AbortController()
-  const relay = (): void => stop.abort(wanted.signal.reason instanceof QuorateError ? wanted.signal.reason : stopped())
+  const relay = (): void => stop.abort(stopReason(wanted.signal.reason))
   if (wanted.signal.aborted) relay()
   wanted.signal.addEventListener('abort', relay, { once: true })
   const { definition } = wanted
@@ -78,7 +78,12 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     if (!wanted.check) await keepLastJoin(owned.disk, authority.hash, systemClock.now(), result.open)
     return { ...result, bundle: result.bundle === null ? null : joinPath(wanted.home, result.bundle) }
   } catch (failure) {
-    const error = withRelays(failure, cutOff, definition.kind)
+    const error = asSeenHere(failure, {
+      home: wanted.home,
+      kind: definition.kind,
+      cutOff,
+      left: stop.signal.reason === LEFT_HERE,
+    })
     // Who has not approved yet has not joined.
     if (error instanceof QuorateError && error.code !== 'E_NOT_APPROVED')
       await keepLastJoin(owned.disk, ceremonyId(definition), systemClock.now(), error)
@@ -92,14 +97,42 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
 /** Faults that name those who were not heard of. */
 const UNHEARD: readonly ErrorCode[] = ['E_APPROVALS_MISSING', 'E_QUORUM', 'E_PEER_SILENT', 'E_NOT_FINISHED']
 
-/** Who was not heard of may be there: where every relay was gone at the end, that is what to mend first. */
-const withRelays = (error: unknown, cutOff: readonly string[], kind: Definition['kind']): unknown => {
-  if (!(error instanceof QuorateError) || cutOff.length === 0 || !UNHEARD.includes(error.code)) return error
+const LEFT_HERE = new QuorateError(
+  'E_ABORTED',
+  'this site left this ceremony',
+  'plan a new definition; this one is never run again here',
+)
+
+/** A ceremony's fault in the words of this machine: its own leaving, whole paths, and relays that were gone at the end. */
+const asSeenHere = (
+  error: unknown,
+  seen: {
+    readonly home: string
+    readonly kind: Definition['kind']
+    readonly cutOff: readonly string[]
+    readonly left: boolean
+  },
+): unknown => {
+  if (!(error instanceof QuorateError)) return error
+  const { code, details } = error
+  const message = code === 'E_ABORTED' && seen.left ? LEFT_HERE.message : error.message
+  // Who was not heard of may be there: where every relay was gone, that is what to mend first.
+  if (seen.cutOff.length > 0 && UNHEARD.includes(code))
+    return new QuorateError(
+      code,
+      message,
+      `no relay answers here any more (${seen.cutOff.join(', ')}): start one of the definition or check the network; then all run \`quorate ${seen.kind} join\` again`,
+      { ...details, unreachable: seen.cutOff },
+      error,
+    )
+  const { bundle } = details
+  if (typeof bundle !== 'string') return new QuorateError(code, message, error.hint, details, error)
+  const path = joinPath(seen.home, bundle)
   return new QuorateError(
-    error.code,
-    error.message,
-    `no relay answers here any more (${cutOff.join(', ')}): start one of the definition or check the network; then all run \`quorate ${kind} join\` again`,
-    { ...error.details, unreachable: cutOff },
+    code,
+    message,
+    error.hint.replace(bundle, () => path),
+    { ...details, bundle: path },
     error,
   )
 }
@@ -128,12 +161,15 @@ const answerFor = async (
   if (bound !== undefined)
     throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
   await control.leave(request.reason ?? 'stopped by the operator')
-  control.stop(new QuorateError('E_ABORTED', 'this site left the ceremony', 'plan a new definition when all agree'))
+  control.stop(LEFT_HERE)
 }
 
-const stopped = (): QuorateError =>
-  new QuorateError(
-    'E_STOPPED',
-    'stopped by the operator',
-    'run the same command again to go on; what was voted for or signed is safe on the disk',
-  )
+/** A command that is stopped does not know what a join leaves behind; this does. */
+const stopReason = (reason: unknown): QuorateError =>
+  reason instanceof QuorateError && reason.code !== 'E_STOPPED'
+    ? reason
+    : new QuorateError(
+        'E_STOPPED',
+        'stopped by the operator',
+        'run the same command again to go on; what was voted for or signed is safe on the disk',
+      )
