@@ -107,12 +107,18 @@ describe('a proposer', () => {
     ['seats one site more', (one) => ({ ...one, participants: [...one.participants, ...one.participants.slice(1)] })],
     ['skips a number', (one) => ({ ...one, number: one.number + 1 })],
     [
-      'forgets what a site signed before',
-      (one) => ({ ...one, participants: one.participants.map((seat) => ({ ...seat, last: base })) }),
+      'seats a site after another attempt',
+      (one) => ({
+        ...one,
+        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, last: base })),
+      }),
     ],
     [
       'seats a site on another hello',
-      (one) => ({ ...one, participants: one.participants.map((seat) => ({ ...seat, hello: base })) }),
+      (one) => ({
+        ...one,
+        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, hello: base })),
+      }),
     ],
   ])(
     'that %s is not followed',
