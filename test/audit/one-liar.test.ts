@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ledgerOrigin, signCheckpoint } from '../../src/audit/note.ts'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { writePost } from '../../src/ceremony/round-message.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/envelope.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -95,5 +96,26 @@ describe('the owner of one site', () => {
     const report = await verify(bytes)
     expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
     expect(finding(report, 'ledger.remembered')?.verdict).toBe('open')
+  })
+
+  it('does not spoil what honest sites made by signing another message of its own for the same place', async () => {
+    const bytes = await forge(
+      chain,
+      chain.signBundle,
+      async (draft: Draft) => {
+        const evidence = await protocolEvidence(draft.definition)
+        const posts = draft.named('message').map((object) => evidence.readPost(draft.bytes(object)))
+        const { protocol, session, round, from } =
+          posts.find((one) => one.round === 'shares' && one.from === 2) ?? expect.fail()
+        const head = { protocol, session, round, from, to: 0 } as const
+        const second = writePost(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+        draft.add(ap, { what: 'message', site: ap, object: draft.put(second.bytes) }, 'result')
+      },
+      ['ap'],
+    )
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    const { verdict, reason } = finding(report, 'transcript.complete') ?? expect.fail()
+    expect([verdict, reason]).toEqual(['open', expect.stringMatching(/^ap signed two messages/)])
   })
 })

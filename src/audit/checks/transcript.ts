@@ -1,30 +1,59 @@
-import type { Hash } from '../../lib/brand.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import type { Post } from '../evidence.ts'
 import { type Made, madeIn } from '../made.ts'
-import type { World } from '../world.ts'
+import type { LogFacts, World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 type Logged = World['posts'][number]
 
 const isExtra = (round: string): boolean => round === 'confirm' || round.endsWith(':echo')
 
-/** The protocol's own messages of the attempt that made something, each once. */
-const ownPosts = (world: World, made: Made): readonly Logged[] => {
+const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`
+
+/** The protocol's own messages of the attempt that made something, each once: all of them, or those that one log has. */
+const postsIn = (world: World, made: Made, log?: LogFacts): readonly Logged[] => {
+  const taken = log && new Set(log.entries.flatMap(({ what, object }) => (what === 'message' ? (object ?? []) : [])))
   const byHeader = new Map<string, Logged>()
   for (const one of world.posts)
-    if (toHex(one.post.session) === made.attempt.hash && !isExtra(one.post.round)) {
+    if (toHex(one.post.session) === made.attempt.hash && !isExtra(one.post.round) && taken?.has(one.object) !== false) {
       const header = toHex(one.post.headerBytes)
       if (byHeader.get(header)?.post.payload === undefined) byHeader.set(header, one)
     }
   return [...byHeader.values()]
 }
 
-const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
+const transcriptIn = (made: Made): Hash => (made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript)
 
-const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`
+/** Those that signed two messages for one place in the protocol. */
+const twoFaced = (world: World, made: Made): readonly SiteId[] => {
+  const places = new Set<string>()
+  const seats = new Set<number>()
+  for (const { post } of postsIn(world, made)) {
+    const key = made.attempt.value.participants[post.from - 1]?.key
+    if (key === undefined || !world.evidence.signedBy(post, key)) continue
+    if (places.has(place(post))) seats.add(post.from)
+    places.add(place(post))
+  }
+  return made.attempt.value.participants.map(({ site }) => site).filter((_, at) => seats.has(at + 1))
+}
+
+/**
+ * What the transcript is made of. A participant that signed two messages for one place makes none of the others' false:
+ * then it is what one log has, if that gives the hash that was stated.
+ */
+const ownPosts = (world: World, made: Made): readonly Logged[] => {
+  if (twoFaced(world, made).length > 0)
+    for (const log of world.logs.values()) {
+      const posts = postsIn(world, made, log)
+      if (world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes)) === transcriptIn(made)) return posts
+    }
+  return postsIn(world, made)
+}
+
+const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
 
 const signed = (world: World): Finding => {
   const bad = world.posts.filter(({ post }) => {
@@ -72,6 +101,12 @@ const complete = (world: World): Finding | undefined => {
     return fails(`${wanted.size - found.length} of ${wanted.size} messages are not here`, inputs(posts))
   const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
   if (bare.length > 0) return fails(`${bare.length} broadcasts are here without what they said`, inputs(bare))
+  const two = twoFaced(world, made)
+  if (two.length > 0)
+    return open(
+      `${names(two)} signed two messages for one place; what was made follows from one of them`,
+      inputs(posts),
+    )
   return holds(`every message of the protocol is here once: ${wanted.size}`, inputs(posts))
 }
 
@@ -79,7 +114,7 @@ const hashed = (world: World): Finding | undefined => {
   const made = madeIn(world)
   if (made === undefined) return undefined
   const posts = ownPosts(world, made)
-  const stated = made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
+  const stated = transcriptIn(made)
   const found = world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
   if (found === stated)
     return {
