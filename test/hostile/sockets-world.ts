@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/host/clock.ts'
-import type { RelayRoom } from '../../src/transport/relay-client.ts'
 import { spawnQuorate } from '../faults/spawned.ts'
 import { finished } from '../support/cli.ts'
-import { enterAs, person } from '../transport/relay-support.ts'
-import { type End, openEnd, site, TOPIC } from '../transport/support.ts'
 
 const attacker = fileURLToPath(new URL('sockets-attacker.mjs', import.meta.url))
 
@@ -67,57 +64,6 @@ export const attack = (port: number, addresses: readonly string[], kinds: Kinds)
           total[kind] = (total[kind] ?? 0) + n
       }
       return total
-    },
-  }
-}
-
-/** Honest members of one room who go through rounds: each sends to all, and each waits for what all have sent. */
-export interface Ceremony {
-  /** Milliseconds of one round: from the first sending until everybody has everything. */
-  round(): Promise<number>
-  readonly rooms: readonly RelayRoom[]
-  /** Times that a member's channels had to begin anew. */
-  replaced(): number
-  close(): Promise<void>
-}
-
-const LENGTH = 2000
-
-export const ceremony = async (url: string, names: readonly string[]): Promise<Ceremony> => {
-  const people = await Promise.all(names.map((name) => person(name)))
-  const rooms = people.map((one) => enterAs(one, people, [{ url }]))
-  let left = 0
-  let all: () => void = () => {}
-  const ends: End[] = names.map((name, n) =>
-    openEnd(
-      name,
-      names.filter((other) => other !== name),
-      rooms[n] as RelayRoom,
-      {
-        onMessage: () => {
-          left -= 1
-          if (left === 0) all()
-        },
-      },
-    ),
-  )
-  const message = new Uint8Array(LENGTH)
-  return {
-    rooms,
-    replaced: () => ends.reduce((sum, end) => sum + end.replaced.length, 0),
-    round: async () => {
-      const begun = performance.now()
-      left = names.length * (names.length - 1)
-      const done = new Promise<void>((resolve) => {
-        all = resolve
-      })
-      for (const end of ends)
-        for (const name of names) if (name !== end.name) void end.channels.send(site(name), TOPIC, message)
-      await done
-      return performance.now() - begun
-    },
-    close: async () => {
-      await Promise.all(ends.map((end) => end.close()))
     },
   }
 }

@@ -3,6 +3,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { encodeAddressed } from '../../src/transport/frame.ts'
 import { Bucket } from '../../src/transport/relay/bucket.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
+import { Turns } from '../../src/transport/relay/turns.ts'
 import { type RawClient, rawClient } from './raw-client.ts'
 import { type Person, person, relayOn } from './relay-support.ts'
 import { site, until } from './support.ts'
@@ -73,6 +74,43 @@ describe('what one read from a socket holds', () => {
     await until(() => relay.stats().slowed > 0)
     expect(reader.frames.length).toBeLessThan(3000)
     await until(() => reader.frames.length === 3000, 30_000)
+  })
+})
+
+describe('what strangers ask for', () => {
+  test('waits its turn: a member is heard before it', async () => {
+    const relay = await relayWith()
+    const [a, b] = [await person('a'), await person('b')]
+    const [writer, reader] = [await enter(relay, a, [a, b]), await enter(relay, b, [a, b])]
+    const strangers = await Promise.all(Array.from({ length: 40 }, () => rawClient(relay.url, [a.member])))
+    await until(() => relay.stats().queued === 0)
+    const refusedBefore = new Promise<number>((resolve) =>
+      reader.socket.once('message', () => resolve(relay.stats().refused)),
+    )
+    for (const { socket } of strangers) socket.send('nothing that a relay knows')
+    writer.socket.send(encodeAddressed({ from: site('a'), to: site('b'), bytes: utf8('calm') }))
+    expect(await refusedBefore).toBeLessThan(strangers.length / 2)
+    await Promise.all(strangers.map(({ closed }) => closed))
+    expect(relay.stats().refused).toBe(strangers.length)
+  })
+
+  test('is done a few pieces a turn of the event loop, in order; what is nothing takes no place', async () => {
+    const turns = new Turns(3)
+    const done: number[] = []
+    const perTurn: number[] = []
+    for (let n = 0; n < 20; n += 1)
+      turns.later(() => {
+        if (n % 2 === 0) return false
+        done.push(n)
+        return true
+      })
+    while (turns.waiting > 0) {
+      const before = done.length
+      await new Promise((resolve) => setImmediate(resolve))
+      perTurn.push(done.length - before)
+    }
+    expect(done).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
+    expect(Math.max(...perTurn)).toBe(3)
   })
 })
 

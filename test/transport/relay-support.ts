@@ -4,9 +4,9 @@ import { certify } from '../../src/identity/certificate.ts'
 import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
 import { toEnvelope } from '../../src/identity/envelope.ts'
 import { identityOf } from '../../src/identity/identity.ts'
-import type { Hash, Identity } from '../../src/lib/brand.ts'
+import type { Identity } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { noteCodec } from '../../src/records/identity.ts'
+import { type Note, noteCodec } from '../../src/records/identity.ts'
 import type { Signer } from '../../src/records/signed.ts'
 import type { Member } from '../../src/transport/relay/room.ts'
 import { type Relay, type RelayOptions, startRelay } from '../../src/transport/relay/server.ts'
@@ -63,22 +63,18 @@ export const enterAs = (
     ...changes,
   })
 
-export const noteOf = async (
-  author: Person,
-  counter: number,
-  phase = 'gathering',
-  ceremony: Hash = AUTHORITY,
-): Promise<Uint8Array> =>
+export const noteOf = async (author: Person, counter: number, changes: Partial<Note> = {}): Promise<Uint8Array> =>
   toEnvelope(
     await author.noteSigner.sign(noteCodec, {
-      ceremony,
+      ceremony: AUTHORITY,
       identity: author.member.identity,
       counter,
       at: 0,
-      phase,
+      phase: 'gathering',
       approvals: [],
       votes: [],
       evidence: [],
       abort: null,
+      ...changes,
     }),
   )

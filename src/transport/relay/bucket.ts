@@ -12,6 +12,12 @@ export class Bucket {
     this.#at = now
   }
 
+  /** Whether at least half of what it can keep is left. */
+  halfFull(now: number, slower = 1): boolean {
+    this.take(0, now, slower)
+    return this.#tokens >= this.#burst / 2
+  }
+
   /** Takes tokens, into debt if need be; milliseconds until the debt is paid, 0 where there is none. The flow is divided by `slower`. */
   take(tokens: number, now: number, slower = 1): number {
     const perSecond = this.#perSecond / slower

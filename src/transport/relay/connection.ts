@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import type { Hash } from '../../lib/brand.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromUtf8 } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/ports.ts'
 import { Bucket } from './bucket.ts'
@@ -9,6 +9,7 @@ import type { Limits } from './limits.ts'
 import type { Pressure } from './pressure.ts'
 import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
 import type { Counts } from './stats.ts'
+import type { Turns } from './turns.ts'
 
 /** What all connections of a relay share. */
 export interface Pool {
@@ -16,10 +17,13 @@ export interface Pool {
   readonly counts: Counts
   readonly clock: Clock
   readonly pressure: Pressure
+  readonly turns: Turns
   /** Bytes waiting for all readers. */
   buffered: number
 }
 
+/** What a message that waits takes beyond its bytes: two entries of the socket's queue, a header, a callback. */
+export const OVERHEAD = 1024
 /** Below it a reader is not slow, whatever the others hold. */
 const FAIR = 65_536
 
@@ -30,6 +34,9 @@ export class Connection {
   challenge: Challenge | undefined
   readonly exporter: Hash | null
   admission: Admission | undefined
+  /** Whose notes this reader is yet to be shown; one at a time is on its way. */
+  readonly due = new Set<SiteId>()
+  showing = false
   /** Monotonic milliseconds of the last sign of life. */
   heard: number
   readonly #pool: Pool
@@ -40,6 +47,7 @@ export class Connection {
   #strangerBytes = 0
   #strangerFrames = 0
   #cut = false
+  #owed = 0
   #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(pool: Pool, socket: WebSocket, raw: Duplex, room: string, exporter: Hash | null) {
@@ -47,7 +55,11 @@ export class Connection {
     const now = clock.monotonic()
     this.#pool = pool
     this.#socket = socket
-    this.#intake = new Intake(raw, (bytes) => this.#read(bytes))
+    this.#intake = new Intake(raw, {
+      turns: pool.turns,
+      calm: () => this.#calm(),
+      seen: (bytes) => this.#read(bytes),
+    })
     this.room = room
     this.exporter = exporter
     this.since = now
@@ -58,10 +70,6 @@ export class Connection {
 
   get open(): boolean {
     return this.#socket.readyState === WebSocket.OPEN
-  }
-
-  get waiting(): number {
-    return this.#socket.bufferedAmount
   }
 
   admit(admission: Admission): void {
@@ -114,30 +122,40 @@ export class Connection {
     this.#take(0, bytes, this.#pool.clock.monotonic())
   }
 
-  say(message: RelayMessage): void {
-    this.send(fromUtf8(relayMessageCodec.encode(message)))
+  /** `taken` once it waits here no longer. */
+  say(message: RelayMessage, taken: () => void = () => {}): void {
+    this.send(fromUtf8(relayMessageCodec.encode(message)), taken)
   }
 
   /** Binary as bytes, text as a string. A reader that leaves too much waiting is cut. */
-  send(data: Uint8Array | string): void {
+  send(data: Uint8Array | string, taken: () => void = () => {}): void {
     const { limits, counts } = this.#pool
     if (!this.open) return
-    const size = data.length
-    if (this.waiting + size > limits.buffered) {
+    const size = data.length + OVERHEAD
+    if (this.#owed + size > limits.buffered) {
       this.cut('cutSlow', 1013)
       return
     }
     if (this.#pool.buffered + size > limits.bufferedTotal) {
       counts.dropped += 1
-      if (this.waiting > FAIR) this.cut('cutSlow', 1013)
+      if (this.#owed > FAIR) this.cut('cutSlow', 1013)
+      else taken()
       return
     }
-    this.#pool.buffered += size
     counts.framesOut += 1
-    counts.bytesOut += size
-    this.#socket.send(data, () => {
+    counts.bytesOut += data.length
+    this.#socket.send(data, this.#owe(size, taken))
+  }
+
+  /** Counts what waits until what is returned is called. */
+  #owe(size: number, taken: () => void = () => {}): () => void {
+    this.#owed += size
+    this.#pool.buffered += size
+    return () => {
+      this.#owed -= size
       this.#pool.buffered -= size
-    })
+      taken()
+    }
   }
 
   ping(): void {
@@ -146,7 +164,8 @@ export class Connection {
 
   /** A stranger's ping is not answered: it has better to do. */
   pong(data: Uint8Array): void {
-    if (this.open && this.admission !== undefined && this.waiting < FAIR) this.#socket.pong(data)
+    if (this.open && this.admission !== undefined && this.#owed < FAIR)
+      this.#socket.pong(data, false, this.#owe(data.length + OVERHEAD))
   }
 
   /** Says why and waits for no answer. */
@@ -155,7 +174,7 @@ export class Connection {
     this.#cut = true
     this.#intake.end()
     this.#pool.counts[why] += 1
-    if (this.open && this.waiting === 0) this.#socket.close(code)
+    if (this.open && this.#socket.bufferedAmount === 0) this.#socket.close(code)
     this.#socket.terminate()
   }
 
@@ -179,6 +198,16 @@ export class Connection {
 
   terminate(): void {
     this.#socket.terminate()
+  }
+
+  #calm(): boolean {
+    const { clock, pressure } = this.#pool
+    const now = clock.monotonic()
+    return (
+      this.admission !== undefined &&
+      this.#frames.halfFull(now, pressure.factor) &&
+      this.#bytes.halfFull(now, pressure.factor)
+    )
   }
 
   #read(bytes: number): void {

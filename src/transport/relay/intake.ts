@@ -1,17 +1,28 @@
 import type { Duplex } from 'node:stream'
+import type { Turns } from './turns.ts'
 
 /** Bytes given to the parser at once. */
 const PIECE = 4096
-/** Messages in one piece after which the others have their turn. */
+/** Messages that are handled at once, even for whoever is calm. */
 const MANY = 16
+
+export interface IntakeOptions {
+  readonly turns: Turns
+  /** Whose bytes are parsed as soon as they are read: a member that has asked for little lately. */
+  calm(): boolean
+  /** Is told how many bytes came, before any of them is parsed. */
+  seen(bytes: number): void
+}
 
 /**
  * Stands between a socket and the WebSocket parser that listens on it, and gives it what was read piece by piece: one
  * read may hold thousands of messages, and they would all be handled before anybody else's, even after the first of
- * them has ended the connection.
+ * them has ended the connection. Pieces of strangers and of those who send much wait their turn, and nothing more is read
+ * from them meanwhile.
  */
 export class Intake {
   readonly #raw: Duplex
+  readonly #options: IntakeOptions
   readonly #parse: (piece: Uint8Array) => void
   #waiting: Uint8Array = new Uint8Array(0)
   #held = false
@@ -19,19 +30,19 @@ export class Intake {
   #scheduled = false
   #messages = 0
 
-  /** `seen` is told how many bytes came, before any of them is parsed. */
-  constructor(raw: Duplex, seen: (bytes: number) => void) {
+  constructor(raw: Duplex, options: IntakeOptions) {
     this.#raw = raw
+    this.#options = options
     const parsers = raw.listeners('data')
     for (const parser of parsers) raw.off('data', parser as (piece: Uint8Array) => void)
     this.#parse = (piece) => {
       for (const parser of parsers) parser.call(raw, piece)
     }
     const take = (chunk: Uint8Array): void => {
-      seen(chunk.length)
+      options.seen(chunk.length)
       if (this.#ended) return
       this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk])
-      if (!this.#scheduled) this.#go()
+      this.#go()
     }
     raw.on('data', take)
     // Before the parser's own listener, which reads what is left.
@@ -54,7 +65,7 @@ export class Intake {
 
   release(): void {
     this.#held = false
-    if (!this.#scheduled) this.#go()
+    this.#go()
   }
 
   /** Nothing more is parsed, ever. */
@@ -63,21 +74,38 @@ export class Intake {
     this.#waiting = new Uint8Array(0)
   }
 
+  get #may(): boolean {
+    return this.#waiting.length > 0 && !this.#held && !this.#ended
+  }
+
   #go(): void {
-    while (this.#waiting.length > 0 && !this.#held && !this.#ended) {
-      this.#messages = 0
-      const piece = this.#waiting.subarray(0, PIECE)
-      this.#waiting = this.#waiting.subarray(PIECE)
-      this.#parse(piece)
-      if (this.#messages <= MANY || this.#waiting.length === 0) continue
+    if (this.#scheduled || this.#held) {
+      // Whoever resumed the socket knew nothing of what still waits here.
       this.#raw.pause()
-      this.#scheduled = true
-      setImmediate(() => {
-        this.#scheduled = false
-        this.#go()
-      })
       return
     }
-    if (!this.#held && !this.#ended) this.#raw.resume()
+    this.#messages = 0
+    while (this.#may && this.#messages <= MANY && this.#options.calm()) this.#piece()
+    if (this.#may) this.#later()
+    else if (!this.#held && !this.#ended) this.#raw.resume()
+  }
+
+  #later(): void {
+    this.#scheduled = true
+    this.#raw.pause()
+    this.#options.turns.later(() => {
+      this.#scheduled = false
+      const may = this.#may
+      if (may) this.#piece()
+      if (this.#may) this.#later()
+      else this.#go()
+      return may
+    })
+  }
+
+  #piece(): void {
+    const piece = this.#waiting.subarray(0, PIECE)
+    this.#waiting = this.#waiting.subarray(PIECE)
+    this.#parse(piece)
   }
 }

@@ -25,7 +25,9 @@ export interface Limits {
   /** Frames and bytes a second from one connection; beyond them it is read no further for a while. */
   readonly framesPerSecond: number
   readonly bytesPerSecond: number
-  /** Waiting for one slow reader; beyond it the reader is cut. */
+  /** What is done in one turn of the event loop for strangers and for those who send much: pieces of 4 KiB parsed, WebSockets opened. */
+  readonly perTurn: number
+  /** Waiting for one slow reader, with 1 KiB more for each message; beyond it the reader is cut. */
   readonly buffered: number
   /** Waiting for all readers together. */
   readonly bufferedTotal: number
@@ -56,6 +58,7 @@ export const defaultLimits: Limits = {
   handshakeTime: 5000,
   framesPerSecond: 2000,
   bytesPerSecond: 33_554_432,
+  perTurn: 1,
   buffered: 8_388_608,
   bufferedTotal: 134_217_728,
   notes: 67_108_864,

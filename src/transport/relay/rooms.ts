@@ -60,8 +60,7 @@ export class Rooms {
     connection.admit(admission)
     this.#counts.admitted += 1
     connection.say({ what: 'admitted' })
-    for (const [from, { certificate, note }] of room.notes)
-      if (from !== member.name) connection.say({ what: 'note', certificate, note })
+    for (const from of room.notes.keys()) if (from !== member.name) this.#show(room, connection, from)
     return undefined
   }
 
@@ -111,9 +110,29 @@ export class Rooms {
     room.notes.set(member.name, { counter, certificate, note })
     for (const [to, readers] of room.present) {
       if (to === member.name) continue
-      for (const reader of readers) reader.say({ what: 'note', certificate, note })
+      for (const reader of readers) this.#show(room, reader, member.name)
       connection.charge(size * readers.length)
     }
+  }
+
+  /**
+   * Shows a reader the newest note of `from` when it has taken those before: all notes of a room together may be more than
+   * may wait for one reader.
+   */
+  #show(room: Room, reader: Connection, from: SiteId): void {
+    reader.due.add(from)
+    if (!reader.showing) this.#showNext(room, reader)
+  }
+
+  #showNext(room: Room, reader: Connection): void {
+    const [from] = reader.due
+    reader.showing = from !== undefined && reader.open
+    if (from === undefined || !reader.open) return
+    reader.due.delete(from)
+    const kept = room.notes.get(from)
+    if (kept === undefined) this.#showNext(room, reader)
+    else
+      reader.say({ what: 'note', certificate: kept.certificate, note: kept.note }, () => this.#showNext(room, reader))
   }
 
   /** Forgets rooms that nobody was in for long. */

@@ -27,6 +27,7 @@ import {
 } from './protocol.ts'
 import { Rooms } from './rooms.ts'
 import { newCounts, prometheus, type RelayStats } from './stats.ts'
+import { Turns } from './turns.ts'
 
 const TICK = 1000
 /** Between two looks at how busy this relay is. */
@@ -81,7 +82,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   const limits: Limits = { ...defaultLimits, ...options.limits }
   const counts = newCounts()
   const pressure = new Pressure()
-  const pool: Pool = { limits, counts, clock, pressure, buffered: 0 }
+  const turns = new Turns(limits.perTurn)
+  const pool: Pool = { limits, counts, clock, pressure, turns, buffered: 0 }
   const rooms = new Rooms(limits, counts, options.allow)
   const identity = identityOf('relay', signer.key)
   const members = new Set<Connection>()
@@ -96,6 +98,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     rooms: rooms.size,
     members: members.size,
     strangers: strangers.size,
+    queued: turns.waiting,
     buffered: pool.buffered,
     noteBytes: rooms.noteBytes,
     residentBytes: process.memoryUsage.rss(),
@@ -164,7 +167,15 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     if (stop.signal.aborted || members.size >= limits.connections) turnAway(raw, '503 Service Unavailable')
     else if (!opens.allows(request.socket.remoteAddress ?? '')) turnAway(raw, '429 Too Many Requests')
     else if (room === undefined) turnAway(raw, '404 Not Found')
-    else sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
+    else
+      turns.later(() => {
+        if (raw.destroyed || stop.signal.aborted) {
+          raw.destroy()
+          return false
+        }
+        sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
+        return true
+      })
   })
   server.on('clientError', (_error, raw) => raw.destroy())
 

@@ -44,13 +44,15 @@ export interface RelayStats extends Readonly<Counts> {
   /** Connections of members. */
   readonly members: number
   readonly strangers: number
+  /** Pieces of strangers' and of floods that wait their turn. */
+  readonly queued: number
   /** Bytes waiting for readers. */
   readonly buffered: number
   readonly noteBytes: number
   readonly residentBytes: number
 }
 
-const GAUGES = ['rooms', 'members', 'strangers', 'buffered', 'noteBytes', 'residentBytes'] as const
+const GAUGES = ['rooms', 'members', 'strangers', 'queued', 'buffered', 'noteBytes', 'residentBytes'] as const
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** Prometheus text format 0.0.4. Counts and gauges only: no room and no member is named. */
