@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/authority.ts'
 import { Book } from '../../src/ceremony/book.ts'
+import { readPost, writePost } from '../../src/ceremony/round-message.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { toEnvelope } from '../../src/identity/envelope.ts'
 import type { Hash, Identity, SiteId } from '../../src/lib/brand.ts'
@@ -158,5 +159,45 @@ describe('a proposer', () => {
       }
     },
     60_000,
+  )
+})
+
+describe('a signer', () => {
+  it.each<[string, (liar: Liar, bytes: Uint8Array) => readonly Uint8Array[]]>([
+    ['says nothing', () => []],
+    [
+      'signs what does not decode',
+      (liar, bytes) => {
+        const post = readPost(bytes)
+        const raw = liar.ceremony?.keys.message.raw ?? expect.fail('no ceremony')
+        return [writePost(raw, post, new Uint8Array(3), new Uint8Array(0)).bytes]
+      },
+    ],
+  ])(
+    'that %s is replaced',
+    async (what, instead) => {
+      const world = await copyWorld(keyed, what, clock)
+      const definition = await signing(what)
+      await approveAll(world, names, definition)
+      let lies = 0
+      const liar: Liar = {
+        site: s1,
+        ceremony: undefined,
+        talk: (_to, talk) => [talk],
+        post(_topic, _to, bytes) {
+          lies += 1
+          return instead(liar, bytes)
+        },
+      }
+      const lying = joinAs(world, s1, definition, message, clock, liar)
+      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message, clock)))
+      await lying
+      expect(lies).toBeGreaterThan(0)
+      expect(honest.map(({ result }) => result?.signers)).toEqual([
+        [s2, s3],
+        [s2, s3],
+      ])
+    },
+    90_000,
   )
 })
