@@ -4,7 +4,6 @@ import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/authority.ts'
 import { definitionPath, logPath } from '../ceremony/home-paths.ts'
 import type { Site } from '../ceremony/site.ts'
-import { buildHash } from '../host/build.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
 import { systemRandom } from '../host/random.ts'
@@ -12,14 +11,12 @@ import { claimHome, type HomeClaim } from '../host/run-socket.ts'
 import { toEnvelope } from '../identity/envelope.ts'
 import { type Home, openHome } from '../identity/home.ts'
 import { limitedSigner } from '../identity/identity-key.ts'
-import { openKmsKey } from '../kms/registry.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
-import { shardStore } from '../shards/store.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 
 /** The one place that wires adapters to ceremonies: disk, clock, randomness, KMS and relays of this machine. */
@@ -139,6 +136,12 @@ export const openSite = async (
   secrets: SiteSecrets,
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
+  // Who only looks at a home loads none of these.
+  const [{ buildHash }, { openKmsKey }, { shardStore }] = await Promise.all([
+    import('../host/build.ts'),
+    import('../kms/registry.ts'),
+    import('../shards/store.ts'),
+  ])
   return {
     home,
     card: await home.card(),
