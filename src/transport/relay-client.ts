@@ -223,6 +223,8 @@ class Link {
     const message = this.#read(bytes)
     if (message?.what === 'challenge' && !this.#answering) {
       this.#answering = true
+      // A busy relay's challenge may come when it was already taken for a router.
+      this.#state = 'entering'
       this.#enter(fromBase64(message.challenge)).catch((error: unknown) => {
         this.#state = 'impostor'
         this.#reason = error instanceof Error ? error.message : "the challenge is not a relay's"

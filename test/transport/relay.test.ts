@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import type { Signer } from '../../src/records/signed.ts'
 import { startDumbRouter } from '../support/dumb-router.ts'
 import { enterAs, noteOf, person, relayOn, relaySigner } from './relay-support.ts'
 import { openEnd, site, TOPIC, until } from './support.ts'
@@ -73,6 +74,28 @@ describe('one relay', () => {
     expect(second.messages.map(({ text }) => text)).toEqual(['before', 'while it is gone'])
     expect(second.replaced).toEqual([])
     await Promise.all([first.channels.close(), second.channels.close()])
+  })
+
+  test('a challenge that comes late is answered, and notes are posted then', async () => {
+    const [a, b] = await pair()
+    const signer = relaySigner()
+    let challenge: () => void = () => {}
+    const asked = new Promise<void>((resolve) => {
+      challenge = resolve
+    })
+    const late: Signer = {
+      ...signer,
+      sign: async (...rest) => {
+        await asked
+        return signer.sign(...rest)
+      },
+    }
+    const relay = keep(await relayOn({ signer: late }))
+    const room = keep(enterAs(a, [a, b], [relay]))
+    room.post(await noteOf(a, 1))
+    await until(() => room.status()[0]?.state === 'routing')
+    challenge()
+    await until(() => room.status()[0]?.state === 'admitted' && relay.stats().notes === 1)
   })
 
   test('another relay in its place is not answered', async () => {
