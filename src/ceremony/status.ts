@@ -1,5 +1,6 @@
 import type { LogView } from '../audit/disk-log.ts'
 import type { Identity, SiteId } from '../lib/brand.ts'
+import { lateIn } from '../lib/open-points.ts'
 import { DecodeError } from '../records/codec.ts'
 import type { Definition, Kind } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
@@ -253,10 +254,6 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
     return `run ${join} here again: the last one ended without a word (killed, or the machine stopped); the others can join at the same time`
   return `all sites run ${join}`
 }
-
-/** Of whom something is missing in a bundle, without this site. */
-export const lateIn = (open: readonly string[], self: string): readonly string[] =>
-  [...new Set(open.map((point) => point.split(':', 1)[0] ?? ''))].filter((name) => name !== self)
 
 const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)

@@ -1,5 +1,5 @@
-import { lateIn } from '../../ceremony/status.ts'
 import type { Hash } from '../../lib/brand.ts'
+import { lateIn } from '../../lib/open-points.ts'
 import type { ProtocolId } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Joined } from '../../site/join.ts'
