@@ -6,12 +6,15 @@ import { logPath } from '../../src/ceremony/home-paths.ts'
 import { type JoinResult, joinCeremony } from '../../src/ceremony/join.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import { Room } from '../../src/ceremony/room.ts'
+import { Session, subSession } from '../../src/ceremony/session.ts'
 import type { Site } from '../../src/ceremony/site.ts'
 import type { Talk } from '../../src/ceremony/talk.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import type { Clock } from '../../src/lib/ports.ts'
+import type { Mailbox, Rounds } from '../../src/mpc/mailbox.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
@@ -32,10 +35,71 @@ export interface Liar {
 /** Which site is running: a liar's own code is the real one, and only what leaves it is changed. */
 const running = new AsyncLocalStorage<Liar>()
 
+/** What one session of a site took in before anything ended it. */
+export interface HeardSession {
+  readonly attempt: Hash
+  readonly session: Session
+  /** SHA-256 of each message. */
+  readonly took: Set<Hash>
+  /** Ids of the sessions in it whose messages were looked at: its own and those of test signatures. */
+  readonly opened: Set<Hash>
+}
+
+/** What a site took in from others while it could still judge it. */
+export interface Heard {
+  /** SHA-256 of each word that came while its join ran. */
+  readonly words: Set<Hash>
+  readonly sessions: HeardSession[]
+}
+
+const heard = new WeakMap<Ceremony, Heard>()
+const heardIn = new WeakMap<Session, HeardSession>()
+const sittingIn = new WeakMap<object, Ceremony>()
+
+export const heardBy = (ceremony: Ceremony): Heard => heard.get(ceremony) ?? { words: new Set(), sessions: [] }
+
 const tell = Room.prototype.tell
 const sendInSession = Room.prototype.sendInSession
+const joinSession = Room.prototype.join
+const take = Ceremony.prototype.take
+const deliver = Session.prototype.deliver
+const mailbox = Session.prototype.mailbox
 const open = Ceremony.open
 
+Ceremony.prototype.take = function (this: Ceremony, ...given: Parameters<typeof take>) {
+  const [, bytes, from] = given
+  if (from !== this.seat.name) heardBy(this).words.add(hashOf(bytes))
+  return take.apply(this, given)
+}
+Room.prototype.join = function (this: Room, attempt: Hash, session: Session): void {
+  const [peer] = this.peers.values()
+  const ceremony = peer === undefined ? undefined : sittingIn.get(peer.member)
+  if (ceremony !== undefined) {
+    const one: HeardSession = { attempt, session, took: new Set(), opened: new Set() }
+    heardIn.set(session, one)
+    heardBy(ceremony).sessions.push(one)
+  }
+  joinSession.call(this, attempt, session)
+}
+Session.prototype.deliver = function (this: Session, from: SiteId, bytes: Uint8Array): void {
+  if (!this.signal.aborted) heardIn.get(this)?.took.add(hashOf(bytes))
+  deliver.call(this, from, bytes)
+}
+Session.prototype.mailbox = function <R extends Rounds>(this: Session, protocol: string, rounds: R): Mailbox<R> {
+  const opening = (id: Hash): void => {
+    if (!this.signal.aborted) heardIn.get(this)?.opened.add(id)
+  }
+  const id = heardIn.get(this)?.attempt
+  if (id !== undefined) opening(id)
+  const box = mailbox.call(this, protocol, rounds) as Mailbox<R>
+  return {
+    ...box,
+    within: (label, parties, inner) => {
+      opening(subSession(box.session, label, parties))
+      return box.within(label, parties, inner)
+    },
+  }
+}
 Room.prototype.tell = function (this: Room, to: SiteId, talk: Talk): void {
   for (const one of running.getStore()?.talk(to, talk) ?? [talk]) tell.call(this, to, one)
 }
@@ -46,6 +110,9 @@ Ceremony.open = async (...given: Parameters<typeof open>) => {
   const ceremony = await open(...given)
   const liar = running.getStore()
   if (liar !== undefined) liar.ceremony = ceremony
+  // Each join has a roster of its own, so a room's members tell whose room it is.
+  for (const member of ceremony.authority.roster) sittingIn.set(member, ceremony)
+  heard.set(ceremony, { words: new Set(), sessions: [] })
   watching.get(given[2].signal)?.(ceremony)
   return ceremony
 }

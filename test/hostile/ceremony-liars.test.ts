@@ -20,6 +20,7 @@ import { seededRandom } from '../support/random.ts'
 import { relayOn } from '../transport/relay-support.ts'
 import { approveAll, copyWorld, fastClock, type Joined, joinAs, leftAt } from './ceremonies.ts'
 import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
+import { whyLate } from './late.ts'
 import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 
@@ -30,6 +31,7 @@ const AT_ONCE = 5
 const SPEED = 4
 const clock = fastClock(SPEED)
 const deadlines = { gather: 90, proposal: 5, round: 15, close: 18 }
+const longer = { gather: 240, proposal: 20, round: 60, close: 60 }
 const message = utf8('pay nobody')
 
 const pick = <T>(random: Random, list: readonly T[]): T =>
@@ -90,7 +92,13 @@ interface Counts {
   signatures: number
   bundles: number
   untold: number
+  claims: number
+  lyingRelays: number
   overRelay: number
+  ofNine: number
+  ed448: number
+  liars: Record<number, number>
+  whyLate: Record<string, number>
   failures: Record<string, number>
 }
 
@@ -113,6 +121,10 @@ const through = async (world: MemoryWorld, name: SiteId): Promise<Partial<Site>>
 
 /** One in so many runs goes over a real relay. */
 const OVER_RELAY = 10
+/** In one of so many the liars accuse others, and tell no other lie. */
+const ACCUSERS = 8
+/** One in so many is of nine sites, any five of which sign, with one to four liars in turn. */
+const OF_NINE = 10
 
 const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => {
   const seed = `${SEED} ${n}`
@@ -123,30 +135,46 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
         random,
         protocolIds.filter((id) => id !== 'frost-ed448'),
       )
-  const [of, t] = pick(random, [
-    [3, 2],
-    [3, 2],
-    [3, 2],
-    [3, 2],
-    [3, 2],
-    [3, 2],
-    [4, 2],
-    [5, 3],
-  ] as const)
+  const nine = n % OF_NINE === 7
+  const [of, t] = nine
+    ? ([9, 5] as const)
+    : pick(random, [
+        [3, 2],
+        [3, 2],
+        [3, 2],
+        [3, 2],
+        [3, 2],
+        [3, 2],
+        [4, 2],
+        [5, 3],
+      ] as const)
   const base = await baseOf(protocol as ProtocolId, of, t)
   const { names, table } = base
   const signing = oneIn(random, 2)
-  const liarSite = pick(random, names)
-  const about = pick(
-    random,
-    lied.filter((name) => (signing ? ['hello', 'attempt', 'result'].includes(name) : name !== 'result')),
+  const most = nine ? 1 + (Math.floor(n / OF_NINE) % (t - 1)) : oneIn(random, 3) ? t - 1 : 1
+  const lies = new Map(
+    [...names]
+      .map((name) => ({ name, order: random(1)[0] ?? 0 }))
+      .sort((a, b) => a.order - b.order)
+      .slice(0, most)
+      .map(({ name }) => [
+        name,
+        {
+          about: pick(
+            random,
+            lied.filter((one) => (signing ? ['hello', 'attempt', 'result'].includes(one) : one !== 'result')),
+          ),
+          lie: (n % ACCUSERS === 5
+            ? 'false claims'
+            : oneIn(random, 2)
+              ? pick(random, wordLies)
+              : { session: pick(random, lieNames) }) as WordLie | { session: LieName },
+        },
+      ]),
   )
-  const lie: WordLie | { session: LieName } = oneIn(random, 2)
-    ? pick(random, wordLies)
-    : { session: pick(random, lieNames) }
   const real = n % OVER_RELAY === 3
   const relay = !real && oneIn(random, 2)
-  const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${liarSite} lies: ${JSON.stringify(lie)} about ${about}${relay ? ', lying relay' : ''}`
+  const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${JSON.stringify([...lies])}${relay ? ', lying relay' : ''}`
 
   const world = await copyWorld(signing ? base.keyed : base.fresh, seed, clock)
   const common: Partial<KeygenDefinition> = {
@@ -154,7 +182,7 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
     threshold: t,
     sites: await siteEntries(names),
     nonce: hashOf(utf8(seed)).slice(0, 32),
-    deadlines,
+    deadlines: nine ? longer : deadlines,
     attempts: 8,
     ...(real ? { relays: [{ url, identity: null }] } : {}),
   }
@@ -182,15 +210,17 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
       },
     })
   }
-  const liar = ceremonyLiar(table, liarSite, lie, about, random)
+  const liars = new Map(
+    [...lies].map(([name, { lie, about }]) => [name, ceremonyLiar(table, name, lie, about, random)]),
+  )
   const joined = await Promise.all(
     names.map(async (name) =>
-      joinAs(world, name, definition, signing ? message : null, clock, name === liarSite ? liar : undefined, {
+      joinAs(world, name, definition, signing ? message : null, clock, liars.get(name), {
         site: real ? await through(world, name) : {},
       }),
     ),
   )
-  const honest = joined.filter(({ site }) => site !== liarSite)
+  const honest = joined.filter(({ site }) => !liars.has(site))
   const endings = () =>
     joined
       .map(({ site, result, error, progress }) => {
@@ -212,19 +242,20 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
   try {
     counts.runs += 1
     if (real) counts.overRelay += 1
-    let blamed = false
-    let late = false
+    if (relay) counts.lyingRelays += 1
+    if (nine) counts.ofNine += 1
+    if (protocol === 'frost-ed448') counts.ed448 += 1
+    counts.liars[most] = (counts.liars[most] ?? 0) + 1
     const left = await Promise.all(honest.map(({ site }) => leftAt(world, site, definition)))
+    const blamedAt = new Map<SiteId, Set<SiteId>>()
     for (const [at, { blames, events }] of left.entries()) {
-      for (const blame of blames) {
-        expect(blame.accused, `${blame.check} against an honest site`).toBe(liarSite)
-        blamed = true
-      }
-      const known = [...(honest[at]?.ceremony?.book.blames.values() ?? [])]
-      for (const { value } of known) expect(value.accused, `${value.check} against an honest site`).toBe(liarSite)
-      if (known.length > 0) late = true
+      const { site, ceremony } = honest[at] as Joined
+      const held = [...blames, ...[...(ceremony?.book.blames.values() ?? [])].map(({ value }) => value)]
+      for (const blame of held)
+        expect([...liars.keys()], `${blame.check} against an honest site`).toContain(blame.accused)
+      blamedAt.set(site, new Set(held.map((blame) => blame.accused)))
       const convicted = events.findIndex(({ what }) => what === 'evidence')
-      const voted = events.findIndex(({ what, site }) => what === 'ready' && site === honest[at]?.site)
+      const voted = events.findIndex((event) => event.what === 'ready' && event.site === site)
       if (convicted >= 0 && voted >= 0) expect(voted, 'voted after a proven lie').toBeLessThan(convicted)
     }
     if (!signing && left.some(({ ready }) => !ready))
@@ -239,20 +270,37 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
       expect(code).not.toBe('E_BUG')
       counts.failures[code] = (counts.failures[code] ?? 0) + 1
     }
-    if (liar.told.length === 0) counts.untold += 1
-    for (const { lie: what, about: where, trace, to } of liar.told) {
-      counts.told += 1
-      if (trace === 'harmless') counts.harmless += 1
-      if (trace === 'none') counts.observed += 1
-      if (trace !== 'proof') continue
-      counts.proofs += 1
-      if (blamed) counts.proven += 1
-      // What a session gets after its signature is made, or what a relay holds back to a deadline, nobody judges.
-      else if (late || relay || real || (signing && where === 'shares')) counts.late += 1
-      else expect.fail(`not proven: ${what} about ${where} to ${[...to].join()}`)
+    for (const [name, liar] of liars) {
+      const inSession = typeof lies.get(name)?.lie !== 'string'
+      const proven = honest.some(({ site }) => blamedAt.get(site)?.has(name) === true)
+      if (liar.told.length === 0) counts.untold += 1
+      for (const told of liar.told) {
+        counts.told += 1
+        if (told.trace === 'harmless') counts.harmless += 1
+        if (told.trace === 'none') counts.observed += 1
+        if (told.lie === 'false claims') counts.claims += told.said.length
+        if (told.trace !== 'proof') continue
+        counts.proofs += 1
+        const reasons = honest.map(({ site, ceremony }) => {
+          if (ceremony === undefined) return 'no join'
+          const why = whyLate(ceremony, name, told, inSession)
+          if (why === undefined)
+            expect(
+              [...(blamedAt.get(site) ?? [])],
+              `${site} does not prove: ${told.lie} about ${told.about}`,
+            ).toContain(name)
+          return why
+        })
+        if (proven) counts.proven += 1
+        else {
+          counts.late += 1
+          const why = reasons.find((one) => one !== undefined && !/^no/.test(one)) ?? reasons[0] ?? ''
+          counts.whyLate[why] = (counts.whyLate[why] ?? 0) + 1
+        }
+      }
+      if (liar.told.every(({ trace }) => trace === 'none' || trace === 'harmless'))
+        expect(proven, 'proven without a signed lie').toBe(false)
     }
-    if (liar.told.every(({ trace }) => trace === 'none' || trace === 'harmless'))
-      expect(blamed, 'proven without a signed lie').toBe(false)
     // A relay that loses, holds back or is not reached may use up every deadline: nobody signs, and nobody is accused.
     if (signing)
       for (const { result } of honest) {
@@ -272,16 +320,18 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
         evidence: protocolEvidence,
       })
       // A liar's own log and vote may contradict what others hold of it: that is said, and it is true.
-      const own = liar.told.some(({ about: where }) => where === 'ready') ? ['votes.single', 'log.kept'] : []
+      const own = [...liars.values()].some(({ told }) => told.some(({ about }) => about === 'ready'))
+        ? ['votes.single', 'log.kept']
+        : []
       const failing = report.checks
         .filter(({ id, verdict }) => verdict === 'fails' && !own.includes(id))
         .map(({ id, reason }) => `${id}: ${reason}`)
-      expect(failing.join('; '), `the bundle of ${one.site}`).toBe('')
+      if (failing.length > 0) expect.fail(`the bundle of ${one.site}: ${failing.join('; ')}`)
       if (one.result === undefined) expect(report.checks.find(({ id }) => id === 'blame.proven')?.verdict).toBe('holds')
     }
   } catch (error) {
     throw new Error(
-      `${tag}\ntold: ${JSON.stringify(liar.told.map((one) => ({ ...one, to: [...one.to] })))}\n${endings()}\n${error instanceof Error ? error.message : error}`,
+      `${tag}\ntold: ${JSON.stringify([...liars].map(([name, { told }]) => [name, told.map((one) => ({ ...one, to: [...one.to] }))]))}\n${endings()}\n${error instanceof Error ? error.message : error}`,
       { cause: error },
     )
   }
@@ -306,7 +356,13 @@ describe('liars in a ceremony', () => {
       signatures: 0,
       bundles: 0,
       untold: 0,
+      claims: 0,
+      lyingRelays: 0,
       overRelay: 0,
+      ofNine: 0,
+      ed448: 0,
+      liars: {},
+      whyLate: {},
       failures: {},
     }
     const relay = await relayOn()

@@ -1,8 +1,9 @@
 import type { Talk } from '../../src/ceremony/talk.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
 import { keyId, toEnvelope } from '../../src/identity/envelope.ts'
-import type { Party, SiteId } from '../../src/lib/brand.ts'
+import type { Hash, Party, SiteId } from '../../src/lib/brand.ts'
 import { toBase64, toHex } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import type { Codec } from '../../src/records/codec.ts'
@@ -52,6 +53,15 @@ export interface CeremonyTold {
   readonly about: string
   readonly trace: Trace
   readonly to: Set<SiteId>
+  readonly said: Said[]
+}
+
+/** What was said in place of one word or message. */
+export interface Said {
+  /** SHA-256 of each: only together are they the lie. */
+  readonly bytes: readonly Hash[]
+  /** What the lie is seen beside: the session of a message, the attempt of a staged shard or a result, the record of a proof. */
+  readonly beside: Hash | undefined
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a codec of any of these records
@@ -125,6 +135,19 @@ const altered = (
   }
 }
 
+const nothing: Said = { bytes: [], beside: undefined }
+
+/** Records of which each may be true, and only two are a lie: proofs and results are false by themselves. */
+const needsTruth = (about: Objects, lie: WordLie): boolean =>
+  lie === 'two to two' && ['hello', 'attempt', 'staged', 'ready'].includes(about)
+
+const restsOn = (about: Objects, codec: Codec<Record<string, unknown>>, payload: Uint8Array): Hash | undefined => {
+  const field = { staged: 'attempt', result: 'attempt', possession: 'record', 'test-signature': 'record' }[
+    about as string
+  ]
+  return field === undefined ? undefined : (codec.decode(payload)[field] as Hash)
+}
+
 /** A site that lies once about one kind of record, or in a session. */
 export const ceremonyLiar = (
   table: Table,
@@ -140,11 +163,15 @@ export const ceremonyLiar = (
   const seen: { from: SiteId; bytes: Uint8Array }[] = []
   let way: ((to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]) | undefined
   let claims = 0
-  const note = (trace: Trace, to: SiteId, what: string = about): void => {
+  const note = (trace: Trace, to: SiteId, said: Said = nothing, what: string = about): void => {
     const name = typeof lie === 'string' ? lie : lie.session
-    const known = told.find((one) => one.about === what)
-    if (known === undefined) told.push({ lie: name, about: what, trace, to: new Set([to]) })
-    else known.to.add(to)
+    let known = told.find((one) => one.about === what)
+    if (known === undefined) {
+      known = { lie: name, about: what, trace, to: new Set(), said: [] }
+      told.push(known)
+    }
+    known.to.add(to)
+    known.said.push(said)
   }
   const liar: Liar & { told: CeremonyTold[]; silent: boolean } = {
     site,
@@ -160,10 +187,16 @@ export const ceremonyLiar = (
         const attempt = ceremony.book.attempts.get(topic)
         const party = ((attempt?.value.participants.findIndex((one) => one.site === site) ?? 0) + 1) as Party
         const seat = { site, party, signer: ceremony.keys.message.raw } as unknown as Seat
-        way = liarWith(table, lie.session, random, 5, ({ trace, to: all, round }) => {
-          for (const one of all) note(trace, one, round)
-          if (lie.session === 'silence') liar.silent = true
-        })(seat)
+        way = liarWith(
+          table,
+          lie.session,
+          random,
+          table.terms.n === 9 || ceremony.authority.definition.kind === 'keygen' ? 5 : 2,
+          ({ trace, to: all, said, session, round }) => {
+            note(trace, all.at(-1) ?? site, { bytes: said.at(-1) ?? [], beside: session }, round)
+            if (lie.session === 'silence') liar.silent = true
+          },
+        )(seat)
       }
       return way(to, bytes)
     },
@@ -194,11 +227,12 @@ export const ceremonyLiar = (
       if (!own) return [talk]
       target ??= to
       if (!toAll && lie !== 'two to two' && target !== to) return [talk]
-      const versioned = (make: () => Uint8Array): Uint8Array => {
+      const instead = (trace: Trace, make: () => Uint8Array, truth: readonly Uint8Array[] = []): readonly Talk[] => {
         const key = toHex(envelope.payload)
         const bytes = versions.get(key) ?? make()
         versions.set(key, bytes)
-        return bytes
+        note(trace, to, { bytes: [bytes, ...truth].map(hashOf), beside: restsOn(about, codec, envelope.payload) })
+        return [{ ...talk, bytes }]
       }
       switch (lie) {
         case 'silence':
@@ -212,31 +246,26 @@ export const ceremonyLiar = (
           note('none', to)
           return [{ ...talk, bytes: random(64) }]
         case 'does not decode':
-          note('proof', to)
-          return [{ ...talk, bytes: versioned(() => sealed(raw, envelope.type, random(40))) }]
+          return instead('proof', () => sealed(raw, envelope.type, random(40)))
         case 'of another ceremony':
-          note('proof', to)
-          return [
-            {
-              ...talk,
-              bytes: versioned(() =>
-                signedAs(raw, codec, { ...codec.decode(envelope.payload), ceremony: toHex(random(32)) }),
-              ),
-            },
-          ]
+          return instead('proof', () =>
+            signedAs(raw, codec, { ...codec.decode(envelope.payload), ceremony: toHex(random(32)) }),
+          )
         case 'of another site': {
           const value = codec.decode(envelope.payload)
           if (!('site' in value)) return [talk]
-          note('proof', to)
           const name = table.sites.find((one) => one !== site)
-          return [{ ...talk, bytes: versioned(() => signedAs(raw, codec, { ...value, site: name })) }]
+          return instead('proof', () => signedAs(raw, codec, { ...value, site: name }))
         }
         default: {
           const value = codec.decode(envelope.payload)
           const change = altered(about, value, lie, toAll, random)
           if (change === undefined || (lie === 'two to two' && target !== to)) return [talk]
-          note(change.trace, to)
-          return [{ ...talk, bytes: versioned(() => signedAs(raw, codec, change.value)) }]
+          return instead(
+            change.trace,
+            () => signedAs(raw, codec, change.value),
+            needsTruth(about, lie) ? [talk.bytes] : [],
+          )
         }
       }
     },

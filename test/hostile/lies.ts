@@ -3,6 +3,7 @@ import { confirmRound, roundSpec } from '../../src/ceremony/round-spec.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { deal } from '../../src/mpc/frost/keygen.ts'
 import { commit } from '../../src/mpc/frost/sign.ts'
@@ -56,7 +57,24 @@ export interface Told {
   readonly round: string
   readonly trace: Trace
   readonly to: readonly SiteId[]
+  /** What was sent in place of each message, as SHA-256 of the bytes: only together are they the lie. */
+  readonly said: readonly (readonly Hash[])[]
+  /** Id of the session, or of the one of a test signature in it. */
+  readonly session: Hash
 }
+
+/** Lies that a session sees for what they are the moment it has them; the others only beside what comes later. */
+export const seenAtOnce: ReadonlySet<LieName> = new Set([
+  'payload that does not decode',
+  'empty payload',
+  'oversized payload',
+  'another protocol',
+  'another round',
+  'another sender',
+  'another addressee',
+  'two messages',
+  'two messages, the second without its payload',
+])
 
 const pick = <T>(random: Random, list: readonly T[]): T =>
   list[((random(2)[0] ?? 0) * 256 + (random(1)[0] ?? 0)) % list.length] as T
@@ -318,6 +336,7 @@ export const liarWith = (
     let chosen: string | undefined
     let silent = false
     const sentTo: SiteId[] = []
+    const said: Hash[][] = []
     const answers = new Map<string, NonNullable<ReturnType<typeof tell>>>()
     return (to, bytes) => {
       if (silent) return []
@@ -325,8 +344,8 @@ export const liarWith = (
       if (!signedBy(post, seat.signer.key)) return [bytes]
       const key = `${toHex(post.session)} ${post.round}`
       if (chosen !== undefined && (chosen !== key || !toAll)) return [bytes]
-      const said = post.to === 0 && alike ? answers.get(key) : undefined
-      const answer = said ?? tell(liar, lie, post, placeIn(table, post))
+      const before = post.to === 0 && alike ? answers.get(key) : undefined
+      const answer = before ?? tell(liar, lie, post, placeIn(table, post))
       if (answer === undefined) return [bytes]
       if (chosen === undefined && skip > 0) {
         skip -= 1
@@ -336,7 +355,8 @@ export const liarWith = (
       chosen = key
       if (lie === 'silence') silent = true
       sentTo.push(to)
-      told({ lie, round: post.round, trace: answer.trace, to: sentTo })
+      said.push(answer.bytes.map(hashOf))
+      told({ lie, round: post.round, trace: answer.trace, to: sentTo, said, session: toHex(post.session) as Hash })
       return answer.bytes
     }
   }

@@ -2,7 +2,7 @@ import { definitionAuthority } from '../../src/ceremony/authority.ts'
 import { judgeBlame } from '../../src/ceremony/judge.ts'
 import { judgeWorld, type PublicFacts } from '../../src/ceremony/judge-world.ts'
 import { keygenOutcome } from '../../src/ceremony/outcome.ts'
-import { Session } from '../../src/ceremony/session.ts'
+import { Session, subSession } from '../../src/ceremony/session.ts'
 import { testContext, testLabel } from '../../src/ceremony/test-session.ts'
 import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
@@ -101,6 +101,10 @@ export interface Seat {
   readonly party: Party
   readonly session: Session
   readonly signer: RawSigner
+  /** SHA-256 of each message that it took in before anything ended its session. */
+  readonly took: Set<Hash>
+  /** Ids of the sessions whose messages it looked at: its own and those of test signatures. */
+  readonly opened: Set<Hash>
 }
 
 export interface Play {
@@ -142,7 +146,7 @@ const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 /** What a keygen's sites do after the protocol, as far as it is signed in a session: compare transcripts, sign with each set. */
 const afterKeygen = async (
   table: Table,
-  session: Session,
+  { session, opened }: Seat,
   box: ReturnType<Session['mailbox']>,
   outcome: Outcome,
   share: Secret,
@@ -155,11 +159,10 @@ const afterKeygen = async (
   await Promise.all(
     testSignerSets(terms.n, terms.t).map(async (members, set) => {
       if (!members.includes(Number(box.self) as Index)) return
-      const inner = box.within(
-        testLabel(protocols.sign.id, set, record),
-        members.map((one) => Number(one) as Party),
-        protocols.sign.rounds,
-      )
+      const label = testLabel(protocols.sign.id, set, record)
+      const parties = members.map((one) => Number(one) as Party)
+      if (!session.signal.aborted) opened.add(subSession(box.session, label, parties))
+      const inner = box.within(label, parties, protocols.sign.rounds)
       await protocols.sign.run(inner, { ...testContext(outcome, record, members), share }, { random })
     }),
   )
@@ -223,7 +226,7 @@ export const play = async (
       record: () => undefined,
       progress: () => undefined,
     })
-    return { site, party: (at + 1) as Party, session, signer }
+    return { site, party: (at + 1) as Party, session, signer, took: new Set(), opened: new Set() }
   })
   for (const seat of seats) {
     const way = liars.get(seat.site)?.(seat)
@@ -237,7 +240,9 @@ export const play = async (
   }
   if (epoch !== undefined) know(epoch.outcome, epoch.record)
 
-  const runOne = async ({ session, site }: Seat): Promise<Ending> => {
+  const runOne = async (seat: Seat): Promise<Ending> => {
+    const { session, site } = seat
+    seat.opened.add(id)
     try {
       if (table.terms.kind === 'sign') {
         if (epoch === undefined) throw new Error('no epoch')
@@ -260,7 +265,7 @@ export const play = async (
       const made = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
       const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), made)
       know(outcome, recordOf(table, outcome))
-      await afterKeygen(table, session, box as never, outcome, made.share, random)
+      await afterKeygen(table, seat, box as never, outcome, made.share, random)
       return { is: 'made', outcome, share: made.share.reveal().slice() }
     } catch (error) {
       return { is: 'failed', error }
@@ -282,7 +287,10 @@ export const play = async (
     for (let n = random(1)[0] ?? 0; n >= 0 && waiting.length > 0; n -= 40) {
       const line = waiting[((random(1)[0] ?? 0) * 7 + n) % waiting.length]
       const next = line?.shift()
-      if (next !== undefined) byName.get(next.to)?.session.deliver(next.from, next.bytes)
+      const seat = next === undefined ? undefined : byName.get(next.to)
+      if (next === undefined || seat === undefined) continue
+      if (!seat.session.signal.aborted) seat.took.add(hashOf(next.bytes))
+      seat.session.deliver(next.from, next.bytes)
     }
     idle = waiting.length > 0 ? 0 : idle + 1
     if (idle > 3) wake()

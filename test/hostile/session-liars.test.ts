@@ -6,7 +6,7 @@ import type { Random } from '../../src/lib/ports.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition.ts'
 import { seededRandom } from '../support/random.ts'
 import { falseClaim } from './accuse.ts'
-import { type LieName, liarWith, lieNames, type Told } from './lies.ts'
+import { type LieName, liarWith, lieNames, seenAtOnce, type Told } from './lies.ts'
 import { type Kind, type Play, play, type Seat, type Table, tableOf } from './parties.ts'
 
 const RUNS = Number(process.env['HOSTILE_RUNS'] ?? 960)
@@ -84,11 +84,30 @@ const lieIn = async ({ table, participants, lies }: Draw, random: Random, most: 
   return { run, told, blamed }
 }
 
+const NOBODY = 'no honest session had it'
+
+/**
+ * Why an honest site did not prove a lie that is signed; undefined where it did. Fails where it took the lie in, nothing
+ * else ended its session before the lie could be seen, and it names somebody else or nobody.
+ */
+const whyLate = (run: Play, seat: Seat, liar: SiteId, { said, session, lie, round }: Told): string | undefined => {
+  if (!said.some((together) => together.every((one) => seat.took.has(one)))) return NOBODY
+  const ending = run.endings[run.seats.indexOf(seat)]
+  const reason = seat.session.signal.reason ?? (ending?.is === 'failed' ? ending.error : undefined)
+  if (reason instanceof BlameError && reason.blame.accused === liar) return undefined
+  const about = `not proven by ${seat.site}: ${lie} in ${round}; ${reason ?? ending?.is}`
+  if (seenAtOnce.has(lie)) expect(seat.opened.has(session), about).toBe(false)
+  // Whoever made a key or a signature beside the lie has overlooked it.
+  expect(reason, about).toBeDefined()
+  return `its session had ended: ${reason instanceof BlameError ? 'another lie' : 'silence'}`
+}
+
 describe('liars in a session', () => {
   it(`never make an honest site look guilty, and are proven where they signed (${RUNS} runs)`, {
     timeout: 1_200_000,
   }, async () => {
-    const counts = { runs: 0, lies: 0, proofs: 0, proven: 0, silent: 0, harmless: 0, hidden: 0, claims: 0, untold: 0 }
+    const counts = { runs: 0, lies: 0, proofs: 0, proven: 0, silent: 0, harmless: 0, late: 0, claims: 0, untold: 0 }
+    const reasons = new Map<string, number>()
     const perLie = new Map<string, number>()
     for (let n = 0; n < RUNS; n++) {
       const seed = `${SEED} ${n}`
@@ -106,7 +125,6 @@ describe('liars in a session', () => {
         for (const [site, what] of told) {
           counts.lies += 1
           perLie.set(`${what.lie}`, (perLie.get(`${what.lie}`) ?? 0) + 1)
-          const heard = what.to.some((to) => honest.some((seat) => seat.site === to))
           if (what.trace === 'none') counts.silent += 1
           if (what.trace === 'harmless') counts.harmless += 1
           if (what.trace !== 'proof') {
@@ -114,13 +132,13 @@ describe('liars in a session', () => {
             continue
           }
           counts.proofs += 1
+          const late = honest.map((seat) => whyLate(run, seat, site, what))
           if (blamed.has(site)) counts.proven += 1
-          // Another liar may end the session first, by silence or by its own proof; a lie to a liar is heard by nobody.
-          else if (!heard || told.size > 1) counts.hidden += 1
-          else
-            expect.fail(
-              `not proven: ${what.lie} in ${what.round}; ${run.endings.map((e) => (e.is === 'failed' ? String(e.error) : e.is)).join(' | ')}`,
-            )
+          else {
+            counts.late += 1
+            const why = late.find((one) => one !== NOBODY) ?? NOBODY
+            reasons.set(why, (reasons.get(why) ?? 0) + 1)
+          }
         }
         if ([...told.values()].every(({ trace }) => trace === 'harmless'))
           expect(
@@ -139,6 +157,6 @@ describe('liars in a session', () => {
     }
     console.log(`sessions: ${JSON.stringify(counts)}`)
     console.log(`lies told: ${JSON.stringify(Object.fromEntries([...perLie].sort()))}`)
-    expect(counts.proven / counts.proofs).toBeGreaterThan(0.9)
+    console.log(`late: ${JSON.stringify(Object.fromEntries([...reasons].sort()))}`)
   })
 })
