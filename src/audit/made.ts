@@ -1,5 +1,6 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
 import type { EpochRecord, Outcome, SignResult } from '../records/outcome.ts'
+import { postsOfTranscript } from './transcripts.ts'
 import type { HeldAttempt, World } from './world.ts'
 
 /** What a ceremony made, where its records say that it made something. */
@@ -44,8 +45,12 @@ const madeKey = (world: World): Made | undefined => {
   }
 }
 
+/** A liar may state the true signature with a transcript of its own: what the messages here give stands for the attempt. */
 const madeSignature = (world: World): Made | undefined => {
-  const [first] = world.results
+  const several = new Set(world.results.map(({ value }) => value.transcript)).size > 1
+  const given = ({ value }: World['results'][number]): boolean =>
+    postsOfTranscript(world, value.attempt, value.transcript) !== undefined
+  const first = (several ? world.results.find(given) : undefined) ?? world.results[0]
   const attempt = first && world.attempts.get(first.value.attempt)
   if (first === undefined || attempt === undefined) return undefined
   const outcomeHash = world.records.get(first.value.base)?.outcome

@@ -9,7 +9,7 @@ import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
-import { stagedCodec } from '../../src/records/outcome.ts'
+import { resultCodec, stagedCodec } from '../../src/records/outcome.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
 import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
@@ -117,5 +117,41 @@ describe('the owner of one site', () => {
     expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
     const { verdict, reason } = finding(report, 'transcript.complete') ?? expect.fail()
     expect([verdict, reason]).toEqual(['open', expect.stringMatching(/^ap signed two messages/)])
+  })
+
+  it('does not spoil them by keeping back what it logged, where it sent something else', async () => {
+    const bytes = await forge(chain, chain.signBundle, async (draft: Draft) => {
+      const evidence = await protocolEvidence(draft.definition)
+      const own = draft.named('message', ap).find((object) => {
+        const { round, from } = evidence.readPost(draft.bytes(object))
+        return round === 'shares' && from === 2
+      })
+      const { protocol, session, round, from, to } = evidence.readPost(draft.bytes(own ?? expect.fail()))
+      const head = { protocol, session, round, from, to } as const
+      const sent = writePost(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+      const object = draft.put(sent.bytes)
+      draft.logs.set(
+        eu,
+        (draft.logs.get(eu) ?? []).map((event) => (event.object === own ? { ...event, object } : event)),
+      )
+      draft.objects.delete(own ?? expect.fail())
+      draft.cosigners.get(ap)?.delete(eu)
+    })
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    expect(finding(report, 'transcript.hash')?.reason).toContain('all of the log of ap')
+  })
+
+  it('is named where it states the signature with a transcript that no log gives', async () => {
+    const bytes = await forge(chain, chain.signBundle, async (draft: Draft) => {
+      const said = (draft.logs.get(ap) ?? []).find(({ what, site }) => what === 'result' && site === ap)
+      const { payload } = decodeEnvelope(draft.bytes(said?.object as Hash), resultCodec.limit)
+      const lie = { ...resultCodec.decode(payload), transcript: hashOf(utf8('no transcript')) }
+      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn('sign', ap)))
+    })
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    const { verdict, reason } = finding(report, 'signature.stated') ?? expect.fail()
+    expect([verdict, reason]).toEqual(['open', expect.stringContaining('ap states it with another transcript')])
   })
 })

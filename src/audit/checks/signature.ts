@@ -1,7 +1,7 @@
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { SignDefinition } from '../../records/definition.ts'
-import { resultCodec } from '../../records/outcome.ts'
+import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { type Made, madeIn } from '../made.ts'
 import type { World } from '../world.ts'
@@ -61,8 +61,16 @@ const stated = (world: World): Finding | undefined => {
   const signature = made(world)
   if (signature === undefined) return undefined
   const inputs = world.results.map(({ object }) => object)
-  const bytes = new Set(world.results.map(({ value }) => toHex(resultCodec.encode(value))))
-  if (bytes.size > 1) return fails('sites state two signatures', inputs)
+  const { result } = signature
+  const said = (value: SignResult): string => toHex(resultCodec.encode(value))
+  const others = world.results.filter(({ value }) => said(value) !== said(result))
+  if (others.some(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result)))
+    return fails('sites state two signatures', inputs)
+  if (others.length > 0)
+    return open(
+      `${names(others.map(({ site }) => site))} states it with another transcript than the messages give`,
+      inputs,
+    )
   const signers = signature.attempt.value.participants.map(({ site }) => site)
   const silent = signers.filter((site) => !signature.stated.includes(site))
   return silent.length === 0

@@ -4,26 +4,11 @@ import { DecodeError } from '../../records/codec.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import type { Post } from '../evidence.ts'
 import { type Made, madeIn } from '../made.ts'
-import type { LogFacts, World } from '../world.ts'
+import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
+import type { World } from '../world.ts'
 import { faulty } from './faults.ts'
 
-type Logged = World['posts'][number]
-
-const isExtra = (round: string): boolean => round === 'confirm' || round.endsWith(':echo')
-
 const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`
-
-/** The protocol's own messages of the attempt that made something, each once: all of them, or those that one log has. */
-const postsIn = (world: World, made: Made, log?: LogFacts): readonly Logged[] => {
-  const taken = log && new Set(log.entries.flatMap(({ what, object }) => (what === 'message' ? (object ?? []) : [])))
-  const byHeader = new Map<string, Logged>()
-  for (const one of world.posts)
-    if (toHex(one.post.session) === made.attempt.hash && !isExtra(one.post.round) && taken?.has(one.object) !== false) {
-      const header = toHex(one.post.headerBytes)
-      if (byHeader.get(header)?.post.payload === undefined) byHeader.set(header, one)
-    }
-  return [...byHeader.values()]
-}
 
 const transcriptIn = (made: Made): Hash => (made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript)
 
@@ -31,7 +16,7 @@ const transcriptIn = (made: Made): Hash => (made.kind === 'keygen' ? made.outcom
 const twoFaced = (world: World, made: Made): readonly SiteId[] => {
   const places = new Set<string>()
   const seats = new Set<number>()
-  for (const { post } of postsIn(world, made)) {
+  for (const { post } of postsOf(world, made.attempt.hash)) {
     const key = made.attempt.value.participants[post.from - 1]?.key
     if (key === undefined || !world.evidence.signedBy(post, key)) continue
     if (places.has(place(post))) seats.add(post.from)
@@ -45,12 +30,9 @@ const twoFaced = (world: World, made: Made): readonly SiteId[] => {
  * then it is what one log has, if that gives the hash that was stated.
  */
 const ownPosts = (world: World, made: Made): readonly Logged[] => {
-  if (twoFaced(world, made).length > 0)
-    for (const log of world.logs.values()) {
-      const posts = postsIn(world, made, log)
-      if (world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes)) === transcriptIn(made)) return posts
-    }
-  return postsIn(world, made)
+  const all = postsOf(world, made.attempt.hash)
+  if (twoFaced(world, made).length === 0) return all
+  return postsOfTranscript(world, made.attempt.hash, transcriptIn(made)) ?? all
 }
 
 const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
@@ -76,9 +58,11 @@ const expected = (world: World, parties: number): ReadonlySet<string> => {
   return wanted
 }
 
-/** Participants without whose logs some private messages are known to nobody here. */
-const unheard = (world: World, made: Made): readonly string[] =>
-  made.attempt.value.participants.map(({ site }) => site).filter((site) => !world.logs.has(site))
+/** Participants of whom something is not here, a log or a message that it names: what they said is not all known. */
+const unheard = ({ logs, missing }: World, made: Made): readonly string[] =>
+  made.attempt.value.participants
+    .map(({ site }) => site)
+    .filter((site) => !logs.has(site) || missing.some(({ log, what }) => log === site && what === 'message'))
 
 const complete = (world: World): Finding | undefined => {
   const made = madeIn(world)
@@ -94,7 +78,7 @@ const complete = (world: World): Finding | undefined => {
   const absent = unheard(world, made)
   if (found.length !== wanted.size && absent.length > 0)
     return open(
-      `without the log of ${names(absent)}: ${found.length} of ${wanted.size} messages are here`,
+      `without all of the log of ${names(absent)}: ${found.length} of ${wanted.size} messages are here`,
       inputs(posts),
     )
   if (found.length !== wanted.size)
@@ -123,7 +107,7 @@ const hashed = (world: World): Finding | undefined => {
     }
   const absent = unheard(world, made)
   return absent.length > 0
-    ? open(`without the log of ${names(absent)} its hash cannot be made again`, [stated])
+    ? open(`without all of the log of ${names(absent)} its hash cannot be made again`, [stated])
     : fails('the messages here have another hash than the one that was signed', [stated, found])
 }
 
