@@ -61,7 +61,12 @@ export const runKeygen = async (
     await proveRecord(ceremony, protocols, box as unknown as Mailbox<Rounds>, outcome, voted.hash, share)
     await everyProven(ceremony, session, protocols, voted)
     keepProofs(ceremony, protocols, voted.outcome, voted.hash)
-    await vote(ceremony, voted, hooks)
+    // A proof that came after the last wait ended the session; nobody waits on it any more.
+    const mayVote = (): void => {
+      session.signal.throwIfAborted()
+      hooks.mayVote()
+    }
+    await vote(ceremony, voted, { ...hooks, mayVote })
     return voted
   } finally {
     share.wipe()
