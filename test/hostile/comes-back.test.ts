@@ -1,20 +1,15 @@
 import { expect, it } from 'vitest'
-import { Room } from '../../src/ceremony/room.ts'
-import { certify } from '../../src/identity/certificate.ts'
-import { rawSigner } from '../../src/identity/ed25519.ts'
-import { toEnvelope } from '../../src/identity/envelope.ts'
+import { joinCeremony } from '../../src/ceremony/join.ts'
+import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { Secret } from '../../src/lib/secret.ts'
-import { helloCodec } from '../../src/records/attempt.ts'
-import { ceremonyId } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
-import { pae, payloadType, recordHash } from '../../src/records/signed.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { memoryWorld } from '../support/memory-site.ts'
-import { approveAll, fastClock, joinAs, type Liar } from './ceremonies.ts'
+import { memorySite, memoryWorld } from '../support/memory-site.ts'
+import { approveAll, fastClock, joinAs } from './ceremonies.ts'
 
 it('seats a site last that came back in the middle of an attempt', async () => {
   const clock = fastClock(4)
@@ -31,40 +26,54 @@ it('seats a site last that came back in the middle of an attempt', async () => {
     key: made?.result?.key?.id as Hash,
     base: hashOf(recordCodec.encode(epoch?.record ?? expect.fail())),
     message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-    deadlines: { gather: 120, proposal: 30, round: 30, close: 10 },
+    attempts: 3,
+    deadlines: { gather: 120, proposal: 30, round: 600, close: 10 },
   })
   await approveAll(world, sites, sign)
 
-  const raw = rawSigner(new Secret(new Uint8Array(32).fill(9)))
-  const { signer, identity } = await (world.homes.get(eu) ?? expect.fail()).home.unlock()
-  const join = { authority: ceremonyId(sign), expires: Date.now() + 1e9 }
-  const certificate = await certify(signer, identity, 'message', raw.key, join)
-  const liar: Liar = { site: eu, ceremony: undefined, talk: (_, talk) => [talk], post: () => [] }
-  const sendInSession = Room.prototype.sendInSession
-  let back = 0
-  Room.prototype.sendInSession = function (this: Room, topic, to, bytes) {
-    const hello = this.peers.has(eu) ? undefined : liar.ceremony?.book.hellos.get(eu)?.signed.value
-    if (hello !== undefined) {
-      back += 1
-      const nonce = `${back}`.padStart(32, '0')
-      const value = { ...hello, nonce, sequence: back, certificate: recordHash(certificate) }
-      const said = helloCodec.encode(value)
-      const signature = raw.sign(pae(payloadType('hello/v1'), said))
-      const envelope = toEnvelope({ type: 'hello/v1', bytes: said, value, key: raw.key, signature })
-      this.tell(to, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
-      this.tell(to, { is: 'object', name: 'hello', bytes: envelope })
+  const join = async (name: SiteId, progress: (event: Progress) => void, signal = new AbortController().signal) =>
+    joinCeremony(await memorySite(world, name, { clock }), sign, { progress, signal, message, check: false })
+
+  const seats: (readonly SiteId[])[] = []
+  let [begin, meet] = [() => {}, () => {}]
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  const apHere = new Promise<void>((resolve) => {
+    meet = resolve
+  })
+  const first = join(eu, (event) => {
+    if (event.phase === 'attempt') {
+      seats.push(event.sites)
+      begin()
     }
-    sendInSession.call(this, topic, to, bytes)
+    if (event.phase === 'gather' && event.site === ap && event.state.includes('connected')) meet()
+  })
+  // Stops as soon as a round begins, and joins again under another message key: else a signer as good as any.
+  const returning = async (): Promise<void> => {
+    for (let back = 0; back < sign.attempts; back++) {
+      const stop = new AbortController()
+      const stopped = join(
+        us,
+        ({ phase }) => {
+          if (phase === 'round') stop.abort(new QuorateError('E_STOPPED', 'stopped', 'join again'))
+        },
+        stop.signal,
+      )
+      await stopped.catch(() => undefined)
+      await apHere
+    }
   }
-  try {
-    const lying = joinAs(world, eu, sign, message, clock, liar)
-    const honest = await Promise.all([us, ap].map((name) => joinAs(world, name, sign, message, clock)))
-    expect(back).toBeGreaterThan(0)
-    expect(honest.map(({ result }) => result?.signers)).toEqual(
-      [sign.sites.slice(1), sign.sites.slice(1)].map((list) => list.map(({ name }) => name)),
-    )
-    void lying
-  } finally {
-    Room.prototype.sendInSession = sendInSession
-  }
+  const coming = returning()
+  await begun
+  const honest = await Promise.all([first, join(ap, () => undefined)])
+  expect(honest.map(({ signers }) => signers)).toEqual([
+    [eu, ap],
+    [eu, ap],
+  ])
+  expect(seats).toEqual([
+    [eu, us],
+    [eu, ap],
+  ])
+  await coming
 }, 60_000)
