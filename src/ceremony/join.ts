@@ -394,7 +394,7 @@ const attemptSession = async <T>(
       const names = error.missing.join(', ')
       throw new QuorateError(
         'E_PEER_SILENT',
-        `nothing from ${names} in ${error.round} (${authority.definition.deadlines.round} s)`,
+        `${error.message} (${authority.definition.deadlines.round} s)`,
         `${names}’s operator: look at \`quorate ${authority.definition.kind} status\` there. The others can run join again at once; this was ${again}`,
         { missing: error.missing, round: error.round },
       )

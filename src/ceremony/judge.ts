@@ -6,7 +6,7 @@ import { DecodeError } from '../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../records/round.ts'
 import type { PublicFacts } from './judge-world.ts'
 import { type RoundPost, readPost, signedBy } from './round-message.ts'
-import { confirmRound, echoRound, roundSpec } from './round-spec.ts'
+import { confirmRound, echoRound, isEchoRound, roundSpec } from './round-spec.ts'
 import { confirmEntries, entryOf, subSession } from './session.ts'
 import { judgeWord, wordFaults } from './word-faults.ts'
 
@@ -168,7 +168,7 @@ const isProtocolFault = (
     slots.add(place)
   }
   const messages: JudgedMessage[] = posts
-    .filter((post) => !post.round.endsWith(':echo') && hadSeen(blame, post, posts, parties))
+    .filter((post) => !isEchoRound(post.round) && hadSeen(blame, post, posts, parties))
     .map(({ round, from, to, payload }) => ({ round, from, to, payload: payload as Uint8Array }))
   return (
     protocol.judge({ session: blame.session, check: blame.check, accused: blame.party, messages, context }) === 'proven'

@@ -9,7 +9,13 @@ export interface RoundSpec {
 }
 
 export const confirmRound = 'confirm'
-export const echoRound = (round: string): string => `${round}:echo`
+const ECHO = ':echo'
+export const echoRound = (round: string): string => `${round}${ECHO}`
+export const isEchoRound = (round: string): boolean => round.endsWith(ECHO)
+
+/** A round's name for people. */
+export const roundWords = (round: string): string =>
+  isEchoRound(round) ? `the comparison of ${round.slice(0, -ECHO.length)}` : round
 
 export const roundSpec = (rounds: Rounds, name: string): RoundSpec | undefined => {
   if (Object.hasOwn(rounds, name)) return rounds[name]

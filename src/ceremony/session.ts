@@ -9,7 +9,7 @@ import type { Broadcasts, Mailbox, Payload, Privates, Rounds } from '../mpc/mail
 import { DecodeError } from '../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec } from '../records/round.ts'
 import { type RoundPost, readPost, readStripped, sessionBytes, signedBy, writePost } from './round-message.ts'
-import { confirmRound, echoRound, type RoundSpec, roundSpec } from './round-spec.ts'
+import { confirmRound, echoRound, isEchoRound, type RoundSpec, roundSpec, roundWords } from './round-spec.ts'
 
 /** Ends a session with a proof against one participant. */
 export class BlameError extends Error {
@@ -27,7 +27,7 @@ export class SilenceError extends Error {
   readonly missing: readonly SiteId[]
   readonly round: string
   constructor(missing: readonly SiteId[], round: string) {
-    super(`nothing from ${missing.join(', ')} in ${round}`)
+    super(`nothing from ${missing.join(', ')} in ${roundWords(round)}`)
     this.missing = missing
     this.round = round
   }
@@ -269,8 +269,7 @@ export class Session {
 
   #keep(stage: Stage, key: string, post: RoundPost, from: SiteId): void {
     stage.posts.set(key, post)
-    if (stage.root && !post.round.endsWith(':echo'))
-      this.#options.record(post.to === 0 ? post.bytes : post.stripped, from)
+    if (stage.root && !isEchoRound(post.round)) this.#options.record(post.to === 0 ? post.bytes : post.stripped, from)
     for (const wake of stage.waiters) wake()
   }
 
@@ -544,7 +543,7 @@ export const subSession = (parent: Hash, label: string, parties: readonly number
 export const transcriptOf = (headers: readonly Uint8Array[]): Hash => {
   const own = headers
     .map((bytes) => readStripped(bytes, new Uint8Array(64)))
-    .filter(({ round }) => round !== confirmRound && !round.endsWith(':echo'))
+    .filter(({ round }) => round !== confirmRound && !isEchoRound(round))
   return toHex(tupleHash('quorate transcript v1', ...own.sort(byHeader).map((post) => post.headerBytes))) as Hash
 }
 
