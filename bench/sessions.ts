@@ -31,6 +31,7 @@ const SIGNERS = 2
 interface Party {
   readonly site: SiteId
   readonly signer: ReturnType<typeof rawSigner>
+  readonly wire: Wire & NoteBoard
   readonly channels: Channels
   session: Session | undefined
   /** What came before this party had opened its session. */
@@ -109,7 +110,7 @@ const openParties = async (medium: Medium): Promise<readonly Party[]> => {
           else party.session.deliver(from, bytes)
         },
       })
-      return { site, signer: rawSigner(new Secret(systemRandom(32))), channels, session: undefined, early: [] }
+      return { site, signer: rawSigner(new Secret(systemRandom(32))), wire, channels, session: undefined, early: [] }
     }),
   )
   while (met < names.length * (names.length - 1)) await systemClock.sleep(5)
@@ -197,6 +198,7 @@ const measureOver = async (where: 'memory' | 'relay', medium: Medium, wanted: Wa
     measured.push(perSite(await measure(signName, 30, () => sign(parties, protocols, keys), 5), SIGNERS))
   }
   await Promise.all(parties.map((party) => party.channels.close()))
+  await Promise.all(parties.map((party) => party.wire.close()))
   return measured
 }
 
