@@ -366,30 +366,22 @@ const attemptSession = async <T>(
         throw error
       return undefined
     }
+    const failed = (reason: string): undefined => {
+      const { attempts } = authority.definition
+      options.progress({ phase: 'attempt-failed', number: ceremony.attempts.length, of: attempts, reason })
+    }
     const again = `attempt ${ceremony.attempts.length} of ${authority.definition.attempts}`
     if (error instanceof QuorateError && error.code === 'E_PEER_RESTARTED') {
       // Seated last from now on: who comes back in every attempt would else use them all up.
       const back = authority.member(error.details['site'] as SiteId)
       if (!authority.fixed && back !== undefined) silent?.add(back.name)
-      options.progress({
-        phase: 'attempt-failed',
-        number: ceremony.attempts.length,
-        of: authority.definition.attempts,
-        reason: error.message,
-      })
-      return undefined
+      return failed(error.message)
     }
     if (error instanceof SilenceError) {
       await ceremony.barrier()
       if (!authority.fixed && silent !== undefined) {
         for (const name of error.missing) silent.add(name)
-        options.progress({
-          phase: 'attempt-failed',
-          number: ceremony.attempts.length,
-          of: authority.definition.attempts,
-          reason: error.message,
-        })
-        return undefined
+        return failed(error.message)
       }
       const names = error.missing.join(', ')
       throw new QuorateError(
