@@ -5,7 +5,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { type Attempt, attemptCodec, type Hello } from '../records/attempt.ts'
 import { shortId } from '../records/short-id.ts'
 import { recordHash } from '../records/signed.ts'
-import type { Member } from './authority.ts'
+import { type Member, wantedInWords } from './authority.ts'
 import type { HeldAttempt } from './book.ts'
 import type { Ceremony } from './ceremony.ts'
 import type { Room } from './room.ts'
@@ -297,7 +297,7 @@ const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): Quor
   if (missing.length > 0)
     return new QuorateError(
       'E_APPROVALS_MISSING',
-      `approvals missing at the gather deadline: ${missing.map(nameOf).join(', ')}${left}`,
+      `approvals missing at the gather deadline: ${wantedInWords(authority, book.approved(), nameOf, gone)}${left}`,
       `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; nothing has happened yet`,
       { missing },
     )

@@ -1,6 +1,6 @@
 import type { Hash, Identity, Index, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { missingApprovals } from '../records/approval-rule.ts'
+import { missingApprovals, wantedApprovals } from '../records/approval-rule.ts'
 import { ceremonyId, type Definition, type SiteEntry } from '../records/definition.ts'
 import type { Approval } from '../records/identity.ts'
 
@@ -70,6 +70,23 @@ export const definitionAuthority = (definition: Definition): Authority => {
         new Set([...roster.map((m) => m.identity), ...definition.approvers].filter((id) => !gone.has(id))),
       ).length === 0,
   }
+}
+
+/** Whose approvals are wanted still, for people; those who left are not asked. */
+export const wantedInWords = (
+  { definition }: Authority,
+  approved: ReadonlySet<Identity>,
+  nameOf: (identity: Identity) => string,
+  gone: ReadonlySet<Identity> = new Set(),
+): string => {
+  const { all, some, quorum } = wantedApprovals(definition, approved)
+  const named = (ids: readonly Identity[]): string =>
+    ids
+      .filter((id) => !gone.has(id))
+      .map(nameOf)
+      .join(', ')
+  const few = quorum < some.filter((id) => !gone.has(id)).length
+  return [named(all), few ? `${quorum} of ${named(some)}` : named(some)].filter((part) => part !== '').join(', ')
 }
 
 /** The member that a site's own identity is; throws E_NOT_ALLOWED for a stranger. */

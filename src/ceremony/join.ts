@@ -11,7 +11,7 @@ import { outcomeCodec, recordCodec, type SignResult } from '../records/outcome.t
 import type { Blame } from '../records/round.ts'
 import { refuseOtherCard } from './approve.ts'
 import { type AttemptFacts, agreeAttempt } from './attempt.ts'
-import { type Authority, definitionAuthority } from './authority.ts'
+import { type Authority, definitionAuthority, wantedInWords } from './authority.ts'
 import { blameFault, type Court, convict, guilty, isProven, wordBlame } from './blame.ts'
 import type { HeldAttempt } from './book.ts'
 import { Ceremony, type JoinOptions, lostWord } from './ceremony.ts'
@@ -602,7 +602,9 @@ const checkOnly = async (run: Run): Promise<JoinResult> => {
       .map((member) => member.name)
     throw new QuorateError(
       missing.length > 0 ? 'E_APPROVALS_MISSING' : 'E_QUORUM',
-      missing.length > 0 ? `approvals missing: ${missing.join(', ')}` : `not here: ${absent.join(', ')}`,
+      missing.length > 0
+        ? `approvals missing: ${wantedInWords(authority, book.approved(), (id) => nameOf(authority, id))}`
+        : `not here: ${absent.join(', ')}`,
       'nothing has happened; run the check again when they are ready',
       { missing, absent },
     )

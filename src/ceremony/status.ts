@@ -7,7 +7,7 @@ import type { LogEvent } from '../records/event.ts'
 import type { Note } from '../records/identity.ts'
 import { blameCodec } from '../records/round.ts'
 import { type FailedAttempt, failedAttempts } from './attempt-history.ts'
-import type { Authority } from './authority.ts'
+import { type Authority, wantedInWords } from './authority.ts'
 import { inWords } from './blame-words.ts'
 import type { LastJoin } from './last-join.ts'
 import { type Phase, phaseOf } from './lifecycle.ts'
@@ -168,9 +168,12 @@ export const describeStatus = (known: Known): Status => {
     next: finishedElsewhere(definition, phase, members)
       ? 'the others have signed; nothing is asked of this site'
       : nextStep(base, {
-          waiting: authority
-            .missing(approved)
-            .map((identity) => everyone.find((one) => one.identity === identity)?.name ?? identity),
+          waiting: wantedInWords(
+            authority,
+            approved,
+            (identity) => everyone.find((one) => one.identity === identity)?.name ?? identity,
+            new Set(gone.map(({ identity }) => identity)),
+          ),
           possible: authority.possibleWithout(new Set(gone.map(({ identity }) => identity))),
           voters: new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : []))),
           receipts: new Set(events.flatMap(({ what, site }) => (what === 'installed' ? (site ?? []) : []))),
@@ -202,7 +205,7 @@ const finishedElsewhere = (definition: Definition, phase: Phase, members: readon
 }
 
 interface Facts {
-  readonly waiting: readonly string[]
+  readonly waiting: string
   /** Those who are not gone are enough. */
   readonly possible: boolean
   readonly voters: ReadonlySet<string>
@@ -239,8 +242,7 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
   if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
   if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
   if (running === 'join') {
-    const still =
-      facts.waiting.length > 0 ? `waits for the approval of ${facts.waiting.join(', ')}` : 'goes on by itself'
+    const still = facts.waiting !== '' ? `waits for the approval of ${facts.waiting}` : 'goes on by itself'
     return `the join that runs here ${still}; whoever has not joined runs ${join}`
   }
   if (status.attempts.signed >= status.attempts.of)
@@ -248,7 +250,7 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
   if (phase === 'drafted') return `this site: \`quorate ${kind} approve\``
   if (lastJoin?.code != null && !OUTDATED.includes(lastJoin.code))
     return lastJoin.hint.replace(/(?:run|ran) (?:the same command|join) again/, `run ${join} again`)
-  if (facts.waiting.length > 0) return `waiting for the approval of ${facts.waiting.join(', ')}; then all run ${join}`
+  if (facts.waiting !== '') return `waiting for the approval of ${facts.waiting}; then all run ${join}`
   if (window.is === 'early') return `all sites run ${join} when the window opens, at ${window.opens}`
   if (facts.joined && lastJoin === null)
     return `run ${join} here again: the last one ended without a word (killed, or the machine stopped); the others can join at the same time`

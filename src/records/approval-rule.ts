@@ -25,10 +25,16 @@ export const approvalRule = (definition: Definition): ApprovalRule => {
   }
 }
 
-/** Whose approval is wanted still; empty where the rule is met. */
-export const missingApprovals = (definition: Definition, approved: ReadonlySet<Identity>): readonly Identity[] => {
+/** Approvals wanted still: of each of `all`, and of any `quorum` of `some`. */
+export const wantedApprovals = (definition: Definition, approved: ReadonlySet<Identity>): ApprovalRule => {
   const { all, some, quorum } = approvalRule(definition)
   const absent = (ids: readonly Identity[]) => ids.filter((id) => !approved.has(id))
-  const enough = some.length - absent(some).length >= quorum
-  return [...absent(all), ...(enough ? [] : absent(some))]
+  const left = Math.max(0, quorum - (some.length - absent(some).length))
+  return { all: absent(all), some: left === 0 ? [] : absent(some), quorum: left }
+}
+
+/** Whose approval would count still; empty where the rule is met. */
+export const missingApprovals = (definition: Definition, approved: ReadonlySet<Identity>): readonly Identity[] => {
+  const { all, some } = wantedApprovals(definition, approved)
+  return [...all, ...some]
 }

@@ -178,14 +178,19 @@ export const planView = (shown: DefinitionShown & { readonly file: string | null
   ...(definitionFault(shown) === undefined
     ? ['' as const, wordsLine(shown, true), { label: 'id', text: shown.ceremony }]
     : []),
-  ...(shown.file === null ? [] : [next(shown.definition.kind, shown.file)]),
+  ...(shown.file === null ? [] : [next(shown.definition, shown.file)]),
 ]
 
-const next = (kind: string, file: string): Line => ({
+const next = (definition: Definition, file: string): Line => ({
   label: 'next',
-  text: `quorate ${kind} approve --definition ${/^[\w./-]+$/.test(file) ? file : `'${file}'`}`,
-  note: 'at every site',
+  text: `quorate ${definition.kind} approve --definition ${/^[\w./-]+$/.test(file) ? file : `'${file}'`}`,
+  note: `at ${whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
 })
+
+const whoApproves = (definition: Definition): string => {
+  if (definition.kind === 'keygen') return 'every site'
+  return definition.signers === 'any' ? `any ${definition.threshold} sites` : definition.signers.join(', ')
+}
 
 /** What makes the definition one that cannot run. */
 export const definitionFault = ({ findings }: DefinitionShown): QuorateError | undefined => {
