@@ -19,7 +19,7 @@ import { roomName } from '../../dist/transport/relay/room.js'
 
 const { port, address, kinds } = JSON.parse(process.argv[2])
 const AGAIN = 250
-// Attackers sit at other machines: what is measured is the relay's time, not this machine's.
+// Where nothing better is to be had (sockets-world.ts), the least that a process can ask for.
 setPriority(19)
 
 const did = {}
