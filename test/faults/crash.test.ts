@@ -25,7 +25,10 @@ import { type Case, type Fault, faults, joinWith, type Played, play } from './ca
 import { report } from './report.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-/** Every operation of every site under every fault takes hours: CI takes a sample of fixed seed. */
+/**
+ * Every operation of every site under every fault takes hours: by default power goes at every operation of some site, and
+ * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
+ */
 const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
 const KEYGEN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 60
 const SIGN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 40
@@ -49,8 +52,9 @@ interface Places {
 }
 
 /**
- * Every (site, place, fault), or a sample of them that is spread evenly over the places. In a sample one case of four
- * falls again in its second join, and one of ten is a fault at all sites.
+ * Every (site, place, fault); or a loss of power at each operation, at the sites in turn, and a sample of the rest that is
+ * spread evenly over the places. In a sample one case of four falls again in its second join, and one of ten is a fault at
+ * all sites.
  */
 const casesOf = (sites: readonly string[], places: Places, most: number, seed: number): Case[] => {
   const random = seeded(seed)
@@ -64,11 +68,17 @@ const casesOf = (sites: readonly string[], places: Places, most: number, seed: n
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  return Array.from({ length: most }, (_, k) => ({
+  const power = Array.from({ length: places.operations }, (_, at) => ({
+    sites: [sites[at % sites.length] as string],
+    faults: [{ is: 'power' as const, at }],
+    ...comeback(random),
+  }))
+  const sample = Array.from({ length: most }, (_, k) => ({
     sites: random() < 0.1 ? sites : [sites[Math.floor(random() * sites.length)] as string],
     faults: [anyFault((k + random()) / most), ...(random() < 0.25 ? [anyFault(random())] : [])],
     ...comeback(random),
   }))
+  return [...power, ...sample]
 }
 
 const disksFrom = async (homes: ReadonlyMap<string, Files>, seed: number): Promise<ReadonlyMap<string, SimDisk>> =>
