@@ -25,7 +25,12 @@ const backends: readonly (readonly [CurveName, string, Group | undefined])[] = [
   ['secp256k1', 'addon', await installed(loadNativeSecp256k1)],
 ]
 
-describe.each(backends)('%s on %s', (curve, _, loaded) => {
+const named = backends.map(
+  ([curve, name, loaded]) =>
+    [curve, loaded === undefined ? `${name}, skipped: not installed here` : name, loaded] as const,
+)
+
+describe.each(named)('%s on %s', (curve, _, loaded) => {
   const noble = nobleGroups[curve]
   const here = loaded === undefined ? it.skip : it
   const group = loaded ?? noble
