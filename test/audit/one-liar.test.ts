@@ -154,4 +154,20 @@ describe('the owner of one site', () => {
     const { verdict, reason } = finding(report, 'signature.stated') ?? expect.fail()
     expect([verdict, reason]).toEqual(['open', expect.stringContaining('ap states it with another transcript')])
   })
+
+  it('names nobody for that where the messages that would show who lied are not here', async () => {
+    const bytes = await forge(chain, chain.signBundle, async (draft: Draft) => {
+      const said = (draft.logs.get(ap) ?? []).find(({ what, site }) => what === 'result' && site === ap)
+      const { payload } = decodeEnvelope(draft.bytes(said?.object as Hash), resultCodec.limit)
+      const lie = { ...resultCodec.decode(payload), transcript: hashOf(utf8('no transcript')) }
+      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn('sign', ap)))
+      for (const object of draft.named('message')) draft.objects.delete(object)
+      draft.cosigners.get(ap)?.delete(eu)
+      draft.cosigners.get(eu)?.delete(ap)
+    })
+    const report = await verify(bytes)
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    const { verdict, reason } = finding(report, 'signature.stated') ?? expect.fail()
+    expect([verdict, reason]).toEqual(['open', expect.stringContaining('different transcripts')])
+  })
 })

@@ -4,6 +4,7 @@ import type { SignDefinition } from '../../records/definition.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { type Made, madeIn } from '../made.ts'
+import { postsOfTranscript } from '../transcripts.ts'
 import type { World } from '../world.ts'
 import { faulty } from './faults.ts'
 
@@ -66,11 +67,16 @@ const stated = (world: World): Finding | undefined => {
   const others = world.results.filter(({ value }) => said(value) !== said(result))
   if (others.some(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result)))
     return fails('sites state two signatures', inputs)
-  if (others.length > 0)
+  if (others.length > 0) {
+    const given = postsOfTranscript(world, signature.attempt.hash, result.transcript) !== undefined
+    const who = names(others.map(({ site }) => site))
     return open(
-      `${names(others.map(({ site }) => site))} states it with another transcript than the messages give`,
+      given
+        ? `${who} states it with another transcript than the messages give`
+        : 'sites state it with different transcripts, and the messages here give none of them',
       inputs,
     )
+  }
   const signers = signature.attempt.value.participants.map(({ site }) => site)
   const silent = signers.filter((site) => !signature.stated.includes(site))
   return silent.length === 0
