@@ -631,11 +631,11 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
     return blameFault(error.blame, path)
   }
   if (error instanceof QuorateError && error.code === 'E_SITE_ROLLED_BACK') {
+    await keepLostWord(ceremony, error)
     // Each peer is to see it for itself: nobody else's word for it would do.
     const { book, authority } = ceremony
     await book.until(() => room.shownToAll || undefined, authority.definition.deadlines.proposal * 1000)
     await room.flush(2000)
-    await keepLostWord(ceremony, error)
     return error
   }
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
