@@ -417,7 +417,7 @@ const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined =>
   return found() === undefined ? undefined : 'settled'
 }
 
-const leftHere = (): QuorateError =>
+export const leftHere = (): QuorateError =>
   new QuorateError(
     'E_ABORTED',
     'this site left this ceremony',

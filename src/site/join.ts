@@ -2,7 +2,7 @@ import { join as joinPath } from 'node:path'
 import { type Authority, definitionAuthority } from '../ceremony/authority.ts'
 import type { JoinControl } from '../ceremony/ceremony.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/home-paths.ts'
-import { type JoinResult, joinCeremony } from '../ceremony/join.ts'
+import { type JoinResult, joinCeremony, leftHere } from '../ceremony/join.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/last-join.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { boundBy } from '../ceremony/status.ts'
@@ -97,11 +97,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
 /** Faults that name those who were not heard of. */
 const UNHEARD: readonly ErrorCode[] = ['E_APPROVALS_MISSING', 'E_QUORUM', 'E_PEER_SILENT', 'E_NOT_FINISHED']
 
-const LEFT_HERE = new QuorateError(
-  'E_ABORTED',
-  'this site left this ceremony',
-  'plan a new definition; this one is never run again here',
-)
+const LEFT_HERE = leftHere()
 
 /** A ceremony's fault in the words of this machine: its own leaving, whole paths, and relays that were gone at the end. */
 const asSeenHere = (
