@@ -6,8 +6,8 @@ import { hashOf, sha256 } from '../lib/hash.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
 import { type Manifest, type ManifestFile, manifestCodec } from '../records/manifest.ts'
+import { type LoggedEvent, objectsOf, readEvents, type SiteParts } from './log-export.ts'
 import { withCosignatures } from './note.ts'
-import { type LoggedEvent, objectsOf, readEvents, type SiteParts } from './parts.ts'
 import { readTar, type Source, type TarEntry, type TarFile, writeTar } from './tar.ts'
 
 /**

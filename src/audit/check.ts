@@ -1,5 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
-import type { World } from './world.ts'
+import type { World } from './bundle-facts.ts'
 
 export type CheckVerdict = 'holds' | 'fails' | 'open'
 

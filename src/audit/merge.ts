@@ -3,10 +3,10 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { equal } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
-import { ledgerPartCodec } from '../records/ledger-part.ts'
+import { ledgerPartCodec } from '../records/ledger-excerpt.ts'
 import { type BundleReader, buildBundle, type Endorsements, textOf, type UnsignedBundle } from './bundle.ts'
+import type { SitePart } from './log-export.ts'
 import { parseCheckpoint } from './note.ts'
-import type { SitePart } from './parts.ts'
 import { openSigstore } from './sigstore.ts'
 
 const contradicts = (what: string): QuorateError =>

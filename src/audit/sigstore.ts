@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import { keyId } from '../identity/dsse.ts'
 import { verifyEd25519 } from '../identity/ed25519.ts'
-import { keyId } from '../identity/envelope.ts'
 import type { KeyHex } from '../lib/brand.ts'
 import { equal, toBase64 } from '../lib/bytes.ts'
 import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'

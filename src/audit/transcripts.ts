@@ -1,6 +1,6 @@
 import type { Hash } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
-import type { LogFacts, World } from './world.ts'
+import type { LogFacts, World } from './bundle-facts.ts'
 
 export type Logged = World['posts'][number]
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { fromEnvelope } from '../identity/envelope.ts'
+import { fromEnvelope } from '../identity/dsse.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import type { Identity } from '../lib/brand.ts'
 import { fromBase64, fromUtf8, utf8 } from '../lib/bytes.ts'

@@ -1,6 +1,8 @@
 import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import type { BundleReader } from './bundle.ts'
+import { readWorld, type World } from './bundle-facts.ts'
+import { type Made, madeIn } from './ceremony-result.ts'
 import { type Check, type CheckVerdict, type Finding, fails, type Group, groups } from './check.ts'
 import { attemptChecks } from './checks/attempts.ts'
 import { definitionChecks } from './checks/definition.ts'
@@ -11,10 +13,8 @@ import { isClosed, logChecks } from './checks/logs.ts'
 import { signatureChecks } from './checks/signature.ts'
 import { transcriptChecks } from './checks/transcript.ts'
 import { possessionChecks, voteChecks } from './checks/votes.ts'
-import type { EvidenceOf } from './evidence.ts'
-import { type Made, madeIn } from './made.ts'
+import type { EvidenceOf } from './protocol-evidence.ts'
 import type { Trust } from './trust.ts'
-import { readWorld, type World } from './world.ts'
 
 /** Every check, in the order of the screen; the first of a group gives its line when all of it holds. */
 export const allChecks: readonly Check[] = [

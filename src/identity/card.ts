@@ -4,7 +4,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Card, cardCodec } from '../records/identity.ts'
 import { decodeEnvelope, type Signed } from '../records/signed.ts'
-import { fromEnvelope, toEnvelope } from './envelope.ts'
+import { fromEnvelope, toEnvelope } from './dsse.ts'
 import { parseIdentity } from './identity.ts'
 import type { IdentityKey } from './identity-key.ts'
 

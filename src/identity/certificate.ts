@@ -2,7 +2,7 @@ import type { Hash, Identity, KeyHex } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Certificate, certificateCodec, type Purpose } from '../records/identity.ts'
 import type { Signed, Signer } from '../records/signed.ts'
-import { fromEnvelope } from './envelope.ts'
+import { fromEnvelope } from './dsse.ts'
 import { parseIdentity } from './identity.ts'
 
 /** `identity` says what `key` is for. Home keys have no authority and no expiry; a join's keys have both. */

@@ -10,7 +10,7 @@ import { tupleHash } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Codec, jsonCodec } from '../records/codec.ts'
 import { hexOf, whole } from '../records/fields.ts'
-import { openUnder, passphraseSealed, sealUnder } from '../records/sealed.ts'
+import { openUnder, passphraseSealed, sealUnder } from '../records/passphrase-box.ts'
 import type { KmsContext, KmsKey, KmsProvider, Wrapped } from './port.ts'
 
 const keyFileSchema = v.strictObject({

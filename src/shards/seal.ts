@@ -16,7 +16,7 @@ import {
   shardCiphertextCodec,
   shardCoreCodec,
   shardSlotsCodec,
-} from '../records/envelope.ts'
+} from '../records/sealed-shard.ts'
 
 const DATA_KEY = 32
 

@@ -7,8 +7,14 @@ import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import { DecodeError } from '../records/codec.ts'
-import { envelopeHash, type SealedShard, type ShardCore, shardCoreCodec, shardFileCodec } from '../records/envelope.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../records/outcome.ts'
+import {
+  envelopeHash,
+  type SealedShard,
+  type ShardCore,
+  shardCoreCodec,
+  shardFileCodec,
+} from '../records/sealed-shard.ts'
 import { openShard } from './seal.ts'
 
 /** One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it. */

@@ -1,18 +1,26 @@
 import { join as joinPath } from 'node:path'
-import { type Authority, definitionAuthority } from '../ceremony/authority.ts'
-import type { JoinControl } from '../ceremony/ceremony.ts'
-import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/home-paths.ts'
-import { type JoinResult, joinCeremony, leftHere } from '../ceremony/join.ts'
-import { forgetLastJoin, keepLastJoin } from '../ceremony/last-join.ts'
+import { type Authority, definitionAuthority } from '../ceremony/definition/authority.ts'
+import { type JoinResult, joinCeremony, leftHere } from '../ceremony/engine/join.ts'
+import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/paths.ts'
 import type { Progress } from '../ceremony/progress.ts'
-import { boundBy } from '../ceremony/status.ts'
+import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
+import { boundBy } from '../ceremony/status/status.ts'
+import type { JoinControl } from '../ceremony/store/ceremony.ts'
 import { systemClock } from '../host/clock.ts'
 import type { HomeRequest } from '../host/run-socket.ts'
 import type { Hash } from '../lib/brand.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
-import { keptDefinition, noteApproval, type OwnedHome, openSite, ownHome, type SiteSecrets, unreached } from './open.ts'
+import {
+  keptDefinition,
+  noteApproval,
+  type OwnedHome,
+  openSite,
+  ownHome,
+  type SiteSecrets,
+  unreached,
+} from './home-session.ts'
 
 export interface JoinWanted extends SiteSecrets {
   readonly home: string

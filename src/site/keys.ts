@@ -1,5 +1,5 @@
-import { definitionPath } from '../ceremony/home-paths.ts'
-import type { KeyBase } from '../ceremony/lint.ts'
+import type { KeyBase } from '../ceremony/definition/lint.ts'
+import { definitionPath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'

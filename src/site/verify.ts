@@ -3,7 +3,7 @@ import { readBundle } from '../audit/bundle.ts'
 import type { Source } from '../audit/tar.ts'
 import { parseTrust } from '../audit/trust.ts'
 import { type VerifyReport, verifyBundle } from '../audit/verify.ts'
-import { protocolEvidence } from '../ceremony/protocol-evidence.ts'
+import { protocolEvidence } from '../ceremony/blame/verify-evidence.ts'
 
 export interface VerifyWanted {
   readonly bundle: string

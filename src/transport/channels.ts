@@ -4,7 +4,7 @@ import type { Clock, Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Channel } from './channel.ts'
 import { keyPair } from './noise.ts'
-import { type Counters, closedError, newCounters, Peer } from './peer.ts'
+import { type Counters, closedError, newCounters, Peer } from './secure-link.ts'
 import type { Wire } from './wire.ts'
 
 /** How long `close` waits for what is not acknowledged. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import * as v from 'valibot'
 import WebSocket, { type RawData } from 'ws'
-import { fromEnvelope, toEnvelope } from '../identity/envelope.ts'
+import { fromEnvelope, toEnvelope } from '../identity/dsse.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'
 import { fromBase64, fromUtf8, toBase64, toHex } from '../lib/bytes.ts'
@@ -11,7 +11,6 @@ import type { Clock, Random } from '../lib/ports.ts'
 import { printable } from '../lib/printable.ts'
 import type { Signer } from '../records/signed.ts'
 import { decodeEnvelope } from '../records/signed.ts'
-import { decodeAddressed, encodeAddressed } from './frame.ts'
 import { isLoopback } from './loopback.ts'
 import { Queue } from './queue.ts'
 import {
@@ -25,6 +24,7 @@ import {
   TEXT_LIMIT,
 } from './relay/protocol.ts'
 import { type Member, membersSchema, roomName, sortMembers } from './relay/room.ts'
+import { decodeAddressed, encodeAddressed } from './relay-frame.ts'
 import type { Frame, NoteBoard, PostedNote, Wire } from './wire.ts'
 
 const CONNECT_TIME = 5000

@@ -1,6 +1,6 @@
 import type { Hash } from '../lib/brand.ts'
 import { concat } from '../lib/bytes.ts'
-import { ACK_BITS, type Ack, SEGMENT_DATA, type Segment } from './packet.ts'
+import { ACK_BITS, type Ack, SEGMENT_DATA, type Segment } from './channel-frame.ts'
 
 /** Reliable, ordered messages between two processes, as a pure state machine: segments and acknowledgements in, the same out. */
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { ProtocolEvidence } from '../../src/audit/evidence.ts'
 import {
   cosignLine,
   ledgerOrigin,
@@ -9,13 +8,14 @@ import {
   signCheckpoint,
   witnessName,
 } from '../../src/audit/note.ts'
+import type { ProtocolEvidence } from '../../src/audit/protocol-evidence.ts'
 import { encodeSigstore, IN_TOTO } from '../../src/audit/sigstore.ts'
 import { allChecks, type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
-import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
-import { transcriptOf } from '../../src/ceremony/session.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { transcriptOf } from '../../src/ceremony/session/session.ts'
 import { certify } from '../../src/identity/certificate.ts'
+import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
-import { toEnvelope } from '../../src/identity/envelope.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromBase64, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf, sha256 } from '../../src/lib/hash.ts'
@@ -25,7 +25,7 @@ import type { Codec } from '../../src/records/codec.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { certificateCodec, noteCodec } from '../../src/records/identity.ts'
-import { ledgerPartCodec } from '../../src/records/ledger-part.ts'
+import { ledgerPartCodec } from '../../src/records/ledger-excerpt.ts'
 import {
   installedCodec,
   type Outcome,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseTrust } from '../../src/audit/trust.ts'
-import { toEnvelope } from '../../src/identity/envelope.ts'
+import { toEnvelope } from '../../src/identity/dsse.ts'
 import type { Home } from '../../src/identity/home.ts'
 import { fromUtf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'

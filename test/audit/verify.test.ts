@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseTrust } from '../../src/audit/trust.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
-import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { type Chain, memoryChain, open } from '../support/bundles.ts'
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { definitionAuthority, wantedInWords } from '../../src/ceremony/authority.ts'
+import { definitionAuthority, wantedInWords } from '../../src/ceremony/definition/authority.ts'
 import { identityOf } from '../../src/identity/identity.ts'
 import type { Identity, KeyHex, SiteId } from '../../src/lib/brand.ts'
 import type { Definition } from '../../src/records/definition.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { sharedControl } from '../../src/ceremony/control.ts'
-import { type Finding, type KeyBase, lint, lintAgainst, refuseErrors } from '../../src/ceremony/lint.ts'
+import { sharedControl } from '../../src/ceremony/definition/control-domains.ts'
+import { type Finding, type KeyBase, lint, lintAgainst, refuseErrors } from '../../src/ceremony/definition/lint.ts'
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { KeyBase } from '../../src/ceremony/lint.ts'
-import { planKeygen, planSign } from '../../src/ceremony/plan.ts'
+import type { KeyBase } from '../../src/ceremony/definition/lint.ts'
+import { planKeygen, planSign } from '../../src/ceremony/definition/plan.ts'
 import { makeCard } from '../../src/identity/card.ts'
 import type { Hash, Identity, SiteId, Time } from '../../src/lib/brand.ts'
 import { ceremonyId } from '../../src/records/definition.ts'

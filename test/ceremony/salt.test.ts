@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { readPost } from '../../src/ceremony/round-message.ts'
-import { Session } from '../../src/ceremony/session.ts'
+import { readPost } from '../../src/ceremony/session/round-message.ts'
+import { Session } from '../../src/ceremony/session/session.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'

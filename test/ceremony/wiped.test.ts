@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Room } from '../../src/ceremony/room.ts'
-import type { Site } from '../../src/ceremony/site.ts'
+import { Room } from '../../src/ceremony/peers/peers.ts'
+import type { Site } from '../../src/ceremony/ports.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Secret } from '../../src/lib/secret.ts'
 import { messageCodec } from '../../src/records/round.ts'

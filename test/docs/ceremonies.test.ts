@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lint } from '../../src/ceremony/lint.ts'
+import { lint } from '../../src/ceremony/definition/lint.ts'
 import { fromUtf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { readDefinition } from '../../src/records/definition-yaml.ts'

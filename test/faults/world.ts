@@ -1,5 +1,5 @@
-import { approvalsFolder } from '../../src/ceremony/home-paths.ts'
-import { toEnvelope } from '../../src/identity/envelope.ts'
+import { approvalsFolder } from '../../src/ceremony/paths.ts'
+import { toEnvelope } from '../../src/identity/dsse.ts'
 import { createHome, openHome } from '../../src/identity/home.ts'
 import { durableFolder, writeDurable } from '../../src/lib/durable.ts'
 import type { Disk } from '../../src/lib/ports.ts'

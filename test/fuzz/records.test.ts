@@ -1,10 +1,10 @@
 import { beforeAll, expect, test } from 'vitest'
-import { readEvents } from '../../src/audit/parts.ts'
-import { talkCodec } from '../../src/ceremony/talk.ts'
+import { readEvents } from '../../src/audit/log-export.ts'
+import { talkCodec } from '../../src/ceremony/peers/peer-message.ts'
 import { readCard } from '../../src/identity/card.ts'
 import { readCertificate } from '../../src/identity/certificate.ts'
+import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
 import { rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
-import { fromEnvelope, toEnvelope } from '../../src/identity/envelope.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import { localKeyCodec } from '../../src/kms/local.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
@@ -13,10 +13,9 @@ import { Secret } from '../../src/lib/secret.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import type { Codec } from '../../src/records/codec.ts'
 import { definitionCodec } from '../../src/records/definition.ts'
-import { shardCiphertextCodec, shardCoreCodec, shardFileCodec, shardSlotsCodec } from '../../src/records/envelope.ts'
 import { eventCodec } from '../../src/records/event.ts'
 import { approvalCodec, type Card, cardCodec, certificateCodec, noteCodec } from '../../src/records/identity.ts'
-import { ledgerPartCodec } from '../../src/records/ledger-part.ts'
+import { ledgerPartCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
 import {
   installedCodec,
@@ -28,6 +27,12 @@ import {
   stagedCodec,
   testSignatureCodec,
 } from '../../src/records/outcome.ts'
+import {
+  shardCiphertextCodec,
+  shardCoreCodec,
+  shardFileCodec,
+  shardSlotsCodec,
+} from '../../src/records/sealed-shard.ts'
 import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { protocolEvidence } from '../../src/ceremony/protocol-evidence.ts'
-import { readPost, readStripped } from '../../src/ceremony/round-message.ts'
-import { wordFaults } from '../../src/ceremony/word-faults.ts'
+import { wordFaults } from '../../src/ceremony/blame/record-faults.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { readPost, readStripped } from '../../src/ceremony/session/round-message.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, fromBase64, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
@@ -13,9 +13,6 @@ import { attemptCodec } from '../../src/records/attempt.ts'
 import { protocolIds } from '../../src/records/definition.ts'
 import { outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
 import { type Blame, blameCodec, echoCodec, headerCodec, messageCodec } from '../../src/records/round.ts'
-import { decodeAddressed, encodeAddressed } from '../../src/transport/frame.ts'
-import { answer, initiate, type Self } from '../../src/transport/handshake.ts'
-import { keyPair } from '../../src/transport/noise.ts'
 import {
   decodeContent,
   decodeFrame,
@@ -24,9 +21,12 @@ import {
   encodeFrame,
   encodeSealed,
   FRAME_LIMIT,
-} from '../../src/transport/packet.ts'
+} from '../../src/transport/channel-frame.ts'
+import { Session } from '../../src/transport/cipher-state.ts'
+import { answer, initiate, type Self } from '../../src/transport/handshake.ts'
+import { keyPair } from '../../src/transport/noise.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
-import { Session } from '../../src/transport/session.ts'
+import { decodeAddressed, encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { Inbox } from '../../src/transport/stream.ts'
 import { siteEntries } from '../support/definition.ts'
 import { seededRandom } from '../support/random.ts'

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { decodeFrame, encodeFrame } from '../../src/transport/channel-frame.ts'
 import { initiate } from '../../src/transport/handshake.ts'
-import { memoryNetwork } from '../../src/transport/memory-wire.ts'
 import { keyPair } from '../../src/transport/noise.ts'
-import { decodeFrame, encodeFrame } from '../../src/transport/packet.ts'
+import { memoryNetwork } from '../support/memory-wire.ts'
 import { AUTHORITY, identityFor, openEnd, seeded, site, until } from '../transport/support.ts'
 
 test('a relay that puts its own first message under the id of the true one keeps nobody apart', async () => {

@@ -1,6 +1,6 @@
-import type { Talk } from '../../src/ceremony/talk.ts'
+import type { Talk } from '../../src/ceremony/peers/peer-message.ts'
+import { keyId, toEnvelope } from '../../src/identity/dsse.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
-import { keyId, toEnvelope } from '../../src/identity/envelope.ts'
 import type { Hash, Party, SiteId } from '../../src/lib/brand.ts'
 import { toBase64, toHex } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'

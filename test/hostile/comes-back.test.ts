@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { joinCeremony } from '../../src/ceremony/join.ts'
+import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'

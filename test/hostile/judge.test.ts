@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readPost, writePost } from '../../src/ceremony/round-message.ts'
-import { BlameError } from '../../src/ceremony/session.ts'
+import { readPost, writePost } from '../../src/ceremony/session/round-message.ts'
+import { BlameError } from '../../src/ceremony/session/session.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { toBase64 } from '../../src/lib/bytes.ts'
 import { echoCodec, messageCodec } from '../../src/records/round.ts'

@@ -1,4 +1,4 @@
-import type { Ceremony } from '../../src/ceremony/ceremony.ts'
+import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { type HeardSession, heardBy } from './ceremonies.ts'
 import type { CeremonyTold, Said } from './ceremony-lies.ts'

@@ -1,5 +1,11 @@
-import { type RoundPost, readPost, readStripped, signedBy, writePost } from '../../src/ceremony/round-message.ts'
-import { confirmRound, roundSpec } from '../../src/ceremony/round-spec.ts'
+import {
+  type RoundPost,
+  readPost,
+  readStripped,
+  signedBy,
+  writePost,
+} from '../../src/ceremony/session/round-message.ts'
+import { confirmRound, roundSpec } from '../../src/ceremony/session/round-spec.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'

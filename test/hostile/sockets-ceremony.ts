@@ -1,4 +1,4 @@
-import { Session } from '../../src/ceremony/session.ts'
+import { Session } from '../../src/ceremony/session/session.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { rawSigner } from '../../src/identity/ed25519.ts'

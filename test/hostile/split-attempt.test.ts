@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Talk } from '../../src/ceremony/talk.ts'
+import type { Talk } from '../../src/ceremony/peers/peer-message.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import type { Codec } from '../../src/records/codec.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
-import { readPost } from '../../src/ceremony/round-message.ts'
+import { readPost } from '../../src/ceremony/session/round-message.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { openRoot } from '../../src/host/disk.ts'
 import { systemRandom } from '../../src/host/random.ts'
@@ -21,8 +21,8 @@ import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import { loadProtocols } from '../../src/mpc/registry.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import type { ProtocolId } from '../../src/records/definition.ts'
-import { shardCiphertextCodec, shardFileCodec } from '../../src/records/envelope.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
+import { shardCiphertextCodec, shardFileCodec } from '../../src/records/sealed-shard.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { startRelay } from '../../src/transport/relay/server.ts'
 import { newFolder } from '../e2e/support.ts'
@@ -54,8 +54,8 @@ vi.mock('../../src/mpc/hedged.ts', async (original) => {
     },
   }
 })
-vi.mock('../../src/transport/session.ts', async (original) => {
-  const real = await original<typeof import('../../src/transport/session.ts')>()
+vi.mock('../../src/transport/cipher-state.ts', async (original) => {
+  const real = await original<typeof import('../../src/transport/cipher-state.ts')>()
   class Session extends real.Session {
     constructor(established: ConstructorParameters<typeof real.Session>[0]) {
       captured.channels.push(established.send.slice(), established.receive.slice())

@@ -13,7 +13,7 @@ import {
   shardCoreCodec,
   shardFileCodec,
   shardSlotsCodec,
-} from '../../src/records/envelope.ts'
+} from '../../src/records/sealed-shard.ts'
 import { openShard, sealShard } from '../../src/shards/seal.ts'
 import { memoryKms } from '../support/kms.ts'
 import { seededRandom } from '../support/random.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
-import { memoryNetwork } from '../../src/transport/memory-wire.ts'
+import { memoryNetwork } from '../support/memory-wire.ts'
 import { AUTHORITY, openEnd, seeded, site, TOPIC, until } from './support.ts'
 
 const network = (seed = 'net') => memoryNetwork({ clock: systemClock, random: seeded(seed) })

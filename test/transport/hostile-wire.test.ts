@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
-import { memoryNetwork } from '../../src/transport/memory-wire.ts'
-import { decodeFrame, encodeFrame } from '../../src/transport/packet.ts'
+import { decodeFrame, encodeFrame } from '../../src/transport/channel-frame.ts'
+import { memoryNetwork } from '../support/memory-wire.ts'
 import { type End, openEnd, seeded, site, TOPIC, until } from './support.ts'
 
 interface Recorded {

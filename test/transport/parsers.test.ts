@@ -5,7 +5,6 @@ import { identityOf } from '../../src/identity/identity.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, toHex } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { decodeAddressed, encodeAddressed } from '../../src/transport/frame.ts'
 import {
   type Content,
   decodeContent,
@@ -16,8 +15,9 @@ import {
   encodeSealed,
   MESSAGE_LIMIT,
   type Segment,
-} from '../../src/transport/packet.ts'
+} from '../../src/transport/channel-frame.ts'
 import { type RelayMessage, relayMessageCodec } from '../../src/transport/relay/protocol.ts'
+import { decodeAddressed, encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { type Delivery, Inbox, Outbox } from '../../src/transport/stream.ts'
 import { seeded, TOPIC } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { TLSSocket } from 'node:tls'
 import WebSocket, { type ClientOptions } from 'ws'
-import { fromEnvelope, toEnvelope } from '../../src/identity/envelope.ts'
+import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
 import { parseIdentity } from '../../src/identity/identity.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { fromBase64, fromUtf8, toBase64, toHex } from '../../src/lib/bytes.ts'

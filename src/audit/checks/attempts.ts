@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
+import type { HeldAttempt, World } from '../bundle-facts.ts'
+import { madeIn } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import { madeIn } from '../made.ts'
-import type { HeldAttempt, World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 export const isStarted = ({ value, signers }: HeldAttempt): boolean =>

@@ -1,7 +1,7 @@
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { approvalRule, missingApprovals } from '../../records/approval-rule.ts'
+import type { LogFacts, World } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { LogFacts, World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 /** Identities whose approval a log held before its first attempt; all that it holds where it shows none. */

@@ -1,6 +1,6 @@
 import type { LogEvent } from '../../records/event.ts'
+import type { World } from '../bundle-facts.ts'
 import { type Finding, fails, holds } from '../check.ts'
-import type { World } from '../world.ts'
 
 /** Whether everything that logs name by these names is what it says; the first that is not. */
 export const faulty = (world: World, what: readonly LogEvent['what'][], otherwise: string): Finding => {

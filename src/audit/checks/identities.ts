@@ -1,5 +1,5 @@
+import type { World } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 /** Latest time that any log states. */

@@ -1,9 +1,9 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { LogFacts, World } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { parseNote, verifyCosignature, witnessName } from '../note.ts'
-import type { LogFacts, World } from '../world.ts'
 
 const roots = ({ logs }: World): readonly Hash[] => [...logs.values()].map(({ root }) => root)
 

@@ -2,10 +2,10 @@ import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { SignDefinition } from '../../records/definition.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
+import type { World } from '../bundle-facts.ts'
+import { type Made, madeIn } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import { type Made, madeIn } from '../made.ts'
 import { postsOfTranscript } from '../transcripts.ts'
-import type { World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 type MadeSignature = Extract<Made, { kind: 'sign' }>

@@ -1,11 +1,11 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { World } from '../bundle-facts.ts'
+import { type Made, madeIn } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { Post } from '../evidence.ts'
-import { type Made, madeIn } from '../made.ts'
+import type { Post } from '../protocol-evidence.ts'
 import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
-import type { World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`

@@ -1,8 +1,8 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
+import type { Held, World } from '../bundle-facts.ts'
+import { type Made, madeIn } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import { type Made, madeIn } from '../made.ts'
-import type { Held, World } from '../world.ts'
 import { faulty } from './faults.ts'
 
 type MadeKey = Extract<Made, { kind: 'keygen' }>

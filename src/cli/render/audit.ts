@@ -1,10 +1,10 @@
 import type { CheckVerdict } from '../../audit/check.ts'
 import type { VerifyReport } from '../../audit/verify.ts'
+import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { ProtocolId } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { BundleShown, Merged } from '../../site/bundles.ts'
-import { publicKeyForms, shortKey } from '../public-key.ts'
 import type { Columns, Line, Lines, Tone } from '../term.ts'
 
 /** Verdicts stand further right than remarks do: a reason is a sentence. */

@@ -1,4 +1,4 @@
-import type { Finding } from '../../ceremony/lint.ts'
+import type { Finding } from '../../ceremony/definition/lint.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Definition, KmsSlot, ProtocolId, SignMessage, SiteEntry } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'

@@ -1,8 +1,8 @@
 import { basename, relative } from 'node:path'
 import type { Progress } from '../../ceremony/progress.ts'
+import { shortKey } from '../../formats/public-key.ts'
 import type { DemoResult, DemoStep } from '../../site/demo.ts'
 import { progressLine } from '../progress.ts'
-import { shortKey } from '../public-key.ts'
 import { asciiEvent, type Lines, say } from '../term.ts'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -1,9 +1,9 @@
+import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { lateIn } from '../../lib/open-points.ts'
 import type { ProtocolId } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Joined } from '../../site/join.ts'
-import { publicKeyForms, shortKey } from '../public-key.ts'
 import type { Lines } from '../term.ts'
 
 const shownKey = ({ protocol, publicKey }: { protocol: string; publicKey: string }, name: string): string =>

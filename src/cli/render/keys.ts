@@ -1,6 +1,6 @@
+import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { KeyShown } from '../../site/keys.ts'
-import { type PublicKeyForms, publicKeyForms, shortKey } from '../public-key.ts'
 import type { Line, Lines } from '../term.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */

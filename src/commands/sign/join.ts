@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { refuseUncreatable, writeSameFile } from '../../cli/files.ts'
 import { JoinCommand } from '../../cli/join-command.ts'
-import { inFormat } from '../../cli/signature.ts'
+import { inFormat } from '../../formats/signature.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { Joined } from '../../site/join.ts'
 

@@ -3,13 +3,13 @@ import { WebSocket } from 'ws'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromUtf8 } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/ports.ts'
-import { Bucket } from './bucket.ts'
-import { Intake } from './intake.ts'
+import type { Turns } from './fair-queue.ts'
 import type { Limits } from './limits.ts'
-import type { Pressure } from './pressure.ts'
+import type { Pressure } from './overload.ts'
 import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
 import type { Counts } from './stats.ts'
-import type { Turns } from './turns.ts'
+import { Intake } from './throttled-reader.ts'
+import { Bucket } from './token-bucket.ts'
 
 /** What all connections of a relay share. */
 export interface Pool {

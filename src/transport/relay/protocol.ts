@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { fromEnvelope } from '../../identity/envelope.ts'
+import { fromEnvelope } from '../../identity/dsse.ts'
 import { parseIdentity } from '../../identity/identity.ts'
 import type { Hash, Identity, KeyHex } from '../../lib/brand.ts'
 import { fromBase64 } from '../../lib/bytes.ts'

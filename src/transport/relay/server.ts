@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
-import { toEnvelope } from '../../identity/envelope.ts'
+import { toEnvelope } from '../../identity/dsse.ts'
 import { identityOf } from '../../identity/identity.ts'
 import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
 import { toBase64, toHex } from '../../lib/bytes.ts'
@@ -12,10 +12,11 @@ import { QuorateError } from '../../lib/errors.ts'
 import type { Clock, Random } from '../../lib/ports.ts'
 import type { Signer } from '../../records/signed.ts'
 import { isLoopback } from '../loopback.ts'
-import { Addresses } from './addresses.ts'
+import { Addresses } from './address-limits.ts'
 import { Connection, type Pool } from './connection.ts'
+import { Turns } from './fair-queue.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { Pressure } from './pressure.ts'
+import { Pressure } from './overload.ts'
 import {
   admit,
   challengeCodec,
@@ -27,7 +28,6 @@ import {
 } from './protocol.ts'
 import { Rooms } from './rooms.ts'
 import { newCounts, prometheus, type RelayStats } from './stats.ts'
-import { Turns } from './turns.ts'
 
 const TICK = 1000
 /** Between two looks at how busy this relay is. */

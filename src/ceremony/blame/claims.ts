@@ -1,0 +1,130 @@
+import type { Hash, Party, SiteId } from '../../lib/brand.ts'
+import { toBase64 } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Protocols } from '../../mpc/registry.ts'
+import type { Codec } from '../../records/codec.ts'
+import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
+import { type Blame, blameCodec } from '../../records/round.ts'
+import type { Epoch } from '../kinds/sign.ts'
+import type { Room } from '../peers/peers.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { HeldAttempt, WordFault } from '../store/record-store.ts'
+import { inWords } from './fault-texts.ts'
+import { judgeBlame } from './judge.ts'
+import { judgeWorld } from './judge-context.ts'
+
+/** The facts of this ceremony that claims are judged by, as this site holds them. */
+export interface Court {
+  readonly ceremony: Ceremony
+  readonly protocols: Protocols
+  readonly epoch: Epoch | undefined
+  /** What a sign ceremony signs. */
+  readonly message: Uint8Array | undefined
+}
+
+/** Verdicts stand: what was proven once is not judged again. */
+const proven = new WeakSet<Blame>()
+
+export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame): boolean => {
+  if (proven.has(blame)) return true
+  const attempt = ceremony.book.attempts.get(blame.attempt)
+  const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
+  const world = judgeWorld({
+    definition: ceremony.authority.definition,
+    attempt: started ? attempt.value : undefined,
+    protocols,
+    outcomes: named(ceremony, 'outcome', outcomeCodec),
+    records: named(ceremony, 'record', recordCodec),
+    message,
+  })
+  const holds = judgeBlame(blame, world) === 'proven'
+  if (holds) proven.add(blame)
+  return holds
+}
+
+/** A claim over words that a site signed outside of sessions. `rest`: what else its check is decided by. */
+export const wordBlame = (
+  { authority, book, seat }: Ceremony,
+  { site, check, words }: WordFault,
+  rest: readonly Uint8Array[] = [],
+  attempt?: HeldAttempt,
+): Blame => {
+  const certified = words.flatMap(({ key, envelope }) => {
+    const certificate = book.certificate(site, key)?.envelope
+    return certificate === undefined ? [] : [certificate, envelope]
+  })
+  const session = attempt?.hash ?? authority.hash
+  const place = attempt?.value.participants.findIndex((one) => one.site === site)
+  return {
+    ceremony: authority.hash,
+    attempt: session,
+    session,
+    protocol: `${authority.definition.protocol}/${authority.definition.kind}`,
+    within: null,
+    accused: site,
+    party: (place === undefined || place < 0 ? Number(authority.member(site)?.index) : place + 1) as Party,
+    accuser: seat.name,
+    check,
+    messages: [...certified, ...rest].map(toBase64),
+  }
+}
+
+/** What this site's own log holds under a name, by hash. */
+const named = <T>(ceremony: Ceremony, what: 'outcome' | 'record', codec: Codec<T>): ReadonlyMap<Hash, T> =>
+  new Map(
+    ceremony.events(what).flatMap(({ object }) => {
+      const bytes = object === null ? undefined : ceremony.log.body(object)
+      return object === null || bytes === undefined ? [] : [[object, codec.decode(bytes)] as const]
+    }),
+  )
+
+/** Sites that proven blame names, of all that this site holds. */
+export const guilty = (court: Court): ReadonlySet<SiteId> =>
+  new Set(
+    [...court.ceremony.book.blames.values()]
+      .filter(({ value }) => isProven(court, value))
+      .map(({ value }) => value.accused),
+  )
+
+/** Keeps a proof, durable, and tells everybody. A claim that this site cannot prove is a fault of its own. */
+export const convict = async (court: Court, room: Room, blame: Blame): Promise<void> => {
+  const { ceremony } = court
+  if (!isProven(court, blame)) throw new Error(`a claim that does not hold: ${blame.check} against ${blame.accused}`)
+  const bytes = blameCodec.encode(blame)
+  const known = ceremony.events('evidence').some((event) => event.object === hashOf(bytes))
+  if (!known && !ceremony.closed) ceremony.note('evidence', bytes, blame.accused)
+  ceremony.take('blame', bytes, ceremony.seat.name)
+  if (!ceremony.closed) await ceremony.barrier()
+  // Who the accused kept out of the attempt, or never spoke to, can judge it all the same.
+  const attempt = ceremony.book.attempts.get(blame.attempt)
+  for (const { site, key } of attempt?.value.participants ?? []) {
+    const certificate = ceremony.book.certificate(site, key)?.envelope
+    if (certificate !== undefined) room.tellAll({ is: 'object', name: 'certificate', bytes: certificate })
+  }
+  for (const signature of attempt?.signatures.values() ?? [])
+    room.tellAll({ is: 'object', name: 'attempt', bytes: signature })
+  room.tellAll({ is: 'object', name: 'blame', bytes })
+}
+
+/** What the operator reads when somebody was convicted. */
+export const blameFault = (blame: Blame, bundle: string | undefined): QuorateError => {
+  const { code, what } = inWords(blame.check)
+  // Shares are judged when all have been sent: the accused may have made of this site's what it kept from it.
+  const made = blame.check.startsWith('signature-share') && blame.within === null
+  const so = made
+    ? `no signature was made here, but this site’s share went out: ${blame.accused} may hold one`
+    : 'nothing was made'
+  const where = bundle === undefined ? '' : `; the proof that anyone can check is in ${bundle}`
+  return new QuorateError(
+    code,
+    `${blame.accused} ${what}`,
+    `${so}. Check ${blame.accused}’s build before you run again${where}`,
+    {
+      accused: blame.accused,
+      check: blame.check,
+      blame: hashOf(blameCodec.encode(blame)),
+      ...(bundle === undefined ? {} : { bundle }),
+    },
+  )
+}

@@ -1,0 +1,42 @@
+import type { ErrorCode } from '../../lib/errors.ts'
+
+interface Words {
+  readonly code: ErrorCode
+  /** What the accused did, after its name. */
+  readonly what: string
+}
+
+const words: Readonly<Record<string, Words>> = {
+  malformed: { code: 'E_PEER_MALFORMED', what: 'signed a message that does not decode or is over its limit' },
+  equivocation: { code: 'E_PEER_EQUIVOCATED', what: 'signed two different messages for one place in the protocol' },
+  echo: { code: 'E_PEER_ECHO', what: 'reported a message that its sender did not sign' },
+  confirm: { code: 'E_PEER_ECHO', what: 'confirmed messages that were not sent' },
+  'malformed-record': { code: 'E_PEER_MALFORMED', what: 'signed a record that is none of this ceremony' },
+  'attempt-terms': { code: 'E_PEER_MALFORMED', what: 'signed an attempt that the definition does not allow' },
+  'vote-base': { code: 'E_PEER_MALFORMED', what: 'voted for a record on another base than the definition names' },
+  'two-hellos': { code: 'E_PEER_EQUIVOCATED', what: 'greeted two sites with two hellos of one number' },
+  'two-attempts': { code: 'E_PEER_EQUIVOCATED', what: 'signed two attempts after the same one' },
+  'two-staged': { code: 'E_PEER_EQUIVOCATED', what: 'staged two shards in one attempt' },
+  'two-votes': { code: 'E_PEER_EQUIVOCATED', what: 'voted for two records' },
+  'two-receipts': { code: 'E_PEER_EQUIVOCATED', what: 'gave receipts for two records' },
+  'receipt-without-vote': { code: 'E_PEER_EQUIVOCATED', what: 'gave a receipt for another record than it voted for' },
+  'staged-outcome': {
+    code: 'E_PEER_DISAGREES',
+    what: 'staged another outcome than the messages that it received give',
+  },
+  possession: { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed' },
+  'test-signature': { code: 'E_PEER_PROOF_INVALID', what: 'stated a test signature that does not verify' },
+  result: { code: 'E_PEER_PROOF_INVALID', what: 'stated a signature that is not one over this message by this key' },
+  'proof-of-knowledge': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof of knowledge that does not hold' },
+  'session-proof': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof that does not belong to this session' },
+  'share-commitment': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that does not match its commitment' },
+  'share-scalar': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that is no scalar' },
+  'signature-share': {
+    code: 'E_PEER_SHARE_INVALID',
+    what: 'sent a signature share that does not match its commitment',
+  },
+}
+
+/** A failed check as people read it. */
+export const inWords = (check: string): Words =>
+  words[check] ?? { code: 'E_PEER_SHARE_INVALID', what: `failed the check ${check}` }

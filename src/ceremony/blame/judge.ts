@@ -1,0 +1,188 @@
+import type { KeyHex, Party, SiteId } from '../../lib/brand.ts'
+import { equal, fromBase64, toHex } from '../../lib/bytes.ts'
+import type { JudgedMessage, Protocol, Rounds } from '../../mpc/mailbox.ts'
+import type { Attempt } from '../../records/attempt.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
+import { type RoundPost, readPost, signedBy } from '../session/round-message.ts'
+import { confirmRound, echoRound, isEchoRound, roundSpec } from '../session/round-spec.ts'
+import { confirmEntries, entryOf, subSession } from '../session/session.ts'
+import type { PublicFacts } from './judge-context.ts'
+import { judgeWord, wordFaults } from './record-faults.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: any protocol's
+export type AnyProtocol = Protocol<Rounds, any, any, any>
+
+/** What a stranger has besides the claim. */
+export interface JudgeWorld extends PublicFacts {
+  /** What the session that the claim names runs; undefined where it is none of this ceremony. */
+  protocol(blame: Blame): AnyProtocol | undefined
+  /** The public context of that session; undefined where it is not known. */
+  context(blame: Blame): unknown
+}
+
+/**
+ * Decides a claim from the signed messages alone: the accuser runs it before it accuses, a peer before it believes, and
+ * `audit verify` on the abort bundle. Anything missing or odd is 'not-proven', never an error.
+ */
+export const judgeBlame = (blame: Blame, world: JudgeWorld): Verdict => {
+  try {
+    return judge(blame, world) ? 'proven' : 'not-proven'
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof RangeError) return 'not-proven'
+    throw error
+  }
+}
+
+const judge = (blame: Blame, world: JudgeWorld): boolean => {
+  if (Object.hasOwn(wordFaults, blame.check)) return judgeWord(blame, world)
+  const protocol = world.protocol(blame)
+  const members = world.attempt && sessionMembers(blame, world.attempt)
+  if (protocol?.id !== blame.protocol || members?.[blame.party - 1]?.site !== blame.accused) return false
+  const keyOf = (party: Party): KeyHex | undefined => members[party - 1]?.key
+  const accusedKey = keyOf(blame.party) as KeyHex
+  const posts = blame.messages.map((message) => readPost(fromBase64(message)))
+  const here = posts.every((post) => toHex(post.session) === blame.session)
+  if (!here || posts.length === 0) return false
+  const [first, second] = posts as [RoundPost, RoundPost | undefined]
+
+  switch (blame.check) {
+    case 'equivocation':
+      return (
+        posts.length === 2 &&
+        second !== undefined &&
+        first.from === blame.party &&
+        signedBy(first, accusedKey) &&
+        entryOf(second.headerBytes, second.signature, first, accusedKey) !== undefined &&
+        !equal(first.headerBytes, second.headerBytes)
+      )
+    case 'malformed':
+      return posts.length === 1 && signedBy(first, accusedKey) && isMalformed(first, blame, protocol)
+    case 'echo':
+      return (
+        posts.length === 1 &&
+        signedBy(first, accusedKey) &&
+        first.from === blame.party &&
+        first.protocol === blame.protocol &&
+        isFalseEcho(first, protocol, members.length, keyOf)
+      )
+    case 'confirm':
+      return (
+        posts.length === 1 &&
+        signedBy(first, accusedKey) &&
+        first.from === blame.party &&
+        first.protocol === blame.protocol &&
+        isFalseConfirmation(first, protocol, members.length, keyOf)
+      )
+    default:
+      return isProtocolFault(blame, posts, protocol, keyOf, members.length, world)
+  }
+}
+
+/** Sites and message keys of the session's parties, in order; undefined where the claim names another session. */
+const sessionMembers = (blame: Blame, attempt: Attempt): readonly { site: SiteId; key: KeyHex }[] | undefined => {
+  if (blame.within === null) return blame.session === blame.attempt ? attempt.participants : undefined
+  const { label, members } = blame.within
+  if (label.split(':')[0] !== blame.protocol || subSession(blame.attempt, label, members) !== blame.session)
+    return undefined
+  const sites = members.map((member) => attempt.participants[member - 1])
+  return sites.every((site) => site !== undefined) ? sites : undefined
+}
+
+const isMalformed = (post: RoundPost, blame: Blame, protocol: AnyProtocol): boolean => {
+  const spec = roundSpec(protocol.rounds, post.round)
+  if (post.protocol !== blame.protocol || post.from !== blame.party || spec === undefined) return true
+  if ((spec.to === 'all') !== (post.to === 0) || post.length > spec.codec.limit) return true
+  if (post.payload === undefined) return false
+  try {
+    spec.codec.decode(post.payload)
+    return false
+  } catch (error) {
+    if (error instanceof DecodeError) return true
+    throw error
+  }
+}
+
+const isFalseEcho = (
+  post: RoundPost,
+  protocol: AnyProtocol,
+  parties: number,
+  keyOf: (party: Party) => KeyHex | undefined,
+): boolean => {
+  const round = [...Object.keys(protocol.rounds), confirmRound].find((name) => echoRound(name) === post.round)
+  if (round === undefined || post.payload === undefined) return false
+  const vector: EchoVector = echoCodec.decode(post.payload)
+  if (vector.length !== parties) return true
+  return vector.some(([headerBytes, signature], at) => {
+    const from = (at + 1) as Party
+    const key = keyOf(from)
+    return (
+      key === undefined ||
+      entryOf(headerBytes, signature, { protocol: post.protocol, session: post.session, round, from, to: 0 }, key) ===
+        undefined
+    )
+  })
+}
+
+const isFalseConfirmation = (
+  post: RoundPost,
+  protocol: AnyProtocol,
+  parties: number,
+  keyOf: (party: Party) => KeyHex | undefined,
+): boolean => {
+  if (post.round !== confirmRound || post.payload === undefined) return false
+  const rounds = Object.keys(protocol.rounds).filter((name) => protocol.rounds[name]?.to === 'each')
+  const entries = confirmEntries(
+    echoCodec.decode(post.payload),
+    post.from,
+    post,
+    parties,
+    rounds,
+    (party) => keyOf(party) as KeyHex,
+  )
+  return entries === undefined
+}
+
+const isProtocolFault = (
+  blame: Blame,
+  posts: readonly RoundPost[],
+  protocol: AnyProtocol,
+  keyOf: (party: Party) => KeyHex | undefined,
+  parties: number,
+  world: JudgeWorld,
+): boolean => {
+  const context = world.context(blame)
+  if (context === undefined) return false
+  const slots = new Set<string>()
+  for (const post of posts) {
+    const key = keyOf(post.from)
+    const place = `${post.round}|${post.from}|${post.to}`
+    if (
+      key === undefined ||
+      !signedBy(post, key) ||
+      post.protocol !== blame.protocol ||
+      post.payload === undefined ||
+      slots.has(place)
+    )
+      return false
+    slots.add(place)
+  }
+  const messages: JudgedMessage[] = posts
+    .filter((post) => !isEchoRound(post.round) && hadSeen(blame, post, posts, parties))
+    .map(({ round, from, to, payload }) => ({ round, from, to, payload: payload as Uint8Array }))
+  return (
+    protocol.judge({ session: blame.session, check: blame.check, accused: blame.party, messages, context }) === 'proven'
+  )
+}
+
+/**
+ * Of others' broadcasts only those count that the accused signed to have seen: else two liars could show a stranger a
+ * message that the accused never got, and make its honest answer look false.
+ */
+const hadSeen = (blame: Blame, post: RoundPost, posts: readonly RoundPost[], parties: number): boolean => {
+  if (post.from === blame.party) return true
+  const echo = posts.find((one) => one.round === echoRound(post.round) && one.from === blame.party)
+  if (post.to !== 0 || echo?.payload === undefined) return false
+  const vector = echoCodec.decode(echo.payload)
+  return vector.length === parties && equal(vector[post.from - 1]?.[0] ?? new Uint8Array(0), post.headerBytes)
+}

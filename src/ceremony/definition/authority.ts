@@ -1,0 +1,102 @@
+import type { Hash, Identity, Index, SiteId } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
+import { ceremonyId, type Definition, type SiteEntry } from '../../records/definition.ts'
+import type { Approval } from '../../records/identity.ts'
+
+export interface Member {
+  readonly name: SiteId
+  readonly index: Index
+  readonly identity: Identity
+  readonly entry: SiteEntry
+}
+
+/** What people allowed: a definition today, a standing mandate later. Each run is an attempt under it. */
+export interface Authority {
+  readonly hash: Hash
+  readonly definition: Definition
+  /** In roster order; a member's index is its place, from 1. */
+  readonly roster: readonly Member[]
+  member(site: SiteId): Member | undefined
+  /** How many sit in an attempt, and whether they are fixed beforehand. */
+  readonly seats: number
+  readonly fixed: boolean
+  /** Sites that may take a seat. */
+  readonly candidates: readonly Member[]
+  /** Identities whose approval is still wanted; empty: may run. */
+  missing(approved: ReadonlySet<Identity>): readonly Identity[]
+  /** Whether the ceremony could still run without these. */
+  possibleWithout(gone: ReadonlySet<Identity>): boolean
+}
+
+export const roleIn = (definition: Definition, identity: Identity): Approval['role'] | undefined => {
+  if (definition.sites.some((site) => site.identity === identity)) return 'site'
+  return definition.approvers.includes(identity) ? 'approver' : undefined
+}
+
+/** The role of a home's own identity; throws E_NOT_ALLOWED for a stranger. */
+export const ownRole = (definition: Definition, identity: Identity): Approval['role'] => {
+  const role = roleIn(definition, identity)
+  if (role !== undefined) return role
+  throw new QuorateError(
+    'E_NOT_ALLOWED',
+    'this identity is neither a site nor an approver of the definition',
+    'check that this is the right file and the right home, or ask the planner to add this card',
+  )
+}
+
+export const definitionAuthority = (definition: Definition): Authority => {
+  const roster = definition.sites.map((entry, at) => ({
+    name: entry.name,
+    index: (at + 1) as Index,
+    identity: entry.identity,
+    entry,
+  }))
+  const named = definition.kind === 'sign' && definition.signers !== 'any' ? new Set(definition.signers) : undefined
+  const candidates = named === undefined ? roster : roster.filter((member) => named.has(member.name))
+  const seats = definition.kind === 'keygen' ? roster.length : (named?.size ?? definition.threshold)
+  return {
+    hash: ceremonyId(definition),
+    definition,
+    roster,
+    member: (site) => roster.find((member) => member.name === site),
+    seats,
+    fixed: seats === candidates.length,
+    candidates,
+    missing: (approved) => missingApprovals(definition, approved),
+    possibleWithout: (gone) =>
+      missingApprovals(
+        definition,
+        new Set([...roster.map((m) => m.identity), ...definition.approvers].filter((id) => !gone.has(id))),
+      ).length === 0,
+  }
+}
+
+/** Whose approvals are wanted still, for people; those who left are not asked. */
+export const wantedInWords = (
+  { definition }: Authority,
+  approved: ReadonlySet<Identity>,
+  nameOf: (identity: Identity) => string,
+  gone: ReadonlySet<Identity> = new Set(),
+): string => {
+  const { all, some, quorum } = wantedApprovals(definition, approved)
+  const named = (ids: readonly Identity[]): string =>
+    ids
+      .filter((id) => !gone.has(id))
+      .map(nameOf)
+      .join(', ')
+  const few = quorum < some.filter((id) => !gone.has(id)).length
+  return [named(all), few ? `${quorum} of ${named(some)}` : named(some)].filter((part) => part !== '').join(', ')
+}
+
+/** The member that a site's own identity is; throws E_NOT_ALLOWED for a stranger. */
+export const ownSeat = (authority: Authority, identity: Identity): Member => {
+  const member = authority.roster.find((one) => one.identity === identity)
+  if (member === undefined)
+    throw new QuorateError(
+      'E_NOT_ALLOWED',
+      'this site has no seat in the definition',
+      'check that you joined the right ceremony, or ask the planner to add this site’s card',
+    )
+  return member
+}

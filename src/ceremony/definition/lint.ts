@@ -1,0 +1,220 @@
+import { parseIdentity, type Role } from '../../identity/identity.ts'
+import type { Hash, Identity } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { Definition, KeygenDefinition, SignDefinition } from '../../records/definition.ts'
+import { sharedControl } from './control-domains.ts'
+
+/** What is wrong with a definition, or deserves a second look. Rules have names that never change. */
+export interface Finding {
+  readonly level: 'error' | 'warning'
+  readonly rule: string
+  /** As `sites[1].identity`. */
+  readonly place: string
+  readonly message: string
+}
+
+const error = (rule: string, place: string, message: string): Finding => ({ level: 'error', rule, place, message })
+const warning = (rule: string, place: string, message: string): Finding => ({ level: 'warning', rule, place, message })
+
+/** Places of values that stood before, with the place where they did. */
+const repeats = (values: readonly (readonly [place: string, value: string])[]) => {
+  const first = new Map<string, string>()
+  return values.flatMap(([place, value]) => {
+    const before = first.get(value)
+    if (before === undefined) first.set(value, place)
+    return before === undefined ? [] : [{ place, before }]
+  })
+}
+
+const quorum = ({ threshold, sites }: Definition): readonly Finding[] => {
+  const n = sites.length
+  if (threshold > n) return [error('threshold', 'threshold', `${threshold} of ${n} sites can never sign`)]
+  return [
+    ...(threshold === n
+      ? [warning('no-spare', 'threshold', `all ${n} sites must sign: one lost site is a lost key`)]
+      : []),
+    ...(n < 2 * threshold - 1
+      ? [warning('majority', 'threshold', `${threshold - 1} lying sites of ${n} could stop everything`)]
+      : []),
+  ]
+}
+
+const names = ({ sites, approvers, relays }: Definition): readonly Finding[] => {
+  const identities: readonly (readonly [string, Identity, Role])[] = [
+    ...sites.map((site, n) => [`sites[${n}].identity`, site.identity, 'site'] as const),
+    ...approvers.map((identity, n) => [`approvers[${n}]`, identity, 'approver'] as const),
+    ...relays.flatMap(({ identity }, n) =>
+      identity === null ? [] : [[`relays[${n}].identity`, identity, 'relay'] as const],
+    ),
+  ]
+  return [
+    ...repeats(sites.map((site, n) => [`sites[${n}].name`, site.name])).map(({ place, before }) =>
+      error('duplicate-name', place, `the name of ${before} again`),
+    ),
+    ...sites.flatMap(({ name }, n) =>
+      /^approver-\d+$/.test(name) && approvers.length > 0
+        ? [error('reserved-name', `sites[${n}].name`, 'approvers go by such names in the room')]
+        : [],
+    ),
+    ...repeats(identities.map(([place, identity]) => [place, parseIdentity(identity)?.key ?? identity])).map(
+      ({ place, before }) => error('duplicate-identity', place, `the key of ${before} again: one machine, one seat`),
+    ),
+    ...identities.flatMap(([place, identity, role]) => {
+      const parsed = parseIdentity(identity)
+      if (parsed === undefined) return [error('identity', place, 'not an identity: mistyped, or not a sound key')]
+      return parsed.role === role
+        ? []
+        : [error('identity-role', place, `the identity is that of ${parsed.role}, not ${role}`)]
+    }),
+  ]
+}
+
+const sealing = ({ sites }: Definition): readonly Finding[] => {
+  const keys = sites.flatMap((site, n) =>
+    site.kms.map(({ provider, key }, at) => [`sites[${n}].kms[${at}]`, `${provider}:${key}`] as const),
+  )
+  return [
+    ...sites.flatMap(({ kms }, n) =>
+      kms.length === 1 ? [] : [error('one-key', `sites[${n}].kms`, 'one-key sealing takes one KMS key a site')],
+    ),
+    ...repeats(keys).map(({ place, before }) =>
+      keys.find(([at]) => at === place)?.[1].startsWith('local:')
+        ? warning('same-path', place, `the path of ${before} again: sound only where these are two machines`)
+        : error('duplicate-kms', place, `the KMS key of ${before} again: one key would open two shards`),
+    ),
+  ]
+}
+
+const independence = ({ sites, threshold }: Definition): readonly Finding[] => {
+  const places = new Map<string, number[]>()
+  for (const [n, { jurisdiction }] of sites.entries())
+    places.set(jurisdiction, [...(places.get(jurisdiction) ?? []), n])
+  return [
+    ...sharedControl(sites).map(({ kind, opens }) =>
+      error(
+        'independence',
+        `sites[${sites.findIndex((site) => site.name === opens[1])}].control.${kind}`,
+        `the ${kind} of ${opens.join(', ')} is one: ${threshold - 1} or fewer in control could open ${threshold} shards`,
+      ),
+    ),
+    ...[...places.values()]
+      .filter((at) => at.length >= threshold)
+      .map((at) =>
+        warning(
+          'one-jurisdiction',
+          `sites[${at[threshold - 1]}].jurisdiction`,
+          `${at.map((n) => sites[n]?.name).join(', ')} share it: one court reaches a quorum`,
+        ),
+      ),
+  ]
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+const relays = (definition: Definition): readonly Finding[] => [
+  ...definition.relays.flatMap(({ url }, n) => {
+    if (!URL.canParse(url)) return [error('relay-url', `relays[${n}].url`, 'not a URL')]
+    const { protocol, hostname } = new URL(url)
+    if (protocol === 'wss:' || LOOPBACK.test(hostname)) return []
+    return [error('plain-relay', `relays[${n}].url`, 'plain ws: is for loopback only; write wss:')]
+  }),
+  ...repeats(
+    definition.relays.map(({ url }, n) => [`relays[${n}].url`, URL.canParse(url) ? new URL(url).href : url]),
+  ).map(({ place, before }) => error('duplicate-relay', place, `the relay of ${before} again`)),
+]
+
+const YEAR = 366 * 86_400_000
+
+const time = ({ window, attempts, threshold, deadlines }: Definition, now: number | undefined): readonly Finding[] => {
+  const [opens, closes] = [Date.parse(window.opens), Date.parse(window.closes)]
+  if (opens >= closes) return [error('window', 'window.closes', 'the window closes before it opens')]
+  return [
+    ...(closes - opens > YEAR
+      ? [warning('long-window', 'window', 'open for more than a year: an approval stays usable as long')]
+      : []),
+    ...(now !== undefined && now >= closes ? [warning('closed', 'window.closes', 'the window has closed')] : []),
+    ...(attempts <= threshold
+      ? [warning('attempts', 'attempts', `${threshold - 1} silent sites could use up ${attempts} attempts`)]
+      : []),
+    ...(deadlines.proposal > deadlines.gather
+      ? [error('deadlines', 'deadlines.proposal', 'a proposal waits longer than the gathering that it is part of')]
+      : []),
+  ]
+}
+
+const signing = (definition: Definition): readonly Finding[] => {
+  if (definition.kind !== 'sign') return []
+  const { signers, sites, threshold, message } = definition
+  const blind =
+    message.form === 'digest'
+      ? [warning('blind', 'message', 'nobody can decode what is signed; the reason stands here')]
+      : []
+  if (signers === 'any') return blind
+  const seats = signers.map((name) => sites.findIndex((site) => site.name === name))
+  return [
+    ...blind,
+    ...seats.flatMap((seat, n) => (seat === -1 ? [error('signer', `signers[${n}]`, 'no site of this name')] : [])),
+    ...seats.flatMap((seat, n) =>
+      n > 0 && seat !== -1 && seat <= (seats[n - 1] ?? -1)
+        ? [error('signer-order', `signers[${n}]`, 'signers stand in the order of the sites, each once')]
+        : [],
+    ),
+    ...(signers.length < threshold
+      ? [error('signers', 'signers', `${signers.length} signers, and the key needs ${threshold}`)]
+      : []),
+  ]
+}
+
+/** Everything that can be said of a definition alone; `now` in milliseconds since 1970. Errors first. */
+export const lint = (definition: Definition, now?: number): readonly Finding[] => {
+  const all = [
+    ...quorum(definition),
+    ...names(definition),
+    ...sealing(definition),
+    ...independence(definition),
+    ...relays(definition),
+    ...time(definition, now),
+    ...signing(definition),
+  ]
+  return [...all.filter((one) => one.level === 'error'), ...all.filter((one) => one.level === 'warning')]
+}
+
+/** A key as its keygen made it, and the record that is newest. */
+export interface KeyBase {
+  readonly definition: KeygenDefinition
+  /** Hash of the keygen outcome. */
+  readonly key: Hash
+  readonly record: Hash
+}
+
+/** Where a definition that uses a key says otherwise than the key: places are indices, so the order counts. */
+export const lintAgainst = (definition: SignDefinition, base: KeyBase): readonly Finding[] => {
+  const { sites, threshold, protocol } = base.definition
+  const roster = sites.length === definition.sites.length
+  return [
+    ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
+    ...(definition.base === base.record ? [] : [error('base', 'base', 'not the newest record of this key')]),
+    ...(definition.protocol === protocol ? [] : [error('key-protocol', 'protocol', `the key is for ${protocol}`)]),
+    ...(definition.threshold === threshold ? [] : [error('key-threshold', 'threshold', `the key needs ${threshold}`)]),
+    ...(roster ? [] : [error('roster', 'sites', `the key has ${sites.length} sites`)]),
+    ...sites.flatMap((site, n) =>
+      roster && definition.sites[n]?.identity !== site.identity
+        ? [error('roster', `sites[${n}].identity`, 'not the site that holds this share')]
+        : [],
+    ),
+  ]
+}
+
+/** Throws E_DEFINITION for the first error. */
+export const refuseErrors = (findings: readonly Finding[]): void => {
+  const errors = findings.filter((one) => one.level === 'error')
+  const [first] = errors
+  if (first === undefined) return
+  const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`
+  throw new QuorateError(
+    'E_DEFINITION',
+    `${first.place}: ${first.message}${more}`,
+    'plan it again; an approved definition is never mended in place',
+    { findings },
+  )
+}

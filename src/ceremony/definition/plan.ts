@@ -1,0 +1,122 @@
+import { readCard } from '../../identity/card.ts'
+import type { Identity, SiteId, Time } from '../../lib/brand.ts'
+import { toHex } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { Random } from '../../lib/ports.ts'
+import { DecodeError } from '../../records/codec.ts'
+import {
+  type Definition,
+  definitionCodec,
+  type KeygenDefinition,
+  type ProtocolId,
+  type SignDefinition,
+  type SignMessage,
+  type SiteEntry,
+} from '../../records/definition.ts'
+import { type Finding, type KeyBase, lint, lintAgainst } from './lint.ts'
+
+export interface Planned<D extends Definition> {
+  readonly definition: D
+  readonly findings: readonly Finding[]
+}
+
+/** What a planner may leave to the defaults. */
+interface Common {
+  readonly name: string
+  readonly window: { readonly opens: Time; readonly closes: Time }
+  readonly approvers?: readonly Identity[]
+  readonly attempts?: number
+  readonly deadlines?: Partial<Definition['deadlines']>
+}
+
+const standardDeadlines: Definition['deadlines'] = { gather: 900, proposal: 5, round: 20, close: 60 }
+
+const shared = (wanted: Common, threshold: number, random: Random) => ({
+  name: wanted.name,
+  nonce: toHex(random(16)),
+  window: wanted.window,
+  attempts: wanted.attempts ?? Math.max(5, threshold + 1),
+  deadlines: { ...standardDeadlines, ...wanted.deadlines },
+})
+
+/** Throws E_USAGE where a value is none that a definition can hold. */
+const planned = <D extends Definition>(definition: D, findings: readonly Finding[]): Planned<D> => {
+  try {
+    return { definition: definitionCodec.decode(definitionCodec.encode(definition)) as D, findings }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new QuorateError('E_USAGE', error.message, 'mend this value and plan again; nothing was written', {}, error)
+  }
+}
+
+/** The order of the cards is the order of the sites. Throws E_CARD for a card that is not one. */
+export const planKeygen = (
+  wanted: Common & {
+    readonly protocol: ProtocolId
+    readonly threshold: number
+    /** Card files. */
+    readonly cards: readonly Uint8Array[]
+    readonly relays: Definition['relays']
+  },
+  random: Random,
+  now?: number,
+): Planned<KeygenDefinition> => {
+  const { protocol, threshold, relays, approvers } = wanted
+  const definition: KeygenDefinition = {
+    kind: 'keygen',
+    ...shared(wanted, threshold, random),
+    protocol,
+    threshold,
+    sites: wanted.cards.map((card) => readCard(card).value),
+    approvers: [...(approvers ?? [])].sort(),
+    sealing: 'one-key',
+    relays,
+    base: null,
+  }
+  return planned(definition, lint(definition, now))
+}
+
+/**
+ * The sites, in their order, and what is not said otherwise are those of the key. `cards` are of sites whose card has
+ * changed since. Throws E_CARD for a card of a stranger.
+ */
+export const planSign = (
+  wanted: Common & {
+    readonly key: KeyBase
+    readonly message: SignMessage
+    readonly signers: 'any' | readonly SiteId[]
+    readonly cards?: readonly Uint8Array[]
+    readonly relays?: Definition['relays']
+  },
+  random: Random,
+  now?: number,
+): Planned<SignDefinition> => {
+  const { definition: made, key, record } = wanted.key
+  const newer = new Map<Identity, SiteEntry>()
+  for (const { value } of (wanted.cards ?? []).map(readCard)) {
+    if (!made.sites.some((site) => site.identity === value.identity))
+      throw new QuorateError(
+        'E_CARD',
+        'a card is of a site that holds no share of this key',
+        'give cards of the sites of the key only',
+      )
+    newer.set(value.identity, value)
+  }
+  const sites = made.sites.map((site) => newer.get(site.identity) ?? site)
+  const place = (name: SiteId): number => sites.findIndex((site) => site.name === name)
+  const definition: SignDefinition = {
+    kind: 'sign',
+    ...shared(wanted, made.threshold, random),
+    protocol: made.protocol,
+    threshold: made.threshold,
+    sites,
+    approvers: [...(wanted.approvers ?? made.approvers)].sort(),
+    sealing: made.sealing,
+    relays: wanted.relays ?? made.relays,
+    key,
+    base: record,
+    message: wanted.message,
+    signers: wanted.signers === 'any' ? 'any' : [...wanted.signers].sort((a, b) => place(a) - place(b)),
+  }
+  return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
+}

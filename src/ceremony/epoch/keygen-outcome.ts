@@ -1,0 +1,23 @@
+import type { Hash } from '../../lib/brand.ts'
+import { toHex } from '../../lib/bytes.ts'
+import type { KeygenPublic } from '../../mpc/frost/keygen.ts'
+import type { Definition } from '../../records/definition.ts'
+import type { Outcome } from '../../records/outcome.ts'
+
+/** What a key generation made, from its definition, its attempt and its messages alone: the same bytes at every site. */
+export const keygenOutcome = (
+  definition: Definition,
+  ceremony: Hash,
+  attempt: Hash,
+  transcript: Hash,
+  made: KeygenPublic,
+): Outcome => ({
+  ceremony,
+  attempt,
+  transcript,
+  protocol: definition.protocol,
+  threshold: definition.threshold,
+  publicKey: toHex(made.publicKey),
+  verifyingShares: made.verifyingShares.map(toHex),
+  base: null,
+})

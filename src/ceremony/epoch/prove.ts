@@ -1,0 +1,162 @@
+import type { Hash, Index, Party } from '../../lib/brand.ts'
+import { fromHex, toHex } from '../../lib/bytes.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { hedgedRandom } from '../../mpc/hedged.ts'
+import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
+import type { Protocols } from '../../mpc/registry.ts'
+import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
+import {
+  type Outcome,
+  type Possession,
+  possessionCodec,
+  type TestSignature,
+  testSignatureCodec,
+} from '../../records/outcome.ts'
+import { testContext, testLabel } from '../blame/test-session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { Held, WordFault } from '../store/record-store.ts'
+
+/** What this site's secret randomness is made of, besides the system's: PROTOCOL.md §11. */
+export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?: Secret, message?: Uint8Array) => {
+  const { machine, home } = ceremony.site
+  return hedgedRandom({
+    random: machine.random,
+    clock: machine.clock,
+    hedgeKey: home.hedge,
+    session,
+    label,
+    processId: machine.processId,
+    ...(share === undefined ? {} : { share }),
+    ...(message === undefined ? {} : { message }),
+    ...(machine.vmGeneration === null ? {} : { vmGeneration: toHex(machine.vmGeneration) }),
+  })
+}
+
+/** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
+export const proveRecord = async (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  box: Mailbox<Rounds>,
+  outcome: Outcome,
+  record: Hash,
+  share: Secret,
+): Promise<void> => {
+  const { seat, authority } = ceremony
+  const random = hedged(ceremony, record, 'possession', share)
+  const proof = protocols.provePossession(share, seat.index, record, random)
+  await ceremony.say('possession', possessionCodec, {
+    ceremony: authority.hash,
+    record,
+    site: seat.name,
+    index: seat.index,
+    proof: toHex(proof),
+  })
+  const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
+  await Promise.all(
+    sets.map(async (members, set) => {
+      if (!members.includes(seat.index)) return
+      const label = testLabel(protocols.sign.id, set, record)
+      const inner = box.within(
+        label,
+        members.map((index) => Number(index) as Party),
+        protocols.sign.rounds,
+      )
+      const context = testContext(outcome, record, members)
+      const tools = { random: hedged(ceremony, inner.session, label, share, context.message) }
+      const { signature } = await protocols.sign.run(inner, { ...context, share }, tools)
+      await ceremony.say('test-signature', testSignatureCodec, {
+        ceremony: authority.hash,
+        record,
+        site: seat.name,
+        signers: [...members],
+        signature: toHex(signature),
+      })
+    }),
+  )
+}
+
+/** Verdicts on proofs that the book holds: each is verified once, however often the book changes. */
+const verdicts = new WeakMap<object, boolean>()
+
+const once = (held: object, verify: () => boolean): boolean => {
+  const known = verdicts.get(held) ?? verify()
+  verdicts.set(held, known)
+  return known
+}
+
+const possessionHolds = (protocols: Protocols, outcome: Outcome, held: Held<Possession>): boolean =>
+  once(held, () => {
+    const { index, record, proof } = held.signed.value
+    const share = outcome.verifyingShares[index - 1]
+    return share !== undefined && protocols.verifyPossession(fromHex(share), index, record, fromHex(proof))
+  })
+
+const testHolds = (protocols: Protocols, outcome: Outcome, held: Held<TestSignature>, index: Index): boolean =>
+  once(held, () => {
+    const { signers, record, signature } = held.signed.value
+    const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
+    const set = sets.find((members) => members.join() === signers.join())
+    const message = testSignatureMessage(record)
+    return (
+      set?.includes(index) === true &&
+      protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(signature))
+    )
+  })
+
+/** Proofs of a record that the book holds, with what each is worth. */
+const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash) => {
+  const { book, authority } = ceremony
+  const possessions = [...(book.possessions.get(record)?.values() ?? [])].map((held) => ({
+    check: 'possession' as const,
+    held,
+    holds: possessionHolds(protocols, outcome, held),
+  }))
+  const tests = [...(book.testSignatures.get(record)?.values() ?? [])].map((held) => ({
+    check: 'test-signature' as const,
+    held,
+    holds: testHolds(protocols, outcome, held, authority.member(held.site)?.index as Index),
+  }))
+  return { possessions, tests }
+}
+
+/** What of a record's proofs is missing here: names of sites, and of signer sets. Empty: everything holds. */
+export const unproven = (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  outcome: Outcome,
+  record: Hash,
+): readonly string[] => {
+  const { roster } = ceremony.authority
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  const sites = roster
+    .filter((member) => !possessions.some(({ held, holds }) => holds && held.site === member.name))
+    .map((member) => member.name)
+  const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
+    .filter((members) => !tests.some(({ held, holds }) => holds && held.signed.value.signers.join() === members.join()))
+    .map((members) => `test signature by ${members.map((index) => roster[index - 1]?.name).join(' and ')}`)
+  return [...sites, ...sets]
+}
+
+/** A proof that does not hold, as a fault of who signed it. */
+export const falseProof = (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  outcome: Outcome,
+  record: Hash,
+): WordFault | undefined => {
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  const bad = [...possessions, ...tests].find(({ holds }) => !holds)
+  if (bad === undefined) return undefined
+  const { site, signed, envelope } = bad.held
+  return { site, check: bad.check, words: [{ key: signed.key, envelope }] }
+}
+
+/** Logs the others' proofs of a record, all of which hold: what came besides is nothing that this site stands for. */
+export const keepProofs = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash): void => {
+  const { possessions, tests } = judged(ceremony, protocols, outcome, record)
+  for (const { check, held, holds } of [...possessions, ...tests]) {
+    const known = ceremony.events(check).some((event) => event.object === hashOf(held.envelope))
+    if (holds && !known) ceremony.note(check, held.envelope, held.site)
+  }
+}

@@ -1,0 +1,39 @@
+import { equal } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { Secret } from '../../lib/secret.ts'
+import { ceremonyFolder } from '../paths.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+
+/** What can be known to fail before anybody else is troubled: clock, disk, KMS, build. Names of what was checked. */
+export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> => {
+  const { site, authority, seat } = ceremony
+  if (site.machine.clock.now() < Date.UTC(2026, 0, 1))
+    throw new QuorateError(
+      'E_CLOCK',
+      'this machine’s clock is years behind',
+      'set the clock, then run the same command again; nothing has happened yet',
+    )
+  const { disk } = site.home
+  const probe = `${ceremonyFolder(authority.hash)}/preflight`
+  await disk.remove(probe)
+  await disk.create(probe, site.machine.random(4096))
+  await disk.sync(probe)
+  await disk.remove(probe)
+  const context = authority.hash
+  for (const slot of seat.entry.kms) {
+    const key = await site.kms(slot)
+    const piece = new Secret(site.machine.random(32))
+    const wrapped = await key.wrap(piece, context)
+    const back = await key.unwrap(wrapped, context)
+    const same = equal(back.reveal(), piece.reveal())
+    piece.wipe()
+    back.wipe()
+    if (!same)
+      throw new QuorateError(
+        'E_KMS_UNAVAILABLE',
+        `the key ${slot.key} returned other bytes than it wrapped`,
+        `${seat.name}’s operator: check this KMS key; nothing has happened yet`,
+      )
+  }
+  return ['clock', 'disk', 'kms']
+}

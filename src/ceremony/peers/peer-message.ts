@@ -1,0 +1,46 @@
+import * as v from 'valibot'
+import { type Codec, cborCodec } from '../../records/codec.ts'
+import { bytes, siteId, whole } from '../../records/fields.ts'
+
+/** What sites say to each other outside sessions, under the authority's topic. Everything of weight is signed within. */
+const raw32 = bytes(32, 32)
+const note = bytes(1, 4096)
+const objectNames = [
+  'certificate',
+  'approval',
+  'hello',
+  'attempt',
+  'staged',
+  'possession',
+  'test-signature',
+  'ready',
+  'installed',
+  'result',
+  'aborted',
+  'blame',
+] as const
+export type ObjectName = (typeof objectNames)[number]
+
+const talkSchema = v.variant('is', [
+  /** A signed record in its envelope (blame: its bytes). */
+  v.strictObject({ is: v.literal('object'), name: v.picklist(objectNames), bytes: bytes(1, 2 ** 22) }),
+  /** The last head of your ledger that I remember; empty: none. */
+  v.strictObject({ is: v.literal('remember'), note: bytes(0, 4096) }),
+  /** My ledger's head, and the proof that it extends what you remember. */
+  v.strictObject({
+    is: v.literal('ledger'),
+    note,
+    from: whole(0, 2 ** 40),
+    proof: v.pipe(v.array(raw32), v.maxLength(128)),
+  }),
+  /** My closed ceremony log, its checkpoint, and the ledger's word on it. */
+  v.strictObject({ is: v.literal('log'), events: bytes(1, 2 ** 22), checkpoint: note, ledger: bytes(1, 2 ** 20) }),
+  v.strictObject({ is: v.literal('want'), objects: v.pipe(v.array(raw32), v.maxLength(4096)) }),
+  v.strictObject({ is: v.literal('body'), bytes: bytes(1, 2 ** 22) }),
+  /** My cosignature line over that site's closing checkpoint. */
+  v.strictObject({ is: v.literal('cosignature'), of: siteId, line: bytes(1, 1024) }),
+  /** My signature over the manifest: a Sigstore bundle. */
+  v.strictObject({ is: v.literal('manifest'), bundle: bytes(1, 2 ** 20) }),
+])
+export type Talk = v.InferOutput<typeof talkSchema>
+export const talkCodec: Codec<Talk> = cborCodec('talk/v1', talkSchema, 2 ** 23)

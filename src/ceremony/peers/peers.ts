@@ -1,0 +1,408 @@
+import type { Checkpoint } from '../../audit/log.ts'
+import { ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
+import { readCertificate } from '../../identity/certificate.ts'
+import { toEnvelope } from '../../identity/dsse.ts'
+import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
+import { fromHex, fromUtf8, toHex, utf8 } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Hello } from '../../records/attempt.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { recordHash } from '../../records/signed.ts'
+import { type Channels, openChannels } from '../../transport/channels.ts'
+import type { NoteBoard, PostedNote, Wire } from '../../transport/wire.ts'
+import type { Member } from '../definition/authority.ts'
+import type { Session } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { Admitted } from '../store/record-store.ts'
+import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
+import { type ObjectName, type Talk, talkCodec } from './peer-message.ts'
+
+/** What this site knows of one other site in this room. */
+export interface Peer {
+  readonly member: Member
+  connected: boolean
+  /** The head of its ledger that it proved here. */
+  head: Checkpoint | undefined
+  /** The head that this site remembered when the join began; undefined at the first contact. */
+  readonly remembered: Checkpoint | undefined
+  /** Both heads, where the one shown does not extend the one remembered. */
+  rolledBack: { readonly remembered: string; readonly shown: string } | undefined
+  /** Size of this site's own ledger that the peer has been shown. */
+  shown: number | undefined
+}
+
+/** Words that are handed on as they come: a site that hears of them late must not depend on their author still being there. */
+const flooded: ReadonlySet<ObjectName> = new Set([
+  'approval',
+  'hello',
+  'attempt',
+  'staged',
+  'ready',
+  'installed',
+  'result',
+  'aborted',
+  'blame',
+])
+const MOST_EARLY_BYTES = 4 * 2 ** 20
+const MOST_CLOSE_TALK = 256
+
+export type CloseTalk = Extract<Talk, { is: 'log' | 'cosignature' | 'manifest' }>
+
+/** The channels of one join and all that is said over them outside a session. */
+export class Room {
+  readonly #ceremony: Ceremony
+  readonly #wire: Wire & NoteBoard
+  readonly peers: ReadonlyMap<SiteId, Peer>
+  #channels: Channels | undefined
+  #session: { readonly topic: Hash; readonly session: Session } | undefined
+  readonly #early: { readonly topic: Hash; readonly from: SiteId; readonly message: Uint8Array }[] = []
+  /** What peers said of closing, newest word of each, before this site closes too. */
+  readonly closeTalk: { readonly from: SiteId; readonly talk: CloseTalk }[] = []
+  /** Bodies asked of peers, by hash. */
+  readonly bodies = new Map<Hash, Uint8Array>()
+  readonly wanted = new Set<Hash>()
+  readonly #closing = new AbortController()
+  readonly #sending = new Set<Promise<void>>()
+  readonly #admitted: (admitted: Admitted, from: SiteId) => void
+  /** Set where this site itself was shown to be rolled back. */
+  ownRollback: { readonly remembered: string } | undefined
+
+  constructor(ceremony: Ceremony, wire: Wire & NoteBoard, onAdmitted: (admitted: Admitted, from: SiteId) => void) {
+    this.#ceremony = ceremony
+    this.#wire = wire
+    this.#admitted = onAdmitted
+    const heads = rememberedHeads(ceremony.site.ledger)
+    this.peers = new Map(
+      ceremony.authority.roster
+        .filter((member) => member.name !== ceremony.seat.name)
+        .map((member) => {
+          const note = heads.get(ledgerOrigin(member.identity))
+          return [
+            member.name,
+            {
+              member,
+              connected: false,
+              head: undefined,
+              remembered: note && rememberedHead(note),
+              rolledBack: undefined,
+              shown: undefined,
+            },
+          ]
+        }),
+    )
+  }
+
+  open(): void {
+    const { authority, seat, keys, site } = this.#ceremony
+    this.#channels = openChannels({
+      wire: this.#wire,
+      self: seat.name,
+      identity: seat.identity,
+      authority: authority.hash,
+      peers: new Map([...this.peers].map(([name, { member }]) => [name, member.identity])),
+      staticKey: keys.channel.secret,
+      certificate: toEnvelope(keys.channel.certificate),
+      verifyCertificate: (peer, certificate, staticKey) => this.#verifyCertificate(peer, certificate, staticKey),
+      clock: site.machine.clock,
+      random: site.machine.random,
+      onConnected: (channel) => this.#connected(channel.peer),
+      onMessage: (from, topic, message) => this.#message(from, topic, message),
+    })
+    this.#ceremony.attach((name, bytes) => this.tellAll({ is: 'object', name, bytes }))
+    void this.#readNotes()
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#channels?.close()
+    await this.#wire.close()
+  }
+
+  tell(to: SiteId, talk: Talk): void {
+    this.#send(to, this.#ceremony.authority.hash, talkCodec.encode(talk))
+  }
+
+  tellAll(talk: Talk): void {
+    for (const peer of this.peers.values()) if (peer.connected) this.tell(peer.member.name, talk)
+  }
+
+  postNote(note: Uint8Array): void {
+    this.#wire.post(note)
+  }
+
+  /** Session messages of this topic go to this session from now on, those that came early first. */
+  join(topic: Hash, session: Session): void {
+    this.#session = { topic, session }
+    const mine = this.#early.filter((one) => one.topic === topic)
+    this.#early.length = 0
+    for (const { from, message } of mine) session.deliver(from, message)
+    for (const peer of this.peers.keys()) this.#leftAttempt(peer)
+  }
+
+  leave(): void {
+    this.#session = undefined
+  }
+
+  sendInSession(topic: Hash, to: SiteId, message: Uint8Array): void {
+    this.#send(to, topic, message)
+  }
+
+  /** Shows each peer how far this site's ledger has grown, so that the head in the newest hello is proven. */
+  showLedger(): void {
+    for (const peer of this.peers.values()) this.#showLedger(peer)
+  }
+
+  #send(to: SiteId, topic: Hash, message: Uint8Array): void {
+    // A channel that is replaced or closed loses what it had not delivered; everything of weight is said again on connecting.
+    const sending = this.#channels?.send(to, topic, message).catch(() => undefined)
+    if (sending === undefined) return
+    this.#sending.add(sending)
+    void sending.then(() => this.#sending.delete(sending))
+  }
+
+  /** Waits until everything said has reached its peer's end, at most `ms`. */
+  async flush(ms: number): Promise<void> {
+    const timer = new AbortController()
+    const late = this.#ceremony.site.machine.clock.sleep(ms, timer.signal).catch(() => undefined)
+    await Promise.race([Promise.all(this.#sending), late])
+    timer.abort()
+  }
+
+  #verifyCertificate(peer: SiteId, certificate: Uint8Array, staticKey: KeyHex): boolean {
+    const member = this.#ceremony.authority.member(peer)
+    if (member === undefined) return false
+    try {
+      return (
+        readCertificate(certificate, member.identity, 'channel', this.#ceremony.authority.hash).value.key === staticKey
+      )
+    } catch (error) {
+      if (error instanceof DecodeError) return false
+      throw error
+    }
+  }
+
+  #connected(name: SiteId): void {
+    const peer = this.peers.get(name)
+    if (peer === undefined) return
+    const { book, site, keys, seat } = this.#ceremony
+    peer.connected = true
+    peer.shown = undefined
+    for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
+      this.tell(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
+    this.tell(name, { is: 'remember', note: utf8(peer.head?.note ?? peer.remembered?.note ?? '') })
+    for (const { name: what, bytes } of book.all()) this.tell(name, { is: 'object', name: what, bytes })
+    const hello = book.hellos.get(seat.name)
+    if (hello !== undefined) this.tell(name, { is: 'object', name: 'hello', bytes: hello.envelope })
+    this.#onConnected(name)
+    book.changed()
+  }
+
+  #onConnected: (name: SiteId) => void = () => undefined
+  /** Called on each new channel, after everything that the book holds was sent. */
+  whenConnected(act: (name: SiteId) => void): void {
+    this.#onConnected = act
+    for (const peer of this.peers.values()) if (peer.connected) act(peer.member.name)
+  }
+
+  #message(from: SiteId, topic: Hash, message: Uint8Array): void {
+    if (topic !== this.#ceremony.authority.hash) {
+      if (this.#session?.topic === topic) this.#session.session.deliver(from, message)
+      else this.#keepEarly(topic, from, message)
+      return
+    }
+    try {
+      this.#talk(from, talkCodec.decode(message))
+    } catch (error) {
+      // What does not decode or verify accuses nobody: it is as if it had not come.
+      if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
+    }
+  }
+
+  /** A peer that has all signatures may begin before this site has: its messages wait, within bounds. */
+  #keepEarly(topic: Hash, from: SiteId, message: Uint8Array): void {
+    const kept = this.#early.reduce((sum, one) => sum + (one.from === from ? one.message.length : 0), 0)
+    if (kept + message.length <= MOST_EARLY_BYTES) this.#early.push({ topic, from, message })
+  }
+
+  #talk(from: SiteId, talk: Talk): void {
+    switch (talk.is) {
+      case 'object': {
+        const admitted = this.#take(talk, from)
+        if (admitted === undefined) return
+        if (flooded.has(talk.name))
+          for (const peer of this.peers.values())
+            if (peer.connected && peer.member.name !== from) this.tell(peer.member.name, talk)
+        if (talk.name === 'hello') this.#leftAttempt(from)
+        this.#admitted(admitted, from)
+        return
+      }
+      case 'remember':
+        this.#remembered(from, talk.note)
+        return
+      case 'ledger':
+        this.#ledger(from, talk)
+        return
+      case 'want':
+        for (const raw of talk.objects) {
+          const body = this.#ceremony.log.body(toHex(raw) as Hash) ?? this.bodies.get(toHex(raw) as Hash)
+          if (body !== undefined) this.tell(from, { is: 'body', bytes: body })
+        }
+        return
+      case 'body':
+        this.#body(talk.bytes)
+        return
+      default: {
+        const same = this.closeTalk.findIndex(
+          (one) =>
+            one.from === from &&
+            one.talk.is === talk.is &&
+            (talk.is !== 'cosignature' || (one.talk.is === 'cosignature' && one.talk.of === talk.of)),
+        )
+        if (same >= 0) this.closeTalk.splice(same, 1)
+        if (this.closeTalk.length < MOST_CLOSE_TALK * this.peers.size) this.closeTalk.push({ from, talk })
+        this.#ceremony.book.changed()
+      }
+    }
+  }
+
+  #take({ name, bytes }: Extract<Talk, { is: 'object' }>, from: SiteId): Admitted | undefined {
+    try {
+      return this.#ceremony.take(name, bytes, from)
+    } catch (error) {
+      if (error instanceof DecodeError) this.#ceremony.book.refused(bytes)
+      throw error
+    }
+  }
+
+  #body(bytes: Uint8Array): void {
+    const hash = hashOf(bytes)
+    if (!this.wanted.delete(hash)) return
+    this.bodies.set(hash, bytes)
+    this.#ceremony.book.changed()
+  }
+
+  /**
+   * A peer that greets anew has lost its session, or never began it, for want of a signature that others had: so has this
+   * site.
+   */
+  #leftAttempt(from: SiteId): void {
+    const running = this.#session
+    if (running === undefined) return
+    const attempt = this.#ceremony.book.attempts.get(running.topic)
+    const seat = attempt?.value.participants.find((one) => one.site === from)
+    const hello = this.#ceremony.book.hellos.get(from)
+    if (seat === undefined || hello === undefined || recordHash(hello.signed) === seat.hello) return
+    running.session.fail(
+      new QuorateError(
+        'E_PEER_RESTARTED',
+        hello.signed.key === seat.key
+          ? `${from} gave this attempt up`
+          : `${from} came back in the middle of the attempt`,
+        'the next attempt begins by itself',
+        { site: from },
+      ),
+    )
+  }
+
+  #remembered(from: SiteId, note: Uint8Array): void {
+    const peer = this.peers.get(from)
+    const { site, seat, book } = this.#ceremony
+    if (peer === undefined) return
+    const head = note.length === 0 ? undefined : openHead(note, seat.identity, [site.home.keys.log.key])
+    if (note.length > 0 && head === undefined) return
+    const own = site.ledger.head
+    if (
+      head !== undefined &&
+      own !== undefined &&
+      (head.size > own.size || site.ledger.root(head.size) !== head.root)
+    ) {
+      // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
+      this.ownRollback = { remembered: head.note }
+      book.changed()
+    }
+    peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
+    this.#showLedger(peer)
+    book.changed()
+  }
+
+  /** Whether every other site has been shown this site's ledger. */
+  get shownToAll(): boolean {
+    return [...this.peers.values()].every((peer) => peer.connected && peer.shown !== undefined)
+  }
+
+  #showLedger(peer: Peer): void {
+    const { ledger } = this.#ceremony.site
+    const head = ledger.head
+    if (head === undefined || peer.shown === undefined || !peer.connected) return
+    const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
+    this.tell(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
+    peer.shown = head.size
+  }
+
+  #ledger(from: SiteId, talk: Extract<Talk, { is: 'ledger' }>): void {
+    const peer = this.peers.get(from)
+    if (peer === undefined) return
+    const head = openHead(talk.note, peer.member.identity, this.#ceremony.book.keys(from, 'log'))
+    if (head === undefined) return
+    const old = peer.head ?? peer.remembered
+    const holds =
+      old === undefined ||
+      (head.size === old.size && head.root === old.root) ||
+      (talk.from === old.size && extendsHead(old, head, talk.proof))
+    if (holds) {
+      peer.head = head
+      peer.rolledBack = undefined
+    } else peer.rolledBack = { remembered: old.note, shown: head.note }
+    this.#ceremony.book.changed()
+  }
+
+  async #readNotes(): Promise<void> {
+    for await (const posted of this.#wire.notes())
+      try {
+        this.#onNote(posted)
+      } catch (error) {
+        this.#ceremony.fail(error)
+      }
+  }
+
+  #onNote: (posted: PostedNote) => void = () => undefined
+  whenNoted(act: (posted: PostedNote) => void): void {
+    this.#onNote = act
+  }
+
+  /** Called whenever something new is known of peers or records. */
+  whenChanged(act: () => undefined): void {
+    void this.#ceremony.book.until(act, 2 ** 31 - 1, this.#closing.signal).catch(() => undefined)
+  }
+
+  /** Ends a running session in which this site sits. */
+  failSession(error: Error, site: SiteId): void {
+    const attempt = this.#session && this.#ceremony.book.attempts.get(this.#session.topic)
+    if (attempt?.value.participants.some((one) => one.site === site)) this.#session?.session.fail(error)
+  }
+
+  /** Whether a peer's ledger is proven up to what its newest hello says. */
+  proven(name: SiteId): boolean {
+    const hello = this.#ceremony.book.hellos.get(name)
+    const head = this.peers.get(name)?.head
+    return (
+      hello !== undefined &&
+      head !== undefined &&
+      hello.signed.value.ledger.size === head.size &&
+      hello.signed.value.ledger.root === head.root
+    )
+  }
+
+  /** A peer's newest hello and its hash. */
+  hello(name: SiteId): { readonly hash: Hash; readonly value: Hello } | undefined {
+    const held = this.#ceremony.book.hellos.get(name)
+    return held === undefined ? undefined : { hash: recordHash(held.signed), value: held.signed.value }
+  }
+}
+
+/** A head that this site's own ledger holds: verified when it was taken in. */
+const rememberedHead = (note: Uint8Array): Checkpoint => {
+  const { size, root } = parseCheckpoint(note)
+  return { size, root: toHex(root) as Hash, note: fromUtf8(note) }
+}

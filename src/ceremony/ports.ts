@@ -1,0 +1,36 @@
+import type { Log } from '../audit/log.ts'
+import type { Home } from '../identity/home.ts'
+import type { IdentityKey } from '../identity/identity-key.ts'
+import type { KmsKey } from '../kms/port.ts'
+import type { Hash } from '../lib/brand.ts'
+import type { Clock, Random } from '../lib/ports.ts'
+import type { KmsSlot } from '../records/definition.ts'
+import type { Card } from '../records/identity.ts'
+import type { ShardStore } from '../shards/store.ts'
+import type { NoteBoard, Wire } from '../transport/wire.ts'
+import type { Authority } from './definition/authority.ts'
+
+/** What the machine gives besides its disk. */
+export interface Machine {
+  readonly clock: Clock
+  readonly random: Random
+  readonly processId: number
+  /** VM generation id, where the platform has one. */
+  readonly vmGeneration: Uint8Array | null
+  /** Hash over path and SHA-256 of the shipped files and the lockfile. */
+  readonly build: Hash
+}
+
+/** One site, its home opened and its identity unlocked: everything that a ceremony takes from outside. */
+export interface Site {
+  readonly home: Home
+  readonly card: Card
+  readonly identityKey: IdentityKey
+  readonly machine: Machine
+  readonly ledger: Log
+  readonly shards: ShardStore
+  ceremonyLog(ceremony: Hash): Promise<Log>
+  /** All relays of the definition at once. */
+  connect(authority: Authority): Promise<Wire & NoteBoard>
+  kms(slot: KmsSlot): Promise<KmsKey>
+}

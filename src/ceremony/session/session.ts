@@ -1,0 +1,609 @@
+import { setMaxListeners } from 'node:events'
+import type { RawSigner } from '../../identity/ed25519.ts'
+import type { Hash, KeyHex, Party, SiteId } from '../../lib/brand.ts'
+import { equal, fromHex, toBase64, toHex, u32 } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { tupleHash } from '../../lib/hash.ts'
+import type { Clock, Random } from '../../lib/ports.ts'
+import type { Broadcasts, Mailbox, Payload, Privates, Rounds } from '../../mpc/mailbox.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { type Blame, type EchoVector, echoCodec } from '../../records/round.ts'
+import { type RoundPost, readPost, readStripped, sessionBytes, signedBy, writePost } from './round-message.ts'
+import { confirmRound, echoRound, isEchoRound, type RoundSpec, roundSpec, roundWords } from './round-spec.ts'
+
+/** Ends a session with a proof against one participant. */
+export class BlameError extends Error {
+  override readonly name = 'BlameError'
+  readonly blame: Blame
+  constructor(blame: Blame) {
+    super(`${blame.accused}: ${blame.check}`)
+    this.blame = blame
+  }
+}
+
+/** Ends a session because a deadline passed; accuses nobody. */
+export class SilenceError extends Error {
+  override readonly name = 'SilenceError'
+  readonly missing: readonly SiteId[]
+  readonly round: string
+  constructor(missing: readonly SiteId[], round: string) {
+    super(`nothing from ${missing.join(', ')} in ${roundWords(round)}`)
+    this.missing = missing
+    this.round = round
+  }
+}
+
+export interface SessionOptions {
+  readonly ceremony: Hash
+  /** Hash of the attempt: the session id. */
+  readonly attempt: Hash
+  readonly parties: readonly { readonly site: SiteId; readonly key: KeyHex }[]
+  readonly self: SiteId
+  readonly signer: RawSigner
+  readonly clock: Clock
+  readonly random: Random
+  /** Longest wait for a round's messages, from this site's own sending. */
+  readonly roundMs: number
+  send(to: SiteId, message: Uint8Array): void
+  /** Each message that the transcript names, own ones included, as it is to be kept. */
+  record(message: Uint8Array, from: SiteId): void
+  progress(state: {
+    round: string
+    place: number
+    of: number
+    got: number
+    total: number
+    waiting: readonly SiteId[]
+  }): void
+}
+
+const MOST_EARLY = 256
+const NO_SALT = new Uint8Array(0)
+
+/** One (sub-)session's posts and the parties in it. */
+interface Stage {
+  readonly id: Hash
+  readonly protocol: string
+  readonly rounds: Rounds
+  readonly sites: readonly SiteId[]
+  readonly within: Blame['within']
+  readonly root: boolean
+  readonly posts: Map<string, RoundPost>
+  /** The first message signed for each place, also where its payload never came. */
+  readonly heads: Map<string, RoundPost>
+  /** What each peer's message says. */
+  readonly values: Map<string, unknown>
+  readonly waiters: Set<() => void>
+}
+
+const slot = (round: string, from: number, to: number): string => `${round}|${from}|${to}`
+
+/** One attempt's signed rounds over the channels: a mailbox for its protocol and for each sub-session. */
+export class Session {
+  readonly #options: SessionOptions
+  readonly #stages = new Map<string, Stage>()
+  readonly #early: { from: SiteId; post: RoundPost }[] = []
+  readonly #keys: ReadonlyMap<SiteId, KeyHex>
+  readonly #end = new AbortController()
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#keys = new Map(options.parties.map(({ site, key }) => [site, key]))
+    setMaxListeners(0, this.#end.signal)
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal
+  }
+
+  /** Ends all waiting with this error: the peer returned with a new key, proof against somebody came, the operator stopped. */
+  fail(error: Error): void {
+    this.#end.abort(error)
+  }
+
+  /** Overwrites what private messages said, sent and received; their headers stay. For the end: nothing is sent after. */
+  wipe(): void {
+    const posts = [...this.#stages.values()].flatMap((stage) => {
+      for (const [key, post] of stage.posts) {
+        const value = stage.values.get(key)
+        if (post.to !== 0 && value instanceof Uint8Array) value.fill(0)
+      }
+      return [...stage.posts.values(), ...stage.heads.values()]
+    })
+    for (const { to, payload, bytes } of [...posts, ...this.#early.map(({ post }) => post)]) {
+      if (to === 0 || payload === undefined) continue
+      payload.fill(0)
+      bytes.fill(0)
+    }
+  }
+
+  /** Takes what a channel brought under this session's topic. What carries no valid signature is nobody's. */
+  deliver(from: SiteId, bytes: Uint8Array): void {
+    const key = this.#keys.get(from)
+    if (key === undefined || this.#end.signal.aborted) return
+    let post: RoundPost
+    try {
+      post = readPost(bytes)
+    } catch (error) {
+      if (error instanceof DecodeError) return
+      throw error
+    }
+    if (!signedBy(post, key)) return
+    const stage = this.#stages.get(toHex(post.session))
+    if (stage !== undefined) this.#place(stage, from, post)
+    else if (this.#early.filter((one) => one.from === from).length < MOST_EARLY) this.#early.push({ from, post })
+  }
+
+  mailbox<R extends Rounds>(protocol: string, rounds: R): Mailbox<R> {
+    return this.#open({
+      id: this.#options.attempt,
+      protocol,
+      rounds,
+      sites: this.#options.parties.map(({ site }) => site),
+      within: null,
+      root: true,
+      posts: new Map(),
+      heads: new Map(),
+      values: new Map(),
+      waiters: new Set(),
+    })
+  }
+
+  /**
+   * Resolves when all peers have signed that they hold the same confirmations, and so the same transcript. Their vectors
+   * are sent when `confirm` ends: who calls this after the next thing that all say to each other waits for nothing.
+   */
+  async agree(): Promise<void> {
+    const stage = this.#stages.get(this.#options.attempt)
+    if (stage === undefined) throw new Error('a session that nobody opened')
+    const self = this.#partyOf(stage, this.#options.self)
+    const peers = stage.sites.map((_, at) => (at + 1) as Party).filter((party) => party !== self)
+    await this.#compareEchoes(stage, self, peers, confirmRound)
+  }
+
+  /** Everything that the transcript follows from, as a site signed that it received it: what its outcome is judged by. */
+  received(site: SiteId): readonly Uint8Array[] {
+    const stage = this.#stages.get(this.#options.attempt)
+    if (stage === undefined) return []
+    const party = this.#partyOf(stage, site)
+    const shared = [...Object.keys(stage.rounds).filter((name) => stage.rounds[name]?.to === 'all'), confirmRound]
+    return [...stage.posts.values()]
+      .filter(({ round, from }) => shared.some((one) => round === one || (round === echoRound(one) && from === party)))
+      .sort(byHeader)
+      .map((post) => post.bytes)
+  }
+
+  /** SHA-256 over the sorted headers of the protocol's own broadcasts and private messages. */
+  transcript(): Hash {
+    const stage = this.#stages.get(this.#options.attempt)
+    return transcriptOf([...(stage?.posts.values() ?? [])].map((post) => post.headerBytes))
+  }
+
+  #open<R extends Rounds>(stage: Stage & { rounds: R }): Mailbox<R> {
+    if (this.#stages.has(stage.id)) throw new Error('session opened twice')
+    this.#stages.set(stage.id, stage)
+    const mine = this.#early.filter(({ post }) => toHex(post.session) === stage.id)
+    for (const one of mine) this.#early.splice(this.#early.indexOf(one), 1)
+    for (const { from, post } of mine) this.#place(stage, from, post)
+    const self = this.#partyOf(stage, this.#options.self)
+    const peers = stage.sites.map((_, at) => (at + 1) as Party).filter((party) => party !== self)
+    return {
+      self,
+      peers,
+      session: stage.id,
+      broadcast: (round, own) => this.#broadcast(stage, self, peers, round, own),
+      scatter: (round, to) => this.#scatter(stage, self, peers, round, to),
+      confirm: () => this.#confirm(stage, self, peers),
+      within: (label, parties, rounds) => this.#within(stage, label, parties, rounds),
+      blame: (who, check, rounds) => this.#accuse(stage, who, check, this.#evidence(stage, who, rounds)),
+    }
+  }
+
+  #within<S extends Rounds>(parent: Stage, label: string, parties: readonly Party[], rounds: S): Mailbox<S> {
+    const id = subSession(parent.id, label, parties)
+    const sites = parties.map((party) => this.#siteOf(parent, party))
+    const [protocol] = label.split(':')
+    return this.#open({
+      id,
+      protocol: protocol ?? label,
+      rounds,
+      sites,
+      within: { label, members: parties.map((party) => Number(party) as never) },
+      root: false,
+      posts: new Map(),
+      heads: new Map(),
+      values: new Map(),
+      waiters: new Set(),
+    })
+  }
+
+  #partyOf(stage: Stage, site: SiteId): Party {
+    const at = stage.sites.indexOf(site)
+    if (at < 0) throw new Error(`${site} is not in this session`)
+    return (at + 1) as Party
+  }
+
+  #siteOf(stage: Stage, party: Party): SiteId {
+    const site = stage.sites[party - 1]
+    if (site === undefined) throw new Error(`no party ${party} in this session`)
+    return site
+  }
+
+  #key(stage: Stage, party: Party): KeyHex {
+    return this.#keys.get(this.#siteOf(stage, party)) as KeyHex
+  }
+
+  /** Puts a signed message into its slot; whatever is provably wrong about it ends the session. */
+  #place(stage: Stage, from: SiteId, post: RoundPost): void {
+    const party = stage.sites.indexOf(from) + 1
+    const self = stage.sites.indexOf(this.#options.self) + 1
+    if (party === 0) return
+    const spec = post.protocol === stage.protocol ? roundSpec(stage.rounds, post.round) : undefined
+    const bad =
+      spec === undefined ||
+      post.from !== party ||
+      (spec.to === 'all') !== (post.to === 0) ||
+      post.length > spec.codec.limit
+    if (bad) {
+      this.#end.abort(this.#blame(stage, party as Party, 'malformed', [post.stripped]))
+      return
+    }
+    if (post.to !== 0 && post.to !== self) return
+    const key = slot(post.round, post.from, post.to)
+    const known = stage.heads.get(key)
+    if (known !== undefined && !equal(known.headerBytes, post.headerBytes)) {
+      this.#end.abort(this.#blame(stage, post.from, 'equivocation', [known.stripped, post.stripped]))
+      return
+    }
+    stage.heads.set(key, post)
+    if (post.payload === undefined || stage.posts.has(key)) return
+    try {
+      stage.values.set(key, spec.codec.decode(post.payload))
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#end.abort(this.#blame(stage, post.from, 'malformed', [post.bytes]))
+      return
+    }
+    this.#keep(stage, key, post, from)
+  }
+
+  #keep(stage: Stage, key: string, post: RoundPost, from: SiteId): void {
+    stage.posts.set(key, post)
+    if (stage.root && !isEchoRound(post.round)) this.#options.record(post.to === 0 ? post.bytes : post.stripped, from)
+    for (const wake of stage.waiters) wake()
+  }
+
+  #post(stage: Stage, round: string, self: Party, to: readonly Party[], private_: boolean, payload: Uint8Array): void {
+    const head = { protocol: stage.protocol, session: sessionBytes(stage.id), round, from: self }
+    if (private_) {
+      for (const peer of to)
+        this.#sendPost(
+          stage,
+          peer,
+          writePost(this.#options.signer, { ...head, to: peer }, payload, this.#options.random(32)),
+        )
+      return
+    }
+    const post = writePost(this.#options.signer, { ...head, to: 0 }, payload, NO_SALT)
+    this.#keep(stage, slot(round, self, 0), post, this.#options.self)
+    for (const peer of to) this.#options.send(this.#siteOf(stage, peer), post.bytes)
+  }
+
+  #sendPost(stage: Stage, peer: Party, post: RoundPost): void {
+    this.#keep(stage, slot(post.round, post.from, post.to), post, this.#options.self)
+    this.#options.send(this.#siteOf(stage, peer), post.bytes)
+  }
+
+  /** Resolves when each of `peers` filled its slot; rejects at the deadline or when the session ends. */
+  #collect(
+    stage: Stage,
+    round: string,
+    to: number,
+    peers: readonly Party[],
+    place: string = round,
+  ): Promise<ReadonlyMap<Party, RoundPost>> {
+    const { clock, roundMs, progress } = this.#options
+    return new Promise((resolve, reject) => {
+      const timer = new AbortController()
+      let shown = -1
+      const done = (act: () => void): void => {
+        timer.abort()
+        stage.waiters.delete(look)
+        this.#end.signal.removeEventListener('abort', ended)
+        act()
+      }
+      const ended = (): void => done(() => reject(this.#end.signal.reason))
+      const look = (): void => {
+        const absent = peers.filter((peer) => !stage.posts.has(slot(round, peer, to)))
+        const got = peers.length - absent.length
+        if (stage.root && got !== shown && place === round) {
+          shown = got
+          const names = Object.keys(stage.rounds)
+          const all =
+            stage.rounds[round] === undefined
+              ? [...names, round]
+              : Object.values(stage.rounds).some((one) => one.to === 'each')
+                ? [...names, confirmRound]
+                : names
+          progress({
+            round,
+            place: all.indexOf(round) + 1,
+            of: all.length,
+            got: got + 1,
+            total: peers.length + 1,
+            waiting: absent.map((peer) => this.#siteOf(stage, peer)),
+          })
+        }
+        if (absent.length === 0)
+          done(() => resolve(new Map(peers.map((peer) => [peer, stage.posts.get(slot(round, peer, to)) as RoundPost]))))
+      }
+      stage.waiters.add(look)
+      this.#end.signal.addEventListener('abort', ended, { once: true })
+      if (this.#end.signal.aborted) return ended()
+      look()
+      clock.sleep(roundMs, timer.signal).then(
+        () =>
+          done(() =>
+            reject(
+              new SilenceError(
+                peers
+                  .filter((peer) => !stage.posts.has(slot(round, peer, to)))
+                  .map((peer) => this.#siteOf(stage, peer)),
+                round,
+              ),
+            ),
+          ),
+        () => undefined,
+      )
+    })
+  }
+
+  #said<T>(stage: Stage, round: string, from: Party, to: number): T {
+    return stage.values.get(slot(round, from, to)) as T
+  }
+
+  /** One fault ends the session for every waiter. */
+  #raise<E extends Error>(error: E): E {
+    this.#end.abort(error)
+    return error
+  }
+
+  async #broadcast<R extends Rounds, K extends Broadcasts<R>>(
+    stage: Stage,
+    self: Party,
+    peers: readonly Party[],
+    round: K,
+    own: Payload<R, K>,
+  ): Promise<ReadonlyMap<Party, Payload<R, K>>> {
+    const spec = roundSpec(stage.rounds, round) as RoundSpec
+    const names = Object.keys(stage.rounds)
+    const ridden = names
+      .slice(0, names.indexOf(round))
+      .filter((name) => stage.rounds[name]?.echo === 'rides')
+      .at(-1)
+    if (ridden !== undefined) this.#sendEcho(stage, self, peers, ridden)
+    this.#post(stage, round, self, peers, false, spec.codec.encode(own))
+    const posts = await this.#collect(stage, round, 0, peers)
+    if (ridden !== undefined) await this.#compareEchoes(stage, self, peers, ridden)
+    const values = new Map([
+      [self, own],
+      ...[...posts.keys()].map((peer) => [peer, this.#said<Payload<R, K>>(stage, round, peer, 0)] as const),
+    ])
+    if (stage.rounds[round]?.echo === 'round') {
+      this.#sendEcho(stage, self, peers, round)
+      await this.#compareEchoes(stage, self, peers, round)
+    }
+    return values
+  }
+
+  async #scatter<R extends Rounds, K extends Privates<R>>(
+    stage: Stage,
+    self: Party,
+    peers: readonly Party[],
+    round: K,
+    to: (peer: Party) => Payload<R, K>,
+  ): Promise<ReadonlyMap<Party, Payload<R, K>>> {
+    const spec = roundSpec(stage.rounds, round) as RoundSpec
+    for (const peer of peers) this.#post(stage, round, self, [peer], true, spec.codec.encode(to(peer)))
+    const posts = await this.#collect(stage, round, self, peers)
+    return new Map([...posts.keys()].map((peer) => [peer, this.#said<Payload<R, K>>(stage, round, peer, self)]))
+  }
+
+  #sendEcho(stage: Stage, self: Party, peers: readonly Party[], round: string): void {
+    const vector: EchoVector = stage.sites.map((_, at) => {
+      const post = stage.posts.get(slot(round, at + 1, 0)) as RoundPost
+      return [post.headerBytes, post.signature]
+    })
+    this.#post(stage, echoRound(round), self, peers, false, echoCodec.encode(vector))
+  }
+
+  /**
+   * Compares what each peer says it received with what came here. Two headers of one sender that both bear its signature
+   * prove the sender's fault; an entry that does not bear it proves the echoer's.
+   */
+  async #compareEchoes(stage: Stage, self: Party, peers: readonly Party[], round: string): Promise<void> {
+    for (const [peer, post] of await this.#collect(
+      stage,
+      echoRound(round),
+      0,
+      peers,
+      round === echoRound(round) ? round : `${round} echo`,
+    )) {
+      const vector = this.#said<EchoVector>(stage, echoRound(round), peer, 0)
+      if (vector.length !== stage.sites.length) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
+      vector.forEach(([headerBytes, signature], at) => {
+        const sender = (at + 1) as Party
+        const held = stage.posts.get(slot(round, sender, 0)) as RoundPost
+        if (equal(held.headerBytes, headerBytes) && equal(held.signature, signature)) return
+        const other = entryOf(headerBytes, signature, held, this.#key(stage, sender))
+        if (other === undefined) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
+        if (equal(held.headerBytes, headerBytes)) return
+        if (sender === self) throw this.#raise(cloned(this.#options.self))
+        throw this.#raise(this.#blame(stage, sender, 'equivocation', [held.stripped, other.stripped]))
+      })
+    }
+  }
+
+  async #confirm(stage: Stage, self: Party, peers: readonly Party[]): Promise<void> {
+    const mine = [...stage.posts.values()].filter((post) => post.to !== 0).sort(byHeader)
+    this.#post(
+      stage,
+      confirmRound,
+      self,
+      peers,
+      false,
+      echoCodec.encode(mine.map((post) => [post.headerBytes, post.signature])),
+    )
+    const privates = Object.keys(stage.rounds).filter((name) => stage.rounds[name]?.to === 'each')
+    const posts = await this.#collect(stage, confirmRound, 0, peers)
+    const claims = new Map<string, Map<Party, RoundPost>>()
+    const claim = (by: Party, post: RoundPost): void => {
+      const key = slot(post.round, post.from, post.to)
+      claims.set(key, (claims.get(key) ?? new Map()).set(by, post))
+    }
+    for (const post of mine) claim(self, post)
+    for (const [peer, post] of posts) {
+      const headers = confirmEntries(
+        this.#said<EchoVector>(stage, confirmRound, peer, 0),
+        peer,
+        post,
+        stage.sites.length,
+        privates,
+        (party) => this.#key(stage, party),
+      )
+      if (headers === undefined) throw this.#raise(this.#blame(stage, peer, 'confirm', [post.bytes]))
+      for (const one of headers) claim(peer, one)
+    }
+    for (const [key, byParty] of claims) {
+      const [first, second] = [...byParty.values()]
+      if (first === undefined || second === undefined) throw new Error('a private message that one side only confirmed')
+      if (!equal(first.headerBytes, second.headerBytes))
+        throw this.#raise(this.#blame(stage, first.from, 'equivocation', [first.stripped, second.stripped]))
+      if (!stage.posts.has(key)) this.#keep(stage, key, first, this.#siteOf(stage, first.from))
+    }
+    this.#sendEcho(stage, self, peers, confirmRound)
+  }
+
+  /**
+   * The accused's messages of the named rounds; of a broadcast that it signed to have seen, everybody's, and the vector
+   * that says so.
+   */
+  #evidence(stage: Stage, who: Party, rounds: readonly string[]): Uint8Array[] {
+    const wanted = [...stage.posts.values()].filter(({ round, from, to }) => {
+      const shared = to === 0 && stage.posts.has(slot(echoRound(round), who, 0))
+      return rounds.some(
+        (name) => (round === name && (shared || from === who)) || (round === echoRound(name) && from === who),
+      )
+    })
+    return wanted.sort(byHeader).map((post) => post.bytes)
+  }
+
+  #blame(stage: Stage, who: Party, check: string, messages: readonly Uint8Array[]): BlameError {
+    return new BlameError({
+      ceremony: this.#options.ceremony,
+      attempt: this.#options.attempt,
+      session: stage.id,
+      protocol: stage.protocol,
+      within: stage.within,
+      accused: this.#siteOf(stage, who),
+      party: who,
+      accuser: this.#options.self,
+      check,
+      messages: messages.map(toBase64),
+    })
+  }
+
+  #accuse(stage: Stage, who: Party, check: string, messages: readonly Uint8Array[]): never {
+    throw this.#raise(this.#blame(stage, who, check, messages))
+  }
+}
+
+const cloned = (self: SiteId): QuorateError =>
+  new QuorateError(
+    'E_SITE_ROLLED_BACK',
+    `another process signs for ${self} in this session, under the same key`,
+    'this home was cloned or restored while it ran: stop all copies, do not use this home, and tell the other sites',
+    { site: self },
+  )
+
+const byHeader = (a: RoundPost, b: RoundPost): number => Buffer.compare(a.headerBytes, b.headerBytes)
+
+/** Id of a sub-session: bound to its parent, its label and its members. The label starts with the protocol's id. */
+export const subSession = (parent: Hash, label: string, parties: readonly number[]): Hash =>
+  toHex(
+    tupleHash(
+      'quorate sub-session v1',
+      fromHex(parent),
+      new TextEncoder().encode(label),
+      ...parties.map((party) => u32(party)),
+    ),
+  ) as Hash
+
+/** Echoes and confirmations only compare the rest: they are not part of what was agreed on. */
+export const transcriptOf = (headers: readonly Uint8Array[]): Hash => {
+  const own = headers
+    .map((bytes) => readStripped(bytes, new Uint8Array(64)))
+    .filter(({ round }) => round !== confirmRound && !isEchoRound(round))
+  return toHex(tupleHash('quorate transcript v1', ...own.sort(byHeader).map((post) => post.headerBytes))) as Hash
+}
+
+/** Another message that the sender signed for the place that `held` has; undefined where the entry shows no such thing. */
+export const entryOf = (
+  headerBytes: Uint8Array,
+  signature: Uint8Array,
+  held: Pick<RoundPost, 'protocol' | 'session' | 'round' | 'from' | 'to'>,
+  key: KeyHex,
+): RoundPost | undefined => {
+  try {
+    const other = readStripped(headerBytes, signature)
+    const same =
+      other.protocol === held.protocol &&
+      equal(other.session, held.session) &&
+      other.round === held.round &&
+      other.from === held.from &&
+      other.to === held.to
+    return same && signedBy(other, key) ? other : undefined
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+/**
+ * The private headers that one party confirms: exactly one for each private round to and from each other party, each
+ * signed by its sender. Undefined where the confirmation is anything else, which proves its author's fault.
+ */
+export const confirmEntries = (
+  vector: EchoVector,
+  author: Party,
+  confirmation: RoundPost,
+  parties: number,
+  rounds: readonly string[],
+  keyOf: (party: Party) => KeyHex,
+): readonly RoundPost[] | undefined => {
+  const wanted = new Set<string>()
+  for (const round of rounds)
+    for (let other = 1; other <= parties; other++)
+      if (other !== author) wanted.add(slot(round, author, other)).add(slot(round, other, author))
+  const entries: RoundPost[] = []
+  for (const [headerBytes, signature] of vector) {
+    let head: RoundPost
+    try {
+      head = readStripped(headerBytes, signature)
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined
+      throw error
+    }
+    const { protocol, session } = confirmation
+    if (!wanted.delete(slot(head.round, head.from, head.to))) return undefined
+    const other = entryOf(
+      headerBytes,
+      signature,
+      { protocol, session, round: head.round, from: head.from, to: head.to },
+      keyOf(head.from),
+    )
+    if (other === undefined) return undefined
+    entries.push(other)
+  }
+  return wanted.size === 0 ? entries : undefined
+}

@@ -1,0 +1,266 @@
+import type { LogView } from '../../audit/disk-log.ts'
+import type { Identity, SiteId } from '../../lib/brand.ts'
+import { lateIn } from '../../lib/open-points.ts'
+import { DecodeError } from '../../records/codec.ts'
+import type { Definition, Kind } from '../../records/definition.ts'
+import type { LogEvent } from '../../records/event.ts'
+import type { Note } from '../../records/identity.ts'
+import { blameCodec } from '../../records/round.ts'
+import { inWords } from '../blame/fault-texts.ts'
+import { type Authority, wantedInWords } from '../definition/authority.ts'
+import { type Phase, phaseOf } from '../lifecycle.ts'
+import { readPost } from '../session/round-message.ts'
+import { type FailedAttempt, failedAttempts } from './attempt-history.ts'
+import type { LastJoin } from './last-join.ts'
+
+/** Where one member is, as far as this site knows. */
+export interface MemberStatus {
+  readonly name: string
+  readonly identity: Identity
+  readonly approved: boolean
+  readonly phase: string
+  /** Milliseconds since it said so; null for this site's own log and where nothing is known. */
+  readonly age: number | null
+}
+
+/** Who owns the home: nobody; a join of this ceremony; another process; one that holds it and does not answer. */
+export type Running = 'no' | 'join' | 'other' | 'mute'
+
+export interface Status {
+  readonly ceremony: string
+  readonly kind: Kind
+  readonly name: string
+  readonly site: string
+  readonly phase: Phase
+  readonly attempts: { readonly signed: number; readonly of: number }
+  readonly members: readonly MemberStatus[]
+  /** Attempts that came to nothing here, oldest first. */
+  readonly failed: readonly FailedAttempt[]
+  readonly window: { readonly opens: string; readonly closes: string; readonly is: 'early' | 'open' | 'closed' }
+  readonly running: Running
+  /** How this site's last join ended; null: none did, or it was not given the time to say so. */
+  readonly lastJoin: {
+    readonly age: number
+    readonly code: string | null
+    readonly message: string
+    readonly hint: string
+  } | null
+  /** What is missing from this site's bundle. */
+  readonly open: readonly string[]
+  /** Relays of the definition that do not answer; null: none was asked. */
+  readonly unreachable: readonly { readonly url: string; readonly why: string }[] | null
+  /** Sites against which this site holds proof. */
+  readonly proven: readonly SiteId[]
+  /** What the proofs show, a line for each of these sites. */
+  readonly proofs: readonly string[]
+  /** Why members left, by name. */
+  readonly left: Readonly<Record<string, string>>
+  readonly bundle: string | null
+  /** Who does what next. */
+  readonly next: string
+}
+
+/**
+ * Why this site cannot leave any more; undefined: it can. After its ready vote, or once a signature share of it went out,
+ * others may finish without it, and its word that nothing happened would be false.
+ */
+export const boundBy = (kind: Kind, log: LogView, site: SiteId): string | undefined => {
+  const events = [...log.replay()]
+  if (events.some((event) => event.what === 'ready' && event.site === site)) return 'it has voted ready'
+  if (events.some((event) => event.what === 'result')) return 'the signature is made'
+  if (kind !== 'sign') return undefined
+  const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
+  if (events.some((event) => event.what === 'attempt' && !ended.has(event.object)))
+    return 'an attempt that it signed may still bring the signature'
+  const shared = events.some((event) => {
+    const body =
+      event.what === 'message' && event.site === site && event.object !== null ? log.body(event.object) : undefined
+    return body !== undefined && roundOf(body) === 'shares'
+  })
+  return shared ? 'it has sent a signature share' : undefined
+}
+
+const roundOf = (message: Uint8Array): string | undefined => {
+  try {
+    return readPost(message).round
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+export interface Known {
+  readonly authority: Authority
+  readonly self: Identity
+  readonly log: Pick<LogView, 'replay' | 'body'>
+  readonly approved: ReadonlySet<Identity>
+  /** The newest of each member that a relay showed, or that says in this site's log that it left; this site's own. */
+  readonly notes: ReadonlyMap<Identity, Note>
+  readonly now: number
+  readonly bundle: string | null
+  readonly running: Running
+  readonly lastJoin: LastJoin | undefined
+  /** A peer showed this home a word of its own that it forgot. */
+  readonly forgetful: boolean
+  readonly unreachable: Status['unreachable']
+}
+
+/** One screen: what this site knows, and who does what next. */
+export const describeStatus = (known: Known): Status => {
+  const { authority, self, log, approved, notes, now, lastJoin, running } = known
+  const { definition } = authority
+  const events = [...log.replay()]
+  const own = authority.roster.find((member) => member.identity === self)
+  const phase =
+    own === undefined
+      ? approved.has(self)
+        ? 'approved'
+        : 'drafted'
+      : phaseOf(definition.kind, events, own.name, approved.has(self))
+  const everyone = [
+    ...authority.roster.map((member) => ({ name: member.name as string, identity: member.identity })),
+    ...definition.approvers.map((identity, at) => ({ name: `approver ${at + 1}`, identity })),
+  ]
+  const members = everyone.map(({ name, identity }) => {
+    const note = notes.get(identity)
+    const here = identity === self
+    return {
+      name,
+      identity,
+      approved: approved.has(identity),
+      phase: here ? phase : (note?.phase ?? 'unknown'),
+      age: here || note === undefined ? null : Math.max(0, now - note.at),
+    }
+  })
+  const gone = everyone.filter(({ identity }) => notes.get(identity)?.abort != null)
+  const opens = Date.parse(definition.window.opens)
+  const closes = Date.parse(definition.window.closes)
+  const evidence = events.filter((event) => event.what === 'evidence')
+  const base = {
+    ceremony: authority.hash,
+    kind: definition.kind,
+    name: definition.name,
+    site: own?.name ?? 'approver',
+    phase,
+    attempts: { signed: events.filter((event) => event.what === 'attempt').length, of: definition.attempts },
+    members,
+    failed: own === undefined ? [] : failedAttempts(log, own.name, running !== 'no'),
+    window: { ...definition.window, is: now < opens ? 'early' : now > closes ? 'closed' : 'open' },
+    running,
+    lastJoin:
+      lastJoin === undefined
+        ? null
+        : {
+            age: Math.max(0, now - lastJoin.at),
+            code: lastJoin.fault?.code ?? null,
+            message: lastJoin.fault?.message ?? '',
+            hint: lastJoin.fault?.hint ?? '',
+          },
+    open: lastJoin?.open ?? [],
+    unreachable: known.unreachable,
+    proven: [...new Set(evidence.flatMap((event) => event.site ?? []))],
+    proofs: proofsIn(log, evidence),
+    left: Object.fromEntries(gone.map(({ name, identity }) => [name, notes.get(identity)?.abort ?? ''])),
+    bundle: known.bundle,
+  } satisfies Omit<Status, 'next'>
+  return {
+    ...base,
+    next: finishedElsewhere(definition, phase, members)
+      ? 'the others have signed; nothing is asked of this site'
+      : nextStep(base, {
+          waiting: wantedInWords(
+            authority,
+            approved,
+            (identity) => everyone.find((one) => one.identity === identity)?.name ?? identity,
+            new Set(gone.map(({ identity }) => identity)),
+          ),
+          possible: authority.possibleWithout(new Set(gone.map(({ identity }) => identity))),
+          voters: new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : []))),
+          receipts: new Set(events.flatMap(({ what, site }) => (what === 'installed' ? (site ?? []) : []))),
+          joined: events.some(({ what }) => what === 'joined'),
+          forgetful: known.forgetful,
+        }),
+  }
+}
+
+const proofsIn = (log: Pick<LogView, 'body'>, evidence: readonly LogEvent[]): readonly string[] => {
+  const shown = new Map<SiteId, string>()
+  for (const { site, object } of evidence) {
+    const body = object === null ? undefined : log.body(object)
+    if (site === null || body === undefined || shown.has(site)) continue
+    try {
+      shown.set(site, `${site} ${inWords(blameCodec.decode(body).check).what}`)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return [...shown.values()]
+}
+
+/** A signature that was made without this site. By their own word: this site has seen no proof of it. */
+const finishedElsewhere = (definition: Definition, phase: Phase, members: readonly MemberStatus[]): boolean => {
+  const begun = phase !== 'drafted' && phase !== 'approved' && phase !== 'gathering'
+  const done = members.filter((member) => member.phase === 'done' || member.phase === 'closed')
+  return definition.kind === 'sign' && !begun && done.length >= definition.threshold
+}
+
+interface Facts {
+  readonly waiting: string
+  /** Those who are not gone are enough. */
+  readonly possible: boolean
+  readonly voters: ReadonlySet<string>
+  readonly receipts: ReadonlySet<string>
+  /** A process of this site was in this ceremony. */
+  readonly joined: boolean
+  readonly forgetful: boolean
+}
+
+/** Faults whose remedy is not this site's alone: what to do follows from where all stand, not from the old hint. */
+const OUTDATED = ['E_APPROVALS_MISSING', 'E_NOT_FINISHED', 'E_ATTEMPTS', 'E_STOPPED', 'E_WINDOW', 'E_ABORTED']
+
+const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
+  const { kind, phase, proven, left, running, lastJoin, window, members } = status
+  const join = `\`quorate ${kind} join\``
+  const anew = 'plan a new definition'
+  if (facts.forgetful)
+    return 'nobody runs from this home any more: it was restored or cloned, or its disk lost what it had written; the other sites must repair this site'
+  if (phase === 'closed') return afterClosing(status, join)
+  if (phase === 'aborted')
+    return proven.length > 0 ? `look into ${proven.join(', ')}, then ${anew}` : `${anew} when all agree`
+  if (running === 'mute')
+    return `look at the process that holds this home (it may be stopped, or hang) and end it; then run ${join} here again`
+  if (running === 'other') return `wait until the other process of this home has ended; then run ${join}`
+  const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
+  if (phase === 'ready' || phase === 'installed') {
+    if (!facts.possible && phase === 'ready')
+      return `${Object.keys(left).join(', ')} left before the vote, so no key comes of it: ${anew}`
+    const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
+    const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
+    return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
+  }
+  if (phase === 'done') return `the signers run ${join} to finish the bundle; the signature is made`
+  if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
+  if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
+  if (running === 'join') {
+    const still = facts.waiting !== '' ? `waits for the approval of ${facts.waiting}` : 'goes on by itself'
+    return `the join that runs here ${still}; whoever has not joined runs ${join}`
+  }
+  if (status.attempts.signed >= status.attempts.of)
+    return `every attempt is used: find out why they failed, then ${anew}`
+  if (phase === 'drafted') return `this site: \`quorate ${kind} approve\``
+  if (lastJoin?.code != null && !OUTDATED.includes(lastJoin.code))
+    return lastJoin.hint.replace(/(?:run|ran) (?:the same command|join) again/, `run ${join} again`)
+  if (facts.waiting !== '') return `waiting for the approval of ${facts.waiting}; then all run ${join}`
+  if (window.is === 'early') return `all sites run ${join} when the window opens, at ${window.opens}`
+  if (facts.joined && lastJoin === null)
+    return `run ${join} here again: the last one ended without a word (killed, or the machine stopped); the others can join at the same time`
+  return `all sites run ${join}`
+}
+
+const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
+  if (proven.length > 0)
+    return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
+  if (open.length === 0) return 'nothing is left to do; verify the bundle'
+  const who = [...lateIn(open, site), 'this site'].join(' and ')
+  return `the ${kind === 'keygen' ? 'key' : 'signature'} is made; ${who} run ${join} at the same time to complete the bundle`
+}

@@ -1,0 +1,341 @@
+import type { Checkpoint, Log } from '../../audit/log.ts'
+import { toEnvelope } from '../../identity/dsse.ts'
+import { limitedSigner } from '../../identity/identity-key.ts'
+import { type JoinKeys, joinKeys } from '../../identity/join-keys.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import { type Hello, helloCodec } from '../../records/attempt.ts'
+import { type Codec, DecodeError } from '../../records/codec.ts'
+import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records/event.ts'
+import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
+import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
+import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
+import type { ObjectName } from '../peers/peer-message.ts'
+import type { Site } from '../ports.ts'
+import type { Progress } from '../progress.ts'
+import { writeNote } from './notes.ts'
+import { type Admitted, Book } from './record-store.ts'
+
+const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
+  certificate: 'certificate',
+  approval: 'approval',
+  attempt: 'attempt-signature',
+  staged: 'staged',
+  possession: 'possession',
+  'test-signature': 'test-signature',
+  ready: 'ready',
+  installed: 'installed',
+  result: 'result',
+  aborted: 'abort',
+}
+
+/** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
+const promises: ReadonlySet<ObjectName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
+
+/** A peer shows a word of this site that this home does not have: it forgot what it had made durable. */
+export const lostWord = (site: SiteId, word: Hash): QuorateError =>
+  new QuorateError(
+    'E_SITE_ROLLED_BACK',
+    `a peer shows a word that ${site} gave in this ceremony and that this home does not know of`,
+    'this home was restored or cloned, or its disk lost what it said was written: this ceremony is not run from it again; the other sites must repair this site',
+    { site, word },
+  )
+
+/** Words of this site that no peer has before this site's own log has them. */
+const keptFirst: ReadonlySet<ObjectName> = new Set([...promises, 'attempt'])
+
+/** Others' words that are logged only once they are known to hold. */
+const judgedLater: ReadonlySet<ObjectName> = new Set(['possession', 'test-signature', 'result'])
+
+/** What the ledger says of a word in the ceremony log. */
+export interface LedgerWord {
+  readonly what: LedgerEventName
+  readonly object: Hash | null
+}
+
+const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as ObjectName]))
+
+export interface JoinOptions {
+  readonly progress: (event: Progress) => void
+  /** Aborted when the operator stops; the reason is the error that ends the join. */
+  readonly signal: AbortSignal
+  /** Bytes that a sign ceremony signs. */
+  readonly message: Uint8Array | null
+  /** Preflight and gather, then leave. */
+  readonly check: boolean
+  /** Told once how others may reach into the running join. */
+  readonly control?: (control: JoinControl) => void
+}
+
+/** What another command of this home may ask of a running join. */
+export interface JoinControl {
+  readonly log: Log
+  readonly site: SiteId
+  /** This site's word that it ends the ceremony; durable when it resolves. */
+  leave(reason: string): Promise<void>
+  /** There are new approvals in this home's folder. */
+  approved(): Promise<void>
+}
+
+const MESSAGE_TYPES = [
+  'hello/v1',
+  'attempt/v1',
+  'staged/v1',
+  'possession/v1',
+  'test-signature/v1',
+  'ready/v1',
+  'installed/v1',
+  'retired/v1',
+  'result/v1',
+]
+
+/** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */
+export class Ceremony {
+  readonly site: Site
+  readonly authority: Authority
+  readonly seat: Member
+  readonly book: Book
+  readonly log: Log
+  readonly keys: JoinKeys
+  readonly signer: Signer
+  readonly options: JoinOptions
+  readonly #fault = new AbortController()
+  /** Attempts that this site has signed, in order. */
+  readonly attempts: Hash[] = []
+  /** Signatures of attempts that the log holds. */
+  readonly #kept = new Set<Hash>()
+  #sequence = 0
+  #phase: Phase = 'approved'
+  #left = false
+  #noted: Promise<unknown> = Promise.resolve()
+  /** Set once this site leaves; ends when it has said so. */
+  leaving: Promise<void> | undefined
+  #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
+
+  private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
+    this.site = site
+    this.authority = authority
+    this.seat = ownSeat(authority, site.home.identity)
+    this.book = new Book(authority, site.machine.clock)
+    this.log = log
+    this.keys = keys
+    this.signer = limitedSigner(this.seat.name, keys.message.raw, MESSAGE_TYPES)
+    this.options = { ...options, signal: AbortSignal.any([options.signal, this.#fault.signal]) }
+  }
+
+  /** Ends the join with what went wrong beside its own line of work: in taking what a peer sent, or in closing. */
+  fail(error: unknown): void {
+    this.#fault.abort(error)
+  }
+
+  /** Opens the log, takes back what it holds, and makes this join's keys. */
+  static async open(site: Site, authority: Authority, options: JoinOptions): Promise<Ceremony> {
+    const log = await site.ceremonyLog(authority.hash)
+    const { deadlines, window } = authority.definition
+    const expires = Math.max(Date.parse(window.closes), site.machine.clock.now()) + deadlines.gather * 1000
+    const keys = await joinKeys(site.identityKey, authority.hash, expires, site.machine.random)
+    const ceremony = new Ceremony(site, authority, log, keys, options)
+    ceremony.#replay()
+    await ceremony.#mendLedger()
+    return ceremony
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  get closed(): boolean {
+    return this.events('closing').length > 0
+  }
+
+  events(what: CeremonyEventName): readonly LogEvent[] {
+    return [...this.log.replay()].filter((event) => event.what === what)
+  }
+
+  #replay(): void {
+    this.#phase = phaseOf(this.authority.definition.kind, this.log.replay(), this.seat.name, true)
+    for (const event of this.log.replay()) {
+      const body = event.object === null ? undefined : this.log.body(event.object)
+      if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
+      if (event.what === 'attempt-signature' && event.object !== null) this.#kept.add(event.object)
+      const name = event.what === 'joined' ? 'certificate' : objectOf.get(event.what as CeremonyEventName)
+      if (name === undefined || body === undefined) continue
+      try {
+        this.book.admit(name, body, null)
+      } catch (error) {
+        // A log is this site's own word; a record in it that no longer verifies is of no use to the run.
+        if (!(error instanceof DecodeError)) throw error
+      }
+    }
+  }
+
+  /** A crash between the two barriers leaves the ledger behind the log, never before it. */
+  async #mendLedger(): Promise<void> {
+    const said = new Set(
+      [...this.site.ledger.replay()]
+        .filter((event) => event.ceremony === this.authority.hash)
+        .map(({ what, object }) => `${what} ${object}`),
+    )
+    for (const { what, object } of this.#ledgerWords())
+      if (!said.has(`${what} ${object}`)) this.noteLedger(what, object)
+    await this.site.ledger.barrier()
+  }
+
+  /** What the ledger is to say of this site's own words in the log. */
+  *#ledgerWords(): Generator<LedgerWord> {
+    const { book, seat } = this
+    if (this.log.size > 0) yield { what: 'log-opened', object: null }
+    for (const object of this.attempts) yield { what: 'attempt-signed', object }
+    for (const staged of book.staged.values()) {
+      const own = staged.get(seat.name)
+      if (own !== undefined) yield { what: 'staged', object: own.signed.value.envelope }
+    }
+    const ready = book.ready.get(seat.name)
+    if (ready !== undefined) yield { what: 'ready', object: ready.signed.value.record }
+    const installed = book.installed.get(seat.name)
+    if (installed !== undefined) yield { what: 'installed', object: installed.signed.value.record }
+    const result = book.results.get(seat.name)
+    if (result !== undefined) yield { what: 'result', object: hashOf(result.signed.bytes) }
+    if (book.aborts.has(seat.identity)) yield { what: 'aborted', object: null }
+  }
+
+  /** Appends to the ceremony log; not durable before a barrier. */
+  note(what: CeremonyEventName, body?: Uint8Array, site: SiteId | null = null, object?: Hash): void {
+    this.#phase = phaseAfter(this.authority.definition.kind, this.#phase, { what, site }, this.seat.name)
+    this.log.append(
+      {
+        at: this.site.machine.clock.now(),
+        what,
+        ceremony: this.authority.hash,
+        site,
+        object: body === undefined ? (object ?? null) : hashOf(body),
+      },
+      body,
+    )
+  }
+
+  noteLedger(what: LedgerEventName, object: Hash | null = null, body?: Uint8Array, site: SiteId | null = null): void {
+    this.site.ledger.append(
+      {
+        at: this.site.machine.clock.now(),
+        what,
+        ceremony: this.authority.hash,
+        site,
+        object: body === undefined ? object : hashOf(body),
+      },
+      body,
+    )
+  }
+
+  /** Both logs durable, before anything that depends on them leaves this site; the ledger last. */
+  async barrier(): Promise<Checkpoint> {
+    const checkpoint = await this.log.barrier()
+    await this.site.ledger.barrier()
+    return checkpoint
+  }
+
+  /**
+   * A word of this site: in its log, then in its ledger, and only then where a peer can see it. The book is what every
+   * new channel is told, so the word waits outside of it.
+   */
+  async promise(name: ObjectName, bytes: Uint8Array, word?: LedgerWord): Promise<void> {
+    if (this.#left && name !== 'aborted')
+      throw new QuorateError('E_ABORTED', 'this site left this ceremony', 'plan a new definition when all agree')
+    this.#fault.signal.throwIfAborted()
+    const event = eventOf[name]
+    if (event !== undefined) this.note(event, bytes, this.seat.name)
+    await this.log.barrier()
+    if (word !== undefined) this.noteLedger(word.what, word.object)
+    await this.site.ledger.barrier()
+    this.book.admit(name, bytes, this.seat.name)
+  }
+
+  /** Gives the room's way out to peers; what was said before is sent on connecting. */
+  attach(send: (name: ObjectName, bytes: Uint8Array) => void): void {
+    this.#send = send
+  }
+
+  /** Takes in a record, logs it where it is to be kept. */
+  take(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
+    const admitted = this.book.admit(name, bytes, from)
+    if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && keptFirst.has(name))
+      throw lostWord(this.seat.name, hashOf(bytes))
+    if (admitted === undefined || !admitted.logged || this.closed) return admitted
+    if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
+    else if (!judgedLater.has(name) || admitted.site === this.seat.name)
+      this.note(eventOf[name] as CeremonyEventName, bytes, admitted.site)
+    return admitted
+  }
+
+  /**
+   * Logs the signatures held of an attempt that this site signed, that all signed, or (`named`) that such an attempt
+   * rests on. Others may be anything: a liar's would make this log one that no stranger accepts.
+   */
+  keepAttempt(hash: Hash, named = false): void {
+    const attempt = this.book.attempts.get(hash)
+    const whole = attempt?.signatures.size === attempt?.value.participants.length
+    if (attempt === undefined || !(named || whole || this.attempts.includes(hash))) return
+    for (const [site, envelope] of attempt.signatures) {
+      const object = hashOf(envelope)
+      if (this.#kept.has(object) || site === this.seat.name) continue
+      this.#kept.add(object)
+      this.note('attempt-signature', envelope, site)
+    }
+    for (const { last } of attempt.value.participants) if (last !== null) this.keepAttempt(last, true)
+  }
+
+  /**
+   * From this moment this site promises nothing more here: its word that it leaves must stay true. `telling` ends when
+   * that word is durable and said.
+   */
+  leave(telling: () => Promise<void>): Promise<void> {
+    this.#left = true
+    this.leaving ??= telling()
+    return this.leaving
+  }
+
+  /** This site's newest note, one after the other; undefined where it is leaving, and no other word may follow that. */
+  writeNote(phase: string, abort: string | null): Promise<Uint8Array | undefined> {
+    const { home, machine } = this.site
+    const written = this.#noted.then(() =>
+      this.#left && abort === null ? undefined : writeNote(home, machine.clock, this.book, phase, abort),
+    )
+    this.#noted = written.catch(() => undefined)
+    return written
+  }
+
+  /** Signs a record of this site, takes it in (what binds it: made durable first), and tells all peers. */
+  async say<T>(name: ObjectName, codec: Codec<T>, value: T, word?: LedgerWord): Promise<Signed<T>> {
+    const signed = await this.signer.sign(codec, value)
+    const bytes = toEnvelope(signed)
+    if (promises.has(name)) await this.promise(name, bytes, word)
+    else this.take(name, bytes, this.seat.name)
+    this.#send?.(name, bytes)
+    return signed
+  }
+
+  /** A new hello: the old one stands in an attempt, or what it says has changed. */
+  async hello(facts: Pick<Hello, 'epoch' | 'result' | 'check'>): Promise<Hash> {
+    const { ledger, machine } = this.site
+    const head = ledger.head
+    if (head === undefined) throw new Error('a ledger without a barrier')
+    const signed = await this.say('hello', helloCodec, {
+      ceremony: this.authority.hash,
+      site: this.seat.name,
+      nonce: Buffer.from(machine.random(16)).toString('hex'),
+      sequence: ++this.#sequence,
+      certificate: recordHash(this.keys.message.certificate),
+      approvals: [...this.book.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
+      evidence: [...this.book.blames.keys()].sort(),
+      ledger: { size: head.size, root: head.root, checkpoint: hashOf(new TextEncoder().encode(head.note)) },
+      votes: [...this.book.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
+      lastAttempt: this.attempts.at(-1) ?? null,
+      attempts: this.attempts.length,
+      clock: machine.clock.now(),
+      build: machine.build,
+      ...facts,
+    })
+    return recordHash(signed)
+  }
+}

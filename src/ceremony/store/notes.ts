@@ -1,0 +1,74 @@
+import { readCertificate } from '../../identity/certificate.ts'
+import { fromEnvelope, toEnvelope } from '../../identity/dsse.ts'
+import type { Home } from '../../identity/home.ts'
+import { limitedSigner } from '../../identity/identity-key.ts'
+import type { Identity } from '../../lib/brand.ts'
+import { fromBase64, toBase64 } from '../../lib/bytes.ts'
+import { writeDurable } from '../../lib/durable.ts'
+import type { Clock } from '../../lib/ports.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { type Note, noteCodec } from '../../records/identity.ts'
+import type { Signed } from '../../records/signed.ts'
+import type { PostedNote } from '../../transport/wire.ts'
+import { notePath } from '../paths.ts'
+import type { Book } from './record-store.ts'
+
+/**
+ * This member's newest word on a ceremony, for those who are not connected: what it holds of approvals, votes and proofs,
+ * and whether it left. Its counter goes on from the note kept on disk.
+ */
+export const writeNote = async (
+  home: Home,
+  clock: Clock,
+  book: Book,
+  phase: string,
+  abort: string | null,
+): Promise<Uint8Array> => {
+  const { hash } = book.authority
+  const path = notePath(hash)
+  const last = await home.disk.read(path)
+  const counter = last === undefined ? 1 : fromEnvelope(noteCodec, last, [home.keys.note.key]).value.counter + 1
+  const { name } = await home.config()
+  const note: Note = {
+    ceremony: hash,
+    identity: home.identity,
+    counter,
+    at: clock.now(),
+    phase,
+    approvals: [...book.approvals.values()].map(({ envelope }) => toBase64(envelope)),
+    votes: [...book.ready.values()].map(({ envelope }) => toBase64(envelope)),
+    evidence: [...book.blames.values()]
+      .slice(0, 2)
+      .map(({ bytes }) => toBase64(bytes))
+      .filter((text) => text.length < 65_536),
+    abort,
+  }
+  const envelope = toEnvelope(await limitedSigner(name, home.keys.note, ['note/v1']).sign(noteCodec, note))
+  await writeDurable(home.disk, path, envelope)
+  return envelope
+}
+
+/** A note as a relay shows it, verified under the certificate of one of these identities; undefined for anything else. */
+export const openNote = (posted: PostedNote, identities: readonly Identity[]): Signed<Note> | undefined => {
+  for (const identity of identities) {
+    try {
+      const certificate = readCertificate(posted.certificate, identity, 'note', null)
+      const note = fromEnvelope(noteCodec, posted.note, [certificate.value.key])
+      return note.value.identity === identity ? note : undefined
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return undefined
+}
+
+/** Envelopes in a note's list; those that are not base64 are left out. */
+export const envelopesIn = (list: readonly string[]): readonly Uint8Array[] =>
+  list.flatMap((text) => {
+    try {
+      return [fromBase64(text)]
+    } catch (error) {
+      if (error instanceof RangeError) return []
+      throw error
+    }
+  })

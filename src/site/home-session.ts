@@ -1,0 +1,198 @@
+import { type LogView, openLog, readLog } from '../audit/disk-log.ts'
+import type { Log } from '../audit/log.ts'
+import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
+import type { Authority } from '../ceremony/definition/authority.ts'
+import { definitionPath, logPath } from '../ceremony/paths.ts'
+import type { Site } from '../ceremony/ports.ts'
+import { systemClock } from '../host/clock.ts'
+import { type HostDisk, openRoot } from '../host/disk.ts'
+import { systemRandom } from '../host/random.ts'
+import { claimHome, type HomeClaim } from '../host/run-socket.ts'
+import { toEnvelope } from '../identity/dsse.ts'
+import { type Home, openHome } from '../identity/home.ts'
+import { limitedSigner } from '../identity/identity-key.ts'
+import type { Hash, SiteId } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
+import type { Secret } from '../lib/secret.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { readDefinition } from '../records/definition-yaml.ts'
+import { shortId } from '../records/short-id.ts'
+import type { RelayRoom } from '../transport/relay-client.ts'
+
+/** The one place that wires adapters to ceremonies: disk, clock, randomness, KMS and relays of this machine. */
+
+const LEDGER = 'ledger'
+/** How long the first relay may take to answer. */
+const RELAY_MS = 10_000
+
+/** A home that this process alone may write, its ledger open; no passphrase was needed. */
+export interface OwnedHome {
+  readonly folder: string
+  readonly disk: HostDisk
+  readonly home: Home
+  readonly ledger: Log
+  readonly claim: HomeClaim
+  ceremonyLog(ceremony: Hash): Promise<Log>
+  close(): Promise<void>
+}
+
+/** Throws E_HOME, E_HOME_BUSY. */
+export const ownHome = async (folder: string): Promise<OwnedHome> => {
+  const disk = await openRoot(folder)
+  const home = await openHome(disk)
+  const claim = await claimHome(folder)
+  const signer = home.keys.log
+  const ledger = await openLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer })
+  if (ledger.size === 0) {
+    ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
+    await ledger.barrier()
+  }
+  return {
+    folder,
+    disk,
+    home,
+    ledger,
+    claim,
+    ceremonyLog: (ceremony) =>
+      openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
+    async close() {
+      await claim.release()
+      await disk.close()
+    },
+  }
+}
+
+/** A ceremony's log as its last barrier left it, for those who only look. */
+export const lookAtLog = (disk: HostDisk, home: Home, ceremony: Hash): Promise<LogView> =>
+  readLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), key: home.keys.log.key })
+
+/** All relays of a definition at once. */
+export const connectRoom = async (home: Home, authority: Authority): Promise<RelayRoom> => {
+  const { connectRelays } = await import('../transport/relay-client.ts')
+  const { name } = await home.config()
+  const { definition, hash, roster } = authority
+  const sites = roster.map((member) => ({ name: member.name, identity: member.identity, role: 'site' as const }))
+  const approvers = definition.approvers.map((identity, at) => ({
+    name: `approver-${at + 1}` as SiteId,
+    identity,
+    role: 'approver' as const,
+  }))
+  const members = [...sites, ...approvers]
+  const self = members.find((member) => member.identity === home.identity)
+  if (self === undefined)
+    throw new QuorateError(
+      'E_NOT_ALLOWED',
+      'this home is not a member of the definition',
+      'check that this is the right file and the right home',
+    )
+  return connectRelays({
+    relays: definition.relays,
+    authority: hash,
+    members,
+    self: self.name,
+    noteSigner: limitedSigner(name, home.keys.note, ['note/v1', 'relay-answer/v1']),
+    noteCertificate: toEnvelope(home.certificates.note),
+    clock: systemClock,
+    random: systemRandom,
+  })
+}
+
+/** Resolves when one relay passes frames on. Throws E_RELAY. */
+export const whenReachable = async (room: RelayRoom, ms = RELAY_MS): Promise<void> => {
+  const until = systemClock.monotonic() + ms
+  for (;;) {
+    const states = room.status()
+    if (states.some(({ state }) => state === 'admitted' || state === 'routing')) return
+    if (systemClock.monotonic() > until) {
+      await room.close()
+      const list = states.map(({ url, state, reason }) => `${url} ${reason ?? state}`).join('; ')
+      throw new QuorateError(
+        'E_RELAY',
+        `no relay answers: ${list}`,
+        'start a relay of the definition (`quorate relay serve`), or check the network; then run the same command again',
+        { relays: states },
+      )
+    }
+    await systemClock.sleep(10)
+  }
+}
+
+/** Relays that do not pass frames on just now, and why. */
+export const unreached = (room: Pick<RelayRoom, 'status'>): readonly { readonly url: string; readonly why: string }[] =>
+  room
+    .status()
+    .flatMap(({ url, state, reason }) =>
+      state === 'admitted' || state === 'routing' ? [] : [{ url, why: reason ?? 'no answer yet' }],
+    )
+
+export interface SiteSecrets {
+  readonly passphrase: () => Promise<Secret>
+  readonly kmsPassphrase?: (() => Promise<Secret>) | undefined
+}
+
+/** A site with its identity unlocked, ready to join. */
+export const openSite = async (
+  owned: OwnedHome,
+  secrets: SiteSecrets,
+): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
+  const { home, folder, disk, ledger } = owned
+  // Who only looks at a home loads none of these.
+  const [{ buildHash }, { openKmsKey }, { shardStore }] = await Promise.all([
+    import('../host/build.ts'),
+    import('../kms/registry.ts'),
+    import('../shards/store.ts'),
+  ])
+  return {
+    home,
+    card: await home.card(),
+    identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
+    machine: {
+      clock: systemClock,
+      random: systemRandom,
+      processId: process.pid,
+      vmGeneration: null,
+      build: await buildHash(),
+    },
+    ledger,
+    shards: shardStore(disk),
+    ceremonyLog: owned.ceremonyLog,
+    async connect(authority) {
+      const room = await connectRoom(home, authority)
+      await whenReachable(room)
+      return room
+    },
+    kms: (slot) =>
+      openKmsKey(slot, {
+        home: folder,
+        random: systemRandom,
+        ...(secrets.kmsPassphrase === undefined ? {} : { passphrase: secrets.kmsPassphrase }),
+      }),
+  }
+}
+
+/** The definition that this home keeps of a ceremony; refused where it hashes otherwise. */
+export const keptDefinition = async (disk: HostDisk, ceremony: Hash): Promise<Definition | undefined> => {
+  const bytes = await disk.read(definitionPath(ceremony))
+  if (bytes === undefined) return undefined
+  const definition = await readDefinition(bytes)
+  if (ceremonyId(definition) === ceremony) return definition
+  throw new QuorateError(
+    'E_DEFINITION',
+    `the folder ${shortId(ceremony)} of this home holds another definition`,
+    'two ceremonies share a short id, or the file was changed: keep the folder, and plan anew',
+  )
+}
+
+/** The ledger's word on an approval, once, before anybody can see it. Throws E_CONSUMED where this site left. */
+export const noteApproval = async (ledger: Log, ceremony: Hash, object: Hash): Promise<void> => {
+  const said = [...ledger.replay()].filter((event) => event.ceremony === ceremony)
+  if (said.some((event) => event.what === 'aborted'))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site left this ceremony',
+      'an approval that was withdrawn is not given again: plan a new definition',
+    )
+  if (said.some((event) => event.what === 'approved')) return
+  ledger.append({ at: systemClock.now(), what: 'approved', ceremony, site: null, object })
+  await ledger.barrier()
+}

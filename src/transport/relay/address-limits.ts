@@ -1,0 +1,37 @@
+import type { Clock } from '../../lib/ports.ts'
+import type { Pressure } from './overload.ts'
+import { Bucket } from './token-bucket.ts'
+
+/** Addresses whose rate is remembered; the one seen first is forgotten first. */
+const ADDRESSES = 8192
+
+/** What each address may do so often a second, and so many at once before that counts. */
+export class Addresses {
+  readonly #perSecond: number
+  readonly #burst: number
+  readonly #clock: Clock
+  readonly #pressure: Pressure
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(perSecond: number, burst: number, clock: Clock, pressure: Pressure) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+    this.#clock = clock
+    this.#pressure = pressure
+  }
+
+  /** Once more; what is refused costs nothing. */
+  allows(address: string): boolean {
+    const now = this.#clock.monotonic()
+    let bucket = this.#buckets.get(address)
+    if (bucket === undefined) {
+      const oldest = this.#buckets.size >= ADDRESSES ? this.#buckets.keys().next() : undefined
+      if (oldest?.done === false) this.#buckets.delete(oldest.value)
+      bucket = new Bucket(this.#perSecond, this.#burst, now)
+      this.#buckets.set(address, bucket)
+    }
+    if (bucket.take(1, now, this.#pressure.factor) === 0) return true
+    bucket.take(-1, now, this.#pressure.factor)
+    return false
+  }
+}

@@ -1,0 +1,111 @@
+import type { Duplex } from 'node:stream'
+import type { Turns } from './fair-queue.ts'
+
+/** Bytes given to the parser at once. */
+const PIECE = 4096
+/** Messages that are handled at once, even for whoever is calm. */
+const MANY = 16
+
+export interface IntakeOptions {
+  readonly turns: Turns
+  /** Whose bytes are parsed as soon as they are read: a member that has asked for little lately. */
+  calm(): boolean
+  /** Is told how many bytes came, before any of them is parsed. */
+  seen(bytes: number): void
+}
+
+/**
+ * Stands between a socket and the WebSocket parser that listens on it, and gives it what was read piece by piece: one
+ * read may hold thousands of messages, and they would all be handled before anybody else's, even after the first of
+ * them has ended the connection. Pieces of strangers and of those who send much wait their turn, and nothing more is read
+ * from them meanwhile.
+ */
+export class Intake {
+  readonly #raw: Duplex
+  readonly #options: IntakeOptions
+  readonly #parse: (piece: Uint8Array) => void
+  #waiting: Uint8Array = new Uint8Array(0)
+  #held = false
+  #ended = false
+  #scheduled = false
+  #messages = 0
+
+  constructor(raw: Duplex, options: IntakeOptions) {
+    this.#raw = raw
+    this.#options = options
+    const parsers = raw.listeners('data')
+    for (const parser of parsers) raw.off('data', parser as (piece: Uint8Array) => void)
+    this.#parse = (piece) => {
+      for (const parser of parsers) parser.call(raw, piece)
+    }
+    const take = (chunk: Uint8Array): void => {
+      options.seen(chunk.length)
+      if (this.#ended) return
+      this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk])
+      this.#go()
+    }
+    raw.on('data', take)
+    // Before the parser's own listener, which reads what is left.
+    raw.prependOnceListener('close', () => {
+      this.end()
+      raw.off('data', take)
+    })
+  }
+
+  /** One message was handled. */
+  worked(): void {
+    this.#messages += 1
+  }
+
+  /** Nothing more is parsed or read until `release`. */
+  hold(): void {
+    this.#held = true
+    this.#raw.pause()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#go()
+  }
+
+  /** Nothing more is parsed, ever. */
+  end(): void {
+    this.#ended = true
+    this.#waiting = new Uint8Array(0)
+  }
+
+  get #may(): boolean {
+    return this.#waiting.length > 0 && !this.#held && !this.#ended
+  }
+
+  #go(): void {
+    if (this.#scheduled || this.#held) {
+      // Whoever resumed the socket knew nothing of what still waits here.
+      this.#raw.pause()
+      return
+    }
+    this.#messages = 0
+    while (this.#may && this.#messages <= MANY && this.#options.calm()) this.#piece()
+    if (this.#may) this.#later()
+    else if (!this.#held && !this.#ended) this.#raw.resume()
+  }
+
+  #later(): void {
+    this.#scheduled = true
+    this.#raw.pause()
+    this.#options.turns.later(() => {
+      this.#scheduled = false
+      const may = this.#may
+      if (may) this.#piece()
+      if (this.#may) this.#later()
+      else this.#go()
+      return may
+    })
+  }
+
+  #piece(): void {
+    const piece = this.#waiting.subarray(0, PIECE)
+    this.#waiting = this.#waiting.subarray(PIECE)
+    this.#parse(piece)
+  }
+}
