@@ -16,7 +16,7 @@ import {
   noteCodec,
   type Purpose,
 } from '../records/identity.ts'
-import { type LedgerPart, ledgerPartCodec } from '../records/ledger-excerpt.ts'
+import { type LedgerExcerpt, ledgerExcerptCodec } from '../records/ledger-excerpt.ts'
 import {
   type EpochRecord,
   type Installed,
@@ -41,7 +41,7 @@ import type { BundleReader } from './bundle.ts'
 import { OrderWatch } from './event-order.ts'
 import { Frontier } from './merkle.ts'
 import { ceremonyOrigin, ledgerOrigin, openCheckpoint, parseCheckpoint, type TreeHead } from './note.ts'
-import type { Post, ProtocolEvidence } from './protocol-evidence.ts'
+import type { LoggedMessage, ProtocolEvidence } from './protocol-evidence.ts'
 import type { Trust } from './trust.ts'
 
 /** The first event of one name about one object and site in a log. */
@@ -70,7 +70,7 @@ export interface LogFacts {
 }
 
 export interface LedgerFacts {
-  readonly part: LedgerPart
+  readonly part: LedgerExcerpt
   readonly head: TreeHead | undefined
   readonly signed: boolean
 }
@@ -108,7 +108,7 @@ export interface Fault {
 }
 
 /** Everything that a bundle says, read once; what does not decode or verify is a fault, never an error. */
-export interface World {
+export interface BundleFacts {
   readonly bundle: BundleReader
   readonly definition: Definition
   readonly ceremony: Hash
@@ -125,7 +125,7 @@ export interface World {
   readonly approvals: readonly { readonly value: Approval; readonly object: Hash }[]
   readonly hellos: ReadonlyMap<Hash, Held<Hello>>
   readonly attempts: ReadonlyMap<Hash, HeldAttempt>
-  readonly posts: readonly { readonly post: Post; readonly object: Hash }[]
+  readonly posts: readonly { readonly post: LoggedMessage; readonly object: Hash }[]
   readonly outcomes: ReadonlyMap<Hash, Outcome>
   readonly records: ReadonlyMap<Hash, EpochRecord>
   readonly staged: readonly Held<Staged>[]
@@ -221,11 +221,11 @@ const messageOf = async (bundle: BundleReader, given: Uint8Array | undefined): P
 }
 
 /** Reads all of a bundle once: logs as a stream, each body that they name one time. */
-export const readWorld = async (
+export const readFacts = async (
   bundle: BundleReader,
   evidence: ProtocolEvidence,
   input: VerifyInput,
-): Promise<World> => {
+): Promise<BundleFacts> => {
   const { definition } = bundle
   const ceremony = bundle.manifest.ceremony
   const roster: readonly Seat[] = definition.sites.map((site, at) => ({
@@ -337,8 +337,8 @@ export const readWorld = async (
     if (value.participants.some((one) => one.site === site && one.key === key)) held.signers.add(site)
   }
 
-  const posts: { post: Post; object: Hash }[] = []
-  await each(['message'], (bytes, object) => posts.push({ post: evidence.readPost(bytes), object }))
+  const posts: { post: LoggedMessage; object: Hash }[] = []
+  await each(['message'], (bytes, object) => posts.push({ post: evidence.readSignedMessage(bytes), object }))
   const outcomes = new Map<Hash, Outcome>()
   await each(['outcome'], (bytes, object) => outcomes.set(object, outcomeCodec.decode(bytes)))
   const records = new Map<Hash, EpochRecord>()
@@ -369,7 +369,7 @@ export const readWorld = async (
     const signed = openUnder(note, ceremonyOrigin(ceremony, identity), identity)
     checkpoints.set(facts.site, { ...facts, checkpoint: attempt(() => parseCheckpoint(note)), signed })
     try {
-      const part = ledgerPartCodec.decode(await bundle.ledger(facts.site))
+      const part = ledgerExcerptCodec.decode(await bundle.ledger(facts.site))
       const ledgerSigned = openUnder(part.head, ledgerOrigin(identity), identity)
       ledgers.set(facts.site, { part, head: attempt(() => parseCheckpoint(part.head)), signed: ledgerSigned })
     } catch (error) {

@@ -6,7 +6,7 @@ import { hashOf, sha256 } from '../lib/hash.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
 import { type Manifest, type ManifestFile, manifestCodec } from '../records/manifest.ts'
-import { type LoggedEvent, objectsOf, readEvents, type SiteParts } from './log-export.ts'
+import { type LoggedEvent, objectsOf, readEvents, type SiteExports } from './log-export.ts'
 import { withCosignatures } from './note.ts'
 import { readTar, type Source, type TarEntry, type TarFile, writeTar } from './tar.ts'
 
@@ -79,7 +79,7 @@ const before = (a: Named, b: Named): boolean => {
 export interface BundleParts {
   /** definitionCodec bytes. */
   readonly definition: Uint8Array
-  readonly sites: SiteParts
+  readonly sites: SiteExports
   /** Public results by name: signature, public key. */
   readonly outputs: ReadonlyMap<string, Uint8Array>
   /** A body named by some log, where anybody holds it. Asked again when the bundle is written. */

@@ -1,10 +1,10 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
 import type { EpochRecord, Outcome, SignResult } from '../records/outcome.ts'
-import type { HeldAttempt, World } from './bundle-facts.ts'
+import type { BundleFacts, HeldAttempt } from './bundle-facts.ts'
 import { postsOfTranscript } from './transcripts.ts'
 
 /** What a ceremony made, where its records say that it made something. */
-export type Made =
+export type CeremonyResult =
   | {
       readonly kind: 'keygen'
       readonly record: EpochRecord
@@ -24,15 +24,15 @@ export type Made =
       readonly outcomeHash: Hash | undefined
     }
 
-const madeKey = (world: World): Made | undefined => {
+const madeKey = (facts: BundleFacts): CeremonyResult | undefined => {
   const votes = new Map<Hash, Set<SiteId>>()
-  for (const { site, value } of world.ready) votes.set(value.record, (votes.get(value.record) ?? new Set()).add(site))
+  for (const { site, value } of facts.ready) votes.set(value.record, (votes.get(value.record) ?? new Set()).add(site))
   const [best] = [...votes].sort(([, a], [, b]) => b.size - a.size)
   if (best === undefined) return undefined
   const [recordHash, voters] = best
-  const record = world.records.get(recordHash)
-  const outcome = record && world.outcomes.get(record.outcome)
-  const attempt = outcome && world.attempts.get(outcome.attempt)
+  const record = facts.records.get(recordHash)
+  const outcome = record && facts.outcomes.get(record.outcome)
+  const attempt = outcome && facts.attempts.get(outcome.attempt)
   if (record === undefined || outcome === undefined || attempt === undefined) return undefined
   return {
     kind: 'keygen',
@@ -46,24 +46,24 @@ const madeKey = (world: World): Made | undefined => {
 }
 
 /** A liar may state the true signature with a transcript of its own: what the messages here give stands for the attempt. */
-const madeSignature = (world: World): Made | undefined => {
-  const several = new Set(world.results.map(({ value }) => value.transcript)).size > 1
-  const given = ({ value }: World['results'][number]): boolean =>
-    postsOfTranscript(world, value.attempt, value.transcript) !== undefined
-  const first = (several ? world.results.find(given) : undefined) ?? world.results[0]
-  const attempt = first && world.attempts.get(first.value.attempt)
+const madeSignature = (facts: BundleFacts): CeremonyResult | undefined => {
+  const several = new Set(facts.results.map(({ value }) => value.transcript)).size > 1
+  const given = ({ value }: BundleFacts['results'][number]): boolean =>
+    postsOfTranscript(facts, value.attempt, value.transcript) !== undefined
+  const first = (several ? facts.results.find(given) : undefined) ?? facts.results[0]
+  const attempt = first && facts.attempts.get(first.value.attempt)
   if (first === undefined || attempt === undefined) return undefined
-  const outcomeHash = world.records.get(first.value.base)?.outcome
+  const outcomeHash = facts.records.get(first.value.base)?.outcome
   return {
     kind: 'sign',
     result: first.value,
     attempt,
-    stated: world.results.map(({ site }) => site).sort(),
-    outcome: outcomeHash && world.outcomes.get(outcomeHash),
+    stated: facts.results.map(({ site }) => site).sort(),
+    outcome: outcomeHash && facts.outcomes.get(outcomeHash),
     outcomeHash,
   }
 }
 
 /** The record with most votes, or the signature that was stated; undefined where the ceremony made nothing. */
-export const madeIn = (world: World): Made | undefined =>
-  world.definition.kind === 'keygen' ? madeKey(world) : madeSignature(world)
+export const resultOf = (facts: BundleFacts): CeremonyResult | undefined =>
+  facts.definition.kind === 'keygen' ? madeKey(facts) : madeSignature(facts)

@@ -1,5 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
-import type { World } from './bundle-facts.ts'
+import type { BundleFacts } from './bundle-facts.ts'
 
 export type CheckVerdict = 'holds' | 'fails' | 'open'
 
@@ -35,7 +35,7 @@ export interface Check {
   /** Never changes and is never used for another check. */
   readonly id: `${Group}.${string}`
   /** undefined: says nothing about a bundle of this kind. */
-  run(world: World): Finding | undefined | Promise<Finding | undefined>
+  run(facts: BundleFacts): Finding | undefined | Promise<Finding | undefined>
 }
 
 export const holds = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'holds', reason, inputs })

@@ -2,12 +2,12 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { fromUtf8, utf8 } from '../lib/bytes.ts'
 import { DecodeError } from '../records/codec.ts'
 import { eventCodec, type LogEvent } from '../records/event.ts'
-import { ledgerPartCodec } from '../records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../records/ledger-excerpt.ts'
 import type { LogView } from './disk-log.ts'
 import { leafHash } from './merkle.ts'
 
 /** A ceremony log as a bundle carries it. */
-export interface LogPart {
+export interface LogExport {
   /** Canonical JSON of each event and a newline, in order. */
   readonly events: Uint8Array
   /** The log's own note over exactly these events. */
@@ -15,7 +15,7 @@ export interface LogPart {
 }
 
 /** What one site adds to a bundle, all of it signed by its own keys. */
-export interface SitePart extends LogPart {
+export interface SiteExport extends LogExport {
   /** ledgerPartCodec bytes. */
   readonly ledger: Uint8Array
 }
@@ -23,7 +23,7 @@ export interface SitePart extends LogPart {
 const NEWLINE = 0x0a
 
 /** A log up to its last barrier, as a part. Throws RangeError before the first barrier. */
-export const logPart = (log: LogView): LogPart => {
+export const exportLog = (log: LogView): LogExport => {
   if (log.head === undefined) throw new RangeError('a log without a barrier')
   const lines: string[] = []
   for (const event of log.replay()) {
@@ -34,13 +34,13 @@ export const logPart = (log: LogView): LogPart => {
 }
 
 /** A ledger's head at its last barrier, and its events about one ceremony with their proofs. */
-export const ledgerPart = (ledger: LogView, ceremony: Hash): Uint8Array => {
+export const exportLedger = (ledger: LogView, ceremony: Hash): Uint8Array => {
   const { head } = ledger
   if (head === undefined) throw new RangeError('a ledger without a barrier')
   const events = [...ledger.replay()]
     .filter((event) => event.ceremony === ceremony && event.seq < head.size)
     .map((event) => ({ event, proof: [...ledger.inclusion(event.seq, head.size)] }))
-  return ledgerPartCodec.encode({ head: head.note, events })
+  return ledgerExcerptCodec.encode({ head: head.note, events })
 }
 
 export interface LoggedEvent {
@@ -84,4 +84,4 @@ export const objectsOf = async (events: Uint8Array): Promise<ReadonlySet<Hash>> 
   return found
 }
 
-export type SiteParts = ReadonlyMap<SiteId, SitePart>
+export type SiteExports = ReadonlyMap<SiteId, SiteExport>

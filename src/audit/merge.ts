@@ -3,9 +3,9 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { equal } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
-import { ledgerPartCodec } from '../records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../records/ledger-excerpt.ts'
 import { type BundleReader, buildBundle, type Endorsements, textOf, type UnsignedBundle } from './bundle.ts'
-import type { SitePart } from './log-export.ts'
+import type { SiteExport } from './log-export.ts'
 import { parseCheckpoint } from './note.ts'
 import { openSigstore } from './sigstore.ts'
 
@@ -20,19 +20,19 @@ const extendsOther = (longer: Uint8Array, shorter: Uint8Array): boolean =>
   longer.length >= shorter.length && equal(longer.subarray(0, shorter.length), shorter)
 
 /** Two tellings of one site: of one history the longer, of its ledger the later. */
-const mergePart = (site: SiteId, a: SitePart, b: SitePart): SitePart => {
+const mergePart = (site: SiteId, a: SiteExport, b: SiteExport): SiteExport => {
   const [long, short] = a.events.length >= b.events.length ? [a, b] : [b, a]
   if (!extendsOther(long.events, short.events))
     throw contradicts(`two logs of ${site}, none of which extends the other`)
   if (long.events.length === short.events.length && long.checkpoint !== short.checkpoint)
     throw contradicts(`two checkpoints of ${site} over one log`)
-  const size = (part: SitePart): number => parseCheckpoint(ledgerPartCodec.decode(part.ledger).head).size
+  const size = (part: SiteExport): number => parseCheckpoint(ledgerExcerptCodec.decode(part.ledger).head).size
   if (size(a) === size(b) && !equal(a.ledger, b.ledger)) throw contradicts(`two ledgers of ${site} of one size`)
   return { events: long.events, checkpoint: long.checkpoint, ledger: (size(a) >= size(b) ? a : b).ledger }
 }
 
-const partsOf = async (bundle: BundleReader): Promise<ReadonlyMap<SiteId, SitePart>> => {
-  const parts = new Map<SiteId, SitePart>()
+const partsOf = async (bundle: BundleReader): Promise<ReadonlyMap<SiteId, SiteExport>> => {
+  const parts = new Map<SiteId, SiteExport>()
   for (const site of bundle.manifest.logs)
     parts.set(site, {
       events: await bundle.eventBytes(site),
@@ -45,7 +45,7 @@ const partsOf = async (bundle: BundleReader): Promise<ReadonlyMap<SiteId, SitePa
 /** Cosignature lines over the checkpoints that were kept; those over older ones fall away. */
 const cosignaturesOf = async (
   bundles: readonly BundleReader[],
-  sites: ReadonlyMap<SiteId, SitePart>,
+  sites: ReadonlyMap<SiteId, SiteExport>,
 ): Promise<ReadonlyMap<SiteId, readonly string[]>> => {
   const found = new Map<SiteId, string[]>()
   for (const bundle of bundles)
@@ -86,7 +86,7 @@ export const mergeBundles = async (
   bundles: readonly [BundleReader, ...BundleReader[]],
 ): Promise<{ readonly bundle: UnsignedBundle; readonly endorsements: Endorsements }> => {
   const [first] = bundles
-  const sites = new Map<SiteId, SitePart>()
+  const sites = new Map<SiteId, SiteExport>()
   const outputs = new Map<string, Uint8Array>()
   for (const bundle of bundles) {
     if (bundle.manifest.ceremony !== first.manifest.ceremony) throw contradicts('they are of different ceremonies')

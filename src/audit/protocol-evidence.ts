@@ -5,7 +5,7 @@ import type { EpochRecord, Outcome } from '../records/outcome.ts'
 import type { Blame, Verdict } from '../records/round.ts'
 
 /** A message of a session, as its sender signed it; `payload` is undefined where only the header was kept. */
-export interface Post {
+export interface LoggedMessage {
   readonly protocol: string
   /** 32 bytes: hash of the attempt, or id of a sub-session. */
   readonly session: Uint8Array
@@ -35,15 +35,15 @@ export interface ProtocolEvidence {
   readonly id: string
   readonly rounds: Readonly<Record<string, 'all' | 'each'>>
   /** Throws DecodeError. */
-  readPost(bytes: Uint8Array): Post
-  signedBy(post: Post, key: KeyHex): boolean
+  readSignedMessage(bytes: Uint8Array): LoggedMessage
+  signedBy(post: LoggedMessage, key: KeyHex): boolean
   /** Hash over the headers of a session's own rounds, in any order; others are left out. */
   transcriptOf(headers: readonly Uint8Array[]): Hash
   /** Key and verifying shares that the broadcasts of a key generation give. Throws DecodeError where a proof fails. */
   keygenPublic(
     context: { readonly threshold: number; readonly parties: number },
     session: Hash,
-    posts: readonly Post[],
+    posts: readonly LoggedMessage[],
   ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
   verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
   verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean

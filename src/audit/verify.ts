@@ -1,8 +1,8 @@
 import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import type { BundleReader } from './bundle.ts'
-import { readWorld, type World } from './bundle-facts.ts'
-import { type Made, madeIn } from './ceremony-result.ts'
+import { type BundleFacts, readFacts } from './bundle-facts.ts'
+import { type CeremonyResult, resultOf } from './ceremony-result.ts'
 import { type Check, type CheckVerdict, type Finding, fails, type Group, groups } from './check.ts'
 import { attemptChecks } from './checks/attempts.ts'
 import { definitionChecks } from './checks/definition.ts'
@@ -71,9 +71,9 @@ export interface VerifyReport {
   readonly verdict: 'valid' | 'invalid' | 'incomplete' | 'unknown-parties'
 }
 
-const runCheck = async (check: Check, world: World): Promise<CheckReport | undefined> => {
+const runCheck = async (check: Check, facts: BundleFacts): Promise<CheckReport | undefined> => {
   try {
-    const finding = await check.run(world)
+    const finding = await check.run(facts)
     return finding && { id: check.id, ...finding }
   } catch (error) {
     if (!(error instanceof DecodeError) && !(error instanceof RangeError)) throw error
@@ -89,24 +89,24 @@ const lineOf = (group: Group, checks: readonly CheckReport[]): VerifyReport['lin
   return [{ group, verdict: worst.verdict, reason: worst === first ? (first.line ?? first.reason) : worst.reason }]
 }
 
-const stateOf = (world: World, made: Made | undefined): VerifyReport['bundle']['state'] => {
-  if (made?.kind === 'sign' || (made?.kind === 'keygen' && made.voters.length === world.roster.length)) return 'made'
-  return world.aborts.length + world.blames.length > 0 ? 'aborted' : 'unfinished'
+const stateOf = (facts: BundleFacts, made: CeremonyResult | undefined): VerifyReport['bundle']['state'] => {
+  if (made?.kind === 'sign' || (made?.kind === 'keygen' && made.voters.length === facts.roster.length)) return 'made'
+  return facts.aborts.length + facts.blames.length > 0 ? 'aborted' : 'unfinished'
 }
 
-const keyOf = (made: Made | undefined): VerifyReport['key'] => {
+const keyOf = (made: CeremonyResult | undefined): VerifyReport['key'] => {
   if (made?.outcome === undefined || made.outcomeHash === undefined) return null
   return { id: made.outcomeHash, protocol: made.outcome.protocol, publicKey: made.outcome.publicKey }
 }
 
-const notShown = (made: Made | undefined): readonly string[] => [
+const notShown = (made: CeremonyResult | undefined): readonly string[] => [
   'that all sites together did not collude',
   'that no newer history is withheld: this is the newest known',
   ...(made?.kind === 'sign' ? ['how the key was made: its keygen bundle shows that'] : []),
 ]
 
-const closedAt = (world: World): string | null =>
-  [...world.logs.values()].some(isClosed) ? `${new Date(endOf(world)).toISOString().slice(0, 19)}Z` : null
+const closedAt = (facts: BundleFacts): string | null =>
+  [...facts.logs.values()].some(isClosed) ? `${new Date(endOf(facts)).toISOString().slice(0, 19)}Z` : null
 
 const verdictOf = (checks: readonly CheckReport[], { trust, require = [] }: VerifyOptions): VerifyReport['verdict'] => {
   if (checks.some(({ verdict }) => verdict === 'fails')) return 'invalid'
@@ -127,21 +127,21 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
   const { definition } = bundle
   const evidence = await options.evidence(definition)
   const { trust, at, message } = options
-  const world = await readWorld(bundle, evidence, { trust, at, message })
+  const facts = await readFacts(bundle, evidence, { trust, at, message })
   const checks: CheckReport[] = []
   for (const check of options.checks ?? allChecks) {
-    const report = await runCheck(check, world)
+    const report = await runCheck(check, facts)
     if (report !== undefined) checks.push(report)
   }
-  const made = madeIn(world)
+  const made = resultOf(facts)
   return {
     schema: 'quorate/audit-verify/v1',
     bundle: {
       kind: definition.kind,
       name: definition.name,
-      ceremony: world.ceremony,
-      closed: closedAt(world),
-      state: stateOf(world, made),
+      ceremony: facts.ceremony,
+      closed: closedAt(facts),
+      state: stateOf(facts, made),
     },
     key: keyOf(made),
     signature: made?.kind === 'sign' ? made.result.signature : null,

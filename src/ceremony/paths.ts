@@ -10,7 +10,7 @@ export const logPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/
 export const messagePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/message`
 export const notePath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/note`
 /** Hash of a word that this site gave and its home forgot. */
-export const lostWordPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/lost-word`
+export const forgottenRecordPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/lost-word`
 /** How the last join of this site ended. */
 export const lastJoinPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/last-join`
 export const bundlePath = (ceremony: Hash, what: string): string => `bundles/${shortId(ceremony)}.${what}.bundle`

@@ -3,7 +3,7 @@ import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Definition } from '../records/definition.ts'
 import { shortId } from '../records/short-id.ts'
-import type { Left } from '../site/abort.ts'
+import type { Aborted } from '../site/abort.ts'
 import { askText, canAsk } from './ask.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
@@ -11,7 +11,7 @@ import type { Lines } from './term.ts'
 
 const leftView =
   (kind: Definition['kind']) =>
-  ({ ceremony, told }: Left): Lines => [
+  ({ ceremony, told }: Aborted): Lines => [
     { label: 'left', text: `ceremony ${shortId(ceremony as Hash)}`, note: 'for good' },
     { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
     {
@@ -35,8 +35,8 @@ export abstract class AbortCommand extends QuorateCommand {
     const { flags } = await this.parse(this.ctor as typeof AbortCommand)
     const { home, definition, ceremony } = await ceremonyOf(this.kind, flags)
     await confirmLeaving(definition.name, ceremony, flags)
-    const { leave } = await import('../site/abort.ts')
-    return this.show(leftView(this.kind), await leave({ home, definition, reason: flags.reason }))
+    const { abortCeremony } = await import('../site/abort.ts')
+    return this.show(leftView(this.kind), await abortCeremony({ home, definition, reason: flags.reason }))
   }
 }
 

@@ -13,5 +13,5 @@ const schema = v.strictObject({
   ),
 })
 /** What a bundle shows of a site's ledger: nothing but its head and what it says about this ceremony. */
-export type LedgerPart = v.InferOutput<typeof schema>
-export const ledgerPartCodec: Codec<LedgerPart> = jsonCodec('ledger-part/v1', schema, 2 ** 22)
+export type LedgerExcerpt = v.InferOutput<typeof schema>
+export const ledgerExcerptCodec: Codec<LedgerExcerpt> = jsonCodec('ledger-part/v1', schema, 2 ** 22)

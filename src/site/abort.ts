@@ -3,7 +3,7 @@ import { dropStaged } from '../ceremony/kinds/keygen.ts'
 import { boundBy } from '../ceremony/status/status.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
 import { writeNote } from '../ceremony/store/notes.ts'
-import { Book } from '../ceremony/store/record-store.ts'
+import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
@@ -13,11 +13,11 @@ import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
-import { ownHome } from './home-session.ts'
+import { openHomeSession } from './home-session.ts'
 import { keepDefinition } from './join.ts'
-import { tellRelays } from './post-note.ts'
+import { postNoteToRelays } from './post-note.ts'
 
-export interface Left {
+export interface Aborted {
   readonly ceremony: string
   /** A relay shows it to the others; false: they hear of it when this home next meets one of them. */
   readonly told: boolean
@@ -37,24 +37,24 @@ const refuseStranger = async (folder: string, definition: Definition): Promise<v
  * Takes this site out of a definition, for good: in its logs first, then in its note. Needs no passphrase. Throws
  * E_NOT_ALLOWED where it has voted or sent a signature share, or is no member.
  */
-export const leave = async (wanted: {
+export const abortCeremony = async (wanted: {
   readonly home: string
   readonly definition: Definition
   readonly reason: string
-}): Promise<Left> => {
+}): Promise<Aborted> => {
   const ceremony = ceremonyId(wanted.definition)
   await refuseStranger(wanted.home, wanted.definition)
   const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason: wanted.reason })
   if (answer?.ok === true) return { ceremony, told: true }
   if (answer !== undefined) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
 
-  const owned = await ownHome(wanted.home)
+  const owned = await openHomeSession(wanted.home)
   try {
     const { home, disk, ledger } = owned
     const authority = definitionAuthority(wanted.definition)
     const member = authority.roster.find((one) => one.identity === home.identity)
     await keepDefinition(owned, wanted.definition)
-    const book = new Book(authority, systemClock)
+    const book = new RecordStore(authority, systemClock)
     await admitKeptApprovals(book, disk, ceremony)
     const log = await owned.ceremonyLog(ceremony)
     const bound = member === undefined ? undefined : boundBy(wanted.definition.kind, log, member.name)
@@ -84,7 +84,7 @@ export const leave = async (wanted: {
       await ledger.barrier()
     }
     await dropStaged(shardStore(disk), log)
-    return { ceremony, told: await tellRelays(owned.home, wanted.definition, note, 10_000) }
+    return { ceremony, told: await postNoteToRelays(owned.home, wanted.definition, note, 10_000) }
   } finally {
     await owned.close()
   }

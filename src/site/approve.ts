@@ -4,7 +4,7 @@ import { definitionAuthority } from '../ceremony/definition/authority.ts'
 import { approvalsFolder, messagePath } from '../ceremony/paths.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
 import { writeNote } from '../ceremony/store/notes.ts'
-import { Book } from '../ceremony/store/record-store.ts'
+import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
@@ -20,10 +20,10 @@ import { DecodeError } from '../records/codec.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
-import { noteApproval, type OwnedHome, ownHome } from './home-session.ts'
+import { type HomeSession, noteApproval, openHomeSession } from './home-session.ts'
 import { keepDefinition } from './join.ts'
 import { keyBase } from './keys.ts'
-import { tellRelays } from './post-note.ts'
+import { postNoteToRelays } from './post-note.ts'
 
 /** An approval is given whether or not anybody hears of it at once. */
 const TELLING_MS = 2000
@@ -120,8 +120,8 @@ const ownApproval = (bytes: Uint8Array | undefined, { key, value }: Signed<Appro
   }
 }
 
-const withOwnHome = async (folder: string, work: (owned: OwnedHome) => Promise<void>): Promise<void> => {
-  const owned = await ownHome(folder)
+const withOwnHome = async (folder: string, work: (owned: HomeSession) => Promise<void>): Promise<void> => {
+  const owned = await openHomeSession(folder)
   try {
     await work(owned)
   } finally {
@@ -130,14 +130,14 @@ const withOwnHome = async (folder: string, work: (owned: OwnedHome) => Promise<v
 }
 
 /** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
-export const tellApproval = async (folder: string, definition: Definition): Promise<boolean> => {
-  const owned = await ownHome(folder)
+export const postApproval = async (folder: string, definition: Definition): Promise<boolean> => {
+  const owned = await openHomeSession(folder)
   try {
     const ceremony = ceremonyId(definition)
-    const book = new Book(definitionAuthority(definition), systemClock)
+    const book = new RecordStore(definitionAuthority(definition), systemClock)
     await admitKeptApprovals(book, owned.disk, ceremony)
     const note = await writeNote(owned.home, systemClock, book, 'approved', null)
-    return await tellRelays(owned.home, definition, note, TELLING_MS)
+    return await postNoteToRelays(owned.home, definition, note, TELLING_MS)
   } finally {
     await owned.close()
   }

@@ -26,7 +26,7 @@ const LEDGER = 'ledger'
 const RELAY_MS = 10_000
 
 /** A home that this process alone may write, its ledger open; no passphrase was needed. */
-export interface OwnedHome {
+export interface HomeSession {
   readonly folder: string
   readonly disk: HostDisk
   readonly home: Home
@@ -37,7 +37,7 @@ export interface OwnedHome {
 }
 
 /** Throws E_HOME, E_HOME_BUSY. */
-export const ownHome = async (folder: string): Promise<OwnedHome> => {
+export const openHomeSession = async (folder: string): Promise<HomeSession> => {
   const disk = await openRoot(folder)
   const home = await openHome(disk)
   const claim = await claimHome(folder)
@@ -132,7 +132,7 @@ export interface SiteSecrets {
 
 /** A site with its identity unlocked, ready to join. */
 export const openSite = async (
-  owned: OwnedHome,
+  owned: HomeSession,
   secrets: SiteSecrets,
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned

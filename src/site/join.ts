@@ -1,6 +1,6 @@
 import { join as joinPath } from 'node:path'
 import { type Authority, definitionAuthority } from '../ceremony/definition/authority.ts'
-import { type JoinResult, joinCeremony, leftHere } from '../ceremony/engine/join.ts'
+import { abortedHere, type JoinResult, joinCeremony } from '../ceremony/engine/join.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/paths.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
@@ -13,11 +13,11 @@ import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
 import {
+  type HomeSession,
   keptDefinition,
   noteApproval,
-  type OwnedHome,
+  openHomeSession,
   openSite,
-  ownHome,
   type SiteSecrets,
   unreached,
 } from './home-session.ts'
@@ -34,7 +34,7 @@ export interface JoinWanted extends SiteSecrets {
 export type Joined = Omit<JoinResult, 'bundle'> & { readonly bundle: string | null }
 
 /** Keeps the definition in the home, so that status, abort and a later join need no file. */
-export const keepDefinition = async ({ disk }: Pick<OwnedHome, 'disk'>, definition: Definition): Promise<void> => {
+export const keepDefinition = async ({ disk }: Pick<HomeSession, 'disk'>, definition: Definition): Promise<void> => {
   const ceremony = ceremonyId(definition)
   if ((await keptDefinition(disk, ceremony)) !== undefined) return
   await durableFolder(disk, ceremonyFolder(ceremony))
@@ -43,7 +43,7 @@ export const keepDefinition = async ({ disk }: Pick<OwnedHome, 'disk'>, definiti
 
 /** Runs one site's side of a ceremony. While it runs, this process answers for the home: `abort` and `approve` hand it their work. */
 export const join = async (wanted: JoinWanted): Promise<Joined> => {
-  const owned = await ownHome(wanted.home)
+  const owned = await openHomeSession(wanted.home)
   const stop = new AbortController()
   const relay = (): void => stop.abort(stopReason(wanted.signal.reason))
   if (wanted.signal.aborted) relay()
@@ -105,7 +105,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
 /** Faults that name those who were not heard of. */
 const UNHEARD: readonly ErrorCode[] = ['E_APPROVALS_MISSING', 'E_QUORUM', 'E_PEER_SILENT', 'E_NOT_FINISHED']
 
-const LEFT_HERE = leftHere()
+const LEFT_HERE = abortedHere()
 
 /** A ceremony's fault in the words of this machine: its own leaving, whole paths, and relays that were gone at the end. */
 const asSeenHere = (
@@ -143,7 +143,7 @@ const asSeenHere = (
 
 /** What `abort` and `approve` of the same home ask of the join that runs. */
 const answerFor = async (
-  owned: OwnedHome,
+  owned: HomeSession,
   authority: Authority,
   control: JoinControl & { stop(error: QuorateError): void },
   request: HomeRequest,
@@ -164,7 +164,7 @@ const answerFor = async (
   const bound = boundBy(authority.definition.kind, control.log, control.site)
   if (bound !== undefined)
     throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
-  await control.leave(request.reason ?? 'stopped by the operator')
+  await control.abort(request.reason ?? 'stopped by the operator')
   control.stop(LEFT_HERE)
 }
 

@@ -9,7 +9,7 @@ import { connectRoom, whenReachable } from './home-session.ts'
 const POSTING_MS = 300
 
 /** Leaves a note at the relays for who comes later; false where none answers within `ms`. */
-export const tellRelays = async (
+export const postNoteToRelays = async (
   home: Home,
   definition: Definition,
   note: Uint8Array,

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { definitionAuthority } from '../ceremony/definition/authority.ts'
-import { bundlePath, lostWordPath, notePath } from '../ceremony/paths.ts'
-import type { ObjectName } from '../ceremony/peers/peer-message.ts'
+import { bundlePath, forgottenRecordPath, notePath } from '../ceremony/paths.ts'
+import type { RecordName } from '../ceremony/peers/peer-message.ts'
 import { lastJoin } from '../ceremony/status/last-join.ts'
 import { describeStatus, type Running, type Status } from '../ceremony/status/status.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
 import { envelopesIn, openNote } from '../ceremony/store/notes.ts'
-import { Book } from '../ceremony/store/record-store.ts'
+import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
 import { askOwner } from '../host/run-socket.ts'
@@ -22,7 +22,7 @@ import type { RelayRoom } from '../transport/relay-client.ts'
 import { connectRoom, lookAtLog, unreached, whenReachable } from './home-session.ts'
 
 /** What this site's log holds of who approved and who left. */
-const KEPT: Readonly<Partial<Record<LogEvent['what'], ObjectName>>> = {
+const KEPT: Readonly<Partial<Record<LogEvent['what'], RecordName>>> = {
   certificate: 'certificate',
   approval: 'approval',
   abort: 'aborted',
@@ -43,8 +43,8 @@ export const status = async (wanted: {
     const home = await openHome(disk)
     const authority = definitionAuthority(wanted.definition)
     const ceremony = ceremonyId(wanted.definition)
-    const book = new Book(authority, systemClock)
-    const admit = (name: ObjectName, bytes: Uint8Array): void => {
+    const book = new RecordStore(authority, systemClock)
+    const admit = (name: RecordName, bytes: Uint8Array): void => {
       try {
         book.admit(name, bytes, null)
       } catch (error) {
@@ -79,7 +79,7 @@ export const status = async (wanted: {
       bundle: paths.find((path) => path !== undefined) ?? null,
       running: await whoRuns(wanted.home, ceremony),
       lastJoin: await lastJoin(disk, ceremony),
-      forgetful: (await disk.read(lostWordPath(ceremony))) !== undefined,
+      forgetful: (await disk.read(forgottenRecordPath(ceremony))) !== undefined,
       unreachable,
     })
   } finally {

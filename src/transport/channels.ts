@@ -4,7 +4,7 @@ import type { Clock, Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Channel } from './channel.ts'
 import { keyPair } from './noise.ts'
-import { type Counters, closedError, newCounters, Peer } from './secure-link.ts'
+import { type Counters, closedError, newCounters, SecureLink } from './secure-link.ts'
 import type { Wire } from './wire.ts'
 
 /** How long `close` waits for what is not acknowledged. */
@@ -67,7 +67,7 @@ export const openChannels = (options: ChannelsOptions): Channels => {
     random,
   }
   const counters = newCounters()
-  const peers = new Map<SiteId, Peer>()
+  const peers = new Map<SiteId, SecureLink>()
   let closing: Promise<void> | undefined
   let stopped = false
   let sleeper = new AbortController()
@@ -77,7 +77,7 @@ export const openChannels = (options: ChannelsOptions): Channels => {
   const wake = (): void => sleeper.abort()
 
   for (const [name, identity] of options.peers) {
-    const peer: Peer = new Peer({
+    const peer: SecureLink = new SecureLink({
       name,
       authority,
       self,

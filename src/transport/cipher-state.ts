@@ -11,7 +11,7 @@ const WINDOW = 4096
 export type Opened = Content | 'old' | 'unauthentic' | 'malformed'
 
 /** The keys of one handshake. Every packet has a number of its own, never used twice, which is its nonce. */
-export class Session {
+export class CipherState {
   readonly id: string
   readonly binding: Hash
   readonly instance: string

@@ -4,7 +4,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Channel } from './channel.ts'
 import { type ChannelFrame, decodeFrame, encodeFrame, MESSAGE_LIMIT, type Segment } from './channel-frame.ts'
-import { Session } from './cipher-state.ts'
+import { CipherState } from './cipher-state.ts'
 import {
   type Answer,
   answer,
@@ -131,11 +131,11 @@ const fullError = (peer: SiteId): QuorateError =>
  * - The responder takes message 3 only of a handshake that it answered after the one it uses: older answers are
  *   forgotten when a newer handshake completes. Message 3 needs the answer's ephemeral key, so nothing recorded fits.
  */
-export class Peer {
+export class SecureLink {
   readonly #options: PeerOptions
   #outbox = new Outbox()
   #inbox: Inbox
-  #session: Session | undefined
+  #session: CipherState | undefined
   /** Whether the newest session was shown to `onConnected`: this side knows that the peer has its keys. */
   #announced = false
   /** Whether the peer's process was ever shown: until then it has acknowledged nothing. */
@@ -391,7 +391,7 @@ export class Peer {
     counters.handshakes += 1
     const same = this.#instance === established.instance
     this.#session?.wipe()
-    this.#session = new Session(established)
+    this.#session = new CipherState(established)
     this.#instance = established.instance
     this.#announced = false
     this.#ackDue = NEVER

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { buildBundle } from '../../src/audit/bundle.ts'
-import type { SitePart } from '../../src/audit/log-export.ts'
+import type { SiteExport } from '../../src/audit/log-export.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { mergeFiles, showBundle } from '../../src/site/bundles.ts'
@@ -21,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** The bundle with one site's part changed, and a manifest that says so. */
-const changed = async (change: Partial<SitePart>): Promise<string> => {
+const changed = async (change: Partial<SiteExport>): Promise<string> => {
   const bundle = await open(original)
-  const sites = new Map<SiteId, SitePart>()
+  const sites = new Map<SiteId, SiteExport>()
   for (const [n, site] of bundle.manifest.logs.entries())
     sites.set(site, {
       events: await bundle.eventBytes(site),
@@ -44,7 +44,7 @@ const changed = async (change: Partial<SitePart>): Promise<string> => {
   return path
 }
 
-it.each<[string, Partial<SitePart>]>([
+it.each<[string, Partial<SiteExport>]>([
   ['ledger', { ledger: utf8('no ledger') }],
   ['checkpoint', { checkpoint: 'no checkpoint\n' }],
 ])('a %s that is none is the bundle’s fault when it is merged', async (_, change) => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { writePost } from '../../src/ceremony/session/round-message.ts'
+import { signMessage } from '../../src/ceremony/session/round-message.ts'
 import type { Party, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, toBase64, utf8 } from '../../src/lib/bytes.ts'
 import { ceremonyId, protocolIds } from '../../src/records/definition.ts'
@@ -90,7 +90,7 @@ describe('blame', () => {
       const [attempt = expect.fail()] = draft.named('attempt')
       const protocol = 'frost-ed25519/keygen'
       const head = { protocol, session: fromHex(attempt), round: 'commitments', from: 2 as Party, to: 0 }
-      const post = writePost(messageKeyIn('keygen', us), head, utf8('no commitment'), new Uint8Array())
+      const post = signMessage(messageKeyIn('keygen', us), head, utf8('no commitment'), new Uint8Array())
       const blame = {
         ceremony: ceremonyId(draft.definition),
         attempt,

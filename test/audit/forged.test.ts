@@ -25,7 +25,7 @@ import type { Codec } from '../../src/records/codec.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { certificateCodec, noteCodec } from '../../src/records/identity.ts'
-import { ledgerPartCodec } from '../../src/records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import {
   installedCodec,
   type Outcome,
@@ -289,11 +289,11 @@ const forgeries: readonly Forgery[] = [
     does: 'alters what a ledger says',
     edit: (draft) => {
       draft.afterwards.set(eu, (part) => {
-        const value = ledgerPartCodec.decode(part.ledger)
+        const value = ledgerExcerptCodec.decode(part.ledger)
         const [first, ...rest] = value.events
         if (first === undefined) throw new Error('an empty ledger')
         const events = [{ ...first, event: { ...first.event, at: 1 } }, ...rest]
-        return { ...part, ledger: ledgerPartCodec.encode({ ...value, events }) }
+        return { ...part, ledger: ledgerExcerptCodec.encode({ ...value, events }) }
       })
     },
   },
@@ -302,10 +302,10 @@ const forgeries: readonly Forgery[] = [
     does: 'shows a ledger head that another key signed',
     edit: (draft) => {
       draft.afterwards.set(eu, (part) => {
-        const value = ledgerPartCodec.decode(part.ledger)
+        const value = ledgerExcerptCodec.decode(part.ledger)
         const [origin = '', size, root = ''] = parseNote(value.head).text.split('\n')
         const head = signCheckpoint({ origin, size: Number(size), root: fromBase64(root) }, stranger)
-        return { ...part, ledger: ledgerPartCodec.encode({ ...value, head }) }
+        return { ...part, ledger: ledgerExcerptCodec.encode({ ...value, head }) }
       })
     },
   },
@@ -345,7 +345,7 @@ const forgeries: readonly Forgery[] = [
     edit: (draft) => {
       // The size of this ledger is known once its part is made, which is before the part of us.
       draft.afterwards.set(ap, (part) => {
-        const { size } = parseCheckpoint(ledgerPartCodec.decode(part.ledger).head)
+        const { size } = parseCheckpoint(ledgerExcerptCodec.decode(part.ledger).head)
         const head = { origin: ledgerOrigin(home(draft, ap).identity), size, root: sha256() }
         const object = draft.put(utf8(signCheckpoint(head, home(draft, ap).keys.log)))
         draft.add(us, { what: 'peer-ledger', site: ap, object })
@@ -461,7 +461,9 @@ const forgeries: readonly Forgery[] = [
     does: 'leaves a private message out of the transcript',
     edit: async (draft) => {
       const evidence = await protocolEvidence(draft.definition)
-      const posts = draft.named('message').map((object) => ({ object, post: evidence.readPost(draft.bytes(object)) }))
+      const posts = draft
+        .named('message')
+        .map((object) => ({ object, post: evidence.readSignedMessage(draft.bytes(object)) }))
       const left = posts.find(({ post }) => post.to !== 0) ?? expect.fail()
       for (const events of draft.logs.values())
         for (let at = events.length - 1; at >= 0; at--) if (events[at]?.object === left.object) events.splice(at, 1)
@@ -480,7 +482,8 @@ const forgeries: readonly Forgery[] = [
       const evidence = await protocolEvidence(draft.definition)
       const events = draft.logs.get(eu) ?? []
       const place = events.findIndex(
-        ({ what, object }) => what === 'message' && object !== null && evidence.readPost(draft.bytes(object)).to === 0,
+        ({ what, object }) =>
+          what === 'message' && object !== null && evidence.readSignedMessage(draft.bytes(object)).to === 0,
       )
       events.splice(place, 1)
     },

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ledgerOrigin, signCheckpoint } from '../../src/audit/note.ts'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { writePost } from '../../src/ceremony/session/round-message.ts'
+import { signMessage } from '../../src/ceremony/session/round-message.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -104,11 +104,11 @@ describe('the owner of one site', () => {
       chain.signBundle,
       async (draft: Draft) => {
         const evidence = await protocolEvidence(draft.definition)
-        const posts = draft.named('message').map((object) => evidence.readPost(draft.bytes(object)))
+        const posts = draft.named('message').map((object) => evidence.readSignedMessage(draft.bytes(object)))
         const { protocol, session, round, from } =
           posts.find((one) => one.round === 'shares' && one.from === 2) ?? expect.fail()
         const head = { protocol, session, round, from, to: 0 } as const
-        const second = writePost(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+        const second = signMessage(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
         draft.add(ap, { what: 'message', site: ap, object: draft.put(second.bytes) }, 'result')
       },
       ['ap'],
@@ -123,12 +123,12 @@ describe('the owner of one site', () => {
     const bytes = await forge(chain, chain.signBundle, async (draft: Draft) => {
       const evidence = await protocolEvidence(draft.definition)
       const own = draft.named('message', ap).find((object) => {
-        const { round, from } = evidence.readPost(draft.bytes(object))
+        const { round, from } = evidence.readSignedMessage(draft.bytes(object))
         return round === 'shares' && from === 2
       })
-      const { protocol, session, round, from, to } = evidence.readPost(draft.bytes(own ?? expect.fail()))
+      const { protocol, session, round, from, to } = evidence.readSignedMessage(draft.bytes(own ?? expect.fail()))
       const head = { protocol, session, round, from, to } as const
-      const sent = writePost(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+      const sent = signMessage(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
       const object = draft.put(sent.bytes)
       draft.logs.set(
         eu,

@@ -30,7 +30,7 @@ describe.each(moments)('a key generation that one site leaves %s', (_, isMoment)
       let control: JoinControl | undefined
       let leaving: Promise<void> | undefined
       const leave = async (): Promise<void> => {
-        await control?.leave('changed my mind')
+        await control?.abort('changed my mind')
         stop.abort(new QuorateError('E_ABORTED', 'this site left the ceremony', 'plan a new definition'))
       }
       try {

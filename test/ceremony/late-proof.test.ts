@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
-import { Room } from '../../src/ceremony/peers/peers.ts'
+import { Peers } from '../../src/ceremony/peers/peers.ts'
 import type { Session } from '../../src/ceremony/session/session.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
@@ -27,16 +27,16 @@ it('a site that gets a proof while it writes the record gives no vote for it', a
       session?.fail(proof)
     },
   }
-  const join = Room.prototype.join
-  Room.prototype.join = function (this: Room, topic, joined) {
-    if (!this.peers.has('eu' as SiteId)) session = joined
+  const join = Peers.prototype.attachSession
+  Peers.prototype.attachSession = function (this: Peers, topic, joined) {
+    if (!this.bySite.has('eu' as SiteId)) session = joined
     join.call(this, topic, joined)
   }
   const eu = await startJoin(world, 'eu', definition, null, { shards: late })
   const others = await Promise.all(['us', 'ap'].map((name) => startJoin(world, name, definition)))
   await expect(eu.done).rejects.toBe(proof)
   await Promise.allSettled(others.map(({ done }) => done))
-  Room.prototype.join = join
+  Peers.prototype.attachSession = join
 
   const { home, disk } = world.homes.get('eu') ?? expect.fail()
   const id = ceremonyId(definition)

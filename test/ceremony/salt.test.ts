@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { readPost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { Session } from '../../src/ceremony/session/session.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { rawSigner } from '../../src/identity/ed25519.ts'
@@ -39,7 +39,7 @@ it('keeps of a private message what nobody can try guesses at', async () => {
   const waiting = box.scatter('shares', () => share).catch(() => undefined)
   session.fail(new Error('enough'))
   await waiting
-  const digests = sent.map((bytes) => toHex(readPost(bytes).digest))
+  const digests = sent.map((bytes) => toHex(readSignedMessage(bytes).digest))
   expect(digests).toHaveLength(2)
   expect(new Set(digests).size).toBe(2)
   for (const bytes of sent) expect(messageCodec.decode(bytes)[3]).toHaveLength(32)

@@ -3,10 +3,10 @@ import { readLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
-import { readPost, writePost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
 import { describeStatus, type Known, type Status } from '../../src/ceremony/status/status.ts'
 import { admitKeptApprovals } from '../../src/ceremony/store/kept-approvals.ts'
-import { Book } from '../../src/ceremony/store/record-store.ts'
+import { RecordStore } from '../../src/ceremony/store/record-store.ts'
 import { statusView } from '../../src/cli/render/status.ts'
 import { forStdout } from '../../src/cli/term.ts'
 import { systemClock } from '../../src/host/clock.ts'
@@ -33,7 +33,7 @@ const statusAt = async (
   const { home, disk } = world.homes.get(name) ?? expect.fail()
   const authority = definitionAuthority(definition)
   const ceremony = ceremonyId(definition)
-  const book = new Book(authority, systemClock)
+  const book = new RecordStore(authority, systemClock)
   await admitKeptApprovals(book, disk, ceremony)
   const origin = ceremonyOrigin(ceremony, home.identity)
   const log = await readLog({ disk, path: logPath(ceremony), origin, key: home.keys.log.key })
@@ -65,12 +65,12 @@ const liar = (site: SiteId, change: ((bytes: Uint8Array, one: Liar) => Uint8Arra
 })
 
 const falseCommitments = (bytes: Uint8Array, { ceremony }: Liar): Uint8Array => {
-  const post = readPost(bytes)
+  const post = readSignedMessage(bytes)
   if (post.round !== 'commitments' || post.payload === undefined || ceremony === undefined) return bytes
   const payload = post.payload.slice()
   const last = payload.length - 1
   payload[last] = (payload[last] ?? 0) ^ 1
-  return writePost(ceremony.keys.message.raw, post, payload, new Uint8Array(0)).bytes
+  return signMessage(ceremony.keys.message.raw, post, payload, new Uint8Array(0)).bytes
 }
 
 const failure = ({ error }: Joined): QuorateError => (error instanceof QuorateError ? error : expect.fail())

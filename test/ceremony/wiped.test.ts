@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Room } from '../../src/ceremony/peers/peers.ts'
+import { Peers } from '../../src/ceremony/peers/peers.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Secret } from '../../src/lib/secret.ts'
@@ -27,16 +27,16 @@ vi.mock('../../src/mpc/registry.ts', async (original) => {
   }
 })
 
-const send = Room.prototype.sendInSession
+const send = Peers.prototype.sendInSession
 afterEach(() => {
-  Room.prototype.sendInSession = send
+  Peers.prototype.sendInSession = send
   made.shares.length = 0
 })
 
 /** Joins of all; the very buffers of private messages that their sessions sent. */
 const run = async (changes: Partial<Site>) => {
   const sent: Uint8Array[] = []
-  Room.prototype.sendInSession = function (this: Room, ...given: Parameters<typeof send>): void {
+  Peers.prototype.sendInSession = function (this: Peers, ...given: Parameters<typeof send>): void {
     const [, , bytes] = given
     const [, , payload, salt] = messageCodec.decode(bytes)
     if (payload.length > 0 && salt.length > 0) sent.push(bytes)

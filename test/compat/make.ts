@@ -8,8 +8,8 @@ import { bufferSource } from '../../src/audit/tar.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
-import { Room } from '../../src/ceremony/peers/peers.ts'
-import { readPost, writePost } from '../../src/ceremony/session/round-message.ts'
+import { Peers } from '../../src/ceremony/peers/peers.ts'
+import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { makeCard } from '../../src/identity/card.ts'
@@ -97,14 +97,14 @@ const newWorld = async (kms: string, seed: string): Promise<MemoryWorld> => {
 
 /** From now on the second site signs shares that are off by one bit. */
 const lieAsSecond = (kind: string): void => {
-  const send = Room.prototype.sendInSession
-  Room.prototype.sendInSession = function (topic, to, bytes) {
-    const { protocol, session, round, from, to: place, payload } = readPost(bytes)
+  const send = Peers.prototype.sendInSession
+  Peers.prototype.sendInSession = function (topic, to, bytes) {
+    const { protocol, session, round, from, to: place, payload } = readSignedMessage(bytes)
     if (round !== 'shares' || from !== 2 || payload === undefined) return send.call(this, topic, to, bytes)
     const wrong = payload.slice()
     wrong[wrong.length - 5] = (wrong[wrong.length - 5] ?? 0) ^ 1
     const head = { protocol, session, round, from, to: place }
-    send.call(this, topic, to, writePost(messageKeyIn(kind, 'us'), head, wrong, new Uint8Array(32).fill(7)).bytes)
+    send.call(this, topic, to, signMessage(messageKeyIn(kind, 'us'), head, wrong, new Uint8Array(32).fill(7)).bytes)
   }
 }
 

@@ -5,8 +5,8 @@ import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
-import { Room } from '../../src/ceremony/peers/peers.ts'
-import { readPost } from '../../src/ceremony/session/round-message.ts'
+import { Peers } from '../../src/ceremony/peers/peers.ts'
+import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
@@ -153,9 +153,9 @@ let repeated = 0
 let sent = 0
 
 const watchNonces = (): void => {
-  const send = Room.prototype.sendInSession
-  vi.spyOn(Room.prototype, 'sendInSession').mockImplementation(function (this: Room, topic, to, bytes) {
-    const post = readPost(bytes)
+  const send = Peers.prototype.sendInSession
+  vi.spyOn(Peers.prototype, 'sendInSession').mockImplementation(function (this: Peers, topic, to, bytes) {
+    const post = readSignedMessage(bytes)
     if (post.round === 'commitments' && post.payload !== undefined) {
       // Two points: the halves of a pair are nonces of their own.
       const half = post.payload.length / 2

@@ -142,7 +142,7 @@ export const startProcess = (options: {
       left = 'refused'
       return
     }
-    await control.leave('a test')
+    await control.abort('a test')
     left = 'left'
     stop.abort(new QuorateError('E_ABORTED', 'this site left the ceremony', 'this is a test'))
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { talkCodec } from '../../src/ceremony/peers/peer-message.ts'
+import { peerMessageCodec } from '../../src/ceremony/peers/peer-message.ts'
 import { describeStatus } from '../../src/ceremony/status/status.ts'
 import { faultDocument } from '../../src/cli/fault.ts'
 import { progressLine } from '../../src/cli/progress.ts'
@@ -122,10 +122,10 @@ describe('text of others', () => {
       add('short JSON', () => definitionCodec.decode(utf8(`{"${mark}":}`)))
       add('twice', () => fromCanonical(utf8(`{"${mark}":1,"${mark}":1}`)))
       add('CBOR key', () =>
-        talkCodec.decode(toCbor(['talk/v1', { is: 'remember', note: new Uint8Array(), [mark]: 1 }])),
+        peerMessageCodec.decode(toCbor(['talk/v1', { is: 'remember', note: new Uint8Array(), [mark]: 1 }])),
       )
-      add('CBOR value', () => talkCodec.decode(toCbor(['talk/v1', { is: mark }])))
-      add('CBOR type', () => talkCodec.decode(toCbor([mark, {}])))
+      add('CBOR value', () => peerMessageCodec.decode(toCbor(['talk/v1', { is: mark }])))
+      add('CBOR type', () => peerMessageCodec.decode(toCbor([mark, {}])))
       add('CBOR text', () => cborCodec('x/v1', definitionCodec as never, 4096).decode(utf8(mark)))
       for (const text of [
         `type: definition/v1\n${mark}: 1\n`,

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { readEvents } from '../../src/audit/log-export.ts'
-import { talkCodec } from '../../src/ceremony/peers/peer-message.ts'
+import { peerMessageCodec } from '../../src/ceremony/peers/peer-message.ts'
 import { readCard } from '../../src/identity/card.ts'
 import { readCertificate } from '../../src/identity/certificate.ts'
 import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
@@ -15,7 +15,7 @@ import type { Codec } from '../../src/records/codec.ts'
 import { definitionCodec } from '../../src/records/definition.ts'
 import { eventCodec } from '../../src/records/event.ts'
 import { approvalCodec, type Card, cardCodec, certificateCodec, noteCodec } from '../../src/records/identity.ts'
-import { ledgerPartCodec } from '../../src/records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
 import {
   installedCodec,
@@ -235,16 +235,16 @@ test('event, and lines of them', TIME, async () => {
 test('talk', TIME, async () => {
   const raw = (n: number) => new Uint8Array(32).fill(n)
   const good = [
-    talkCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
-    talkCodec.encode({ is: 'remember', note: new Uint8Array() }),
-    talkCodec.encode({ is: 'ledger', note: raw(1), from: 3, proof: [raw(2), raw(3)] }),
-    talkCodec.encode({ is: 'log', events: raw(4), checkpoint: raw(5), ledger: raw(6) }),
-    talkCodec.encode({ is: 'want', objects: [raw(7), raw(8)] }),
-    talkCodec.encode({ is: 'body', bytes: raw(9) }),
-    talkCodec.encode({ is: 'cosignature', of: 'eu' as SiteId, line: raw(10) }),
-    talkCodec.encode({ is: 'manifest', bundle: raw(11) }),
+    peerMessageCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
+    peerMessageCodec.encode({ is: 'remember', note: new Uint8Array() }),
+    peerMessageCodec.encode({ is: 'ledger', note: raw(1), from: 3, proof: [raw(2), raw(3)] }),
+    peerMessageCodec.encode({ is: 'log', events: raw(4), checkpoint: raw(5), ledger: raw(6) }),
+    peerMessageCodec.encode({ is: 'want', objects: [raw(7), raw(8)] }),
+    peerMessageCodec.encode({ is: 'body', bytes: raw(9) }),
+    peerMessageCodec.encode({ is: 'cosignature', of: 'eu' as SiteId, line: raw(10) }),
+    peerMessageCodec.encode({ is: 'manifest', bundle: raw(11) }),
   ]
-  expect((await fuzz(cborTarget(talkCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
+  expect((await fuzz(cborTarget(peerMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
 test('all that is said in a ceremony: hello, attempt, staged, record, votes, proofs, results', TIME, async () => {
@@ -272,7 +272,7 @@ test('manifest, and what a bundle shows of a ledger', TIME, async () => {
   const manifest = { ...readers.sign.manifest, files: readers.sign.manifest.files.slice(0, 6) }
   const parts = [
     jsonTarget(manifestCodec, [manifestCodec.encode(manifest)]),
-    jsonTarget(ledgerPartCodec, [await readers.sign.ledger(site)]),
+    jsonTarget(ledgerExcerptCodec, [await readers.sign.ledger(site)]),
   ]
   expect((await fuzz(oneOf('manifest, ledger part', parts))).accepted).toBeGreaterThan(COUNT / 100)
 })

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { wordFaults } from '../../src/ceremony/blame/record-faults.ts'
+import { recordFaults } from '../../src/ceremony/blame/record-faults.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { readPost, readStripped } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage, readStripped } from '../../src/ceremony/session/round-message.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, fromBase64, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
@@ -22,7 +22,7 @@ import {
   encodeSealed,
   FRAME_LIMIT,
 } from '../../src/transport/channel-frame.ts'
-import { Session } from '../../src/transport/cipher-state.ts'
+import { CipherState } from '../../src/transport/cipher-state.ts'
 import { answer, initiate, type Self } from '../../src/transport/handshake.ts'
 import { keyPair } from '../../src/transport/noise.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
@@ -200,7 +200,7 @@ describe('channel', () => {
   test('sealed packets', TIME, async () => {
     const [one, two] = [random(32), random(32)]
     const keys = { id: '00'.repeat(16), binding: TOPIC, instance: '00'.repeat(16) }
-    const sender = new Session({ ...keys, send: one.slice(), receive: two.slice() })
+    const sender = new CipherState({ ...keys, send: one.slice(), receive: two.slice() })
     const bodies = Array.from({ length: 200 }, (_, n) => {
       const frame = decodeFrame(
         sender.seal({
@@ -212,13 +212,13 @@ describe('channel', () => {
     })
     const whole = new Set(bodies.map(toHex))
     let fed = 0
-    let receiver = new Session({ ...keys, send: two.slice(), receive: one.slice() })
+    let receiver = new CipherState({ ...keys, send: two.slice(), receive: one.slice() })
     const { accepted } = await fuzz({
       name: 'sealed packet',
       limit: FRAME_LIMIT,
       make: (d) => (d.chance(20) ? d.pick(bodies) : mutateBytes(d, d.pick(bodies))),
       read: (bytes) => {
-        if (fed++ % 5000 === 0) receiver = new Session({ ...keys, send: two.slice(), receive: one.slice() })
+        if (fed++ % 5000 === 0) receiver = new CipherState({ ...keys, send: two.slice(), receive: one.slice() })
         const opened = receiver.open(bytes)
         if (typeof opened === 'string') return undefined
         if (!whole.has(toHex(bytes))) throw new Error('opened what nobody sealed')
@@ -255,7 +255,7 @@ describe('round messages', () => {
         ])
       },
       read: (bytes) => {
-        const post = readPost(bytes)
+        const post = readSignedMessage(bytes)
         const again = readStripped(post.headerBytes, post.signature)
         if (!Buffer.from(again.stripped).equals(post.stripped)) throw new Error('two readings of one header')
         // A payload that is not the header's is nobody's, and is left out.
@@ -325,7 +325,7 @@ describe('round messages', () => {
     }
     expect(evidence.judge(good, facts)).toBe('proven')
     const checks = [
-      ...Object.keys(wordFaults),
+      ...Object.keys(recordFaults),
       ...['malformed', 'equivocation', 'echo', 'confirm', 'share-commitment', 'share-scalar', 'proof-of-knowledge'],
       ...['session-proof', 'commitment-count', 'commitment-point', 'signature-share', 'signature-share-scalar'],
     ]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openRoot } from '../../src/host/disk.ts'
 import { createHome } from '../../src/identity/home.ts'
-import { leave } from '../../src/site/abort.ts'
+import { abortCeremony } from '../../src/site/abort.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { seededRandom } from '../support/random.ts'
@@ -29,7 +29,7 @@ describe('abort in a home that is no member of the definition', () => {
     await disk.close()
     const before = files()
     const definition = await keygenDefinition({ sites: await siteEntries(['eu', 'us', 'ap']) })
-    await expect(leave({ home: folder, definition, reason: 'not mine' })).rejects.toMatchObject({
+    await expect(abortCeremony({ home: folder, definition, reason: 'not mine' })).rejects.toMatchObject({
       code: 'E_NOT_ALLOWED',
     })
     expect(files()).toEqual(before)

@@ -1,6 +1,6 @@
-import { wordFaults } from '../../src/ceremony/blame/record-faults.ts'
+import { recordFaults } from '../../src/ceremony/blame/record-faults.ts'
 import { testLabel } from '../../src/ceremony/blame/test-session.ts'
-import { type RoundPost, readPost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage, type SignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { subSession } from '../../src/ceremony/session/session.ts'
 import type { Party } from '../../src/lib/brand.ts'
 import { toBase64, toHex } from '../../src/lib/bytes.ts'
@@ -22,7 +22,7 @@ const checks = [
   'share-commitment',
   'signature-share-scalar',
   'signature-share',
-  ...Object.keys(wordFaults),
+  ...Object.keys(recordFaults),
 ]
 
 /**
@@ -74,9 +74,9 @@ export const falseClaim = (table: Table, run: Play, liars: readonly Seat[], hone
   )
 }
 
-const readable = (bytes: Uint8Array): readonly { bytes: Uint8Array; post: RoundPost }[] => {
+const readable = (bytes: Uint8Array): readonly { bytes: Uint8Array; post: SignedMessage }[] => {
   try {
-    return [{ bytes, post: readPost(bytes) }]
+    return [{ bytes, post: readSignedMessage(bytes) }]
   } catch {
     return []
   }

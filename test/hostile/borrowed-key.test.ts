@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { Book } from '../../src/ceremony/store/record-store.ts'
+import { RecordStore } from '../../src/ceremony/store/record-store.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
@@ -23,7 +23,7 @@ describe.each(['before', 'after'] as const)('a liar that certifies another’s k
   const bookOf = async () => {
     const definition = await keygenDefinition()
     const authority = definitionAuthority(definition)
-    const book = new Book(authority, systemClock)
+    const book = new RecordStore(authority, systemClock)
     const faults: string[] = []
     book.whenFaulty(({ site, check }) => faults.push(`${site} ${check}`))
     const raw = rawSigner(new Secret(new Uint8Array(32).fill(7)))

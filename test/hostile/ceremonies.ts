@@ -3,8 +3,8 @@ import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { type JoinResult, joinCeremony } from '../../src/ceremony/engine/join.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
-import type { Talk } from '../../src/ceremony/peers/peer-message.ts'
-import { Room } from '../../src/ceremony/peers/peers.ts'
+import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
+import { Peers } from '../../src/ceremony/peers/peers.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import { Session, subSession } from '../../src/ceremony/session/session.ts'
@@ -28,7 +28,7 @@ import { seededRandom } from '../support/random.ts'
 export interface Liar {
   readonly site: SiteId
   ceremony: Ceremony | undefined
-  talk(to: SiteId, talk: Talk): readonly Talk[]
+  talk(to: SiteId, talk: PeerMessage): readonly PeerMessage[]
   post(topic: Hash, to: SiteId, bytes: Uint8Array): readonly Uint8Array[]
 }
 
@@ -58,9 +58,9 @@ const sittingIn = new WeakMap<object, Ceremony>()
 
 export const heardBy = (ceremony: Ceremony): Heard => heard.get(ceremony) ?? { words: new Set(), sessions: [] }
 
-const tell = Room.prototype.tell
-const sendInSession = Room.prototype.sendInSession
-const joinSession = Room.prototype.join
+const tell = Peers.prototype.send
+const sendInSession = Peers.prototype.sendInSession
+const joinSession = Peers.prototype.attachSession
 const take = Ceremony.prototype.take
 const deliver = Session.prototype.deliver
 const mailbox = Session.prototype.mailbox
@@ -71,8 +71,8 @@ Ceremony.prototype.take = function (this: Ceremony, ...given: Parameters<typeof 
   if (from !== this.seat.name) heardBy(this).words.add(hashOf(bytes))
   return take.apply(this, given)
 }
-Room.prototype.join = function (this: Room, attempt: Hash, session: Session): void {
-  const [peer] = this.peers.values()
+Peers.prototype.attachSession = function (this: Peers, attempt: Hash, session: Session): void {
+  const [peer] = this.bySite.values()
   const ceremony = peer === undefined ? undefined : sittingIn.get(peer.member)
   if (ceremony !== undefined) {
     const one: HeardSession = { attempt, session, took: new Set(), opened: new Set() }
@@ -100,10 +100,10 @@ Session.prototype.mailbox = function <R extends Rounds>(this: Session, protocol:
     },
   }
 }
-Room.prototype.tell = function (this: Room, to: SiteId, talk: Talk): void {
+Peers.prototype.send = function (this: Peers, to: SiteId, talk: PeerMessage): void {
   for (const one of running.getStore()?.talk(to, talk) ?? [talk]) tell.call(this, to, one)
 }
-Room.prototype.sendInSession = function (this: Room, topic: Hash, to: SiteId, bytes: Uint8Array): void {
+Peers.prototype.sendInSession = function (this: Peers, topic: Hash, to: SiteId, bytes: Uint8Array): void {
   for (const one of running.getStore()?.post(topic, to, bytes) ?? [bytes]) sendInSession.call(this, topic, to, one)
 }
 Ceremony.open = async (...given: Parameters<typeof open>) => {

@@ -250,7 +250,7 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
     const blamedAt = new Map<SiteId, Set<SiteId>>()
     for (const [at, { blames, events }] of left.entries()) {
       const { site, ceremony } = honest[at] as Joined
-      const held = [...blames, ...[...(ceremony?.book.blames.values() ?? [])].map(({ value }) => value)]
+      const held = [...blames, ...[...(ceremony?.store.blames.values() ?? [])].map(({ value }) => value)]
       for (const blame of held)
         expect([...liars.keys()], `${blame.check} against an honest site`).toContain(blame.accused)
       blamedAt.set(site, new Set(held.map((blame) => blame.accused)))

@@ -1,4 +1,4 @@
-import type { Talk } from '../../src/ceremony/peers/peer-message.ts'
+import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import { keyId, toEnvelope } from '../../src/identity/dsse.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Party, SiteId } from '../../src/lib/brand.ts'
@@ -36,7 +36,7 @@ export const wordLies = [
 ] as const
 export type WordLie = (typeof wordLies)[number]
 
-type Objects = Extract<Talk, { is: 'object' }>['name']
+type Objects = Extract<PeerMessage, { is: 'object' }>['name']
 export const lied: readonly Objects[] = [
   'hello',
   'attempt',
@@ -184,7 +184,7 @@ export const ceremonyLiar = (
       seen.push({ from: site, bytes })
       if (typeof lie === 'string' || ceremony === undefined) return [bytes]
       if (way === undefined) {
-        const attempt = ceremony.book.attempts.get(topic)
+        const attempt = ceremony.store.attempts.get(topic)
         const party = ((attempt?.value.participants.findIndex((one) => one.site === site) ?? 0) + 1) as Party
         const seat = { site, party, signer: ceremony.keys.message.raw } as unknown as Seat
         way = liarWith(
@@ -227,7 +227,11 @@ export const ceremonyLiar = (
       if (!own) return [talk]
       target ??= to
       if (!toAll && lie !== 'two to two' && target !== to) return [talk]
-      const instead = (trace: Trace, make: () => Uint8Array, truth: readonly Uint8Array[] = []): readonly Talk[] => {
+      const instead = (
+        trace: Trace,
+        make: () => Uint8Array,
+        truth: readonly Uint8Array[] = [],
+      ): readonly PeerMessage[] => {
         const key = toHex(envelope.payload)
         const bytes = versions.get(key) ?? make()
         versions.set(key, bytes)
@@ -274,15 +278,15 @@ export const ceremonyLiar = (
 }
 
 /** A claim against whoever is not this liar, made of what the book and the log of the liar hold. */
-const falseTalk = (ceremony: NonNullable<Liar['ceremony']>, random: Random): Talk | undefined => {
-  const { book, authority, seat, log } = ceremony
+const falseTalk = (ceremony: NonNullable<Liar['ceremony']>, random: Random): PeerMessage | undefined => {
+  const { store, authority, seat, log } = ceremony
   const bodies = [...log.replay()].flatMap(({ what, object, site }) => {
     const body = object === null ? undefined : log.body(object)
     return body === undefined || site === seat.name ? [] : [{ what, body }]
   })
   const pick = <T>(list: readonly T[]): T => list[(random(1)[0] ?? 0) % list.length] as T
   if (bodies.length === 0) return undefined
-  const attempt = [...book.attempts.keys()].at(-1) ?? authority.hash
+  const attempt = [...store.attempts.keys()].at(-1) ?? authority.hash
   const others = authority.roster.filter((member) => member.name !== seat.name)
   const accused = pick(others)
   const checks = [

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import { approvalsFolder, ceremonyFolder, logPath } from '../../src/ceremony/paths.ts'
-import { readPost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
@@ -81,10 +81,10 @@ const sentBy = async (world: MemoryWorld, name: SiteId, definition: Definition, 
   })
   return [...log.replay()].flatMap(({ what, object, site: by }) => {
     const body = what === 'message' && by === site && object !== null ? log.body(object) : undefined
-    return body === undefined ? [] : [readPost(body)]
+    return body === undefined ? [] : [readSignedMessage(body)]
   })
 }
-const commitmentsOf = (posts: readonly ReturnType<typeof readPost>[]): string[] =>
+const commitmentsOf = (posts: readonly ReturnType<typeof readSignedMessage>[]): string[] =>
   posts.filter(({ round }) => round === 'commitments').map(({ payload }) => toHex(payload ?? new Uint8Array()))
 
 describe('two clones of one home', () => {
@@ -187,7 +187,7 @@ describe('two clones of one home', () => {
     for (const list of shares.values()) expect(list.size).toBeLessThanOrEqual(1)
     for (const one of joined) {
       expect(codeOf(one)).not.toBe('E_BUG')
-      for (const { value } of one.ceremony?.book.blames.values() ?? []) expect(value.accused).toBe(s3)
+      for (const { value } of one.ceremony?.store.blames.values() ?? []) expect(value.accused).toBe(s3)
     }
     // The two who were not cloned have the signature.
     expect(
@@ -274,7 +274,7 @@ describe('refused by name', () => {
     const definition = await keygenDefinition({ sites: await siteEntries(names), nonce: 'dd'.repeat(16), deadlines })
     await approveAll(world, names, definition)
     const leaving = await joinAs(world, s3, definition, null, clock, undefined, {
-      control: (control) => void control.leave('changed my mind'),
+      control: (control) => void control.abort('changed my mind'),
     })
     expect(leaving.result).toBeUndefined()
     expect(codeOf(await joinAs(world, s3, definition, null, clock))).toBe('E_ABORTED')

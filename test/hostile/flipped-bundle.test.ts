@@ -51,7 +51,7 @@ const leftAlone = async (): Promise<Uint8Array> => {
     progress: ({ phase }) => {
       if (phase === 'preflight')
         void Promise.resolve()
-          .then(() => control?.leave('not now'))
+          .then(() => control?.abort('not now'))
           .then(() => stop.abort(left))
     },
     signal: stop.signal,

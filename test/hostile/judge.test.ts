@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readPost, writePost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
 import { BlameError } from '../../src/ceremony/session/session.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { toBase64 } from '../../src/lib/bytes.ts'
@@ -14,7 +14,7 @@ const inRound =
   (round: string, change: (seat: Seat, to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]) =>
   (seat: Seat): Tamper =>
   (to, bytes) =>
-    readPost(bytes).round === round ? change(seat, to, bytes) : [bytes]
+    readSignedMessage(bytes).round === round ? change(seat, to, bytes) : [bytes]
 
 const blamesIn = (run: Play, liars: readonly SiteId[]) =>
   run.seats.flatMap(({ site, session }) => {
@@ -27,7 +27,7 @@ describe('the judge', () => {
     const table = await tableOf({ kind: 'keygen', protocol: 'frost-ed25519', n: 3, t: 2 })
     const run = await play(table, table.sites, seededRandom('framed'), new Map())
     for (const { from, bytes } of run.sent) {
-      const post = readPost(bytes)
+      const post = readSignedMessage(bytes)
       for (const protocol of [table.protocols.sign.id, 'x'])
         expect(
           run.judge({
@@ -50,12 +50,12 @@ describe('the judge', () => {
     const table = await tableOf({ kind: 'sign', protocol: 'frost-ed25519', n: 3, t: 2 })
     const liar = table.sites[0] as SiteId
     const bad = inRound('commitments', (seat, _to, bytes) => {
-      const { protocol, session, round, from } = readPost(bytes)
+      const { protocol, session, round, from } = readSignedMessage(bytes)
       const value = table.protocols.sign.rounds.commitments.codec.encode([
         new Uint8Array(32).fill(0xff),
         new Uint8Array(32).fill(0xff),
       ])
-      return [writePost(seat.signer, { protocol, session, round, from, to: 0 }, value, NONE).bytes]
+      return [signMessage(seat.signer, { protocol, session, round, from, to: 0 }, value, NONE).bytes]
     })
     const run = await play(table, table.sites.slice(0, 2), seededRandom('no point'), new Map([[liar, bad]]))
     const [blame] = blamesIn(run, [liar])
@@ -70,25 +70,27 @@ describe('the judge', () => {
     // Another header of the private message from c to d: made once, put into both liars' confirmations to the first site.
     let other: readonly [Uint8Array, Uint8Array] | undefined
     const split = inRound('confirm', (seat, to, bytes) => {
-      const post = readPost(bytes)
+      const post = readSignedMessage(bytes)
       const vector = echoCodec.decode(post.payload ?? NONE)
       if (!toldOther.has(to) || other === undefined) return [bytes]
       const changed = vector.map((entry) => {
-        const { round, from, to: receiver } = readPost(entryBytes(entry))
+        const { round, from, to: receiver } = readSignedMessage(entryBytes(entry))
         return round === 'shares' && from === 4 && receiver === 5 ? (other as [Uint8Array, Uint8Array]) : entry
       })
       const { protocol, session, round, from } = post
-      return [writePost(seat.signer, { protocol, session, round, from, to: 0 }, echoCodec.encode(changed), NONE).bytes]
+      return [
+        signMessage(seat.signer, { protocol, session, round, from, to: 0 }, echoCodec.encode(changed), NONE).bytes,
+      ]
     })
     const entryBytes = ([header, signature]: readonly [Uint8Array, Uint8Array]): Uint8Array =>
       messageCodec.encode([header, signature, NONE, NONE])
     const first = (seat: Seat): Tamper => {
       const session = split(seat)
       return (to, bytes) => {
-        const post = readPost(bytes)
+        const post = readSignedMessage(bytes)
         if (post.round === 'shares' && to === d && other === undefined) {
           const { protocol, session: id, round, from } = post
-          const made = writePost(
+          const made = signMessage(
             seat.signer,
             { protocol, session: id, round, from, to: 5 },
             post.payload ?? NONE,

@@ -34,7 +34,7 @@ const lateWord = (
   const { words, sessions } = heardBy(ceremony)
   if (!bytes.every((one) => words.has(one))) return bytes.length > 1 ? 'nobody had both' : 'no join had it'
   if (['does not decode', 'of another ceremony', 'of another site'].includes(lie)) return undefined
-  const { book } = ceremony
+  const { store } = ceremony
   switch (about) {
     case 'possession':
     case 'test-signature':
@@ -48,9 +48,9 @@ const lateWord = (
       return end === undefined ? undefined : `its session had ended: ${end}`
     }
     case 'installed':
-      return book.ready.has(liar) ? undefined : 'no vote of its site was there'
+      return store.ready.has(liar) ? undefined : 'no vote of its site was there'
     case 'result':
-      return book.attempts.has(beside as Hash) ? undefined : 'its attempt was not known'
+      return store.attempts.has(beside as Hash) ? undefined : 'its attempt was not known'
     default:
       return undefined
   }

@@ -1,9 +1,9 @@
 import {
-  type RoundPost,
-  readPost,
+  readSignedMessage,
   readStripped,
+  type SignedMessage,
   signedBy,
-  writePost,
+  signMessage,
 } from '../../src/ceremony/session/round-message.ts'
 import { confirmRound, roundSpec } from '../../src/ceremony/session/round-spec.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
@@ -107,8 +107,8 @@ interface Liar {
 
 const sign = (
   signer: RawSigner,
-  post: RoundPost,
-  changes: Partial<Pick<RoundPost, 'protocol' | 'session' | 'round' | 'from' | 'to'>>,
+  post: SignedMessage,
+  changes: Partial<Pick<SignedMessage, 'protocol' | 'session' | 'round' | 'from' | 'to'>>,
   payload: Uint8Array,
   random: Random,
 ): Uint8Array => {
@@ -120,13 +120,13 @@ const sign = (
     to: post.to,
     ...changes,
   }
-  return writePost(signer, head, payload, head.to === 0 ? new Uint8Array(0) : random(32)).bytes
+  return signMessage(signer, head, payload, head.to === 0 ? new Uint8Array(0) : random(32)).bytes
 }
 
 /** A value of the round that decodes and is another; whether it can be told from an honest one. */
 const another = (
   { table, seat, random }: Liar,
-  post: RoundPost,
+  post: SignedMessage,
   place: Place,
   valid: boolean,
 ): Uint8Array | undefined => {
@@ -176,7 +176,7 @@ const another = (
   return undefined
 }
 
-const outOfRange = ({ table }: Liar, post: RoundPost, place: Place): Uint8Array | undefined => {
+const outOfRange = ({ table }: Liar, post: SignedMessage, place: Place): Uint8Array | undefined => {
   const spec = roundSpec(place.rounds, post.round)
   if (spec === undefined || post.round !== 'shares') return undefined
   return spec.codec.encode(new Uint8Array(suiteOf(table.terms.protocol).group.field.bytes).fill(0xff))
@@ -185,7 +185,7 @@ const outOfRange = ({ table }: Liar, post: RoundPost, place: Place): Uint8Array 
 const isVector = (round: string): boolean => round === confirmRound || round.endsWith(':echo')
 
 /** A vector that lies, of the true one. */
-const falseVector = ({ seat, random }: Liar, lie: LieName, post: RoundPost): Uint8Array | undefined => {
+const falseVector = ({ seat, random }: Liar, lie: LieName, post: SignedMessage): Uint8Array | undefined => {
   if (!isVector(post.round) || post.payload === undefined) return undefined
   const vector = [...echoCodec.decode(post.payload)]
   const at = (random(1)[0] ?? 0) % vector.length
@@ -205,7 +205,7 @@ const falseVector = ({ seat, random }: Liar, lie: LieName, post: RoundPost): Uin
     }
     const mine = other.from === seat.party
     if (mine) return undefined
-    const forged = writePost(seat.signer, head, random(8), head.to === 0 ? new Uint8Array(0) : random(32))
+    const forged = signMessage(seat.signer, head, random(8), head.to === 0 ? new Uint8Array(0) : random(32))
     vector[at] = [forged.headerBytes, forged.signature]
   }
   if (lie === 'echo in another order') {
@@ -220,7 +220,7 @@ const falseVector = ({ seat, random }: Liar, lie: LieName, post: RoundPost): Uin
 const tell = (
   liar: Liar,
   lie: LieName,
-  post: RoundPost,
+  post: SignedMessage,
   place: Place,
 ): { bytes: Uint8Array[]; trace: Trace } | undefined => {
   const { seat, random, table } = liar
@@ -303,7 +303,10 @@ const tell = (
       const value = another(liar, post, place, true) ?? payload
       if (value === payload && post.to === 0) return undefined
       const second = sign(signer, post, {}, value, random)
-      return { bytes: [post.bytes, lie === 'two messages' ? second : readPost(second).stripped], trace: 'proof' }
+      return {
+        bytes: [post.bytes, lie === 'two messages' ? second : readSignedMessage(second).stripped],
+        trace: 'proof',
+      }
     }
     case 'another message to one':
     case 'another message to all': {
@@ -317,7 +320,7 @@ const tell = (
   }
 }
 
-const placeIn = ({ protocols, sites, terms }: Table, post: RoundPost): Place =>
+const placeIn = ({ protocols, sites, terms }: Table, post: SignedMessage): Place =>
   post.protocol === protocols.keygen.id
     ? { rounds: protocols.keygen.rounds, parties: sites.length }
     : { rounds: protocols.sign.rounds, parties: terms.t }
@@ -346,7 +349,7 @@ export const liarWith = (
     const answers = new Map<string, NonNullable<ReturnType<typeof tell>>>()
     return (to, bytes) => {
       if (silent) return []
-      const post = readPost(bytes)
+      const post = readSignedMessage(bytes)
       if (!signedBy(post, seat.signer.key)) return [bytes]
       const key = `${toHex(post.session)} ${post.round}`
       if (chosen !== undefined && (chosen !== key || !toAll)) return [bytes]

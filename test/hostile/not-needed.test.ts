@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { readPost, writePost } from '../../src/ceremony/session/round-message.ts'
-import { Book } from '../../src/ceremony/store/record-store.ts'
+import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
+import { RecordStore } from '../../src/ceremony/store/record-store.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import type { Hash, Identity, SiteId } from '../../src/lib/brand.ts'
@@ -58,11 +58,11 @@ describe('who is not needed', () => {
     let leaving: Promise<unknown> = Promise.resolve()
     await new Promise<void>((said) => {
       leaving = joinAs(world, s3, definition, message, clock, undefined, {
-        control: (control) => void control.leave('not today').then(said),
+        control: (control) => void control.abort('not today').then(said),
       })
     })
     const signed = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, message, clock)))
-    expect(signed.map(({ ceremony }) => ceremony?.book.aborts.size)).toEqual([1, 1])
+    expect(signed.map(({ ceremony }) => ceremony?.store.aborts.size)).toEqual([1, 1])
     expect(signed.map(({ result }) => result?.signers)).toEqual([
       [s1, s2],
       [s1, s2],
@@ -73,7 +73,7 @@ describe('who is not needed', () => {
   it('has no voice as a stranger, or in the name of another', async () => {
     const definition = await keygenDefinition()
     const authority = definitionAuthority(definition)
-    const book = new Book(authority, systemClock)
+    const book = new RecordStore(authority, systemClock)
     const abort = async (name: string, identity?: Identity) => {
       const { home } = await memoryHome(name)
       book.admit('certificate', toEnvelope(home.certificates.note), null)
@@ -168,9 +168,9 @@ describe('a signer', () => {
     [
       'signs what does not decode',
       (liar, bytes) => {
-        const post = readPost(bytes)
+        const post = readSignedMessage(bytes)
         const raw = liar.ceremony?.keys.message.raw ?? expect.fail('no ceremony')
-        return [writePost(raw, post, new Uint8Array(3), new Uint8Array(0)).bytes]
+        return [signMessage(raw, post, new Uint8Array(3), new Uint8Array(0)).bytes]
       },
     ],
   ])(

@@ -1,5 +1,5 @@
 import { judgeBlame } from '../../src/ceremony/blame/judge.ts'
-import { judgeWorld, type PublicFacts } from '../../src/ceremony/blame/judge-context.ts'
+import { judgeContext, type PublicFacts } from '../../src/ceremony/blame/judge-context.ts'
 import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { keygenOutcome } from '../../src/ceremony/epoch/keygen-outcome.ts'
@@ -297,7 +297,7 @@ export const play = async (
     if (idle > 200) throw new Error('a session that does not end')
   }
   const facts: PublicFacts = { definition, attempt, protocols, outcomes, records, message: table.message }
-  const world = judgeWorld(facts)
+  const world = judgeContext(facts)
   return {
     attempt: id,
     endings: await Promise.all(running),

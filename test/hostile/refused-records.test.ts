@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { Book } from '../../src/ceremony/store/record-store.ts'
+import { RecordStore } from '../../src/ceremony/store/record-store.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
@@ -37,7 +37,7 @@ const key = (n: number) => rawSigner(new Secret(new Uint8Array(32).fill(n)))
 describe('a record that does not hold', () => {
   const setUp = async () => {
     const authority = definitionAuthority(await keygenDefinition())
-    const book = new Book(authority, systemClock)
+    const book = new RecordStore(authority, systemClock)
     const faults: string[] = []
     book.whenFaulty(({ site, check }) => faults.push(`${site} ${check}`))
     const { home } = await memoryHome(eu)

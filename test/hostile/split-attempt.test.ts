@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Talk } from '../../src/ceremony/peers/peer-message.ts'
+import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import type { Codec } from '../../src/records/codec.ts'
@@ -24,7 +24,7 @@ it('gives an attempt up together where one signature of it reached only some', a
   const clock = fastClock(4)
   let late = 0
   const slow = (site: SiteId): Liar => {
-    const held: Talk[] = []
+    const held: PeerMessage[] = []
     return {
       site,
       ceremony: undefined,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
-import { readPost } from '../../src/ceremony/session/round-message.ts'
+import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import { openRoot } from '../../src/host/disk.ts'
 import { systemRandom } from '../../src/host/random.ts'
@@ -56,13 +56,13 @@ vi.mock('../../src/mpc/hedged.ts', async (original) => {
 })
 vi.mock('../../src/transport/cipher-state.ts', async (original) => {
   const real = await original<typeof import('../../src/transport/cipher-state.ts')>()
-  class Session extends real.Session {
-    constructor(established: ConstructorParameters<typeof real.Session>[0]) {
+  class CipherState extends real.CipherState {
+    constructor(established: ConstructorParameters<typeof real.CipherState>[0]) {
       captured.channels.push(established.send.slice(), established.receive.slice())
       super(established)
     }
   }
-  return { ...real, Session }
+  return { ...real, CipherState }
 })
 
 const names = ['eu', 'us', 'ap']
@@ -367,7 +367,7 @@ describe.each<[string, () => Promise<Medium>, ProtocolId]>([
 
 const postIn = (bytes: Uint8Array) => {
   try {
-    return readPost(bytes)
+    return readSignedMessage(bytes)
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error

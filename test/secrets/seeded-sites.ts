@@ -11,7 +11,7 @@ import { concat } from '../../src/lib/bytes.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition, type SiteEntry } from '../../src/records/definition.ts'
 import { approveDefinition } from '../../src/site/approve.ts'
-import { openSite, ownHome } from '../../src/site/home-session.ts'
+import { openHomeSession, openSite } from '../../src/site/home-session.ts'
 import { keepDefinition } from '../../src/site/join.ts'
 import { siteOptions } from '../support/home.ts'
 import { seededRandom } from '../support/random.ts'
@@ -89,7 +89,7 @@ export const seededJoin = async (
   message: Uint8Array | undefined,
 ): Promise<SeededJoin> => {
   await approveDefinition({ home: site.home, definition, message, trust: undefined, passphrase: none })
-  const owned = await ownHome(site.home)
+  const owned = await openHomeSession(site.home)
   await keepDefinition(owned, definition)
   const wired = await openSite(owned, { passphrase: none })
   const drawn = seededRandom(`join ${++joins} of ${site.name}`)

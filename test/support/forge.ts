@@ -1,6 +1,6 @@
 import { buildBundle } from '../../src/audit/bundle.ts'
 import { openLog, readLog } from '../../src/audit/disk-log.ts'
-import { ledgerPart, logPart, type SitePart } from '../../src/audit/log-export.ts'
+import { exportLedger, exportLog, type SiteExport } from '../../src/audit/log-export.ts'
 import { ceremonyOrigin, cosignLine, ledgerOrigin, parseNote, witnessName } from '../../src/audit/note.ts'
 import { encodeSigstore } from '../../src/audit/sigstore.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
@@ -12,7 +12,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Codec } from '../../src/records/codec.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { ledgerPartCodec } from '../../src/records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
 import { type Chain, messageKeyIn, open } from './bundles.ts'
 import { memoryDisk } from './memory-disk.ts'
@@ -38,7 +38,7 @@ export interface Draft {
   /** Puts an event into a log, before the first one of that name. */
   add(log: SiteId, event: Partial<DraftEvent> & Pick<DraftEvent, 'what'>, before?: LogEvent['what']): void
   /** Last changes to what a site adds, after it was signed. */
-  readonly afterwards: Map<SiteId, (part: SitePart) => SitePart | Promise<SitePart>>
+  readonly afterwards: Map<SiteId, (part: SiteExport) => SiteExport | Promise<SiteExport>>
   /** Lines beside the cosignatures that the owners of the keys make. */
   readonly extraLines: Map<SiteId, (checkpoint: string) => string>
   readonly forgedSignatures: Map<SiteId, (statement: Uint8Array) => Uint8Array>
@@ -69,7 +69,7 @@ const takeApart = async (chain: Chain, bundle: Uint8Array): Promise<Draft> => {
     const events: DraftEvent[] = []
     for await (const batch of reader.events(site)) for (const { event } of batch) events.push(withoutPlace(event))
     logs.set(site, events)
-    const part = ledgerPartCodec.decode(await reader.ledger(site))
+    const part = ledgerExcerptCodec.decode(await reader.ledger(site))
     ledgers.set(
       site,
       part.events.map(({ event }) => withoutPlace(event)),
@@ -145,7 +145,7 @@ const homeOf = (draft: Draft, site: SiteId): Home => {
   return home
 }
 
-const partOf = async (chain: Chain, draft: Draft, site: SiteId): Promise<SitePart> => {
+const partOf = async (chain: Chain, draft: Draft, site: SiteId): Promise<SiteExport> => {
   const home = homeOf(draft, site)
   const ceremony = ceremonyId(draft.definition)
   const log = await rewrite(draft.logs.get(site) ?? [], ceremonyOrigin(ceremony, home.identity), home)
@@ -161,7 +161,7 @@ const partOf = async (chain: Chain, draft: Draft, site: SiteId): Promise<SitePar
   const { root } = log.head
   const said = own.map((e) => (e.what === 'log-closed' && !draft.keepEndings ? { ...e, object: root } : e))
   const ledger = await rewrite([...before, ...said], origin, home)
-  return { ...logPart(log), ledger: ledgerPart(ledger, ceremony) }
+  return { ...exportLog(log), ledger: exportLedger(ledger, ceremony) }
 }
 
 /**
@@ -178,10 +178,10 @@ export const forge = async (
   const reader = await open(bundle)
   await edit(draft)
   const owns = (site: SiteId): boolean => owned === undefined || owned.includes(site)
-  const sites = new Map<SiteId, SitePart>()
+  const sites = new Map<SiteId, SiteExport>()
   const cosignatures = new Map<SiteId, string[]>()
   for (const site of draft.logs.keys()) {
-    const original: SitePart = {
+    const original: SiteExport = {
       events: await reader.eventBytes(site),
       checkpoint: fromUtf8(await reader.checkpoint(site)),
       ledger: await reader.ledger(site),

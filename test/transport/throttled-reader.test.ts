@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { utf8 } from '../../src/lib/bytes.ts'
-import { Turns } from '../../src/transport/relay/fair-queue.ts'
+import { FairQueue } from '../../src/transport/relay/fair-queue.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
-import { Bucket } from '../../src/transport/relay/token-bucket.ts'
+import { TokenBucket } from '../../src/transport/relay/token-bucket.ts'
 import { encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { type RawClient, rawClient } from './raw-client.ts'
 import { type Person, person, relayOn } from './relay-support.ts'
@@ -95,7 +95,7 @@ describe('what strangers ask for', () => {
   })
 
   test('is done a few pieces a turn of the event loop, in order; what is nothing takes no place', async () => {
-    const turns = new Turns(3)
+    const turns = new FairQueue(3)
     const done: number[] = []
     const perTurn: number[] = []
     for (let n = 0; n < 20; n += 1)
@@ -116,7 +116,7 @@ describe('what strangers ask for', () => {
 
 describe('rates of a busy relay', () => {
   test('are divided; what a bucket holds is not', () => {
-    const bucket = new Bucket(100, 50, 0)
+    const bucket = new TokenBucket(100, 50, 0)
     expect(bucket.take(50, 0, 10)).toBe(0)
     // Empty: one more token is one tenth of a second away at a tenth of the rate.
     expect(bucket.take(1, 0, 10)).toBeCloseTo(100)

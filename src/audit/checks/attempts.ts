@@ -1,36 +1,36 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import type { HeldAttempt, World } from '../bundle-facts.ts'
-import { madeIn } from '../ceremony-result.ts'
+import type { BundleFacts, HeldAttempt } from '../bundle-facts.ts'
+import { resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { faulty } from './faults.ts'
 
 export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
   value.participants.every(({ site }) => signers.has(site))
 
-const list = ({ attempts }: World): readonly HeldAttempt[] => [...attempts.values()]
-const hashes = (world: World): readonly Hash[] => [...world.attempts.keys()]
+const list = ({ attempts }: BundleFacts): readonly HeldAttempt[] => [...attempts.values()]
+const hashes = (facts: BundleFacts): readonly Hash[] => [...facts.attempts.keys()]
 
 /** Every attempt that a log says it started bears the signatures of all its participants. */
-const started = (world: World): Finding => {
+const started = (facts: BundleFacts): Finding => {
   const begun = new Set<Hash>()
-  for (const log of world.logs.values())
+  for (const log of facts.logs.values())
     for (const { what, object } of log.entries) {
       if (what === 'started' && object !== null) begun.add(object)
-      if (what === 'failed' && object !== null && !world.attempts.has(object))
+      if (what === 'failed' && object !== null && !facts.attempts.has(object))
         return fails(`${log.site} says that an attempt failed which nobody signed`, [object])
     }
   const unsigned = [...begun].filter((hash) => {
-    const attempt = world.attempts.get(hash)
+    const attempt = facts.attempts.get(hash)
     return attempt === undefined || !isStarted(attempt)
   })
   if (unsigned.length > 0) return fails(`${unsigned.length} attempts began that not all had signed`, unsigned)
-  const made = madeIn(world)
+  const made = resultOf(facts)
   if (made !== undefined && !isStarted(made.attempt))
     return fails('what was made names an attempt that not all its participants signed', [made.attempt.hash])
-  const unbegun = world.attempts.size - begun.size
+  const unbegun = facts.attempts.size - begun.size
   return holds(
     `${begun.size} begun, each signed by all its participants${unbegun > 0 ? `; ${unbegun} never begun` : ''}`,
-    hashes(world),
+    hashes(facts),
   )
 }
 
@@ -43,34 +43,34 @@ const isChain = (signed: readonly HeldAttempt[], site: SiteId): boolean => {
   return new Set(named).size === named.length && named.every((last) => last !== undefined && known.has(last))
 }
 
-const chained = (world: World): Finding => {
-  const broken = world.roster
+const chained = (facts: BundleFacts): Finding => {
+  const broken = facts.roster
     .map(({ name }) => name)
     .filter((site) => {
-      const own = world.logs
+      const own = facts.logs
         .get(site)
         ?.entries.flatMap((e) => (e.what === 'attempt' && e.object !== null ? e.object : []))
-      const signed = list(world).filter(({ hash, signers }) => signers.has(site) || own?.includes(hash) === true)
+      const signed = list(facts).filter(({ hash, signers }) => signers.has(site) || own?.includes(hash) === true)
       return !isChain(signed, site)
     })
   return broken.length === 0
-    ? holds('each site’s attempts form one chain, none left out', hashes(world))
-    : fails(`an attempt of ${names(broken)} is left out`, hashes(world))
+    ? holds('each site’s attempts form one chain, none left out', hashes(facts))
+    : fails(`an attempt of ${names(broken)} is left out`, hashes(facts))
 }
 
-const greeted = (world: World): Finding => {
+const greeted = (facts: BundleFacts): Finding => {
   let unknown = 0
-  for (const { hash, value } of list(world)) {
+  for (const { hash, value } of list(facts)) {
     const counts: number[] = []
     for (const { site, key, hello, last } of value.participants) {
-      const held = world.hellos.get(hello)
+      const held = facts.hellos.get(hello)
       if (held === undefined) {
         unknown++
         continue
       }
       const same = held.site === site && held.key === key && held.value.lastAttempt === last && !held.value.check
-      const identity = world.seat(site)?.identity
-      const certificate = world.certificates.find(
+      const identity = facts.seat(site)?.identity
+      const certificate = facts.certificates.find(
         ({ value: one }) => one.identity === identity && one.key === key && one.purpose === 'message',
       )
       if (!same || certificate?.hash !== held.value.certificate)
@@ -81,30 +81,30 @@ const greeted = (world: World): Finding => {
       return fails(`attempt ${value.number} does not bear the next number`, [hash])
   }
   return unknown === 0
-    ? holds('each attempt names a fresh hello of each participant', hashes(world))
-    : open(`${unknown} hellos that attempts name are not here`, hashes(world))
+    ? holds('each attempt names a fresh hello of each participant', hashes(facts))
+    : open(`${unknown} hellos that attempts name are not here`, hashes(facts))
 }
 
 /**
  * A hello is made for one attempt: its nonce makes the session new for the site that sent it. Two may propose with it at
  * once; its site signs one.
  */
-const fresh = (world: World): Finding => {
-  const used = list(world).flatMap(({ value, signers }) =>
+const fresh = (facts: BundleFacts): Finding => {
+  const used = list(facts).flatMap(({ value, signers }) =>
     value.participants.filter(({ site }) => signers.has(site)).map(({ hello }) => hello),
   )
-  const nonces = [...world.hellos.values()].map(({ site, value }) => `${site} ${value.nonce}`)
+  const nonces = [...facts.hellos.values()].map(({ site, value }) => `${site} ${value.nonce}`)
   return new Set(used).size === used.length && new Set(nonces).size === nonces.length
-    ? holds('no hello and no nonce of one was used twice', hashes(world))
-    : fails('a hello or its nonce was used twice', hashes(world))
+    ? holds('no hello and no nonce of one was used twice', hashes(facts))
+    : fails('a hello or its nonce was used twice', hashes(facts))
 }
 
-const seated = (world: World): Finding => {
-  const { definition, roster, records } = world
+const seated = (facts: BundleFacts): Finding => {
+  const { definition, roster, records } = facts
   const named = definition.kind === 'sign' && definition.signers !== 'any' ? definition.signers : undefined
   const candidates = roster.map(({ name }) => name).filter((name) => named === undefined || named.includes(name))
   const seats = definition.kind === 'keygen' ? roster.length : (named?.length ?? definition.threshold)
-  for (const { hash, value } of list(world)) {
+  for (const { hash, value } of list(facts)) {
     const places = value.participants.map(({ site }) => candidates.indexOf(site))
     const inOrder = places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number)))
     if (places.length !== seats || !inOrder)
@@ -114,25 +114,25 @@ const seated = (world: World): Finding => {
     if (value.round !== definition.deadlines.round)
       return fails(`attempt ${value.number} changes the deadlines`, [hash])
   }
-  return holds('each attempt seats those, and builds on that, which the definition names', hashes(world))
+  return holds('each attempt seats those, and builds on that, which the definition names', hashes(facts))
 }
 
-const limited = (world: World): Finding => {
-  const { definition, roster } = world
+const limited = (facts: BundleFacts): Finding => {
+  const { definition, roster } = facts
   const over = roster.filter(
-    ({ name }) => list(world).filter(({ signers }) => signers.has(name)).length > definition.attempts,
+    ({ name }) => list(facts).filter(({ signers }) => signers.has(name)).length > definition.attempts,
   )
   return over.length === 0
-    ? holds(`no site signed more than ${definition.attempts} attempts`, hashes(world))
-    : fails(`more than ${definition.attempts} attempts signed by ${names(over.map(({ name }) => name))}`, hashes(world))
+    ? holds(`no site signed more than ${definition.attempts} attempts`, hashes(facts))
+    : fails(`more than ${definition.attempts} attempts signed by ${names(over.map(({ name }) => name))}`, hashes(facts))
 }
 
 /** A key of a join is certified until a time after which no attempt begins under it. */
-const unexpired = (world: World): Finding => {
-  for (const { hash, value } of list(world))
+const unexpired = (facts: BundleFacts): Finding => {
+  for (const { hash, value } of list(facts))
     for (const { site, key } of value.participants) {
-      const identity = world.seat(site)?.identity
-      const certificate = world.certificates.find(
+      const identity = facts.seat(site)?.identity
+      const certificate = facts.certificates.find(
         (one) => one.value.identity === identity && one.value.purpose === 'message' && one.value.key === key,
       )
       if (certificate === undefined)
@@ -140,14 +140,14 @@ const unexpired = (world: World): Finding => {
       if ((certificate.value.expires ?? 0) < value.at)
         return fails(`attempt ${value.number} began after the key of ${site} had expired`, [hash])
     }
-  return holds('each participant’s message key was certified and in time', hashes(world))
+  return holds('each participant’s message key was certified and in time', hashes(facts))
 }
 
-const inWindow = (world: World): Finding => {
-  const { opens, closes } = world.definition.window
-  const outside = list(world).filter(({ value }) => value.at < Date.parse(opens) || value.at > Date.parse(closes))
+const inWindow = (facts: BundleFacts): Finding => {
+  const { opens, closes } = facts.definition.window
+  const outside = list(facts).filter(({ value }) => value.at < Date.parse(opens) || value.at > Date.parse(closes))
   return outside.length === 0
-    ? holds('each attempt began inside the window, by its proposer’s clock', hashes(world))
+    ? holds('each attempt began inside the window, by its proposer’s clock', hashes(facts))
     : fails(
         `${outside.length} attempts began outside the window`,
         outside.map(({ hash }) => hash),
@@ -155,24 +155,24 @@ const inWindow = (world: World): Finding => {
 }
 
 /** A key-changing attempt that failed with everybody silent leaves nothing; one of many may have ended so. */
-const ended = (world: World): Finding => {
-  const dead = list(world).filter(isStarted).length
+const ended = (facts: BundleFacts): Finding => {
+  const dead = list(facts).filter(isStarted).length
   const failed = new Set(
-    [...world.logs.values()].flatMap((log) =>
+    [...facts.logs.values()].flatMap((log) =>
       log.entries.flatMap((e) => (e.what === 'failed' ? (e.object ?? []) : [])),
     ),
   )
   return dead - failed.size <= 1
-    ? holds('at most one attempt did not fail', hashes(world))
-    : open(`${dead - failed.size} attempts did neither fail nor lead anywhere`, hashes(world))
+    ? holds('at most one attempt did not fail', hashes(facts))
+    : open(`${dead - failed.size} attempts did neither fail nor lead anywhere`, hashes(facts))
 }
 
 export const attemptChecks: readonly Check[] = [
   { id: 'attempts.started', run: started },
   {
     id: 'attempts.records',
-    run: (world) =>
-      faulty(world, ['hello', 'attempt', 'attempt-signature'], 'every hello and attempt is its site’s own'),
+    run: (facts) =>
+      faulty(facts, ['hello', 'attempt', 'attempt-signature'], 'every hello and attempt is its site’s own'),
   },
   { id: 'attempts.chained', run: chained },
   { id: 'attempts.greeted', run: greeted },

@@ -3,25 +3,25 @@ import type { Hash } from '../../lib/brand.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { Blame } from '../../records/round.ts'
-import type { World } from '../bundle-facts.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { openSigstore } from '../sigstore.ts'
 import { isStarted } from './attempts.ts'
 import { faulty } from './faults.ts'
 import { endOf } from './identities.ts'
 
-const isProven = (world: World, blame: Blame): boolean => {
-  const named = world.attempts.get(blame.attempt)
+const isProven = (facts: BundleFacts, blame: Blame): boolean => {
+  const named = facts.attempts.get(blame.attempt)
   const attempt = named !== undefined && isStarted(named) ? named.value : undefined
-  const { definition, outcomes, records, message, evidence } = world
+  const { definition, outcomes, records, message, evidence } = facts
   return evidence.judge(blame, { definition, attempt, outcomes, records, message }) === 'proven'
 }
 
-const proven = (world: World): Finding | undefined => {
-  const { blames } = world
+const proven = (facts: BundleFacts): Finding | undefined => {
+  const { blames } = facts
   if (blames.length === 0) return undefined
   const inputs = blames.map(({ object }) => object)
-  const idle = blames.filter(({ value }) => !isProven(world, value))
+  const idle = blames.filter(({ value }) => !isProven(facts, value))
   if (idle.length > 0)
     return fails(`blame that its messages do not prove, of ${names(idle.map(({ value }) => value.accused))}`, inputs)
   const accused = [...new Set(blames.map(({ value }) => `${value.accused} (${value.check})`))]
@@ -29,19 +29,19 @@ const proven = (world: World): Finding | undefined => {
 }
 
 /** Who left, and whether the ceremony could go on without; people read why in the log. */
-const left = (world: World): Finding | undefined => {
-  if (world.aborts.length === 0) return undefined
-  const who = world.aborts.map(
+const left = (facts: BundleFacts): Finding | undefined => {
+  if (facts.aborts.length === 0) return undefined
+  const who = facts.aborts.map(
     ({ value }) =>
-      world.roster.find(({ identity }) => identity === value.identity)?.name ?? value.identity.slice(0, 16),
+      facts.roster.find(({ identity }) => identity === value.identity)?.name ?? value.identity.slice(0, 16),
   )
   return holds(
     `left the ceremony, by their own signed word: ${names(who)}`,
-    world.aborts.map(({ object }) => object),
+    facts.aborts.map(({ object }) => object),
   )
 }
 
-const signed = ({ bundle, roster, logs }: World): Finding => {
+const signed = ({ bundle, roster, logs }: BundleFacts): Finding => {
   const inputs: readonly Hash[] = [hashOf(bundle.manifestBytes)]
   for (const [site, bytes] of bundle.signatures) {
     const key = parseIdentity(roster.find(({ name }) => name === site)?.identity ?? '')?.key
@@ -58,14 +58,14 @@ const signed = ({ bundle, roster, logs }: World): Finding => {
   return holds(`every file is the one that was signed, by ${names(bundle.signatures.keys())}`, inputs)
 }
 
-const attested = ({ definition }: World): Finding | undefined => {
+const attested = ({ definition }: BundleFacts): Finding | undefined => {
   const wanted = definition.sites.filter(({ measurement }) => measurement !== null).map(({ name }) => name)
   return wanted.length === 0 ? undefined : open(`no evidence of what ran at ${names(wanted)}`)
 }
 
 /** Without a timestamp every time is its site's own claim; with `at` nothing may lie after it. */
-const stamped = (world: World): Finding => {
-  if (world.at !== undefined && endOf(world) > world.at) return fails('the bundle ends after the time that was given')
+const stamped = (facts: BundleFacts): Finding => {
+  if (facts.at !== undefined && endOf(facts) > facts.at) return fails('the bundle ends after the time that was given')
   return open('not checked: no timestamp in the bundle')
 }
 
@@ -74,13 +74,13 @@ export const blameChecks: readonly Check[] = [
   { id: 'blame.left', run: left },
   {
     id: 'blame.records',
-    run: (world) =>
-      world.blames.length +
-        world.aborts.length +
-        world.faults.filter((f) => f.what === 'abort' || f.what === 'evidence').length ===
+    run: (facts) =>
+      facts.blames.length +
+        facts.aborts.length +
+        facts.faults.filter((f) => f.what === 'abort' || f.what === 'evidence').length ===
       0
         ? undefined
-        : faulty(world, ['evidence', 'abort'], 'every proof of blame and every abort decodes'),
+        : faulty(facts, ['evidence', 'abort'], 'every proof of blame and every abort decodes'),
   },
 ]
 

@@ -1,10 +1,10 @@
 import type { LogEvent } from '../../records/event.ts'
-import type { World } from '../bundle-facts.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
 import { type Finding, fails, holds } from '../check.ts'
 
 /** Whether everything that logs name by these names is what it says; the first that is not. */
-export const faulty = (world: World, what: readonly LogEvent['what'][], otherwise: string): Finding => {
-  const found = world.faults.filter((fault) => what.includes(fault.what))
+export const faulty = (facts: BundleFacts, what: readonly LogEvent['what'][], otherwise: string): Finding => {
+  const found = facts.faults.filter((fault) => what.includes(fault.what))
   const [first] = found
   if (first === undefined) return holds(otherwise)
   const more = found.length === 1 ? '' : ` (and ${found.length - 1} more)`

@@ -1,13 +1,13 @@
-import type { World } from '../bundle-facts.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { faulty } from './faults.ts'
 
 /** Latest time that any log states. */
-export const endOf = ({ logs }: World): number =>
+export const endOf = ({ logs }: BundleFacts): number =>
   [...logs.values()].reduce((end, log) => log.entries.reduce((latest, { at }) => Math.max(latest, at), end), 0)
 
-const trusted = (world: World): Finding => {
-  const { trust, roster, definition } = world
+const trusted = (facts: BundleFacts): Finding => {
+  const { trust, roster, definition } = facts
   const all = [
     ...roster.map(({ name, identity }) => ({ name: String(name), identity })),
     ...definition.approvers.map((identity) => ({ name: identity.slice(0, 16), identity })),
@@ -16,7 +16,7 @@ const trusted = (world: World): Finding => {
   if (trust === 'stated') return holds(`${all.length} identities, believed as the bundle states them`)
   const strangers = all.filter(({ identity }) => trust.revoked(identity) === undefined)
   if (strangers.length > 0) return fails(`not in the trust file: ${names(strangers.map(({ name }) => name))}`)
-  const end = endOf(world)
+  const end = endOf(facts)
   const revoked = all.filter(({ identity }) => (trust.revoked(identity) ?? Number.POSITIVE_INFINITY) <= end)
   if (revoked.length > 0) return fails(`revoked before this ended: ${names(revoked.map(({ name }) => name))}`)
   return holds(`${all.length} of ${all.length} in the trust file`)
@@ -26,7 +26,7 @@ const trusted = (world: World): Finding => {
  * One key for two purposes could carry a signature from one place to another. That a second identity certified a key is
  * no more than a question: whoever sees a key can certify it, and each record names its author.
  */
-const separate = ({ certificates, roster }: World): Finding => {
+const separate = ({ certificates, roster }: BundleFacts): Finding => {
   const uses = new Map<string, Map<string, Set<string>>>()
   for (const { value } of certificates) {
     const owners = uses.get(value.key) ?? new Map<string, Set<string>>()
@@ -46,7 +46,7 @@ export const identityChecks: readonly Check[] = [
   { id: 'identities.trusted', run: trusted },
   {
     id: 'identities.certificates',
-    run: (world) => faulty(world, ['joined', 'certificate'], 'every key is certified by its identity for one purpose'),
+    run: (facts) => faulty(facts, ['joined', 'certificate'], 'every key is certified by its identity for one purpose'),
   },
   { id: 'identities.separate', run: separate },
 ]

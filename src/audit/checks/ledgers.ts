@@ -2,14 +2,14 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { eventCodec, type LogEvent } from '../../records/event.ts'
-import type { LedgerFacts, LogFacts, World } from '../bundle-facts.ts'
+import type { BundleFacts, LedgerFacts, LogFacts } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { leafHash, verifyInclusion } from '../merkle.ts'
 import { ledgerOrigin, openCheckpoint, type TreeHead } from '../note.ts'
 import { faulty } from './faults.ts'
 import { isClosed } from './logs.ts'
 
-const heads = ({ ledgers }: World): readonly Hash[] =>
+const heads = ({ ledgers }: BundleFacts): readonly Hash[] =>
   [...ledgers.values()].flatMap(({ head }) => (head === undefined ? [] : [toHex(head.root) as Hash]))
 
 const isIncluded = ({ part, head }: LedgerFacts, ceremony: Hash): boolean =>
@@ -21,18 +21,18 @@ const isIncluded = ({ part, head }: LedgerFacts, ceremony: Hash): boolean =>
       verifyInclusion(leafHash(eventCodec.encode(event)), event.seq, head.size, head.root, proof.map(fromHex)),
   )
 
-const included = (world: World): Finding => {
-  const bad = [...world.ledgers].filter(([, ledger]) => !isIncluded(ledger, world.ceremony)).map(([site]) => site)
+const included = (facts: BundleFacts): Finding => {
+  const bad = [...facts.ledgers].filter(([, ledger]) => !isIncluded(ledger, facts.ceremony)).map(([site]) => site)
   return bad.length === 0
-    ? holds('what the ledgers say of this ceremony is included under their heads', heads(world))
-    : fails(`not included under its ledger’s head: ${names(bad)}`, heads(world))
+    ? holds('what the ledgers say of this ceremony is included under their heads', heads(facts))
+    : fails(`not included under its ledger’s head: ${names(bad)}`, heads(facts))
 }
 
-const signed = (world: World): Finding => {
-  const bad = [...world.ledgers].filter(([, ledger]) => !ledger.signed).map(([site]) => site)
+const signed = (facts: BundleFacts): Finding => {
+  const bad = [...facts.ledgers].filter(([, ledger]) => !ledger.signed).map(([site]) => site)
   return bad.length === 0
-    ? holds('every ledger head is signed by the key that its identity certified for logs', heads(world))
-    : fails(`ledger head not signed by a log key of ${names(bad)}`, heads(world))
+    ? holds('every ledger head is signed by the key that its identity certified for logs', heads(facts))
+    : fails(`ledger head not signed by a log key of ${names(bad)}`, heads(facts))
 }
 
 /** Objects of events of the log's own site. */
@@ -42,42 +42,42 @@ const own = (log: LogFacts, what: LogEvent['what']): readonly Hash[] =>
     .flatMap(({ object }) => object ?? [])
 
 /** Attempts, votes and the ending, as the ledger has them and as everybody else's records do. */
-const compare = (world: World, site: SiteId, log: LogFacts, { part }: LedgerFacts): Finding | undefined => {
+const compare = (facts: BundleFacts, site: SiteId, log: LogFacts, { part }: LedgerFacts): Finding | undefined => {
   const said = (what: LogEvent['what']): readonly (Hash | null)[] =>
     part.events.filter(({ event }) => event.what === what).map(({ event }) => event.object)
-  const votes = new Set(world.ready.filter((one) => one.site === site).map(({ value }) => value.record))
+  const votes = new Set(facts.ready.filter((one) => one.site === site).map(({ value }) => value.record))
   if (said('ready').some((object) => votes.size > 0 && object !== null && !votes.has(object)))
-    return fails(`the ledger of ${site} says another vote than its log`, heads(world))
+    return fails(`the ledger of ${site} says another vote than its log`, heads(facts))
   const endings = said('log-closed')
   if (endings.length > 1 || endings.some((object) => !isClosed(log) || object !== log.root))
-    return fails(`the ledger of ${site} says another ending of its log`, heads(world))
+    return fails(`the ledger of ${site} says another ending of its log`, heads(facts))
   // A crash between the two logs leaves one of them ahead: nothing that was shown to others, so no more than a question.
   if (said('attempt-signed').join() !== own(log, 'attempt').join())
-    return open(`the ledger of ${site} does not list the attempts that its log has`, heads(world))
+    return open(`the ledger of ${site} does not list the attempts that its log has`, heads(facts))
   if (![...votes].every((record) => said('ready').includes(record)) || (votes.size === 0 && said('ready').length > 0))
-    return open(`the ledger of ${site} and its log do not both have its vote`, heads(world))
+    return open(`the ledger of ${site} and its log do not both have its vote`, heads(facts))
   if (isClosed(log) && endings.length === 0)
-    return open(`the ledger of ${site} does not say that its log was closed`, heads(world))
+    return open(`the ledger of ${site} does not say that its log was closed`, heads(facts))
   return undefined
 }
 
-const agrees = (world: World): Finding => {
-  const found = [...world.ledgers].flatMap(([site, ledger]) => {
-    const log = world.logs.get(site)
-    return (log && compare(world, site, log, ledger)) ?? []
+const agrees = (facts: BundleFacts): Finding => {
+  const found = [...facts.ledgers].flatMap(([site, ledger]) => {
+    const log = facts.logs.get(site)
+    return (log && compare(facts, site, log, ledger)) ?? []
   })
   return (
     found.find(({ verdict }) => verdict === 'fails') ??
     found[0] ??
-    holds('each ledger says what its site’s log says', heads(world))
+    holds('each ledger says what its site’s log says', heads(facts))
   )
 }
 
-const headIn = async (world: World, site: SiteId, object: Hash): Promise<TreeHead | undefined> => {
-  const identity = world.seat(site)?.identity
-  const bytes = await world.bundle.object(object)
+const headIn = async (facts: BundleFacts, site: SiteId, object: Hash): Promise<TreeHead | undefined> => {
+  const identity = facts.seat(site)?.identity
+  const bytes = await facts.bundle.object(object)
   if (identity === undefined || bytes === undefined) return undefined
-  for (const key of world.keys(identity, 'log')) {
+  for (const key of facts.keys(identity, 'log')) {
     try {
       return openCheckpoint(bytes, ledgerOrigin(identity), key)
     } catch (error) {
@@ -87,17 +87,17 @@ const headIn = async (world: World, site: SiteId, object: Hash): Promise<TreeHea
   return undefined
 }
 
-const opened = async (world: World): Promise<Finding> => {
+const opened = async (facts: BundleFacts): Promise<Finding> => {
   const inputs: Hash[] = []
   const unknown: SiteId[] = []
-  for (const log of world.logs.values()) {
+  for (const log of facts.logs.values()) {
     const [object] = own(log, 'opened')
-    if (object !== undefined && (await world.bundle.object(object)) === undefined) {
+    if (object !== undefined && (await facts.bundle.object(object)) === undefined) {
       unknown.push(log.site)
       continue
     }
-    const head = object && (await headIn(world, log.site, object))
-    const last = world.ledgers.get(log.site)?.head
+    const head = object && (await headIn(facts, log.site, object))
+    const last = facts.ledgers.get(log.site)?.head
     if (object !== undefined) inputs.push(object)
     if (head === undefined) return fails(`the log of ${log.site} does not open with its ledger’s head`, inputs)
     if (last !== undefined && !fits(head, last))
@@ -123,12 +123,12 @@ interface Said {
  * Heads in the hellos of attempts that their site signed: said before its log was closed, whoever keeps them. Other words
  * of a site may be of any time: a peer can keep its log open and bring them back from a later ceremony.
  */
-const saidBefore = (world: World, site: SiteId): readonly Said[] =>
-  [...world.attempts.values()]
+const saidBefore = (facts: BundleFacts, site: SiteId): readonly Said[] =>
+  [...facts.attempts.values()]
     .filter(({ signers }) => signers.has(site))
     .flatMap(({ value }) => value.participants.filter((one) => one.site === site))
     .flatMap(({ hello }) => {
-      const held = world.hellos.get(hello)
+      const held = facts.hellos.get(hello)
       return held === undefined || held.site !== site ? [] : [{ ...held.value.ledger, input: held.object }]
     })
 
@@ -144,13 +144,13 @@ const forkIn = (said: readonly Said[]): readonly [Said, Said] | undefined => {
 }
 
 /** The heads of each ledger that other sites logged. */
-const seenByPeers = async (world: World): Promise<ReadonlyMap<SiteId, readonly Said[]> | Finding> => {
+const seenByPeers = async (facts: BundleFacts): Promise<ReadonlyMap<SiteId, readonly Said[]> | Finding> => {
   const seen = new Map<SiteId, Said[]>()
-  for (const log of world.logs.values())
+  for (const log of facts.logs.values())
     for (const { what, site, object } of log.entries) {
       if ((what !== 'peer-ledger' && what !== 'first-contact') || site === null || object === null) continue
-      const head = await headIn(world, site, object)
-      if (head === undefined && (await world.bundle.object(object)) !== undefined)
+      const head = await headIn(facts, site, object)
+      if (head === undefined && (await facts.bundle.object(object)) !== undefined)
         return fails(`${log.site} logged as ${site}’s ledger head what ${site} did not sign`, [object])
       const said = head === undefined ? [] : [{ size: head.size, root: toHex(head.root) as Hash, input: object }]
       seen.set(site, [...(seen.get(site) ?? []), ...said])
@@ -158,20 +158,20 @@ const seenByPeers = async (world: World): Promise<ReadonlyMap<SiteId, readonly S
   return seen
 }
 
-const firstContacts = ({ logs }: World): number =>
+const firstContacts = ({ logs }: BundleFacts): number =>
   [...logs.values()].flatMap(({ entries }) => entries.filter(({ what }) => what === 'first-contact')).length
 
 /**
  * What others saw of a ledger during the ceremony lies before the head that its site shows at the end. A larger head is
  * no proof that it does not: the site may have shown it later, elsewhere.
  */
-const remembered = async (world: World): Promise<Finding | undefined> => {
-  const seen = await seenByPeers(world)
+const remembered = async (facts: BundleFacts): Promise<Finding | undefined> => {
+  const seen = await seenByPeers(facts)
   if ('verdict' in seen) return seen
   if (seen.size === 0) return undefined
   const later: SiteId[] = []
-  for (const { name } of world.roster) {
-    const [shown, before, ledger] = [seen.get(name) ?? [], saidBefore(world, name), world.ledgers.get(name)]
+  for (const { name } of facts.roster) {
+    const [shown, before, ledger] = [seen.get(name) ?? [], saidBefore(facts, name), facts.ledgers.get(name)]
     const head = ledger?.signed === true ? ledger.head : undefined
     const root = head && (toHex(head.root) as Hash)
     const ending = head && root ? [{ size: head.size, root, input: root }] : []
@@ -187,7 +187,7 @@ const remembered = async (world: World): Promise<Finding | undefined> => {
   const inputs = [...new Set([...seen.values()].flatMap((said) => said.map(({ input }) => input)))]
   if (later.length > 0)
     return open(`peers saw a larger ledger of ${names(later)} than it ended with, and nothing here says when`, inputs)
-  return holds(`no ledger went back behind what its peers saw of it; ${firstContacts(world)} first contacts`, inputs)
+  return holds(`no ledger went back behind what its peers saw of it; ${firstContacts(facts)} first contacts`, inputs)
 }
 
 export const ledgerChecks: readonly Check[] = [
@@ -196,5 +196,5 @@ export const ledgerChecks: readonly Check[] = [
   { id: 'ledger.agrees', run: agrees },
   { id: 'ledger.opened', run: opened },
   { id: 'ledger.remembered', run: remembered },
-  { id: 'ledger.records', run: (world) => faulty(world, ['log-closed'], 'every ledger part decodes') },
+  { id: 'ledger.records', run: (facts) => faulty(facts, ['log-closed'], 'every ledger part decodes') },
 ]

@@ -1,14 +1,14 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { LogFacts, World } from '../bundle-facts.ts'
+import type { BundleFacts, LogFacts } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { parseNote, verifyCosignature, witnessName } from '../note.ts'
 
-const roots = ({ logs }: World): readonly Hash[] => [...logs.values()].map(({ root }) => root)
+const roots = ({ logs }: BundleFacts): readonly Hash[] => [...logs.values()].map(({ root }) => root)
 
-const whole = (world: World): Finding => {
-  const logs = [...world.logs.values()]
+const whole = (facts: BundleFacts): Finding => {
+  const logs = [...facts.logs.values()]
   const unread = logs.find((log) => log.readFault !== undefined)
   if (unread !== undefined) return fails(`the log of ${unread.site} is no list of events: ${unread.readFault}`)
   const other = logs.filter(
@@ -16,43 +16,43 @@ const whole = (world: World): Finding => {
       checkpoint === undefined || checkpoint.size !== size || toHex(checkpoint.root) !== root,
   )
   if (other.length > 0)
-    return fails(`not the events that its checkpoint signs: ${names(other.map(({ site }) => site))}`, roots(world))
+    return fails(`not the events that its checkpoint signs: ${names(other.map(({ site }) => site))}`, roots(facts))
   if (logs.length === 0) return fails('no log is here')
-  const sizes = world.roster.flatMap(({ name }) => {
-    const log = world.logs.get(name)
+  const sizes = facts.roster.flatMap(({ name }) => {
+    const log = facts.logs.get(name)
     return log === undefined ? [] : [`${name} ${log.size}`]
   })
   return {
-    ...holds(`${sizes.join(', ')} events, each log whole`, roots(world)),
+    ...holds(`${sizes.join(', ')} events, each log whole`, roots(facts)),
     line: `${sizes.join(', ')} events; complete, in order, cosigned by all`,
   }
 }
 
-const signed = (world: World): Finding => {
-  const bad = [...world.logs.values()].filter((log) => !log.signed).map(({ site }) => site)
+const signed = (facts: BundleFacts): Finding => {
+  const bad = [...facts.logs.values()].filter((log) => !log.signed).map(({ site }) => site)
   return bad.length === 0
-    ? holds('every checkpoint is signed by the key that its identity certified for logs', roots(world))
-    : fails(`checkpoint not signed by a log key of ${names(bad)}`, roots(world))
+    ? holds('every checkpoint is signed by the key that its identity certified for logs', roots(facts))
+    : fails(`checkpoint not signed by a log key of ${names(bad)}`, roots(facts))
 }
 
-const ordered = (world: World): Finding => {
-  const bad = [...world.logs.values()].find(({ orderFault }) => orderFault !== undefined)
+const ordered = (facts: BundleFacts): Finding => {
+  const bad = [...facts.logs.values()].find(({ orderFault }) => orderFault !== undefined)
   return bad === undefined
-    ? holds('events stand in an order that a ceremony can have', roots(world))
+    ? holds('events stand in an order that a ceremony can have', roots(facts))
     : fails(`the log of ${bad.site}, ${bad.orderFault}`, [bad.root])
 }
 
 export const isClosed = (log: LogFacts | undefined): boolean => log?.last?.what === 'closing'
 
-const closed = (world: World): Finding => {
-  const unfinished = [...world.logs.values()].filter((log) => !isClosed(log)).map(({ site }) => site)
+const closed = (facts: BundleFacts): Finding => {
+  const unfinished = [...facts.logs.values()].filter((log) => !isClosed(log)).map(({ site }) => site)
   return unfinished.length === 0
-    ? holds('every log ends in closing', roots(world))
-    : open(`not closed: ${names(unfinished)}`, roots(world))
+    ? holds('every log ends in closing', roots(facts))
+    : open(`not closed: ${names(unfinished)}`, roots(facts))
 }
 
 /** Sites that signed an attempt whose signatures are complete: their logs belong here. */
-export const tookPart = ({ attempts, roster }: World): readonly SiteId[] => {
+export const tookPart = ({ attempts, roster }: BundleFacts): readonly SiteId[] => {
   const sites = new Set(
     [...attempts.values()]
       .filter(({ value, signers }) => value.participants.every(({ site }) => signers.has(site)))
@@ -61,14 +61,14 @@ export const tookPart = ({ attempts, roster }: World): readonly SiteId[] => {
   return roster.map(({ name }) => name).filter((name) => sites.has(name))
 }
 
-const present = (world: World): Finding => {
-  const absent = tookPart(world).filter((site) => !world.logs.has(site))
+const present = (facts: BundleFacts): Finding => {
+  const absent = tookPart(facts).filter((site) => !facts.logs.has(site))
   return absent.length === 0
     ? holds('the log of every site that took part is here')
     : open(`no log of ${names(absent)}: ask that site, then audit merge`)
 }
 
-const bodies = ({ missing }: World): Finding =>
+const bodies = ({ missing }: BundleFacts): Finding =>
   missing.length === 0
     ? holds('every record that a log names is here')
     : open(
@@ -76,7 +76,7 @@ const bodies = ({ missing }: World): Finding =>
         missing.slice(0, 16).map(({ object }) => object),
       )
 
-const named = ({ bundle, logs }: World): Finding => {
+const named = ({ bundle, logs }: BundleFacts): Finding => {
   const known = new Set([...logs.values()].flatMap((log) => log.entries.map(({ object }) => object)))
   const free = bundle.objects.filter((object) => !known.has(object))
   return free.length === 0
@@ -88,19 +88,19 @@ const named = ({ bundle, logs }: World): Finding => {
 const promises: ReadonlySet<string> = new Set(['attempt-signature', 'staged', 'ready', 'installed', 'result'])
 
 /** A log that was cut, or written anew, lacks what others hold of its site. */
-const kept = (world: World): Finding => {
+const kept = (facts: BundleFacts): Finding => {
   const lost = new Map<SiteId, Hash[]>()
-  const own = new Map([...world.logs].map(([site, log]) => [site, new Set(log.entries.map(({ object }) => object))]))
-  for (const log of world.logs.values())
+  const own = new Map([...facts.logs].map(([site, log]) => [site, new Set(log.entries.map(({ object }) => object))]))
+  for (const log of facts.logs.values())
     for (const { what, object } of log.entries) {
       // By its signature: a log may name a record of its own as another's.
-      const site = object === null ? undefined : world.authors.get(object)
+      const site = object === null ? undefined : facts.authors.get(object)
       if (site === undefined || object === null || !promises.has(what)) continue
       if (own.get(site)?.has(object) !== false) continue
       lost.set(site, [...(lost.get(site) ?? []), object])
     }
   return lost.size === 0
-    ? holds('each log has everything that others hold of its site', roots(world))
+    ? holds('each log has everything that others hold of its site', roots(facts))
     : fails(`the log of ${names(lost.keys())} lacks what others hold of it`, [...lost.values()].flat().slice(0, 16))
 }
 
@@ -109,7 +109,7 @@ interface Witnesses {
   readonly bad: string | undefined
 }
 
-const witnessesOf = async ({ bundle, roster, keys }: World, site: SiteId): Promise<Witnesses> => {
+const witnessesOf = async ({ bundle, roster, keys }: BundleFacts, site: SiteId): Promise<Witnesses> => {
   const by = new Set<SiteId>()
   try {
     const note = parseNote(await bundle.cosigned(site))
@@ -130,20 +130,20 @@ const witnessesOf = async ({ bundle, roster, keys }: World, site: SiteId): Promi
   }
 }
 
-const cosigned = async (world: World): Promise<Finding> => {
-  const part = tookPart(world)
+const cosigned = async (facts: BundleFacts): Promise<Finding> => {
+  const part = tookPart(facts)
   const lacking: string[] = []
-  for (const site of world.logs.keys()) {
-    const { by, bad } = await witnessesOf(world, site)
-    if (bad !== undefined) return fails(`the log of ${site} bears ${bad}`, roots(world))
+  for (const site of facts.logs.keys()) {
+    const { by, bad } = await witnessesOf(facts, site)
+    if (bad !== undefined) return fails(`the log of ${site} bears ${bad}`, roots(facts))
     const absent = part.filter((other) => other !== site && !by.has(other))
     // A spare closes alone: nobody waited for it.
-    if (isClosed(world.logs.get(site)) && part.includes(site))
+    if (isClosed(facts.logs.get(site)) && part.includes(site))
       lacking.push(...absent.map((other) => `${site}’s log by ${other}`))
   }
   return lacking.length === 0
-    ? holds('every closed log is cosigned by all others who took part', roots(world))
-    : open(`not cosigned: ${names(lacking)}`, roots(world))
+    ? holds('every closed log is cosigned by all others who took part', roots(facts))
+    : open(`not cosigned: ${names(lacking)}`, roots(facts))
 }
 
 export const logChecks: readonly Check[] = [

@@ -2,35 +2,35 @@ import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { SignDefinition } from '../../records/definition.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
-import type { World } from '../bundle-facts.ts'
-import { type Made, madeIn } from '../ceremony-result.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
+import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { postsOfTranscript } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
-type MadeSignature = Extract<Made, { kind: 'sign' }>
+type MadeSignature = Extract<CeremonyResult, { kind: 'sign' }>
 
-const made = (world: World): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
-  const found = madeIn(world)
-  return found?.kind === 'sign' && world.definition.kind === 'sign'
-    ? { ...found, definition: world.definition }
+const made = (facts: BundleFacts): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
+  const found = resultOf(facts)
+  return found?.kind === 'sign' && facts.definition.kind === 'sign'
+    ? { ...found, definition: facts.definition }
     : undefined
 }
 
-const valid = (world: World): Finding | undefined => {
-  const signature = made(world)
+const valid = (facts: BundleFacts): Finding | undefined => {
+  const signature = made(facts)
   if (signature === undefined) return undefined
   const { result } = signature
   const inputs = [hashOf(resultCodec.encode(result)), result.message]
-  if (world.message === undefined)
+  if (facts.message === undefined)
     return open('the message is not here: give the file that the definition names', inputs)
-  return world.evidence.verifySignature(fromHex(result.publicKey), world.message, fromHex(result.signature))
+  return facts.evidence.verifySignature(fromHex(result.publicKey), facts.message, fromHex(result.signature))
     ? holds('the signature verifies under the key, over the message of the definition', inputs)
     : fails('the signature does not verify', inputs)
 }
 
-const message = (world: World): Finding | undefined => {
-  const signature = made(world)
+const message = (facts: BundleFacts): Finding | undefined => {
+  const signature = made(facts)
   if (signature === undefined) return undefined
   const { message: wanted } = signature.definition
   const hash = wanted.form === 'digest' ? hashOf(fromHex(wanted.digest)) : wanted.sha256
@@ -39,8 +39,8 @@ const message = (world: World): Finding | undefined => {
     : fails('what was signed is not what the definition names', [hash, signature.result.message])
 }
 
-const keyed = (world: World): Finding | undefined => {
-  const signature = made(world)
+const keyed = (facts: BundleFacts): Finding | undefined => {
+  const signature = made(facts)
   if (signature === undefined) return undefined
   const { definition, result, outcome, outcomeHash, attempt } = signature
   if (outcome === undefined || outcomeHash === undefined)
@@ -58,17 +58,17 @@ const keyed = (world: World): Finding | undefined => {
     : fails('the key that the definition names is not of its protocol, threshold or public key', inputs)
 }
 
-const stated = (world: World): Finding | undefined => {
-  const signature = made(world)
+const stated = (facts: BundleFacts): Finding | undefined => {
+  const signature = made(facts)
   if (signature === undefined) return undefined
-  const inputs = world.results.map(({ object }) => object)
+  const inputs = facts.results.map(({ object }) => object)
   const { result } = signature
   const said = (value: SignResult): string => toHex(resultCodec.encode(value))
-  const others = world.results.filter(({ value }) => said(value) !== said(result))
+  const others = facts.results.filter(({ value }) => said(value) !== said(result))
   if (others.some(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result)))
     return fails('sites state two signatures', inputs)
   if (others.length > 0) {
-    const given = postsOfTranscript(world, signature.attempt.hash, result.transcript) !== undefined
+    const given = postsOfTranscript(facts, signature.attempt.hash, result.transcript) !== undefined
     const who = names(others.map(({ site }) => site))
     return open(
       given
@@ -84,14 +84,14 @@ const stated = (world: World): Finding | undefined => {
     : open(`signed by ${names(signers)}; not stated by ${names(silent)}`, inputs)
 }
 
-const output = async (world: World): Promise<Finding | undefined> => {
-  if (world.definition.kind !== 'sign') return undefined
-  const signature = made(world)
-  const shown = await world.bundle.output('signature')
-  const others = world.bundle.outputs.filter((name) => name !== 'signature' && name !== 'message')
+const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
+  if (facts.definition.kind !== 'sign') return undefined
+  const signature = made(facts)
+  const shown = await facts.bundle.output('signature')
+  const others = facts.bundle.outputs.filter((name) => name !== 'signature' && name !== 'message')
   if (others.length > 0) return fails('an output that a signature does not have')
-  const file = await world.bundle.output('message')
-  if (file !== undefined && (world.message === undefined || hashOf(file) !== hashOf(world.message)))
+  const file = await facts.bundle.output('message')
+  if (file !== undefined && (facts.message === undefined || hashOf(file) !== hashOf(facts.message)))
     return fails('the message shown is not that of the definition')
   if (shown === undefined) return signature === undefined ? undefined : open('the signature is not among the outputs')
   return signature !== undefined && toHex(shown) === signature.result.signature
@@ -107,9 +107,9 @@ export const signatureChecks: readonly Check[] = [
   { id: 'signature.output', run: output },
   {
     id: 'signature.records',
-    run: (world) =>
-      world.definition.kind === 'sign'
-        ? faulty(world, ['result', 'outcome', 'record'], 'every statement of the signature is its site’s own')
+    run: (facts) =>
+      facts.definition.kind === 'sign'
+        ? faulty(facts, ['result', 'outcome', 'record'], 'every statement of the signature is its site’s own')
         : undefined,
   },
 ]

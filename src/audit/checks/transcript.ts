@@ -1,24 +1,25 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { World } from '../bundle-facts.ts'
-import { type Made, madeIn } from '../ceremony-result.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
+import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { Post } from '../protocol-evidence.ts'
+import type { LoggedMessage } from '../protocol-evidence.ts'
 import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
-const place = ({ round, from, to }: Post): string => `${round}|${from}|${to}`
+const place = ({ round, from, to }: LoggedMessage): string => `${round}|${from}|${to}`
 
-const transcriptIn = (made: Made): Hash => (made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript)
+const transcriptIn = (made: CeremonyResult): Hash =>
+  made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
 
 /** Those that signed two messages for one place in the protocol. */
-const twoFaced = (world: World, made: Made): readonly SiteId[] => {
+const twoFaced = (facts: BundleFacts, made: CeremonyResult): readonly SiteId[] => {
   const places = new Set<string>()
   const seats = new Set<number>()
-  for (const { post } of postsOf(world, made.attempt.hash)) {
+  for (const { post } of postsOf(facts, made.attempt.hash)) {
     const key = made.attempt.value.participants[post.from - 1]?.key
-    if (key === undefined || !world.evidence.signedBy(post, key)) continue
+    if (key === undefined || !facts.evidence.signedBy(post, key)) continue
     if (places.has(place(post))) seats.add(post.from)
     places.add(place(post))
   }
@@ -29,28 +30,28 @@ const twoFaced = (world: World, made: Made): readonly SiteId[] => {
  * What the transcript is made of. A participant that signed two messages for one place makes none of the others' false:
  * then it is what one log has, if that gives the hash that was stated.
  */
-const ownPosts = (world: World, made: Made): readonly Logged[] => {
-  const all = postsOf(world, made.attempt.hash)
-  if (twoFaced(world, made).length === 0) return all
-  return postsOfTranscript(world, made.attempt.hash, transcriptIn(made)) ?? all
+const ownPosts = (facts: BundleFacts, made: CeremonyResult): readonly Logged[] => {
+  const all = postsOf(facts, made.attempt.hash)
+  if (twoFaced(facts, made).length === 0) return all
+  return postsOfTranscript(facts, made.attempt.hash, transcriptIn(made)) ?? all
 }
 
 const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
 
-const signed = (world: World): Finding => {
-  const bad = world.posts.filter(({ post }) => {
-    const attempt = world.attempts.get(toHex(post.session) as Hash)
+const signed = (facts: BundleFacts): Finding => {
+  const bad = facts.posts.filter(({ post }) => {
+    const attempt = facts.attempts.get(toHex(post.session) as Hash)
     const key = attempt?.value.participants[post.from - 1]?.key
-    return key === undefined || !world.evidence.signedBy(post, key)
+    return key === undefined || !facts.evidence.signedBy(post, key)
   })
   return bad.length === 0
-    ? holds(`${world.posts.length} messages, each signed by its sender’s message key`, inputs(world.posts))
+    ? holds(`${facts.posts.length} messages, each signed by its sender’s message key`, inputs(facts.posts))
     : fails(`${bad.length} messages are not signed by a participant of their attempt`, inputs(bad))
 }
 
-const expected = (world: World, parties: number): ReadonlySet<string> => {
+const expected = (facts: BundleFacts, parties: number): ReadonlySet<string> => {
   const wanted = new Set<string>()
-  for (const [round, to] of Object.entries(world.evidence.rounds))
+  for (const [round, to] of Object.entries(facts.evidence.rounds))
     for (let from = 1; from <= parties; from++) {
       if (to === 'all') wanted.add(`${round}|${from}|0`)
       else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
@@ -59,23 +60,23 @@ const expected = (world: World, parties: number): ReadonlySet<string> => {
 }
 
 /** Participants of whom something is not here, a log or a message that it names: what they said is not all known. */
-const unheard = ({ logs, missing }: World, made: Made): readonly string[] =>
+const unheard = ({ logs, missing }: BundleFacts, made: CeremonyResult): readonly string[] =>
   made.attempt.value.participants
     .map(({ site }) => site)
     .filter((site) => !logs.has(site) || missing.some(({ log, what }) => log === site && what === 'message'))
 
-const complete = (world: World): Finding | undefined => {
-  const made = madeIn(world)
+const complete = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
   if (made === undefined) return undefined
-  const posts = ownPosts(world, made)
-  const wanted = expected(world, made.attempt.value.participants.length)
+  const posts = ownPosts(facts, made)
+  const wanted = expected(facts, made.attempt.value.participants.length)
   const found = posts.map(({ post }) => place(post))
-  if (posts.some(({ post }) => post.protocol !== world.evidence.id))
+  if (posts.some(({ post }) => post.protocol !== facts.evidence.id))
     return fails('a message of another protocol', inputs(posts))
   if (found.some((one) => !wanted.has(one))) return fails('a message that this protocol does not have', inputs(posts))
   if (new Set(found).size !== found.length)
     return fails('two messages of one sender for one place in the protocol', inputs(posts))
-  const absent = unheard(world, made)
+  const absent = unheard(facts, made)
   if (found.length !== wanted.size && absent.length > 0)
     return open(
       `without all of the log of ${names(absent)}: ${found.length} of ${wanted.size} messages are here`,
@@ -85,7 +86,7 @@ const complete = (world: World): Finding | undefined => {
     return fails(`${wanted.size - found.length} of ${wanted.size} messages are not here`, inputs(posts))
   const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
   if (bare.length > 0) return fails(`${bare.length} broadcasts are here without what they said`, inputs(bare))
-  const two = twoFaced(world, made)
+  const two = twoFaced(facts, made)
   if (two.length > 0)
     return open(
       `${names(two)} signed two messages for one place; what was made follows from one of them`,
@@ -94,29 +95,29 @@ const complete = (world: World): Finding | undefined => {
   return holds(`every message of the protocol is here once: ${wanted.size}`, inputs(posts))
 }
 
-const hashed = (world: World): Finding | undefined => {
-  const made = madeIn(world)
+const hashed = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
   if (made === undefined) return undefined
-  const posts = ownPosts(world, made)
+  const posts = ownPosts(facts, made)
   const stated = transcriptIn(made)
-  const found = world.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
+  const found = facts.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
   if (found === stated)
     return {
       ...holds('the hash that all signed is that of the messages here', [stated]),
       line: `one transcript at all sites${made.kind === 'keygen' ? '; key derived again from it' : ''}`,
     }
-  const absent = unheard(world, made)
+  const absent = unheard(facts, made)
   return absent.length > 0
     ? open(`without all of the log of ${names(absent)} its hash cannot be made again`, [stated])
     : fails('the messages here have another hash than the one that was signed', [stated, found])
 }
 
 /** A site that staged a shard, or stated a signature that it helped to make, logged every broadcast that led to it. */
-const same = (world: World): Finding | undefined => {
-  const made = madeIn(world)
+const same = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
   if (made?.kind !== 'keygen') return undefined
-  const wanted = ownPosts(world, made).filter(({ post }) => post.to === 0)
-  const lacking = [...world.logs.values()].filter((log) => {
+  const wanted = ownPosts(facts, made).filter(({ post }) => post.to === 0)
+  const lacking = [...facts.logs.values()].filter((log) => {
     const has = new Set(log.entries.filter(({ what }) => what === 'message').map(({ object }) => object))
     return !wanted.every(({ object }) => has.has(object))
   })
@@ -125,18 +126,18 @@ const same = (world: World): Finding | undefined => {
     : fails(`the log of ${names(lacking.map(({ site }) => site))} has other broadcasts`, inputs(wanted))
 }
 
-const derived = (world: World): Finding | undefined => {
-  const made = madeIn(world)
+const derived = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
   if (made?.kind !== 'keygen') return undefined
   const { outcome, attempt, outcomeHash } = made
-  const { definition } = world
-  const posts = ownPosts(world, made)
+  const { definition } = facts
+  const posts = ownPosts(facts, made)
     .map(({ post }) => post)
     .filter(({ to }) => to === 0)
     .sort((a, b) => Number(a.from) - Number(b.from))
   const context = { threshold: definition.threshold, parties: definition.sites.length }
   try {
-    const { publicKey, verifyingShares } = world.evidence.keygenPublic(context, attempt.hash, posts)
+    const { publicKey, verifyingShares } = facts.evidence.keygenPublic(context, attempt.hash, posts)
     const equal =
       toHex(publicKey) === outcome.publicKey && verifyingShares.map(toHex).join() === outcome.verifyingShares.join()
     return equal
@@ -148,13 +149,13 @@ const derived = (world: World): Finding | undefined => {
   }
 }
 
-const stated = (world: World): Finding | undefined => {
-  const made = madeIn(world)
+const stated = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
   if (made?.kind !== 'keygen') return undefined
   const { outcome, outcomeHash } = made
-  const { definition } = world
+  const { definition } = facts
   const fits =
-    outcome.ceremony === world.ceremony &&
+    outcome.ceremony === facts.ceremony &&
     outcome.protocol === definition.protocol &&
     outcome.threshold === definition.threshold &&
     outcome.verifyingShares.length === definition.sites.length &&
@@ -171,5 +172,5 @@ export const transcriptChecks: readonly Check[] = [
   { id: 'transcript.complete', run: complete },
   { id: 'transcript.same', run: same },
   { id: 'transcript.signed', run: signed },
-  { id: 'transcript.messages', run: (world) => faulty(world, ['message'], 'every message decodes') },
+  { id: 'transcript.messages', run: (facts) => faulty(facts, ['message'], 'every message decodes') },
 ]

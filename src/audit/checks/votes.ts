@@ -1,14 +1,14 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
-import type { Held, World } from '../bundle-facts.ts'
-import { type Made, madeIn } from '../ceremony-result.ts'
+import type { BundleFacts, Held } from '../bundle-facts.ts'
+import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { faulty } from './faults.ts'
 
-type MadeKey = Extract<Made, { kind: 'keygen' }>
+type MadeKey = Extract<CeremonyResult, { kind: 'keygen' }>
 
-const key = (world: World): MadeKey | undefined => {
-  const made = madeIn(world)
+const key = (facts: BundleFacts): MadeKey | undefined => {
+  const made = resultOf(facts)
   return made?.kind === 'keygen' ? made : undefined
 }
 
@@ -16,48 +16,48 @@ const objects = (list: readonly { readonly object: Hash }[]): readonly Hash[] =>
 
 const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
 
-const ready = (world: World): Finding | undefined => {
-  const made = key(world)
+const ready = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
-  const votes = world.ready.filter(({ value }) => value.record === made.recordHash)
-  const absent = world.roster.filter(({ name }) => !made.voters.includes(name)).map(({ name }) => name)
-  const total = world.roster.length
+  const votes = facts.ready.filter(({ value }) => value.record === made.recordHash)
+  const absent = facts.roster.filter(({ name }) => !made.voters.includes(name)).map(({ name }) => name)
+  const total = facts.roster.length
   if (absent.length > 0)
     return open(`${made.voters.length} of ${total} ready, waiting: ${names(absent)}`, objects(votes))
   const since = Math.max(
-    ...[...world.logs.values()].flatMap((log) => log.entries.filter((e) => e.what === 'ready').map(({ at }) => at)),
+    ...[...facts.logs.values()].flatMap((log) => log.entries.filter((e) => e.what === 'ready').map(({ at }) => at)),
   )
   return holds(`${total} of ${total} ready; epoch 1 usable since ${iso(since)}`, objects(votes))
 }
 
-const single = (world: World): Finding | undefined => {
-  const made = key(world)
+const single = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
-  const counted = [...world.logs.values()].filter((log) =>
+  const counted = [...facts.logs.values()].filter((log) =>
     log.entries.some(({ what, object }) => what === 'ready-set' && object !== made.recordHash),
   )
   if (counted.length > 0) return fails(`another ready set in the log of ${names(counted.map(({ site }) => site))}`)
-  const twice = world.roster.filter(
-    ({ name }) => new Set(world.ready.filter(({ site }) => site === name).map(({ value }) => value.record)).size > 1,
+  const twice = facts.roster.filter(
+    ({ name }) => new Set(facts.ready.filter(({ site }) => site === name).map(({ value }) => value.record)).size > 1,
   )
   return twice.length === 0
-    ? holds('no site voted for two records', objects(world.ready))
-    : fails(`voted for two records: ${names(twice.map(({ name }) => name))}`, objects(world.ready))
+    ? holds('no site voted for two records', objects(facts.ready))
+    : fails(`voted for two records: ${names(twice.map(({ name }) => name))}`, objects(facts.ready))
 }
 
-const based = (world: World): Finding | undefined => {
-  if (key(world) === undefined) return undefined
-  return world.ready.every(({ value }) => value.base === null)
-    ? holds('every vote is for the first epoch of a key', objects(world.ready))
-    : fails('a vote builds on another record than the definition', objects(world.ready))
+const based = (facts: BundleFacts): Finding | undefined => {
+  if (key(facts) === undefined) return undefined
+  return facts.ready.every(({ value }) => value.base === null)
+    ? holds('every vote is for the first epoch of a key', objects(facts.ready))
+    : fails('a vote builds on another record than the definition', objects(facts.ready))
 }
 
-const recorded = (world: World): Finding | undefined => {
-  const made = key(world)
+const recorded = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
   const { record, recordHash, outcomeHash, outcome } = made
-  for (const { name, index } of world.roster) {
-    const own = world.staged.filter(({ site, value }) => site === name && value.attempt === outcome.attempt)
+  for (const { name, index } of facts.roster) {
+    const own = facts.staged.filter(({ site, value }) => site === name && value.attempt === outcome.attempt)
     const [first] = own
     if (first === undefined) return fails(`no word of ${name} that its shard was durable`, [recordHash])
     if (new Set(own.map(({ hash }) => hash)).size > 1) return fails(`${name} staged two shards`, objects(own))
@@ -66,40 +66,40 @@ const recorded = (world: World): Finding | undefined => {
       value.index === index && value.outcome === outcomeHash && value.envelope === record.envelopes[index - 1]
     if (!same) return fails(`the record does not name the shard that ${name} staged`, [recordHash, first.object])
   }
-  return record.envelopes.length === world.roster.length
+  return record.envelopes.length === facts.roster.length
     ? holds('the record names this outcome and the shard that each site staged', [recordHash, outcomeHash])
     : fails('the record does not name one shard a site', [recordHash])
 }
 
-const installed = (world: World): Finding | undefined => {
-  const made = key(world)
+const installed = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
-  const receipts = world.installed.filter(({ value }) => value.record === made.recordHash)
-  if (world.installed.length !== receipts.length) return fails('a receipt for another record', objects(world.installed))
+  const receipts = facts.installed.filter(({ value }) => value.record === made.recordHash)
+  if (facts.installed.length !== receipts.length) return fails('a receipt for another record', objects(facts.installed))
   const sites = new Set(receipts.map(({ site }) => site))
-  const { length: total } = world.roster
-  const needed = Math.min(total, 2 * world.definition.threshold - 1)
+  const { length: total } = facts.roster
+  const needed = Math.min(total, 2 * facts.definition.threshold - 1)
   return sites.size >= needed
     ? holds(`${sites.size} of ${total} installed it`, objects(receipts))
     : open(`${sites.size} of ${total} installed it, ${needed} are needed`, objects(receipts))
 }
 
 /** What a site did not vote for it may leave; what it voted for it may not. */
-const kept = (world: World): Finding | undefined => {
-  if (key(world) === undefined) return undefined
-  const left = world.aborts.filter(({ value }) =>
-    world.ready.some(({ site }) => world.seat(site)?.identity === value.identity),
+const kept = (facts: BundleFacts): Finding | undefined => {
+  if (key(facts) === undefined) return undefined
+  const left = facts.aborts.filter(({ value }) =>
+    facts.ready.some(({ site }) => facts.seat(site)?.identity === value.identity),
   )
   return left.length === 0
-    ? holds('no site that voted left the ceremony', objects(world.ready))
+    ? holds('no site that voted left the ceremony', objects(facts.ready))
     : fails(`${left.length} sites voted and left`, objects(left))
 }
 
-const output = async (world: World): Promise<Finding | undefined> => {
-  if (world.definition.kind !== 'keygen') return undefined
-  const made = key(world)
-  const shown = await world.bundle.output('public-key.hex')
-  const others = world.bundle.outputs.filter((name) => name !== 'public-key.hex')
+const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
+  if (facts.definition.kind !== 'keygen') return undefined
+  const made = key(facts)
+  const shown = await facts.bundle.output('public-key.hex')
+  const others = facts.bundle.outputs.filter((name) => name !== 'public-key.hex')
   if (others.length > 0) return fails('an output that a keygen does not have')
   if (shown === undefined) return made === undefined ? undefined : open('the public key is not among the outputs')
   const text = made === undefined ? undefined : `${made.outcome.publicKey}\n`
@@ -108,34 +108,34 @@ const output = async (world: World): Promise<Finding | undefined> => {
     : fails('the public key shown is not that of the outcome')
 }
 
-const proofsBy = (world: World, made: MadeKey): readonly Held<{ proof: string }>[] =>
-  world.possessions.filter(({ site, value }) => {
-    const index = world.seat(site)?.index
+const proofsBy = (facts: BundleFacts, made: MadeKey): readonly Held<{ proof: string }>[] =>
+  facts.possessions.filter(({ site, value }) => {
+    const index = facts.seat(site)?.index
     const share = index && made.outcome.verifyingShares[index - 1]
     if (index === undefined || share === undefined || value.index !== index || value.record !== made.recordHash)
       return false
-    return world.evidence.verifyPossession(fromHex(share), index, made.recordHash, fromHex(value.proof))
+    return facts.evidence.verifyPossession(fromHex(share), index, made.recordHash, fromHex(value.proof))
   })
 
 /** What the votes rest on must be here where all voted; a site that did not may never have had it. */
-const lacking = (world: World, made: MadeKey): typeof fails =>
-  made.voters.length === world.roster.length ? fails : open
+const lacking = (facts: BundleFacts, made: MadeKey): typeof fails =>
+  made.voters.length === facts.roster.length ? fails : open
 
-const possession = (world: World): Finding | undefined => {
-  const made = key(world)
+const possession = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
-  const proofs = proofsBy(world, made)
+  const proofs = proofsBy(facts, made)
   const proven = new Set<SiteId>(proofs.map(({ site }) => site))
-  const { length: total } = world.roster
-  const absent = world.roster.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
+  const { length: total } = facts.roster
+  const absent = facts.roster.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
   if (absent.length === 0) return holds(`${total} of ${total} sites proved the share that they sealed`, objects(proofs))
-  return lacking(world, made)(`no proof of the share of ${names(absent)}`, objects(proofs))
+  return lacking(facts, made)(`no proof of the share of ${names(absent)}`, objects(proofs))
 }
 
-const tested = (world: World): Finding | undefined => {
-  const made = key(world)
+const tested = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
   if (made === undefined) return undefined
-  const { evidence, definition, testSignatures } = world
+  const { evidence, definition, testSignatures } = facts
   const message = evidence.testMessage(made.recordHash)
   const publicKey = fromHex(made.outcome.publicKey)
   const valid = testSignatures.filter(
@@ -148,7 +148,7 @@ const tested = (world: World): Finding | undefined => {
   const missing = sets.filter((set) => !valid.some(({ value }) => value.signers.join() === set.join()))
   return missing.length === 0
     ? holds(`${sets.length} test signatures, every site in one, verify under the key`, objects(valid))
-    : lacking(world, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
+    : lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
 }
 
 export const possessionChecks: readonly Check[] = [
@@ -156,9 +156,9 @@ export const possessionChecks: readonly Check[] = [
   { id: 'possession.tested', run: tested },
   {
     id: 'possession.records',
-    run: (world) =>
-      world.definition.kind === 'keygen'
-        ? faulty(world, ['possession', 'test-signature'], 'every proof is its site’s own')
+    run: (facts) =>
+      facts.definition.kind === 'keygen'
+        ? faulty(facts, ['possession', 'test-signature'], 'every proof is its site’s own')
         : undefined,
   },
 ]
@@ -173,10 +173,10 @@ export const voteChecks: readonly Check[] = [
   { id: 'votes.output', run: output },
   {
     id: 'votes.records',
-    run: (world) =>
-      world.definition.kind === 'keygen'
+    run: (facts) =>
+      facts.definition.kind === 'keygen'
         ? faulty(
-            world,
+            facts,
             ['outcome', 'record', 'staged', 'ready', 'installed', 'retired'],
             'every vote and receipt is its site’s own',
           )

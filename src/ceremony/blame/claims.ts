@@ -7,15 +7,15 @@ import type { Codec } from '../../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { type Blame, blameCodec } from '../../records/round.ts'
 import type { Epoch } from '../kinds/sign.ts'
-import type { Room } from '../peers/peers.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { HeldAttempt, WordFault } from '../store/record-store.ts'
+import type { HeldAttempt, RecordFault } from '../store/record-store.ts'
 import { inWords } from './fault-texts.ts'
 import { judgeBlame } from './judge.ts'
-import { judgeWorld } from './judge-context.ts'
+import { judgeContext } from './judge-context.ts'
 
 /** The facts of this ceremony that claims are judged by, as this site holds them. */
-export interface Court {
+export interface JudgeFacts {
   readonly ceremony: Ceremony
   readonly protocols: Protocols
   readonly epoch: Epoch | undefined
@@ -26,11 +26,11 @@ export interface Court {
 /** Verdicts stand: what was proven once is not judged again. */
 const proven = new WeakSet<Blame>()
 
-export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame): boolean => {
+export const isProven = ({ ceremony, protocols, message }: JudgeFacts, blame: Blame): boolean => {
   if (proven.has(blame)) return true
-  const attempt = ceremony.book.attempts.get(blame.attempt)
+  const attempt = ceremony.store.attempts.get(blame.attempt)
   const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
-  const world = judgeWorld({
+  const world = judgeContext({
     definition: ceremony.authority.definition,
     attempt: started ? attempt.value : undefined,
     protocols,
@@ -44,14 +44,14 @@ export const isProven = ({ ceremony, protocols, message }: Court, blame: Blame):
 }
 
 /** A claim over words that a site signed outside of sessions. `rest`: what else its check is decided by. */
-export const wordBlame = (
-  { authority, book, seat }: Ceremony,
-  { site, check, words }: WordFault,
+export const recordBlame = (
+  { authority, store, seat }: Ceremony,
+  { site, check, records }: RecordFault,
   rest: readonly Uint8Array[] = [],
   attempt?: HeldAttempt,
 ): Blame => {
-  const certified = words.flatMap(({ key, envelope }) => {
-    const certificate = book.certificate(site, key)?.envelope
+  const certified = records.flatMap(({ key, envelope }) => {
+    const certificate = store.certificate(site, key)?.envelope
     return certificate === undefined ? [] : [certificate, envelope]
   })
   const session = attempt?.hash ?? authority.hash
@@ -80,15 +80,15 @@ const named = <T>(ceremony: Ceremony, what: 'outcome' | 'record', codec: Codec<T
   )
 
 /** Sites that proven blame names, of all that this site holds. */
-export const guilty = (court: Court): ReadonlySet<SiteId> =>
+export const guilty = (court: JudgeFacts): ReadonlySet<SiteId> =>
   new Set(
-    [...court.ceremony.book.blames.values()]
+    [...court.ceremony.store.blames.values()]
       .filter(({ value }) => isProven(court, value))
       .map(({ value }) => value.accused),
   )
 
 /** Keeps a proof, durable, and tells everybody. A claim that this site cannot prove is a fault of its own. */
-export const convict = async (court: Court, room: Room, blame: Blame): Promise<void> => {
+export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame): Promise<void> => {
   const { ceremony } = court
   if (!isProven(court, blame)) throw new Error(`a claim that does not hold: ${blame.check} against ${blame.accused}`)
   const bytes = blameCodec.encode(blame)
@@ -97,14 +97,14 @@ export const convict = async (court: Court, room: Room, blame: Blame): Promise<v
   ceremony.take('blame', bytes, ceremony.seat.name)
   if (!ceremony.closed) await ceremony.barrier()
   // Who the accused kept out of the attempt, or never spoke to, can judge it all the same.
-  const attempt = ceremony.book.attempts.get(blame.attempt)
+  const attempt = ceremony.store.attempts.get(blame.attempt)
   for (const { site, key } of attempt?.value.participants ?? []) {
-    const certificate = ceremony.book.certificate(site, key)?.envelope
-    if (certificate !== undefined) room.tellAll({ is: 'object', name: 'certificate', bytes: certificate })
+    const certificate = ceremony.store.certificate(site, key)?.envelope
+    if (certificate !== undefined) peers.broadcast({ is: 'object', name: 'certificate', bytes: certificate })
   }
   for (const signature of attempt?.signatures.values() ?? [])
-    room.tellAll({ is: 'object', name: 'attempt', bytes: signature })
-  room.tellAll({ is: 'object', name: 'blame', bytes })
+    peers.broadcast({ is: 'object', name: 'attempt', bytes: signature })
+  peers.broadcast({ is: 'object', name: 'blame', bytes })
 }
 
 /** What the operator reads when somebody was convicted. */

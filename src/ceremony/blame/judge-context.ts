@@ -6,7 +6,7 @@ import type { Attempt } from '../../records/attempt.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
-import type { AnyProtocol, JudgeWorld } from './judge.ts'
+import type { AnyProtocol, JudgeContext } from './judge.ts'
 import { testContext, testLabel } from './test-session.ts'
 
 /** The public facts that a claim is judged by; each may be missing, and then nothing that needs it is proven. */
@@ -21,7 +21,7 @@ export interface PublicFacts {
   readonly message: Uint8Array | undefined
 }
 
-export const judgeWorld = (facts: PublicFacts): JudgeWorld => ({
+export const judgeContext = (facts: PublicFacts): JudgeContext => ({
   ...facts,
   protocol: (blame) => protocolOf(facts, blame),
   context: (blame) => contextOf(facts, blame),

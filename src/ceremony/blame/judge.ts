@@ -4,17 +4,17 @@ import type { JudgedMessage, Protocol, Rounds } from '../../mpc/mailbox.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
-import { type RoundPost, readPost, signedBy } from '../session/round-message.ts'
+import { readSignedMessage, type SignedMessage, signedBy } from '../session/round-message.ts'
 import { confirmRound, echoRound, isEchoRound, roundSpec } from '../session/round-spec.ts'
 import { confirmEntries, entryOf, subSession } from '../session/session.ts'
 import type { PublicFacts } from './judge-context.ts'
-import { judgeWord, wordFaults } from './record-faults.ts'
+import { judgeRecord, recordFaults } from './record-faults.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: any protocol's
 export type AnyProtocol = Protocol<Rounds, any, any, any>
 
 /** What a stranger has besides the claim. */
-export interface JudgeWorld extends PublicFacts {
+export interface JudgeContext extends PublicFacts {
   /** What the session that the claim names runs; undefined where it is none of this ceremony. */
   protocol(blame: Blame): AnyProtocol | undefined
   /** The public context of that session; undefined where it is not known. */
@@ -25,7 +25,7 @@ export interface JudgeWorld extends PublicFacts {
  * Decides a claim from the signed messages alone: the accuser runs it before it accuses, a peer before it believes, and
  * `audit verify` on the abort bundle. Anything missing or odd is 'not-proven', never an error.
  */
-export const judgeBlame = (blame: Blame, world: JudgeWorld): Verdict => {
+export const judgeBlame = (blame: Blame, world: JudgeContext): Verdict => {
   try {
     return judge(blame, world) ? 'proven' : 'not-proven'
   } catch (error) {
@@ -34,17 +34,17 @@ export const judgeBlame = (blame: Blame, world: JudgeWorld): Verdict => {
   }
 }
 
-const judge = (blame: Blame, world: JudgeWorld): boolean => {
-  if (Object.hasOwn(wordFaults, blame.check)) return judgeWord(blame, world)
+const judge = (blame: Blame, world: JudgeContext): boolean => {
+  if (Object.hasOwn(recordFaults, blame.check)) return judgeRecord(blame, world)
   const protocol = world.protocol(blame)
   const members = world.attempt && sessionMembers(blame, world.attempt)
   if (protocol?.id !== blame.protocol || members?.[blame.party - 1]?.site !== blame.accused) return false
   const keyOf = (party: Party): KeyHex | undefined => members[party - 1]?.key
   const accusedKey = keyOf(blame.party) as KeyHex
-  const posts = blame.messages.map((message) => readPost(fromBase64(message)))
+  const posts = blame.messages.map((message) => readSignedMessage(fromBase64(message)))
   const here = posts.every((post) => toHex(post.session) === blame.session)
   if (!here || posts.length === 0) return false
-  const [first, second] = posts as [RoundPost, RoundPost | undefined]
+  const [first, second] = posts as [SignedMessage, SignedMessage | undefined]
 
   switch (blame.check) {
     case 'equivocation':
@@ -89,7 +89,7 @@ const sessionMembers = (blame: Blame, attempt: Attempt): readonly { site: SiteId
   return sites.every((site) => site !== undefined) ? sites : undefined
 }
 
-const isMalformed = (post: RoundPost, blame: Blame, protocol: AnyProtocol): boolean => {
+const isMalformed = (post: SignedMessage, blame: Blame, protocol: AnyProtocol): boolean => {
   const spec = roundSpec(protocol.rounds, post.round)
   if (post.protocol !== blame.protocol || post.from !== blame.party || spec === undefined) return true
   if ((spec.to === 'all') !== (post.to === 0) || post.length > spec.codec.limit) return true
@@ -104,7 +104,7 @@ const isMalformed = (post: RoundPost, blame: Blame, protocol: AnyProtocol): bool
 }
 
 const isFalseEcho = (
-  post: RoundPost,
+  post: SignedMessage,
   protocol: AnyProtocol,
   parties: number,
   keyOf: (party: Party) => KeyHex | undefined,
@@ -125,7 +125,7 @@ const isFalseEcho = (
 }
 
 const isFalseConfirmation = (
-  post: RoundPost,
+  post: SignedMessage,
   protocol: AnyProtocol,
   parties: number,
   keyOf: (party: Party) => KeyHex | undefined,
@@ -145,11 +145,11 @@ const isFalseConfirmation = (
 
 const isProtocolFault = (
   blame: Blame,
-  posts: readonly RoundPost[],
+  posts: readonly SignedMessage[],
   protocol: AnyProtocol,
   keyOf: (party: Party) => KeyHex | undefined,
   parties: number,
-  world: JudgeWorld,
+  world: JudgeContext,
 ): boolean => {
   const context = world.context(blame)
   if (context === undefined) return false
@@ -179,7 +179,7 @@ const isProtocolFault = (
  * Of others' broadcasts only those count that the accused signed to have seen: else two liars could show a stranger a
  * message that the accused never got, and make its honest answer look false.
  */
-const hadSeen = (blame: Blame, post: RoundPost, posts: readonly RoundPost[], parties: number): boolean => {
+const hadSeen = (blame: Blame, post: SignedMessage, posts: readonly SignedMessage[], parties: number): boolean => {
   if (post.from === blame.party) return true
   const echo = posts.find((one) => one.round === echoRound(post.round) && one.from === blame.party)
   if (post.to !== 0 || echo?.payload === undefined) return false

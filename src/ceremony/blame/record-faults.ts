@@ -29,13 +29,13 @@ import { type Blame, type EchoVector, echoCodec } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
-import { type RoundPost, readPost, signedBy } from '../session/round-message.ts'
+import { readSignedMessage, type SignedMessage, signedBy } from '../session/round-message.ts'
 import { confirmRound, echoRound } from '../session/round-spec.ts'
 import { confirmEntries, transcriptOf } from '../session/session.ts'
 import type { PublicFacts } from './judge-context.ts'
 
 /** What a message key signs besides round messages. */
-type Word = Hello | Attempt | Staged | Possession | TestSignature | Ready | Installed | SignResult
+type SignedRecordValue = Hello | Attempt | Staged | Possession | TestSignature | Ready | Installed | SignResult
 
 interface Case {
   readonly blame: Blame
@@ -43,7 +43,7 @@ interface Case {
   readonly authority: Authority
   readonly index: number
   /** The accused's record in the n-th pair of certificate and envelope. Throws DecodeError where it is not one of the accused. */
-  word<T extends Word>(at: number, codec: Codec<T>): Signed<T>
+  record<T extends SignedRecordValue>(at: number, codec: Codec<T>): Signed<T>
   /** The n-th message itself. */
   bytes(at: number): Uint8Array
   readonly length: number
@@ -56,13 +56,13 @@ const differ = (a: Signed<unknown>, b: Signed<unknown>): boolean => recordHash(a
 
 /** Two records of one kind that no honest site signs both of. */
 const two =
-  <T extends Word>(codec: Codec<T>, onePlace: (a: Signed<T>, b: Signed<T>, accused: SiteId) => boolean) =>
+  <T extends SignedRecordValue>(codec: Codec<T>, onePlace: (a: Signed<T>, b: Signed<T>, accused: SiteId) => boolean) =>
   (given: Case): boolean => {
-    const [a, b] = [given.word(0, codec), given.word(1, codec)]
+    const [a, b] = [given.record(0, codec), given.record(1, codec)]
     return given.length === 4 && differ(a, b) && onePlace(a, b, given.blame.accused)
   }
 
-const codecs: readonly Codec<Word>[] = [
+const codecs: readonly Codec<SignedRecordValue>[] = [
   helloCodec,
   attemptCodec,
   stagedCodec,
@@ -71,10 +71,17 @@ const codecs: readonly Codec<Word>[] = [
   readyCodec,
   installedCodec,
   resultCodec,
-] as readonly Codec<Word>[]
+] as readonly Codec<SignedRecordValue>[]
 
 /** Whether a decoded record says what the certified key of this site may say at all. */
-const isOwnWord = (value: Word, site: SiteId, index: number, ceremony: Hash, key: KeyHex, certificate: Hash): boolean =>
+const isOwnRecord = (
+  value: SignedRecordValue,
+  site: SiteId,
+  index: number,
+  ceremony: Hash,
+  key: KeyHex,
+  certificate: Hash,
+): boolean =>
   value.ceremony === ceremony &&
   (!('site' in value) || value.site === site) &&
   (!('index' in value) || value.index === index) &&
@@ -82,18 +89,18 @@ const isOwnWord = (value: Word, site: SiteId, index: number, ceremony: Hash, key
   (!('certificate' in value) || value.certificate === certificate)
 
 /** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
-const isSignedWord = (envelope: Envelope, key: KeyHex): boolean =>
+const isSignedRecord = (envelope: Envelope, key: KeyHex): boolean =>
   codecs.some((one) => payloadType(one.type) === envelope.type) &&
   verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
 
-const MOST_WORD_BYTES = 2 ** 20
+const MOST_RECORD_BYTES = 2 ** 20
 
 /** The key that a record of that kind names and is signed by; it costs at most one signature check. */
 export const signedUnder = (bytes: Uint8Array, keys: readonly KeyHex[]): KeyHex | undefined => {
   try {
-    const envelope = decodeEnvelope(bytes, MOST_WORD_BYTES)
+    const envelope = decodeEnvelope(bytes, MOST_RECORD_BYTES)
     const key = keys.find((one) => keyId(one) === envelope.keyid)
-    return key !== undefined && isSignedWord(envelope, key) ? key : undefined
+    return key !== undefined && isSignedRecord(envelope, key) ? key : undefined
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error
@@ -105,12 +112,12 @@ const malformed = ({ blame, bytes, length, authority, index }: Case): boolean =>
   if (identity === undefined || length !== 2) return false
   const certificate = readCertificate(bytes(0), identity, 'message', authority.hash)
   const { key } = certificate.value
-  const envelope = decodeEnvelope(bytes(1), MOST_WORD_BYTES)
-  if (!isSignedWord(envelope, key)) return false
-  const codec = codecs.find((one) => payloadType(one.type) === envelope.type) as Codec<Word>
+  const envelope = decodeEnvelope(bytes(1), MOST_RECORD_BYTES)
+  if (!isSignedRecord(envelope, key)) return false
+  const codec = codecs.find((one) => payloadType(one.type) === envelope.type) as Codec<SignedRecordValue>
   try {
     const value = codec.decode(envelope.payload)
-    return !isOwnWord(value, blame.accused, index, authority.hash, key, recordHash(certificate))
+    return !isOwnRecord(value, blame.accused, index, authority.hash, key, recordHash(certificate))
   } catch (error) {
     if (error instanceof DecodeError) return true
     throw error
@@ -138,7 +145,7 @@ const shown = ({ bytes, length }: Case, record: Hash): { record: EpochRecord; ou
 }
 
 const falsePossession = (given: Case): boolean => {
-  const { value } = given.word(0, possessionCodec)
+  const { value } = given.record(0, possessionCodec)
   const share = shown(given, value.record)?.outcome.verifyingShares[value.index - 1]
   return (
     share !== undefined &&
@@ -147,7 +154,7 @@ const falsePossession = (given: Case): boolean => {
 }
 
 const falseTestSignature = (given: Case): boolean => {
-  const { value } = given.word(0, testSignatureCodec)
+  const { value } = given.record(0, testSignatureCodec)
   const { definition, protocols } = given.facts
   const sets = testSignerSets(definition.sites.length, definition.threshold)
   const member = value.signers.some((one) => one === given.index)
@@ -159,7 +166,7 @@ const falseTestSignature = (given: Case): boolean => {
 }
 
 const falseResult = (given: Case): boolean => {
-  const { value } = given.word(0, resultCodec)
+  const { value } = given.record(0, resultCodec)
   const { attempt, message, protocols } = given.facts
   if (given.length === 2)
     return attempt !== undefined && value.attempt === given.blame.attempt && attempt.base !== value.base
@@ -181,26 +188,26 @@ const NONE = new Uint8Array(0)
 const falseOutcome = (given: Case): boolean => {
   const { blame, facts, authority } = given
   const { attempt, definition, protocols } = facts
-  const { value } = given.word(0, stagedCodec)
+  const { value } = given.record(0, stagedCodec)
   if (attempt === undefined || value.attempt !== blame.attempt || definition.kind !== 'keygen') return false
   const members = attempt.participants
   if (members[blame.party - 1]?.site !== blame.accused) return false
   const keyOf = (party: Party): KeyHex => members[party - 1]?.key as KeyHex
   const { id, rounds } = protocols.keygen
-  const posts = new Map<string, RoundPost>()
+  const posts = new Map<string, SignedMessage>()
   for (let at = 2; at < given.length; at++) {
-    const post = readPost(given.bytes(at))
+    const post = readSignedMessage(given.bytes(at))
     const here = post.protocol === id && toHex(post.session) === blame.attempt && post.to === 0
     if (!here || members[post.from - 1] === undefined || !signedBy(post, keyOf(post.from))) return false
     if (post.payload === undefined) return false
     posts.set(`${post.round}|${post.from}`, post)
   }
-  const seen = (round: string): readonly RoundPost[] | undefined => {
+  const seen = (round: string): readonly SignedMessage[] | undefined => {
     const echo = posts.get(`${echoRound(round)}|${blame.party}`)
     const vector: EchoVector = echo === undefined ? [] : echoCodec.decode(echo.payload ?? NONE)
     const all = members.map((_, at) => posts.get(`${round}|${at + 1}`))
     const same = all.every((post, at) => post !== undefined && equal(vector[at]?.[0] ?? NONE, post.headerBytes))
-    return vector.length === members.length && same ? (all as readonly RoundPost[]) : undefined
+    return vector.length === members.length && same ? (all as readonly SignedMessage[]) : undefined
   }
   const [dealt, confirmed] = [seen('commitments'), seen(confirmRound)]
   if (dealt === undefined || confirmed === undefined) return false
@@ -231,32 +238,32 @@ const falseOutcome = (given: Case): boolean => {
  * What is wrong with records that a site signs outside of rounds. A claim's messages begin with pairs of the certificate
  * of the message key and the envelope under it, so that a site's several keys do not hide that it said two things.
  */
-export const wordFaults: Readonly<Record<string, (given: Case) => boolean>> = {
+export const recordFaults: Readonly<Record<string, (given: Case) => boolean>> = {
   'malformed-record': malformed,
   'two-hellos': two(helloCodec, (a, b) => a.key === b.key && a.value.sequence === b.value.sequence),
   'two-attempts': two(attemptCodec, (a, b, accused) => {
     const [first, second] = [seatOf(a.value, accused, a.key), seatOf(b.value, accused, b.key)]
     return first !== undefined && second !== undefined && first.last === second.last
   }),
-  'attempt-terms': (given) => !fitsTerms(given.word(0, attemptCodec).value, given.authority),
+  'attempt-terms': (given) => !fitsTerms(given.record(0, attemptCodec).value, given.authority),
   'two-staged': two(stagedCodec, (a, b) => a.value.attempt === b.value.attempt),
   'staged-outcome': falseOutcome,
   possession: falsePossession,
   'test-signature': falseTestSignature,
   'two-votes': two(readyCodec, () => true),
   'vote-base': (given) =>
-    given.facts.definition.kind === 'keygen' && given.word(0, readyCodec).value.base !== given.facts.definition.base,
+    given.facts.definition.kind === 'keygen' && given.record(0, readyCodec).value.base !== given.facts.definition.base,
   'two-receipts': two(installedCodec, () => true),
   'receipt-without-vote': (given) =>
-    given.length === 4 && given.word(0, readyCodec).value.record !== given.word(1, installedCodec).value.record,
+    given.length === 4 && given.record(0, readyCodec).value.record !== given.record(1, installedCodec).value.record,
   result: falseResult,
 }
 
 /** Decides a claim of one of `wordFaults`. Throws DecodeError and RangeError where its messages are not what they should be. */
-export const judgeWord = (blame: Blame, facts: PublicFacts): boolean => {
+export const judgeRecord = (blame: Blame, facts: PublicFacts): boolean => {
   const authority = definitionAuthority(facts.definition)
   const member = authority.member(blame.accused)
-  const check = Object.hasOwn(wordFaults, blame.check) ? wordFaults[blame.check] : undefined
+  const check = Object.hasOwn(recordFaults, blame.check) ? recordFaults[blame.check] : undefined
   if (check === undefined || member === undefined || blame.within !== null || blame.ceremony !== authority.hash)
     return false
   const messages = blame.messages.map(fromBase64)
@@ -272,11 +279,11 @@ export const judgeWord = (blame: Blame, facts: PublicFacts): boolean => {
     index: member.index,
     bytes,
     length: messages.length,
-    word(at, codec) {
+    record(at, codec) {
       const certificate = readCertificate(bytes(2 * at), member.identity, 'message', authority.hash)
       const signed = fromEnvelope(codec, bytes(2 * at + 1), [certificate.value.key])
       const { key } = certificate.value
-      if (!isOwnWord(signed.value, blame.accused, member.index, authority.hash, key, recordHash(certificate)))
+      if (!isOwnRecord(signed.value, blame.accused, member.index, authority.hash, key, recordHash(certificate)))
         throw new DecodeError(`${codec.type}: of another ceremony or site`)
       return signed
     },

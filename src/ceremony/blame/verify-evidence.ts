@@ -3,10 +3,10 @@ import { loadProtocols } from '../../mpc/registry.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { lint } from '../definition/lint.ts'
-import { readPost, signedBy } from '../session/round-message.ts'
+import { readSignedMessage, signedBy } from '../session/round-message.ts'
 import { transcriptOf } from '../session/session.ts'
 import { judgeBlame } from './judge.ts'
-import { judgeWorld } from './judge-context.ts'
+import { judgeContext } from './judge-context.ts'
 
 /** What `audit verify` needs of sessions, lint and the protocol that a definition names. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
@@ -15,7 +15,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
   return {
     id,
     rounds: Object.fromEntries(Object.entries(rounds).map(([name, { to }]) => [name, to])),
-    readPost,
+    readSignedMessage,
     signedBy,
     transcriptOf,
     keygenPublic: (context, session, posts) => {
@@ -27,7 +27,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
     verifySignature: protocols.verifySignature,
     testMessage: testSignatureMessage,
     testSignerSets,
-    judge: (blame, facts) => judgeBlame(blame, judgeWorld({ ...facts, protocols })),
+    judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, protocols })),
     faultsOf: (one) =>
       lint(one)
         .filter(({ level }) => level === 'error')

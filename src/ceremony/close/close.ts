@@ -1,5 +1,5 @@
 import { type BundleReader, buildBundle, readBundle, type UnsignedBundle } from '../../audit/bundle.ts'
-import { ledgerPart, logPart, objectsOf, readEvents, type SitePart } from '../../audit/log-export.ts'
+import { exportLedger, exportLog, objectsOf, readEvents, type SiteExport } from '../../audit/log-export.ts'
 import { Frontier } from '../../audit/merkle.ts'
 import {
   ceremonyOrigin,
@@ -17,10 +17,10 @@ import { writeDurable } from '../../lib/durable.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { definitionCodec } from '../../records/definition.ts'
-import { ledgerPartCodec } from '../../records/ledger-excerpt.ts'
+import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
 import { manifestCodec } from '../../records/manifest.ts'
 import { bundlePath, ceremonyFolder } from '../paths.ts'
-import type { CloseTalk, Room } from '../peers/peers.ts'
+import type { CloseMessage, Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
 export interface Closed {
@@ -38,7 +38,7 @@ const FAREWELL_MS = 10_000
 
 /** What this site holds of everybody's endings. */
 interface Endings {
-  readonly parts: Map<SiteId, SitePart>
+  readonly parts: Map<SiteId, SiteExport>
   /** Lines over a site's checkpoint: of, by, line. */
   readonly cosignatures: Map<SiteId, Map<SiteId, string>>
   readonly signatures: Map<SiteId, Uint8Array>
@@ -50,25 +50,25 @@ interface Endings {
  */
 export const closeCeremony = async (
   ceremony: Ceremony,
-  room: Room,
+  peers: Peers,
   sites: readonly SiteId[],
   outputs: ReadonlyMap<string, Uint8Array>,
 ): Promise<Closed> => {
-  const { book, seat, options, authority, site } = ceremony
+  const { store, seat, options, authority, site } = ceremony
   const { clock } = site.machine
   const own = await closeLog(ceremony)
   const kept = await keptBundle(ceremony)
-  if (kept !== undefined) await takeBack(ceremony, room, kept)
+  if (kept !== undefined) await resumeFromBundle(ceremony, peers, kept)
   const endings: Endings = { parts: new Map([[seat.name, own]]), cosignatures: new Map(), signatures: new Map() }
-  const tell = (): void => room.tellAll(logTalk(own))
-  room.whenConnected((name) => {
-    room.tell(name, logTalk(own))
+  const tell = (): void => peers.broadcast(logMessage(own))
+  peers.whenConnected((name) => {
+    peers.send(name, logMessage(own))
     for (const [of, lines] of endings.cosignatures) {
       const line = lines.get(seat.name)
-      if (line !== undefined) room.tell(name, { is: 'cosignature', of, line: utf8(line) })
+      if (line !== undefined) peers.send(name, { is: 'cosignature', of, line: utf8(line) })
     }
     const mine = endings.signatures.get(seat.name)
-    if (mine !== undefined) room.tell(name, { is: 'manifest', bundle: mine })
+    if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
   })
   tell()
 
@@ -76,13 +76,13 @@ export const closeCeremony = async (
   const left = (): number => Math.max(1, until - clock.monotonic())
   const cosigning = new Set<SiteId>()
   const take = oneAtATime(
-    () => takeTalk(ceremony, room, endings, sites, cosigning),
+    () => takeCloseMessages(ceremony, peers, endings, sites, cosigning),
     (error) => ceremony.fail(error),
   )
-  await book.until(
+  await store.until(
     () => {
       take()
-      const missing = missingEndings(ceremony, room, endings, sites)
+      const missing = missingEndings(ceremony, peers, endings, sites)
       options.progress({
         phase: 'step',
         step: 'closed',
@@ -100,23 +100,23 @@ export const closeCeremony = async (
     definition: definitionCodec.encode(authority.definition),
     sites: new Map([...endings.parts].sort(([a], [b]) => (a < b ? -1 : 1))),
     outputs,
-    object: (hash) => ceremony.log.body(hash) ?? room.bodies.get(hash),
+    object: (hash) => ceremony.log.body(hash) ?? peers.bodies.get(hash),
   })
   const mine = await signManifest(ceremony, bundle)
   endings.signatures.set(seat.name, mine)
-  room.tellAll({ is: 'manifest', bundle: mine })
-  const complete = missingEndings(ceremony, room, endings, sites).length === 0
+  peers.broadcast({ is: 'manifest', bundle: mine })
+  const complete = missingEndings(ceremony, peers, endings, sites).length === 0
   const signed = () => {
-    takeSignatures(ceremony, room, endings, bundle)
+    takeSignatures(ceremony, peers, endings, bundle)
     return sites.every((name) => endings.signatures.has(name)) ? true : undefined
   }
-  await book.until(signed, complete ? left() : 1, options.signal)
+  await store.until(signed, complete ? left() : 1, options.signal)
 
   const path = bundlePath(authority.hash, authority.definition.kind)
   const cosignatures = new Map([...endings.cosignatures].map(([of, lines]) => [of, [...lines.values()]]))
   await writeBundle(ceremony, path, bundle, cosignatures, endings.signatures)
-  await room.flush(FAREWELL_MS)
-  return { bundle: path, open: openPoints(ceremony, room, endings, sites) }
+  await peers.flush(FAREWELL_MS)
+  return { bundle: path, open: openPoints(ceremony, peers, endings, sites) }
 }
 
 /** The bundle that an earlier join of this site wrote over its closed log; undefined where there is none that is whole. */
@@ -172,13 +172,13 @@ const cosignaturesIn = async (
 }
 
 /** What a bundle already has is heard as if its author said it again: it is checked like everything else. */
-const takeBack = async (ceremony: Ceremony, room: Room, bundle: BundleReader): Promise<void> => {
-  const said: { from: SiteId; talk: CloseTalk }[] = []
+const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle: BundleReader): Promise<void> => {
+  const said: { from: SiteId; message: CloseMessage }[] = []
   for (const from of bundle.manifest.logs) {
     if (from !== ceremony.seat.name)
       said.push({
         from,
-        talk: {
+        message: {
           is: 'log',
           events: await bundle.eventBytes(from),
           checkpoint: await bundle.checkpoint(from),
@@ -186,13 +186,13 @@ const takeBack = async (ceremony: Ceremony, room: Room, bundle: BundleReader): P
         },
       })
     for (const { by, line } of await cosignaturesIn(ceremony, bundle, from))
-      said.push({ from: by, talk: { is: 'cosignature', of: from, line } })
+      said.push({ from: by, message: { is: 'cosignature', of: from, line } })
   }
-  for (const [from, signature] of bundle.signatures) said.push({ from, talk: { is: 'manifest', bundle: signature } })
-  room.closeTalk.unshift(...said)
+  for (const [from, signature] of bundle.signatures) said.push({ from, message: { is: 'manifest', bundle: signature } })
+  peers.closeMessages.unshift(...said)
   for (const hash of bundle.objects) {
     const body = await bundle.object(hash)
-    if (body !== undefined) room.bodies.set(hash, body)
+    if (body !== undefined) peers.bodies.set(hash, body)
   }
 }
 
@@ -200,48 +200,49 @@ const takeBack = async (ceremony: Ceremony, room: Room, bundle: BundleReader): P
  * A site that has everything says its endings again, to others who come back without them: it waits a moment for them,
  * and where one is here until that one has signed its manifest too, or the close deadline.
  */
-export const helpOthers = async (
+export const serveLatecomers = async (
   ceremony: Ceremony,
-  room: Room,
+  peers: Peers,
   bundle: BundleReader,
   sites: readonly SiteId[],
 ): Promise<void> => {
-  const { book, seat, options, authority } = ceremony
+  const { store, seat, options, authority } = ceremony
   const own = await closeLog(ceremony)
   const lines = new Map<SiteId, Uint8Array>()
   for (const of of sites)
     for (const { by, line } of await cosignaturesIn(ceremony, bundle, of)) if (by === seat.name) lines.set(of, line)
   const mine = bundle.signatures.get(seat.name)
-  room.whenConnected((name) => {
-    room.tell(name, logTalk(own))
-    for (const [of, line] of lines) room.tell(name, { is: 'cosignature', of, line })
-    if (mine !== undefined) room.tell(name, { is: 'manifest', bundle: mine })
+  peers.whenConnected((name) => {
+    peers.send(name, logMessage(own))
+    for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
+    if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
   })
   const needy = (): boolean =>
     sites.some(
       (name) =>
-        room.peers.get(name)?.connected === true &&
-        !room.closeTalk.some(({ from, talk }) => from === name && talk.is === 'manifest'),
+        peers.bySite.get(name)?.connected === true &&
+        !peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest'),
     )
-  await book.until(() => needy() || undefined, HELP_MS, options.signal)
-  await book.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
-  await room.flush(FAREWELL_MS)
+  await store.until(() => needy() || undefined, HELP_MS, options.signal)
+  await store.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
+  await peers.flush(FAREWELL_MS)
 }
 
 /** A bundle of this site alone, its log closed: what a ceremony leaves that this site itself ended. */
-export const closeAlone = async (ceremony: Ceremony): Promise<string> => writeAlone(ceremony, await closeLog(ceremony))
+export const closeAndWriteOwnBundle = async (ceremony: Ceremony): Promise<string> =>
+  writeSingleLogBundle(ceremony, await closeLog(ceremony))
 
 /**
  * A bundle of this site alone, its log still open: what a ceremony leaves that others ended. What this site promised in
  * it still binds it.
  */
-export const keepAlone = async (ceremony: Ceremony): Promise<string> => {
+export const writeOwnBundle = async (ceremony: Ceremony): Promise<string> => {
   await ceremony.barrier()
   const { log, site, authority } = ceremony
-  return writeAlone(ceremony, { ...logPart(log), ledger: ledgerPart(site.ledger, authority.hash) })
+  return writeSingleLogBundle(ceremony, { ...exportLog(log), ledger: exportLedger(site.ledger, authority.hash) })
 }
 
-const writeAlone = async (ceremony: Ceremony, own: SitePart): Promise<string> => {
+const writeSingleLogBundle = async (ceremony: Ceremony, own: SiteExport): Promise<string> => {
   const { authority, seat } = ceremony
   const bundle = await buildBundle({
     definition: definitionCodec.encode(authority.definition),
@@ -267,7 +268,7 @@ const writeBundle = async (
   await writeDurable(ceremony.site.home.disk, path, concat(...chunks))
 }
 
-const logTalk = (part: SitePart): CloseTalk => ({
+const logMessage = (part: SiteExport): CloseMessage => ({
   is: 'log',
   events: part.events,
   checkpoint: utf8(part.checkpoint),
@@ -275,87 +276,87 @@ const logTalk = (part: SitePart): CloseTalk => ({
 })
 
 /** The log's last event and the ledger's word on it; both once, whatever crashes between. */
-const closeLog = async (ceremony: Ceremony): Promise<SitePart> => {
+const closeLog = async (ceremony: Ceremony): Promise<SiteExport> => {
   const { log, site, authority } = ceremony
   if (!ceremony.closed) ceremony.note('closing')
   const checkpoint = await log.barrier()
   const path = `${ceremonyFolder(authority.hash)}/closing-ledger`
   const kept = await site.home.disk.read(path)
-  if (kept !== undefined) return { ...logPart(log), ledger: kept }
+  if (kept !== undefined) return { ...exportLog(log), ledger: kept }
   const said = [...site.ledger.replay()].some(
     (event) => event.what === 'log-closed' && event.ceremony === authority.hash,
   )
   if (!said) ceremony.noteLedger('log-closed', checkpoint.root)
   await site.ledger.barrier()
-  const ledger = ledgerPart(site.ledger, authority.hash)
+  const ledger = exportLedger(site.ledger, authority.hash)
   await writeDurable(site.home.disk, path, ledger)
-  return { ...logPart(log), ledger }
+  return { ...exportLog(log), ledger }
 }
 
 /** Takes in what peers said of closing, cosigns each log that is whole here, and asks for bodies that it names. */
-const takeTalk = async (
+const takeCloseMessages = async (
   ceremony: Ceremony,
-  room: Room,
+  peers: Peers,
   endings: Endings,
   sites: readonly SiteId[],
   cosigning: Set<SiteId>,
 ): Promise<void> => {
-  for (const { from, talk } of room.closeTalk) {
-    if (talk.is === 'log' && sites.includes(from) && !endings.parts.has(from)) {
-      const part = await openLogTalk(ceremony, from, talk)
+  for (const { from, message } of peers.closeMessages) {
+    if (message.is === 'log' && sites.includes(from) && !endings.parts.has(from)) {
+      const part = await openLogMessage(ceremony, from, message)
       if (part !== undefined && !endings.parts.has(from)) endings.parts.set(from, part)
     }
-    if (talk.is === 'cosignature' && sites.includes(talk.of))
-      takeCosignature(ceremony, endings, from, talk.of, talk.line)
+    if (message.is === 'cosignature' && sites.includes(message.of))
+      takeCosignature(ceremony, endings, from, message.of, message.line)
   }
   for (const [of, part] of endings.parts) {
     if (of === ceremony.seat.name || cosigning.has(of)) continue
-    const held = heldBodies(ceremony, room)
+    const held = heldBodies(ceremony, peers)
     const lacking = [...(await objectsOf(part.events))].filter((hash) => !held.has(hash))
     if (lacking.length > 0) {
-      const fresh = lacking.filter((hash) => !room.wanted.has(hash))
-      for (const hash of fresh) room.wanted.add(hash)
-      if (fresh.length > 0) room.tell(of, { is: 'want', objects: fresh.map(fromHex) })
+      const fresh = lacking.filter((hash) => !peers.wanted.has(hash))
+      for (const hash of fresh) peers.wanted.add(hash)
+      if (fresh.length > 0) peers.send(of, { is: 'want', objects: fresh.map(fromHex) })
       continue
     }
     cosigning.add(of)
     const line = await cosignOnce(ceremony, of, part.checkpoint)
     if (line === undefined) continue
     nested(endings.cosignatures, of).set(ceremony.seat.name, line)
-    room.tellAll({ is: 'cosignature', of, line: utf8(line) })
-    ceremony.book.changed()
+    peers.broadcast({ is: 'cosignature', of, line: utf8(line) })
+    ceremony.store.changed()
   }
 }
 
-const heldBodies = (ceremony: Ceremony, room: Room): Set<Hash> => {
-  const held = new Set(room.bodies.keys())
+const heldBodies = (ceremony: Ceremony, peers: Peers): Set<Hash> => {
+  const held = new Set(peers.bodies.keys())
   for (const event of ceremony.log.replay())
     if (event.object !== null && ceremony.log.body(event.object) !== undefined) held.add(event.object)
   return held
 }
 
 /** A peer's log as it closed it: signed by its log key, whole, and ended by `closing`. */
-const openLogTalk = async (
+const openLogMessage = async (
   ceremony: Ceremony,
   from: SiteId,
-  talk: Extract<CloseTalk, { is: 'log' }>,
-): Promise<SitePart | undefined> => {
+  message: Extract<CloseMessage, { is: 'log' }>,
+): Promise<SiteExport | undefined> => {
   const identity = ceremony.authority.member(from)?.identity
   if (identity === undefined) return undefined
   try {
-    ledgerPartCodec.decode(talk.ledger)
+    ledgerExcerptCodec.decode(message.ledger)
     const frontier = new Frontier()
     let last: string | undefined
-    for await (const batch of readEvents([talk.events]))
+    for await (const batch of readEvents([message.events]))
       for (const { event, leaf } of batch) {
         frontier.append(leaf)
         last = event.what
       }
     const origin = ceremonyOrigin(ceremony.authority.hash, identity)
-    for (const key of ceremony.book.keys(from, 'log')) {
-      const head = openCheckpoint(talk.checkpoint, origin, key)
+    for (const key of ceremony.store.keys(from, 'log')) {
+      const head = openCheckpoint(message.checkpoint, origin, key)
       if (head.size === frontier.size && equal(head.root, frontier.root()) && last === 'closing')
-        return { events: talk.events, checkpoint: fromUtf8(talk.checkpoint), ledger: talk.ledger }
+        return { events: message.events, checkpoint: fromUtf8(message.checkpoint), ledger: message.ledger }
     }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
@@ -383,7 +384,7 @@ const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, li
     return (
       signature !== undefined &&
       note.signatures.length === parseNote(checkpoint).signatures.length + 1 &&
-      ceremony.book
+      ceremony.store
         .keys(by, 'cosign')
         .some((key) => verifyCosignature(note.text, signature, witnessName(identity), key) !== undefined)
     )
@@ -420,10 +421,11 @@ const signManifest = async (ceremony: Ceremony, bundle: UnsignedBundle): Promise
   return encodeSigstore(bundle.manifestBytes, signed.key, signed.signature)
 }
 
-const takeSignatures = (ceremony: Ceremony, room: Room, endings: Endings, bundle: UnsignedBundle): void => {
-  for (const { from, talk } of room.closeTalk) {
-    if (talk.is !== 'manifest' || endings.signatures.has(from)) continue
-    if (signatureHolds(ceremony, from, talk.bundle, bundle.manifestBytes)) endings.signatures.set(from, talk.bundle)
+const takeSignatures = (ceremony: Ceremony, peers: Peers, endings: Endings, bundle: UnsignedBundle): void => {
+  for (const { from, message } of peers.closeMessages) {
+    if (message.is !== 'manifest' || endings.signatures.has(from)) continue
+    if (signatureHolds(ceremony, from, message.bundle, bundle.manifestBytes))
+      endings.signatures.set(from, message.bundle)
   }
 }
 
@@ -442,7 +444,7 @@ const signatureHolds = (ceremony: Ceremony, by: SiteId, signature: Uint8Array, m
 /** Sites whose log, bodies or cosignatures are not all here. */
 const missingEndings = (
   ceremony: Ceremony,
-  room: Room,
+  peers: Peers,
   endings: Endings,
   sites: readonly SiteId[],
 ): readonly SiteId[] =>
@@ -450,11 +452,16 @@ const missingEndings = (
     if (!endings.parts.has(name)) return true
     const own = name === ceremony.seat.name
     const lines = sites.every((of) => of === name || endings.cosignatures.get(of)?.has(name) === true)
-    return !lines || (!own && room.wanted.size > 0)
+    return !lines || (!own && peers.wanted.size > 0)
   })
 
-const openPoints = (ceremony: Ceremony, room: Room, endings: Endings, sites: readonly SiteId[]): readonly string[] => [
-  ...missingEndings(ceremony, room, endings, sites).map((name) => `${name}: log or cosignature missing`),
+const openPoints = (
+  ceremony: Ceremony,
+  peers: Peers,
+  endings: Endings,
+  sites: readonly SiteId[],
+): readonly string[] => [
+  ...missingEndings(ceremony, peers, endings, sites).map((name) => `${name}: log or cosignature missing`),
   ...sites.filter((name) => !endings.signatures.has(name)).map((name) => `${name}: manifest signature missing`),
 ]
 

@@ -9,16 +9,16 @@ import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec } from '../../records/definition.ts'
 import { outcomeCodec, recordCodec, type SignResult } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
-import { blameFault, type Court, convict, guilty, isProven, wordBlame } from '../blame/claims.ts'
+import { blameFault, guilty, isProven, type JudgeFacts, publishProof, recordBlame } from '../blame/claims.ts'
 import {
   type Closed,
-  closeAlone,
+  closeAndWriteOwnBundle,
   closeCeremony,
   HELP_MS,
-  helpOthers,
   isComplete,
-  keepAlone,
   keptBundle,
+  serveLatecomers,
+  writeOwnBundle,
 } from '../close/close.ts'
 import { refuseOtherCard } from '../definition/approve.ts'
 import { type Authority, definitionAuthority, wantedInWords } from '../definition/authority.ts'
@@ -47,11 +47,11 @@ import {
   statedResult,
   stateResult,
 } from '../kinds/sign.ts'
-import { bundlePath, lostWordPath } from '../paths.ts'
-import { Room } from '../peers/peers.ts'
+import { bundlePath, forgottenRecordPath } from '../paths.ts'
+import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
 import { BlameError, Session, SilenceError } from '../session/session.ts'
-import { Ceremony, type JoinOptions, lostWord } from '../store/ceremony.ts'
+import { Ceremony, forgottenRecord, type JoinOptions } from '../store/ceremony.ts'
 import { keptApprovals } from '../store/kept-approvals.ts'
 import { envelopesIn, openNote } from '../store/notes.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
@@ -73,16 +73,16 @@ export interface JoinResult {
 }
 
 /** One join of one site: every decision is in the definition, so the room and CI run the same. */
-interface Run extends Court {
-  readonly room: Room
+interface Run extends JudgeFacts {
+  readonly peers: Peers
   /** The record that this site proved shares for, or is to vote for. */
   voted?: Voted
   /** Claims of peers that could not be judged yet: what they rest on may still come. */
-  readonly doubts: Map<Hash, { readonly bytes: Uint8Array; readonly from: SiteId | null }>
+  readonly pendingClaims: Map<Hash, { readonly bytes: Uint8Array; readonly from: SiteId | null }>
 }
 
 /** Claims of one peer that wait to be judged. */
-const MOST_DOUBTS = 4
+const MOST_PENDING_CLAIMS = 4
 /** Proofs against one site that this site makes itself: the first convicts it. */
 const MOST_PROOFS = 4
 
@@ -92,7 +92,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   await takeApprovals(ceremony)
   await refuseForgetful(ceremony)
   await dropIfOver(ceremony)
-  await tellLeaving(ceremony)
+  await repeatAbort(ceremony)
   refuseEnded(ceremony)
   const finished = ceremony.closed ? await finishedBefore(ceremony) : undefined
   if (finished !== undefined) return finished
@@ -117,22 +117,22 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   const wire = await site.connect(authority)
   ceremony.options.progress({ phase: 'preflight', checks: [...checks, 'relay'] })
 
-  const room: Room = new Room(ceremony, wire, ({ name, bytes, site: by }, from) => {
-    if (name === 'blame') believe(run, bytes, from)
+  const peers: Peers = new Peers(ceremony, wire, ({ name, bytes, site: by }, from) => {
+    if (name === 'blame') acceptProof(run, bytes, from)
     if (name === 'aborted') stopSession(run)
     if (name === 'result' && by !== null) judgeResult(run, by)
     if (name === 'possession' || name === 'test-signature') judgeProofs(run)
   })
-  const run: Run = { ceremony, protocols, epoch, room, message, doubts: new Map() }
-  ceremony.book.whenFaulty((fault) => accuse(run, wordBlame(ceremony, fault)))
+  const run: Run = { ceremony, protocols, epoch, peers, message, pendingClaims: new Map() }
+  ceremony.store.whenFaulty((fault) => accuse(run, recordBlame(ceremony, fault)))
   readNotes(run)
   showGathering(run)
   options.control?.({
     log: ceremony.log,
     site: ceremony.seat.name,
-    leave: (reason) => {
+    abort: (reason) => {
       // Nothing that this site says in a session may follow its word that it left.
-      room.failSession(leftHere(), ceremony.seat.name)
+      peers.failSession(abortedHere(), ceremony.seat.name)
       return endHere(run, reason)
     },
     approved: async () => {
@@ -140,7 +140,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
       await postNote(run, 'gathering')
     },
   })
-  room.open()
+  peers.open()
   try {
     await postNote(run, 'gathering')
     if (options.check) return await checkOnly(run)
@@ -151,19 +151,19 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
     throw ending
   } finally {
     ceremony.keys.channel.secret.wipe()
-    await room.close()
+    await peers.close()
   }
 }
 
-interface Made {
+interface CeremonyResult {
   readonly facts: Pick<JoinResult, 'key' | 'signature' | 'signers'>
   /** Sites whose endings belong into the bundle. */
   readonly sites: readonly SiteId[]
 }
 
 /** What this site voted for or stated, as its log has it. */
-const madeHere = (ceremony: Ceremony): Made | undefined => {
-  const { authority, book, seat } = ceremony
+const resultHere = (ceremony: Ceremony): CeremonyResult | undefined => {
+  const { authority, store, seat } = ceremony
   const { definition, roster } = authority
   if (definition.kind === 'keygen') {
     const voted = votedBefore(ceremony)
@@ -174,10 +174,10 @@ const madeHere = (ceremony: Ceremony): Made | undefined => {
       sites: roster.map((member) => member.name),
     }
   }
-  const result = book.results.get(seat.name)?.signed.value
+  const result = store.results.get(seat.name)?.signed.value
   if (result === undefined) return undefined
   const { protocol, key: id } = definition
-  const signers = book.attempts.get(result.attempt)?.value.participants.map((one) => one.site) ?? []
+  const signers = store.attempts.get(result.attempt)?.value.participants.map((one) => one.site) ?? []
   return {
     facts: { key: { id, protocol, publicKey: result.publicKey }, signature: result.signature, signers },
     sites: signers.includes(seat.name) ? signers : [seat.name],
@@ -191,14 +191,14 @@ const madeHere = (ceremony: Ceremony): Made | undefined => {
 const finishedBefore = async (ceremony: Ceremony): Promise<JoinResult | undefined> => {
   const { authority } = ceremony
   const bundle = await keptBundle(ceremony)
-  const made = madeHere(ceremony)
+  const made = resultHere(ceremony)
   if (bundle === undefined || made === undefined || !(await isComplete(ceremony, bundle, made.sites))) return undefined
-  await inRoom(ceremony, (room) => helpOthers(ceremony, room, bundle, made.sites))
+  await inRoom(ceremony, (peers) => serveLatecomers(ceremony, peers, bundle, made.sites))
   return result(ceremony, { bundle: bundlePath(authority.hash, authority.definition.kind), open: [] }, made.facts)
 }
 
 /** Meets the others where a relay answers at once; what is done there is for them, and this site waits for nobody. */
-const inRoom = async (ceremony: Ceremony, work: (room: Room) => Promise<void>): Promise<void> => {
+const inRoom = async (ceremony: Ceremony, work: (peers: Peers) => Promise<void>): Promise<void> => {
   const { site, authority, options } = ceremony
   const connecting = site.connect(authority).catch((error: unknown) => {
     if (error instanceof QuorateError && error.code === 'E_RELAY') return undefined
@@ -211,37 +211,37 @@ const inRoom = async (ceremony: Ceremony, work: (room: Room) => Promise<void>): 
     void connecting.then((one) => one?.close()).catch(() => undefined)
     return
   }
-  const room = new Room(ceremony, wire, () => undefined)
-  room.open()
+  const peers = new Peers(ceremony, wire, () => undefined)
+  peers.open()
   try {
-    await work(room)
+    await work(peers)
   } finally {
-    await room.close()
+    await peers.close()
   }
 }
 
 // ── key generation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const keygen = async (run: Run): Promise<JoinResult> => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   const voted = votedBefore(ceremony) ?? (await reachVote(run))
   await postNote(run, 'ready')
   await commitKeygen(ceremony, voted)
   await postNote(run, 'installed')
   const shown = utf8(`${voted.outcome.publicKey}\n`)
-  const made = madeHere(ceremony)
+  const made = resultHere(ceremony)
   if (made === undefined) throw new Error('a vote that its own log does not show')
-  const closed = await closeCeremony(ceremony, room, made.sites, new Map([['public-key.hex', shown]]))
+  const closed = await closeCeremony(ceremony, peers, made.sites, new Map([['public-key.hex', shown]]))
   await postNote(run, 'closed')
   return result(ceremony, closed, made.facts)
 }
 
 const reachVote = async (run: Run): Promise<Voted> => {
-  const { ceremony, protocols, room } = run
+  const { ceremony, protocols, peers } = run
   const hooks: VoteHooks = {
     recorded(voted) {
       run.voted = voted
-      judgeDoubts(run)
+      judgePendingClaims(run)
       judgeProofs(run)
     },
     mayVote: () => stopped(run),
@@ -250,7 +250,7 @@ const reachVote = async (run: Run): Promise<Voted> => {
     const facts: AttemptFacts = { base: null, guilty: () => new Set(), silent: new Set() }
     const attempt = await agreeAttempt(
       ceremony,
-      room,
+      peers,
       facts,
       () => unlessStopped(run, () => votedElsewhere(ceremony, protocols)),
       () => hello(run, null),
@@ -271,7 +271,7 @@ const reachVote = async (run: Run): Promise<Voted> => {
 // ── signing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const sign = async (run: Run): Promise<JoinResult> => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   const { epoch, message } = run
   if (epoch === undefined || message === undefined)
     throw new QuorateError(
@@ -280,23 +280,23 @@ const sign = async (run: Run): Promise<JoinResult> => {
       'run `quorate sign approve` with the message first',
     )
   const reached = await reachSignature(run, epoch, message)
-  const own = ceremony.book.results.get(ceremony.seat.name)
+  const own = ceremony.store.results.get(ceremony.seat.name)
   if (own === undefined) await stateResult(ceremony, reached)
   if (!ceremony.closed) keepResults(ceremony, own?.signed.value ?? reached)
   await postNote(run, 'done')
-  const made = madeHere(ceremony)
+  const made = resultHere(ceremony)
   if (made === undefined) throw new Error('a result that its own log does not show')
   const outputs = new Map([
     ['message', message],
     ['signature', fromHex(made.facts.signature ?? '')],
   ])
-  const closed = await closeCeremony(ceremony, room, made.sites, outputs)
+  const closed = await closeCeremony(ceremony, peers, made.sites, outputs)
   await postNote(run, 'closed')
   return result(ceremony, closed, made.facts)
 }
 
 const reachSignature = async (run: Run, epoch: Epoch, message: Uint8Array): Promise<SignResult> => {
-  const { ceremony, protocols, room } = run
+  const { ceremony, protocols, peers } = run
   const found = () => statedResult(ceremony, protocols, epoch, message)
   const silent = new Set<SiteId>()
   for (;;) {
@@ -305,7 +305,7 @@ const reachSignature = async (run: Run, epoch: Epoch, message: Uint8Array): Prom
     const facts: AttemptFacts = { base: epoch.hash, guilty: () => guilty(run), silent }
     const attempt = await agreeAttempt(
       ceremony,
-      room,
+      peers,
       facts,
       () => unlessStopped(run, found),
       () => hello(run, epoch.hash),
@@ -330,8 +330,8 @@ const attemptSession = async <T>(
   work: (session: Session) => Promise<T>,
   silent?: Set<SiteId>,
 ): Promise<T | undefined> => {
-  const { ceremony, room } = run
-  const { options, authority, seat, site, book } = ceremony
+  const { ceremony, peers } = run
+  const { options, authority, seat, site, store } = ceremony
   const session = new Session({
     ceremony: authority.hash,
     attempt: attempt.hash,
@@ -341,24 +341,24 @@ const attemptSession = async <T>(
     clock: site.machine.clock,
     random: site.machine.random,
     roundMs: authority.definition.deadlines.round * 1000,
-    send: (to, bytes) => room.sendInSession(attempt.hash, to, bytes),
+    send: (to, bytes) => peers.sendInSession(attempt.hash, to, bytes),
     record: (bytes, from) => ceremony.note('message', bytes, from),
     progress: (state) => options.progress({ phase: 'round', ...state }),
   })
   const stop = (): void => session.fail(options.signal.reason)
   options.signal.addEventListener('abort', stop, { once: true })
-  room.join(attempt.hash, session)
+  peers.attachSession(attempt.hash, session)
   await postNote(run, 'running')
   try {
-    judgeDoubts(run)
+    judgePendingClaims(run)
     return await work(session)
   } catch (failure) {
-    const error = judgeDoubts(run) ?? failure
+    const error = judgePendingClaims(run) ?? failure
     // A vote or a result that stands in the log is not taken back by what fails after it.
     if (ceremony.phase === 'running' || ceremony.phase === 'staged')
       ceremony.note('failed', undefined, null, attempt.hash)
     if (error instanceof BlameError) {
-      await convict(run, room, error.blame)
+      await publishProof(run, peers, error.blame)
       if (
         authority.fixed ||
         authority.candidates.filter((member) => !guilty(run).has(member.name)).length < authority.seats
@@ -394,22 +394,22 @@ const attemptSession = async <T>(
     throw error
   } finally {
     options.signal.removeEventListener('abort', stop)
-    room.leave()
+    peers.detachSession()
     session.wipe()
-    book.changed()
+    store.changed()
   }
 }
 
 const hello = async (run: Run, epoch: Hash | null): Promise<void> => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   await ceremony.barrier()
-  const results = [...ceremony.book.results.values()][0]
+  const results = [...ceremony.store.results.values()][0]
   await ceremony.hello({
     epoch,
     result: results === undefined ? null : hashOf(results.signed.bytes),
     check: ceremony.options.check,
   })
-  room.showLedger()
+  peers.showLedger()
 }
 
 const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined => {
@@ -417,7 +417,7 @@ const unlessStopped = (run: Run, found: () => unknown): 'settled' | undefined =>
   return found() === undefined ? undefined : 'settled'
 }
 
-export const leftHere = (): QuorateError =>
+export const abortedHere = (): QuorateError =>
   new QuorateError(
     'E_ABORTED',
     'this site left this ceremony',
@@ -425,9 +425,9 @@ export const leftHere = (): QuorateError =>
   )
 
 /** Those left are not enough any more. */
-const leftBy = ({ book, authority }: Ceremony): QuorateError | undefined => {
-  if (authority.possibleWithout(book.goneIdentities())) return undefined
-  const names = [...book.goneIdentities()].map((id) => nameOf(authority, id))
+const leftBy = ({ store, authority }: Ceremony): QuorateError | undefined => {
+  if (authority.possibleWithout(store.goneIdentities())) return undefined
+  const names = [...store.goneIdentities()].map((id) => nameOf(authority, id))
   return new QuorateError(
     'E_ABORTED',
     `${names.join(', ')} left this ceremony`,
@@ -437,20 +437,20 @@ const leftBy = ({ book, authority }: Ceremony): QuorateError | undefined => {
 }
 
 /** Nobody waits in a session for a site that left, where nothing can come of it. */
-const stopSession = ({ ceremony, room }: Run): void => {
+const stopSession = ({ ceremony, peers }: Run): void => {
   const left = leftBy(ceremony)
   if (left === undefined) return
   for (const member of ceremony.authority.roster)
-    if (ceremony.book.aborts.has(member.identity)) room.failSession(left, member.name)
+    if (ceremony.store.aborts.has(member.identity)) peers.failSession(left, member.name)
 }
 
 /** Throws where the ceremony cannot go on whatever this site does. */
 const stopped = (run: Run): void => {
-  const { book, authority } = run.ceremony
+  const { store, authority } = run.ceremony
   const left = leftBy(run.ceremony)
   if (left !== undefined) throw left
   if (!authority.fixed) return
-  const [blame] = [...book.blames.values()].filter(({ value }) => seated(run, value.accused) && isProven(run, value))
+  const [blame] = [...store.blames.values()].filter(({ value }) => seated(run, value.accused) && isProven(run, value))
   if (blame !== undefined) throw new BlameError(blame.value)
 }
 
@@ -461,42 +461,42 @@ const seated = ({ ceremony }: Run, site: SiteId): boolean =>
  * A proof that a peer shows is judged here before it is believed. What does not hold is judged again when more is known:
  * the peer may be ahead.
  */
-const believe = (run: Run, bytes: Uint8Array, from: SiteId | null): BlameError | undefined => {
-  const { ceremony, room } = run
+const acceptProof = (run: Run, bytes: Uint8Array, from: SiteId | null): BlameError | undefined => {
+  const { ceremony, peers } = run
   const hash = hashOf(bytes)
-  const held = ceremony.book.blames.get(hash)
+  const held = ceremony.store.blames.get(hash)
   if (held === undefined) return undefined
   if (!isProven(run, held.value)) {
-    ceremony.book.blames.delete(hash)
-    const waiting = [...run.doubts.values()].filter((one) => one.from === from)
-    if (waiting.length < MOST_DOUBTS) run.doubts.set(hash, { bytes, from })
+    ceremony.store.blames.delete(hash)
+    const waiting = [...run.pendingClaims.values()].filter((one) => one.from === from)
+    if (waiting.length < MOST_PENDING_CLAIMS) run.pendingClaims.set(hash, { bytes, from })
     return undefined
   }
   if (!ceremony.closed) ceremony.note('evidence', bytes, held.value.accused)
   const error = new BlameError(held.value)
-  room.failSession(error, held.value.accused)
-  ceremony.book.changed()
+  peers.failSession(error, held.value.accused)
+  ceremony.store.changed()
   return error
 }
 
-const judgeDoubts = (run: Run): BlameError | undefined => {
-  const doubts = [...run.doubts.values()]
-  run.doubts.clear()
+const judgePendingClaims = (run: Run): BlameError | undefined => {
+  const doubts = [...run.pendingClaims.values()]
+  run.pendingClaims.clear()
   let found: BlameError | undefined
   for (const { bytes, from } of doubts)
-    if (run.ceremony.book.admit('blame', bytes, from) !== undefined) found ??= believe(run, bytes, from)
+    if (run.ceremony.store.admit('blame', bytes, from) !== undefined) found ??= acceptProof(run, bytes, from)
   return found !== undefined && seated(run, found.blame.accused) ? found : undefined
 }
 
 /** What this site's own records prove, as soon as they do. */
 const accuse = (run: Run, blame: Blame): void => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   const held = ceremony.events('evidence').filter((event) => event.site === blame.accused)
   if (held.length >= MOST_PROOFS || !isProven(run, blame)) return
   // Before anything else happens here: what follows from it must not wait for the disk.
-  room.failSession(new BlameError(blame), blame.accused)
-  convict(run, room, blame).then(
-    () => ceremony.book.changed(),
+  peers.failSession(new BlameError(blame), blame.accused)
+  publishProof(run, peers, blame).then(
+    () => ceremony.store.changed(),
     (error: unknown) => ceremony.fail(error),
   )
 }
@@ -506,22 +506,22 @@ const judgeProofs = (run: Run): void => {
   const { ceremony, protocols, voted } = run
   const fault = voted && falseProof(ceremony, protocols, voted.outcome, voted.hash)
   if (voted === undefined || fault === undefined) return
-  accuse(run, wordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]))
+  accuse(run, recordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]))
 }
 
 const judgeResult = (run: Run, by: SiteId): void => {
   const { ceremony, protocols, epoch, message } = run
-  const held = ceremony.book.results.get(by)
+  const held = ceremony.store.results.get(by)
   if (held === undefined || epoch === undefined || message === undefined) return
   const found = falseResult(ceremony, protocols, epoch, message, held)
-  if (found !== undefined) accuse(run, wordBlame(ceremony, found.fault, found.rest, found.attempt))
+  if (found !== undefined) accuse(run, recordBlame(ceremony, found.fault, found.rest, found.attempt))
 }
 
 const readNotes = (run: Run): void => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   const { definition } = ceremony.authority
   const identities: readonly Identity[] = [...definition.sites.map((one) => one.identity), ...definition.approvers]
-  room.whenNoted((posted) => {
+  peers.whenNoted((posted) => {
     const note = openNote(posted, identities)
     if (
       note === undefined ||
@@ -532,7 +532,7 @@ const readNotes = (run: Run): void => {
     const take = (name: 'certificate' | 'approval' | 'aborted' | 'blame', bytes: Uint8Array): void => {
       try {
         const admitted = ceremony.take(name, bytes, null)
-        if (admitted?.name === 'blame') believe(run, bytes, null)
+        if (admitted?.name === 'blame') acceptProof(run, bytes, null)
         if (admitted?.name === 'aborted') stopSession(run)
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
@@ -545,19 +545,19 @@ const readNotes = (run: Run): void => {
   })
 }
 
-const postNote = async ({ ceremony, room }: Run, phase: string): Promise<void> => {
+const postNote = async ({ ceremony, peers }: Run, phase: string): Promise<void> => {
   const note = await ceremony.writeNote(phase, null)
-  if (note !== undefined) room.postNote(note)
+  if (note !== undefined) peers.postNote(note)
 }
 
 /** Tells who came, who approved, whose ledger holds, each once. */
-const showGathering = ({ ceremony, room }: Run): void => {
-  const { book, authority, options } = ceremony
+const showGathering = ({ ceremony, peers }: Run): void => {
+  const { store, authority, options } = ceremony
   const show = (): undefined => {
-    for (const [name, peer] of room.peers) {
+    for (const [name, peer] of peers.bySite) {
       if (!peer.connected) continue
-      const approved = book.approved().has(peer.member.identity)
-      const hello = room.hello(name)
+      const approved = store.approved().has(peer.member.identity)
+      const hello = peers.hello(name)
       // What comes within the same instant is one line, not three.
       if (hello === undefined || (peer.head === undefined && peer.rolledBack === undefined)) continue
       const parts = [
@@ -568,7 +568,7 @@ const showGathering = ({ ceremony, room }: Run): void => {
       if (peer.rolledBack !== undefined) parts.push('ledger rolled back')
       const build =
         hello === undefined ? null : hello.value.build === ceremony.site.machine.build ? 'same build' : 'another build'
-      const needed = authority.missing(book.approved()).includes(peer.member.identity)
+      const needed = authority.missing(store.approved()).includes(peer.member.identity)
       options.progress({
         phase: 'gather',
         site: name,
@@ -578,69 +578,71 @@ const showGathering = ({ ceremony, room }: Run): void => {
     }
     return undefined
   }
-  room.whenChanged(show)
+  peers.whenChanged(show)
 }
 
 const checkOnly = async (run: Run): Promise<JoinResult> => {
-  const { ceremony, room, epoch } = run
-  const { book, authority, options } = ceremony
+  const { ceremony, peers, epoch } = run
+  const { store, authority, options } = ceremony
   await hello(run, epoch?.hash ?? null)
   const ready = () => {
     stopped(run)
     const here = authority.candidates.filter(
       (member) =>
         member.name === ceremony.seat.name ||
-        (room.peers.get(member.name)?.connected === true && room.proven(member.name)),
+        (peers.bySite.get(member.name)?.connected === true && peers.proven(member.name)),
     )
-    return authority.missing(book.approved()).length === 0 && here.length >= authority.seats ? true : undefined
+    return authority.missing(store.approved()).length === 0 && here.length >= authority.seats ? true : undefined
   }
-  const found = await book.until(ready, authority.definition.deadlines.gather * 1000, options.signal)
+  const found = await store.until(ready, authority.definition.deadlines.gather * 1000, options.signal)
   if (found === undefined) {
-    const missing = authority.missing(book.approved()).map((id) => nameOf(authority, id))
+    const missing = authority.missing(store.approved()).map((id) => nameOf(authority, id))
     const absent = authority.candidates
-      .filter((member) => member.name !== ceremony.seat.name && room.peers.get(member.name)?.connected !== true)
+      .filter((member) => member.name !== ceremony.seat.name && peers.bySite.get(member.name)?.connected !== true)
       .map((member) => member.name)
     throw new QuorateError(
       missing.length > 0 ? 'E_APPROVALS_MISSING' : 'E_QUORUM',
       missing.length > 0
-        ? `approvals missing: ${wantedInWords(authority, book.approved(), (id) => nameOf(authority, id))}`
+        ? `approvals missing: ${wantedInWords(authority, store.approved(), (id) => nameOf(authority, id))}`
         : `not here: ${absent.join(', ')}`,
       'nothing has happened; run the check again when they are ready',
       { missing, absent },
     )
   }
-  await room.flush(2000)
+  await peers.flush(2000)
   return { ...result(ceremony, undefined, { key: null, signature: null, signers: [] }), state: 'checked' }
 }
 
 /** What an error leaves behind: proven blame in a fixed roster ends the ceremony here, with a bundle that shows why. */
 const ended = async (run: Run, error: unknown): Promise<unknown> => {
-  const { ceremony, room } = run
+  const { ceremony, peers } = run
   // Whoever asked for it was promised that the others hear of it.
-  const unsaid = await ceremony.leaving?.then(
+  const unsaid = await ceremony.aborting?.then(
     () => undefined,
     (reason: unknown) => reason,
   )
   if (unsaid !== undefined) return unsaid
   if (error instanceof BlameError) {
-    await convict(run, room, error.blame)
-    if (madeHere(ceremony) !== undefined) return blameFault(error.blame, undefined)
+    await publishProof(run, peers, error.blame)
+    if (resultHere(ceremony) !== undefined) return blameFault(error.blame, undefined)
     await endHere(run, `blame: ${error.blame.check}`)
-    await room.flush(2000)
-    const path = await closeAlone(ceremony)
+    await peers.flush(2000)
+    const path = await closeAndWriteOwnBundle(ceremony)
     return blameFault(error.blame, path)
   }
   if (error instanceof QuorateError && error.code === 'E_SITE_ROLLED_BACK') {
-    await keepLostWord(ceremony, error)
+    await keepForgottenRecord(ceremony, error)
     // Each peer is to see it for itself: nobody else's word for it would do.
-    const { book, authority } = ceremony
-    await book.until(() => room.shownToAll || undefined, authority.definition.deadlines.proposal * 1000)
-    await room.flush(2000)
+    const { store, authority } = ceremony
+    await store.until(() => peers.shownToAll || undefined, authority.definition.deadlines.proposal * 1000)
+    await peers.flush(2000)
     return error
   }
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
-    await room.flush(1000)
-    const path = await (ceremony.book.aborts.has(ceremony.seat.identity) ? closeAlone(ceremony) : keepAlone(ceremony))
+    await peers.flush(1000)
+    const path = await (ceremony.store.aborts.has(ceremony.seat.identity)
+      ? closeAndWriteOwnBundle(ceremony)
+      : writeOwnBundle(ceremony))
     const hint = `${error.hint}; what this site’s log says of it is in ${path}`
     return new QuorateError(error.code, error.message, hint, { ...error.details, bundle: path }, error)
   }
@@ -652,34 +654,34 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
  * Where this site left, or so many others that the ceremony cannot go on, a site that has not voted never will: what it
  * staged is of no use to anybody.
  */
-const dropIfOver = async ({ book, seat, site, log, authority }: Ceremony): Promise<void> => {
-  const over = book.aborts.has(seat.identity) || !authority.possibleWithout(book.goneIdentities())
-  if (over && !book.ready.has(seat.name)) await dropStaged(site.shards, log)
+const dropIfOver = async ({ store, seat, site, log, authority }: Ceremony): Promise<void> => {
+  const over = store.aborts.has(seat.identity) || !authority.possibleWithout(store.goneIdentities())
+  if (over && !store.ready.has(seat.name)) await dropStaged(site.shards, log)
 }
 
 /** This site's own word that it ends the ceremony: in its log and ledger, and in its note. */
-const endHere = ({ ceremony, room }: Run, reason: string): Promise<void> =>
-  ceremony.leave(async () => {
+const endHere = ({ ceremony, peers }: Run, reason: string): Promise<void> =>
+  ceremony.abort(async () => {
     const note = await ceremony.writeNote('aborted', reason)
     if (note === undefined) return
     await ceremony.promise('aborted', note, { what: 'aborted', object: null })
-    room.tellAll({ is: 'object', name: 'aborted', bytes: note })
-    room.postNote(note)
+    peers.broadcast({ is: 'object', name: 'aborted', bytes: note })
+    peers.postNote(note)
   })
 
 /** A site that left says so again: it may have stopped before anybody heard. */
-const tellLeaving = async (ceremony: Ceremony): Promise<void> => {
-  const { book, seat, options } = ceremony
-  const word = book.aborts.get(seat.identity)
+const repeatAbort = async (ceremony: Ceremony): Promise<void> => {
+  const { store, seat, options } = ceremony
+  const word = store.aborts.get(seat.identity)
   if (word === undefined) return
-  await inRoom(ceremony, async (room) => {
-    room.postNote(word.envelope)
-    await book.until(
-      () => [...room.peers.values()].some((peer) => peer.connected) || undefined,
+  await inRoom(ceremony, async (peers) => {
+    peers.postNote(word.envelope)
+    await store.until(
+      () => [...peers.bySite.values()].some((peer) => peer.connected) || undefined,
       HELP_MS,
       options.signal,
     )
-    await room.flush(1000)
+    await peers.flush(1000)
   })
 }
 
@@ -691,13 +693,13 @@ const openLog = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<vo
     ceremony.note('opened', utf8(head.note))
     ceremony.noteLedger('log-opened')
     ceremony.note('definition', definitionCodec.encode(authority.definition))
-    for (const { envelope } of ceremony.book.approvals.values()) ceremony.note('approval', envelope)
+    for (const { envelope } of ceremony.store.approvals.values()) ceremony.note('approval', envelope)
     if (epoch !== undefined) noteEpoch(ceremony, epoch)
   }
   for (const certificate of Object.values(site.home.certificates))
     ceremony.take('certificate', toEnvelope(certificate), ceremony.seat.name)
   const own = toEnvelope(ceremony.keys.message.certificate)
-  ceremony.book.admit('certificate', own, ceremony.seat.name)
+  ceremony.store.admit('certificate', own, ceremony.seat.name)
   ceremony.note('joined', own)
   await ceremony.barrier()
 }
@@ -706,7 +708,7 @@ const openLog = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<vo
 const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
   for (const { path, bytes } of await keptApprovals(ceremony.site.home.disk, ceremony.authority.hash)) {
     try {
-      if (ceremony.log.size === 0) ceremony.book.admit('approval', bytes, null)
+      if (ceremony.log.size === 0) ceremony.store.admit('approval', bytes, null)
       else ceremony.take('approval', bytes, null)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
@@ -720,19 +722,19 @@ const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
 }
 
 /** What this home was shown to have forgotten stays so: no later join may say it anew in other words. */
-const keepLostWord = async ({ site, authority }: Ceremony, error: QuorateError): Promise<void> => {
+const keepForgottenRecord = async ({ site, authority }: Ceremony, error: QuorateError): Promise<void> => {
   const { word } = error.details
-  if (typeof word === 'string') await writeDurable(site.home.disk, lostWordPath(authority.hash), utf8(word))
+  if (typeof word === 'string') await writeDurable(site.home.disk, forgottenRecordPath(authority.hash), utf8(word))
 }
 
 const refuseForgetful = async ({ site, authority, seat }: Ceremony): Promise<void> => {
-  const word = await site.home.disk.read(lostWordPath(authority.hash))
-  if (word !== undefined) throw lostWord(seat.name, fromUtf8(word) as Hash)
+  const word = await site.home.disk.read(forgottenRecordPath(authority.hash))
+  if (word !== undefined) throw forgottenRecord(seat.name, fromUtf8(word) as Hash)
 }
 
 const refuseEnded = (ceremony: Ceremony): void => {
-  const { book, seat, authority, site } = ceremony
-  if (book.aborts.has(seat.identity)) throw leftHere()
+  const { store, seat, authority, site } = ceremony
+  if (store.aborts.has(seat.identity)) throw abortedHere()
   if (ceremony.closed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
@@ -748,7 +750,7 @@ const refuseEnded = (ceremony: Ceremony): void => {
       'this site has ended this definition, and its log is gone',
       'restore this home from its backup, or plan a new definition',
     )
-  if (!book.approved().has(seat.identity))
+  if (!store.approved().has(seat.identity))
     throw new QuorateError(
       'E_NOT_APPROVED',
       'this site has not approved the definition',
@@ -757,7 +759,7 @@ const refuseEnded = (ceremony: Ceremony): void => {
 }
 
 /** This site voted or stated a signature: what is left is to finish. */
-const bound = ({ book, seat }: Ceremony): boolean => book.ready.has(seat.name) || book.results.has(seat.name)
+const bound = ({ store, seat }: Ceremony): boolean => store.ready.has(seat.name) || store.results.has(seat.name)
 
 const result = (
   ceremony: Ceremony,

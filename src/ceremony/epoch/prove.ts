@@ -15,7 +15,7 @@ import {
 } from '../../records/outcome.ts'
 import { testContext, testLabel } from '../blame/test-session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, WordFault } from '../store/record-store.ts'
+import type { Held, RecordFault } from '../store/record-store.ts'
 
 /** What this site's secret randomness is made of, besides the system's: PROTOCOL.md §11. */
 export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?: Secret, message?: Uint8Array) => {
@@ -45,7 +45,7 @@ export const proveRecord = async (
   const { seat, authority } = ceremony
   const random = hedged(ceremony, record, 'possession', share)
   const proof = protocols.provePossession(share, seat.index, record, random)
-  await ceremony.say('possession', possessionCodec, {
+  await ceremony.publish('possession', possessionCodec, {
     ceremony: authority.hash,
     record,
     site: seat.name,
@@ -65,7 +65,7 @@ export const proveRecord = async (
       const context = testContext(outcome, record, members)
       const tools = { random: hedged(ceremony, inner.session, label, share, context.message) }
       const { signature } = await protocols.sign.run(inner, { ...context, share }, tools)
-      await ceremony.say('test-signature', testSignatureCodec, {
+      await ceremony.publish('test-signature', testSignatureCodec, {
         ceremony: authority.hash,
         record,
         site: seat.name,
@@ -106,13 +106,13 @@ const testHolds = (protocols: Protocols, outcome: Outcome, held: Held<TestSignat
 
 /** Proofs of a record that the book holds, with what each is worth. */
 const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash) => {
-  const { book, authority } = ceremony
-  const possessions = [...(book.possessions.get(record)?.values() ?? [])].map((held) => ({
+  const { store, authority } = ceremony
+  const possessions = [...(store.possessions.get(record)?.values() ?? [])].map((held) => ({
     check: 'possession' as const,
     held,
     holds: possessionHolds(protocols, outcome, held),
   }))
-  const tests = [...(book.testSignatures.get(record)?.values() ?? [])].map((held) => ({
+  const tests = [...(store.testSignatures.get(record)?.values() ?? [])].map((held) => ({
     check: 'test-signature' as const,
     held,
     holds: testHolds(protocols, outcome, held, authority.member(held.site)?.index as Index),
@@ -144,12 +144,12 @@ export const falseProof = (
   protocols: Protocols,
   outcome: Outcome,
   record: Hash,
-): WordFault | undefined => {
+): RecordFault | undefined => {
   const { possessions, tests } = judged(ceremony, protocols, outcome, record)
   const bad = [...possessions, ...tests].find(({ holds }) => !holds)
   if (bad === undefined) return undefined
   const { site, signed, envelope } = bad.held
-  return { site, check: bad.check, words: [{ key: signed.key, envelope }] }
+  return { site, check: bad.check, records: [{ key: signed.key, envelope }] }
 }
 
 /** Logs the others' proofs of a record, all of which hold: what came besides is nothing that this site stands for. */

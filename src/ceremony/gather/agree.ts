@@ -7,7 +7,7 @@ import { shortId } from '../../records/short-id.ts'
 import { recordHash } from '../../records/signed.ts'
 import { fitsTerms } from '../blame/record-faults.ts'
 import { type Member, wantedInWords } from '../definition/authority.ts'
-import type { Room } from '../peers/peers.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 
@@ -35,12 +35,12 @@ type Step =
  */
 export const agreeAttempt = async (
   ceremony: Ceremony,
-  room: Room,
+  peers: Peers,
   facts: AttemptFacts,
   found: Found,
   newHello: () => Promise<void>,
 ): Promise<HeldAttempt | undefined> => {
-  const { book, authority, site, options } = ceremony
+  const { store, authority, site, options } = ceremony
   const { clock } = site.machine
   const { deadlines } = authority.definition
   const until = clock.monotonic() + deadlines.gather * 1000
@@ -48,15 +48,15 @@ export const agreeAttempt = async (
   let awaited: SiteId | undefined
   for (;;) {
     const left = Math.max(1, until - clock.monotonic())
-    const step = await book.until<Step>(
-      () => nextStep(ceremony, room, facts, found),
+    const step = await store.until<Step>(
+      () => nextStep(ceremony, peers, facts, found),
       authority.fixed ? left : Math.min(left, deadlines.proposal * 1000),
       options.signal,
     )
-    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, room, facts)
+    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, peers, facts)
     if (step === undefined) {
       // Whose turn it was at two looks in a row, and who proposed nothing, is passed over.
-      const proposer = choose(ceremony, room, facts)?.[0]?.name
+      const proposer = choose(ceremony, peers, facts)?.[0]?.name
       if (proposer !== undefined && proposer === awaited) facts.silent.add(proposer)
       awaited = proposer
       continue
@@ -65,9 +65,9 @@ export const agreeAttempt = async (
     if (step.is === 'settled') return undefined
     insideWindow(ceremony)
     if (ceremony.attempts.length >= authority.definition.attempts) throw spent(ceremony, [])
-    const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, room, step.sites, facts.base)
-    const attempt = await signAttempt(ceremony, room, proposed)
-    const started = await book.until(
+    const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, peers, step.sites, facts.base)
+    const attempt = await signAttempt(ceremony, peers, proposed)
+    const started = await store.until(
       () => found() ?? (unsigned(attempt).length === 0 ? 'started' : undefined),
       deadlines.proposal * 1000,
       options.signal,
@@ -92,28 +92,28 @@ export const agreeAttempt = async (
 const unsigned = (attempt: HeldAttempt): readonly SiteId[] =>
   attempt.value.participants.map(({ site }) => site).filter((site) => !attempt.signatures.has(site))
 
-const nextStep = (ceremony: Ceremony, room: Room, facts: AttemptFacts, found: Found): Step | undefined => {
-  const { book, seat } = ceremony
-  refuseRollback(ceremony, room)
+const nextStep = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, found: Found): Step | undefined => {
+  const { store, seat } = ceremony
+  refuseRollback(ceremony, peers)
   if (found() === 'settled') return { is: 'settled' }
-  const chosen = choose(ceremony, room, facts)
+  const chosen = choose(ceremony, peers, facts)
   // Who let an attempt fail may propose itself again and again, and each time costs an attempt of those that it names:
   // it is followed only where this site would seat it too.
   const avoided = (proposer: SiteId): boolean =>
     facts.silent.has(proposer) && chosen !== undefined && !chosen.some((member) => member.name === proposer)
-  for (const attempt of book.attempts.values()) {
+  for (const attempt of store.attempts.values()) {
     const proposer = attempt.value.participants[0]?.site
     if (proposer === undefined || proposer === seat.name || !attempt.signatures.has(proposer)) continue
     if (avoided(proposer)) continue
-    if (!ceremony.attempts.includes(attempt.hash) && isRunnable(ceremony, room, facts, attempt.value))
+    if (!ceremony.attempts.includes(attempt.hash) && isRunnable(ceremony, peers, facts, attempt.value))
       return { is: 'sign', attempt }
   }
   return chosen !== undefined && chosen[0]?.name === seat.name ? { is: 'propose', sites: chosen } : undefined
 }
 
 /** A ledger that went back: this site's own ends the join; a peer's, where its seat cannot go to another. */
-const refuseRollback = (ceremony: Ceremony, room: Room): void => {
-  const own = room.ownRollback
+const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
+  const own = peers.ownRollback
   if (own !== undefined)
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
@@ -121,7 +121,7 @@ const refuseRollback = (ceremony: Ceremony, room: Room): void => {
       'this home was restored or cloned: do not use it; the other sites must readmit or repair this site',
       { site: ceremony.seat.name, remembered: own.remembered },
     )
-  const rolled = [...room.peers.values()].find((peer) => peer.rolledBack !== undefined)
+  const rolled = [...peers.bySite.values()].find((peer) => peer.rolledBack !== undefined)
   if (
     rolled?.rolledBack !== undefined &&
     ceremony.authority.fixed &&
@@ -136,27 +136,27 @@ const refuseRollback = (ceremony: Ceremony, room: Room): void => {
 }
 
 /** A peer may sit in an attempt: here, on the newest hello, unused, its ledger proven, its key in time, and not only checking. */
-const isSeatable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, member: Member): boolean => {
-  const { book, seat, authority } = ceremony
-  if (facts.guilty().has(member.name) || book.aborts.has(member.identity)) return false
-  if (!authority.fixed && !book.approved().has(member.identity)) return false
-  const hello = room.hello(member.name)
+const isSeatable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, member: Member): boolean => {
+  const { store, seat, authority } = ceremony
+  if (facts.guilty().has(member.name) || store.aborts.has(member.identity)) return false
+  if (!authority.fixed && !store.approved().has(member.identity)) return false
+  const hello = peers.hello(member.name)
   if (hello === undefined || hello.value.check || hello.value.epoch !== facts.base) return false
   if (!showsChain(ceremony, member.name, hello.value)) return false
-  const certificate = book.certificate(member.name, keyOf(ceremony, member.name))
+  const certificate = store.certificate(member.name, keyOf(ceremony, member.name))
   if (certificate === undefined || (certificate.value.expires ?? 0) < ceremony.site.machine.clock.now()) return false
   const used = ceremony.attempts.some((hash) =>
-    book.attempts.get(hash)?.value.participants.some((one) => one.hello === hello.hash),
+    store.attempts.get(hash)?.value.participants.some((one) => one.hello === hello.hash),
   )
   if (used || hello.value.attempts >= authority.definition.attempts) return false
-  return member.name === seat.name || (room.peers.get(member.name)?.connected === true && room.proven(member.name))
+  return member.name === seat.name || (peers.bySite.get(member.name)?.connected === true && peers.proven(member.name))
 }
 
 /** Whether the attempts that a hello says its site has signed are all here, signed by it. */
-const showsChain = ({ book }: Ceremony, site: SiteId, hello: Hello): boolean => {
+const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean => {
   let last = hello.lastAttempt
   for (let n = hello.attempts; n > 0; n--) {
-    const attempt = last === null ? undefined : book.attempts.get(last)
+    const attempt = last === null ? undefined : store.attempts.get(last)
     if (attempt?.signatures.has(site) !== true) return false
     last = attempt.value.participants.find((one) => one.site === site)?.last ?? null
   }
@@ -164,23 +164,23 @@ const showsChain = ({ book }: Ceremony, site: SiteId, hello: Hello): boolean => 
 }
 
 const keyOf = (ceremony: Ceremony, site: SiteId) =>
-  ceremony.book.hellos.get(site)?.signed.key as Attempt['participants'][number]['key']
+  ceremony.store.hellos.get(site)?.signed.key as Attempt['participants'][number]['key']
 
 /** Who would sit: all of a fixed roster; else the first in roster order, those who were missing last time last. */
-const choose = (ceremony: Ceremony, room: Room, facts: AttemptFacts): readonly Member[] | undefined => {
-  const { authority, book } = ceremony
-  if (authority.missing(book.approved()).length > 0) return undefined
-  const here = authority.candidates.filter((member) => isSeatable(ceremony, room, facts, member))
+const choose = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): readonly Member[] | undefined => {
+  const { authority, store } = ceremony
+  if (authority.missing(store.approved()).length > 0) return undefined
+  const here = authority.candidates.filter((member) => isSeatable(ceremony, peers, facts, member))
   if (here.length < authority.seats) return undefined
   const late = (member: Member): number => (facts.silent.has(member.name) ? 1 : 0)
   const first = [...here].sort((a, b) => late(a) - late(b) || a.index - b.index).slice(0, authority.seats)
   return first.sort((a, b) => a.index - b.index)
 }
 
-const propose = (ceremony: Ceremony, room: Room, sites: readonly Member[], base: Hash | null): Attempt => {
-  const { book, authority, site } = ceremony
+const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], base: Hash | null): Attempt => {
+  const { store, authority, site } = ceremony
   const hellos = sites.map((member) => {
-    const hello = room.hello(member.name)
+    const hello = peers.hello(member.name)
     if (hello === undefined) throw new Error('a seat without a hello')
     return { member, hello }
   })
@@ -198,25 +198,25 @@ const propose = (ceremony: Ceremony, room: Room, sites: readonly Member[], base:
     at: site.machine.clock.now(),
   }
   for (const { member, hello } of hellos) {
-    const held = book.hellosByHash.get(hello.hash)
+    const held = store.hellosByHash.get(hello.hash)
     for (const { member: to } of hellos)
       if (held !== undefined && to.name !== member.name && to.name !== ceremony.seat.name)
-        room.tell(to.name, { is: 'object', name: 'hello', bytes: held.envelope })
+        peers.send(to.name, { is: 'object', name: 'hello', bytes: held.envelope })
   }
   return value
 }
 
 /** Whether this site signs what another proposes: its own newest hello in it, and everything else as it would propose it. */
-const isRunnable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, attempt: Attempt): boolean => {
-  const { authority, book, seat } = ceremony
-  const own = room.hello(seat.name)
+const isRunnable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, attempt: Attempt): boolean => {
+  const { authority, store, seat } = ceremony
+  const own = peers.hello(seat.name)
   const mine = attempt.participants.find((one) => one.site === seat.name)
   if (own === undefined || mine?.hello !== own.hash || mine.last !== (ceremony.attempts.at(-1) ?? null)) return false
   if (!fitsTerms(attempt, authority) || attempt.base !== facts.base) return false
-  if (authority.missing(book.approved()).length > 0) return false
+  if (authority.missing(store.approved()).length > 0) return false
   const { opens, closes } = authority.definition.window
   if (attempt.at < Date.parse(opens) || attempt.at > Date.parse(closes)) return false
-  const hellos = attempt.participants.map((one) => book.hellosByHash.get(one.hello))
+  const hellos = attempt.participants.map((one) => store.hellosByHash.get(one.hello))
   const most = Math.max(...hellos.map((held) => held?.signed.value.attempts ?? 0))
   if (attempt.number !== most + 1) return false
   return attempt.participants.every((one, at) => {
@@ -224,24 +224,24 @@ const isRunnable = (ceremony: Ceremony, room: Room, facts: AttemptFacts, attempt
     const member = authority.member(one.site)
     if (held === undefined || member === undefined) return false
     const same = held.site === one.site && held.signed.key === one.key && held.signed.value.lastAttempt === one.last
-    return same && isSeatable(ceremony, room, facts, member) && room.hello(one.site)?.hash === one.hello
+    return same && isSeatable(ceremony, peers, facts, member) && peers.hello(one.site)?.hash === one.hello
   })
 }
 
-const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Promise<HeldAttempt> => {
-  const { book, options } = ceremony
+const signAttempt = async (ceremony: Ceremony, peers: Peers, value: Attempt): Promise<HeldAttempt> => {
+  const { store, options } = ceremony
   for (const { site, hello } of value.participants) {
-    const held = book.hellosByHash.get(hello)
+    const held = store.hellosByHash.get(hello)
     if (held === undefined) throw new Error('an attempt without its hellos')
     ceremony.note('hello', held.envelope, site)
-    const peer = room.peers.get(site)
+    const peer = peers.bySite.get(site)
     if (peer?.head === undefined) continue
     const note = utf8(peer.head.note)
     ceremony.note(peer.remembered === undefined ? 'first-contact' : 'peer-ledger', note, site)
     ceremony.noteLedger('peer-ledger', null, note, site)
   }
   // A spare is remembered too: it may sit in the next ceremony from a home that was set back.
-  for (const { head, member } of room.peers.values())
+  for (const { head, member } of peers.bySite.values())
     if (head !== undefined && !value.participants.some((one) => one.site === member.name))
       ceremony.noteLedger('peer-ledger', null, utf8(head.note), member.name)
   const signed = await ceremony.signer.sign(attemptCodec, value)
@@ -251,9 +251,9 @@ const signAttempt = async (ceremony: Ceremony, room: Room, value: Attempt): Prom
   ceremony.keepAttempt(hash)
   const bytes = toEnvelope(signed)
   await ceremony.promise('attempt', bytes, { what: 'attempt-signed', object: hash })
-  room.tellAll({ is: 'object', name: 'attempt', bytes })
+  peers.broadcast({ is: 'object', name: 'attempt', bytes })
   options.progress({ phase: 'attempt', number: value.number, sites: value.participants.map(({ site }) => site) })
-  return book.attempts.get(hash) as HeldAttempt
+  return store.attempts.get(hash) as HeldAttempt
 }
 
 const insideWindow = (ceremony: Ceremony): void => {
@@ -269,11 +269,11 @@ const insideWindow = (ceremony: Ceremony): void => {
 }
 
 /** Of those who were here once: who has said nothing that another attempt could use, or did not propose it. */
-const silentNow = (ceremony: Ceremony, room: Room, facts: AttemptFacts): readonly SiteId[] => {
+const silentNow = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): readonly SiteId[] => {
   const { authority, seat } = ceremony
   const others = authority.candidates.filter((member) => member.name !== seat.name)
-  const mute = others.filter((member) => !isSeatable(ceremony, room, facts, member))
-  const proposer = choose(ceremony, room, facts)?.[0]
+  const mute = others.filter((member) => !isSeatable(ceremony, peers, facts, member))
+  const proposer = choose(ceremony, peers, facts)?.[0]
   const named = mute.length > 0 || proposer === undefined || proposer === seat ? mute : [proposer]
   return (named.length > 0 ? named : others).map((member) => member.name)
 }
@@ -287,22 +287,22 @@ const spent = ({ authority, seat }: Ceremony, by: readonly SiteId[]): QuorateErr
   )
 }
 
-const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): QuorateError => {
-  const { book, authority } = ceremony
-  const gone = book.goneIdentities()
-  const missing = authority.missing(book.approved()).filter((identity) => !gone.has(identity))
+const gatherFailed = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): QuorateError => {
+  const { store, authority } = ceremony
+  const gone = store.goneIdentities()
+  const missing = authority.missing(store.approved()).filter((identity) => !gone.has(identity))
   const nameOf = (identity: string): string =>
     authority.roster.find((member) => member.identity === identity)?.name ?? identity
   const left = gone.size === 0 ? '' : `; ${[...gone].map(nameOf).join(', ')} left`
   if (missing.length > 0)
     return new QuorateError(
       'E_APPROVALS_MISSING',
-      `approvals missing at the gather deadline: ${wantedInWords(authority, book.approved(), nameOf, gone)}${left}`,
+      `approvals missing at the gather deadline: ${wantedInWords(authority, store.approved(), nameOf, gone)}${left}`,
       `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; nothing has happened yet`,
       { missing },
     )
   const absent = authority.candidates.filter(
-    (member) => member.name !== ceremony.seat.name && room.peers.get(member.name)?.connected !== true,
+    (member) => member.name !== ceremony.seat.name && peers.bySite.get(member.name)?.connected !== true,
   )
   const command = `quorate ${authority.definition.kind}`
   if (absent.length > 0) {
@@ -317,9 +317,9 @@ const gatherFailed = (ceremony: Ceremony, room: Room, facts: AttemptFacts): Quor
   // Who used all its attempts is here and not seated, and another deadline would bring nothing else.
   const used = authority.candidates
     .map((member) => member.name)
-    .filter((name) => (room.hello(name)?.value.attempts ?? 0) >= authority.definition.attempts)
+    .filter((name) => (peers.hello(name)?.value.attempts ?? 0) >= authority.definition.attempts)
   if (authority.candidates.length - used.length < authority.seats) return spent(ceremony, used)
-  const mute = silentNow(ceremony, room, facts)
+  const mute = silentNow(ceremony, peers, facts)
   return new QuorateError(
     'E_QUORUM',
     `no attempt could be agreed before the gather deadline; nothing new from ${mute.join(', ')}`,

@@ -17,7 +17,7 @@ import {
 } from '../../records/outcome.ts'
 import { sealShard } from '../../shards/seal.ts'
 import type { ShardStore } from '../../shards/store.ts'
-import { wordBlame } from '../blame/claims.ts'
+import { recordBlame } from '../blame/claims.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
 import { falseProof, hedged, keepProofs, proveRecord, unproven } from '../epoch/prove.ts'
 import { BlameError, type Session, SilenceError } from '../session/session.ts'
@@ -85,7 +85,7 @@ export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void
 
 /** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
 const dropOlder = async (ceremony: Ceremony): Promise<void> => {
-  if (ceremony.book.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
+  if (ceremony.store.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
   await dropStaged(ceremony.site.shards, ceremony.log)
 }
 
@@ -135,7 +135,7 @@ const stage = async (
   const reopened = await site.shards.reopen(hash, hash, envelope, keys)
   const { attempt } = outcome
   try {
-    await ceremony.say(
+    await ceremony.publish(
       'staged',
       stagedCodec,
       { ceremony: authority.hash, attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
@@ -155,24 +155,24 @@ const everyStaged = async (
   outcome: Outcome,
   own: Hash,
 ): Promise<readonly Hash[]> => {
-  const { book, authority, options, seat } = ceremony
+  const { store, authority, options, seat } = ceremony
   const total = authority.roster.length
   const expected = hashOf(outcomeCodec.encode(outcome))
   const look = () => {
-    const staged = book.staged.get(attempt.hash)
+    const staged = store.staged.get(attempt.hash)
     const missing = authority.roster.filter((member) => staged?.has(member.name) !== true).map((member) => member.name)
     options.progress({ phase: 'step', step: 'staged', got: total - missing.length, total, waiting: missing })
     return missing.length === 0 ? staged : undefined
   }
   const staged = await wait(ceremony, session, 'staged', look, () =>
-    authority.roster.filter((m) => book.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
+    authority.roster.filter((m) => store.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
   )
   // All honest sites hold the same messages, or one of them now holds the proof of who sent others.
   await session.agree()
   for (const { site, signed, envelope } of staged.values()) {
     if (signed.value.outcome === expected) continue
-    const fault = { site, check: 'staged-outcome', words: [{ key: signed.key, envelope }] }
-    throw new BlameError(wordBlame(ceremony, fault, session.received(site), attempt))
+    const fault = { site, check: 'staged-outcome', records: [{ key: signed.key, envelope }] }
+    throw new BlameError(recordBlame(ceremony, fault, session.received(site), attempt))
   }
   const envelopes = authority.roster.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
   if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
@@ -185,17 +185,17 @@ const recordOf = (outcome: Outcome, envelopes: readonly Hash[]): Voted => {
 }
 
 const everyProven = async (ceremony: Ceremony, session: Session, protocols: Protocols, voted: Voted): Promise<void> => {
-  const { book, options, authority } = ceremony
+  const { store, options, authority } = ceremony
   const total = authority.roster.length
   const proven = () => {
     const fault = falseProof(ceremony, protocols, voted.outcome, voted.hash)
     if (fault !== undefined)
       throw new BlameError(
-        wordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]),
+        recordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]),
       )
-    const count = book.possessions.get(voted.hash)?.size ?? 0
+    const count = store.possessions.get(voted.hash)?.size ?? 0
     if (count < total) {
-      const waiting = authority.roster.filter((member) => book.possessions.get(voted.hash)?.has(member.name) !== true)
+      const waiting = authority.roster.filter((member) => store.possessions.get(voted.hash)?.has(member.name) !== true)
       options.progress({
         phase: 'step',
         step: 'proven',
@@ -213,9 +213,9 @@ const everyProven = async (ceremony: Ceremony, session: Session, protocols: Prot
 
 /** Sites whose proofs are not here; where only a test signature is missing, those who told of none. */
 const lacking = (ceremony: Ceremony, protocols: Protocols, voted: Voted): readonly SiteId[] => {
-  const { book, authority, seat } = ceremony
+  const { store, authority, seat } = ceremony
   const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
-  const told = new Set([...(book.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))
+  const told = new Set([...(store.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))
   const others = authority.roster.map((member) => member.name).filter((name) => name !== seat.name)
   const named = others.filter((name) => missing.includes(name))
   const mute = others.filter((name) => !told.has(name))
@@ -230,7 +230,7 @@ const wait = async <T>(
   missing: () => readonly SiteId[],
 ): Promise<T> => {
   const ms = ceremony.authority.definition.deadlines.round * 1000
-  const found = await ceremony.book.until(look, ms, session.signal)
+  const found = await ceremony.store.until(look, ms, session.signal)
   if (found === undefined) throw new SilenceError(missing(), what)
   return found
 }
@@ -240,10 +240,10 @@ const vote = async (ceremony: Ceremony, voted: Voted, hooks: VoteHooks): Promise
   const { site, seat, authority } = ceremony
   // A peer that shows this site's own forgotten vote ends the join; it is not given again.
   ceremony.options.signal.throwIfAborted()
-  if (ceremony.book.ready.has(seat.name)) throw new Error('a second vote under one definition')
+  if (ceremony.store.ready.has(seat.name)) throw new Error('a second vote under one definition')
   await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
   hooks.mayVote()
-  await ceremony.say(
+  await ceremony.publish(
     'ready',
     readyCodec,
     { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null },
@@ -253,7 +253,7 @@ const vote = async (ceremony: Ceremony, voted: Voted, hooks: VoteHooks): Promise
 
 /** The record that this site voted for before it stopped; undefined where it has not voted. */
 export const votedBefore = (ceremony: Ceremony): Voted | undefined => {
-  const own = ceremony.book.ready.get(ceremony.seat.name)
+  const own = ceremony.store.ready.get(ceremony.seat.name)
   return own === undefined ? undefined : stagedRecord(ceremony, own.signed.value.record)
 }
 
@@ -263,7 +263,7 @@ const stagedRecord = (ceremony: Ceremony, hash: Hash): Voted | undefined => {
     const bytes = event.object === null ? undefined : ceremony.log.body(event.object)
     if (bytes === undefined) continue
     const outcome = outcomeCodec.decode(bytes)
-    const staged = ceremony.book.staged.get(outcome.attempt)
+    const staged = ceremony.store.staged.get(outcome.attempt)
     const envelopes = ceremony.authority.roster.map((member) => staged?.get(member.name)?.signed.value)
     if (envelopes.some((one) => one === undefined || one.outcome !== event.object)) continue
     const voted = recordOf(
@@ -286,7 +286,7 @@ const isDropped = (ceremony: Ceremony, outcome: Hash): boolean => {
  * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
  */
 export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Voted | undefined => {
-  for (const record of ceremony.book.votedFor()) {
+  for (const record of ceremony.store.votedFor()) {
     const voted = stagedRecord(ceremony, record)
     if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
     if (unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
@@ -308,10 +308,10 @@ export const followVote = async (
 
 /** Waits for all votes, installs the epoch, and waits for the receipts that `close` needs. */
 export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<void> => {
-  const { book, authority, site, seat, options } = ceremony
+  const { store, authority, site, seat, options } = ceremony
   const total = authority.roster.length
   const ms = authority.definition.deadlines.close * 1000
-  const votes = () => authority.roster.filter((member) => book.votes(voted.hash).has(member.name))
+  const votes = () => authority.roster.filter((member) => store.votes(voted.hash).has(member.name))
   const report = (step: 'ready' | 'installed', got: readonly { name: SiteId }[]) =>
     options.progress({
       phase: 'step',
@@ -320,7 +320,7 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
       total,
       waiting: authority.roster.filter((m) => !got.some((one) => one.name === m.name)).map((m) => m.name),
     })
-  const all = await book.until(
+  const all = await store.until(
     () => {
       report('ready', votes())
       refuseWithout(ceremony, voted)
@@ -335,14 +335,14 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
       votes().map((m) => m.name),
       authority.roster.map((m) => m.name),
     )
-  if (book.installed.get(seat.name) === undefined) {
+  if (store.installed.get(seat.name) === undefined) {
     await site.shards.install(
       voted.record.outcome,
       voted.record.outcome,
-      authority.roster.map((member) => book.votes(voted.hash).get(member.name)?.envelope as Uint8Array),
+      authority.roster.map((member) => store.votes(voted.hash).get(member.name)?.envelope as Uint8Array),
     )
     ceremony.note('ready-set', undefined, null, voted.hash)
-    await ceremony.say(
+    await ceremony.publish(
       'installed',
       installedCodec,
       { ceremony: authority.hash, site: seat.name, record: voted.hash },
@@ -350,8 +350,8 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
     )
   }
   const receipts = () =>
-    authority.roster.filter((member) => book.installed.get(member.name)?.signed.value.record === voted.hash)
-  await book.until(
+    authority.roster.filter((member) => store.installed.get(member.name)?.signed.value.record === voted.hash)
+  await store.until(
     () => {
       report('installed', receipts())
       return receipts().length === total ? true : undefined
@@ -369,9 +369,9 @@ export const commitKeygen = async (ceremony: Ceremony, voted: Voted): Promise<vo
 }
 
 /** A site that left before its vote never votes: what the others voted for stays as it is, and is never used. */
-const refuseWithout = ({ book, authority }: Ceremony, voted: Voted): void => {
+const refuseWithout = ({ store, authority }: Ceremony, voted: Voted): void => {
   const left = authority.roster.filter(
-    ({ name, identity }) => book.aborts.has(identity) && !book.votes(voted.hash).has(name),
+    ({ name, identity }) => store.aborts.has(identity) && !store.votes(voted.hash).has(name),
   )
   if (left.length === 0) return
   const names = left.map((member) => member.name)

@@ -15,7 +15,7 @@ import { hedged } from '../epoch/prove.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, HeldAttempt, WordFault } from '../store/record-store.ts'
+import type { Held, HeldAttempt, RecordFault } from '../store/record-store.ts'
 
 /** The epoch that signs: what made it, its record, and the envelope of this site's share. */
 export interface Epoch {
@@ -59,9 +59,9 @@ export const statedResult = (
   epoch: Epoch,
   message: Uint8Array,
 ): SignResult | undefined =>
-  [...ceremony.book.results.values()]
+  [...ceremony.store.results.values()]
     .filter(({ site, signed }) => {
-      const attempt = ceremony.book.attempts.get(signed.value.attempt)
+      const attempt = ceremony.store.attempts.get(signed.value.attempt)
       return attempt?.signatures.has(site) === true && attempt.signatures.size === attempt.value.participants.length
     })
     .map(({ signed }) => signed.value)
@@ -69,18 +69,18 @@ export const statedResult = (
 
 /** What is false about a stated signature, with what a stranger needs to see it; undefined where it holds or cannot be judged. */
 export const falseResult = (
-  { book }: Ceremony,
+  { store }: Ceremony,
   protocols: Protocols,
   epoch: Epoch,
   message: Uint8Array,
   { site, signed, envelope }: Held<SignResult>,
 ):
-  | { readonly fault: WordFault; readonly rest: readonly Uint8Array[]; readonly attempt: HeldAttempt | undefined }
+  | { readonly fault: RecordFault; readonly rest: readonly Uint8Array[]; readonly attempt: HeldAttempt | undefined }
   | undefined => {
   const { value, key } = signed
   if (resultHolds(protocols, epoch, message, value)) return undefined
-  const fault = { site, check: 'result', words: [{ key, envelope }] }
-  const attempt = book.attempts.get(value.attempt)
+  const fault = { site, check: 'result', records: [{ key, envelope }] }
+  const attempt = store.attempts.get(value.attempt)
   if (value.base !== epoch.hash) return attempt === undefined ? undefined : { fault, rest: [], attempt }
   return { fault, rest: [recordCodec.encode(epoch.record), outcomeCodec.encode(epoch.outcome)], attempt: undefined }
 }
@@ -88,7 +88,7 @@ export const falseResult = (
 /** Logs what others state of the signature that this site states too. */
 export const keepResults = (ceremony: Ceremony, own: SignResult): void => {
   const bytes = resultCodec.encode(own)
-  for (const { site, signed, envelope } of ceremony.book.results.values()) {
+  for (const { site, signed, envelope } of ceremony.store.results.values()) {
     const known = ceremony.events('result').some((event) => event.object === hashOf(envelope))
     if (!known && site !== ceremony.seat.name && equal(signed.bytes, bytes)) ceremony.note('result', envelope, site)
   }
@@ -143,7 +143,7 @@ export const runSign = async (
 /** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
 export const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
   const object = hashOf(resultCodec.encode(result))
-  await ceremony.say('result', resultCodec, result, { what: 'result', object })
+  await ceremony.publish('result', resultCodec, result, { what: 'result', object })
 }
 
 /** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */

@@ -5,7 +5,7 @@ import { bytes, siteId, whole } from '../../records/fields.ts'
 /** What sites say to each other outside sessions, under the authority's topic. Everything of weight is signed within. */
 const raw32 = bytes(32, 32)
 const note = bytes(1, 4096)
-const objectNames = [
+const recordNames = [
   'certificate',
   'approval',
   'hello',
@@ -19,11 +19,11 @@ const objectNames = [
   'aborted',
   'blame',
 ] as const
-export type ObjectName = (typeof objectNames)[number]
+export type RecordName = (typeof recordNames)[number]
 
-const talkSchema = v.variant('is', [
+const peerMessageSchema = v.variant('is', [
   /** A signed record in its envelope (blame: its bytes). */
-  v.strictObject({ is: v.literal('object'), name: v.picklist(objectNames), bytes: bytes(1, 2 ** 22) }),
+  v.strictObject({ is: v.literal('object'), name: v.picklist(recordNames), bytes: bytes(1, 2 ** 22) }),
   /** The last head of your ledger that I remember; empty: none. */
   v.strictObject({ is: v.literal('remember'), note: bytes(0, 4096) }),
   /** My ledger's head, and the proof that it extends what you remember. */
@@ -42,5 +42,5 @@ const talkSchema = v.variant('is', [
   /** My signature over the manifest: a Sigstore bundle. */
   v.strictObject({ is: v.literal('manifest'), bundle: bytes(1, 2 ** 20) }),
 ])
-export type Talk = v.InferOutput<typeof talkSchema>
-export const talkCodec: Codec<Talk> = cborCodec('talk/v1', talkSchema, 2 ** 23)
+export type PeerMessage = v.InferOutput<typeof peerMessageSchema>
+export const peerMessageCodec: Codec<PeerMessage> = cborCodec('talk/v1', peerMessageSchema, 2 ** 23)

@@ -16,7 +16,7 @@ import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Admitted } from '../store/record-store.ts'
 import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
-import { type ObjectName, type Talk, talkCodec } from './peer-message.ts'
+import { type PeerMessage, peerMessageCodec, type RecordName } from './peer-message.ts'
 
 /** What this site knows of one other site in this room. */
 export interface Peer {
@@ -33,7 +33,7 @@ export interface Peer {
 }
 
 /** Words that are handed on as they come: a site that hears of them late must not depend on their author still being there. */
-const flooded: ReadonlySet<ObjectName> = new Set([
+const forwarded: ReadonlySet<RecordName> = new Set([
   'approval',
   'hello',
   'attempt',
@@ -45,20 +45,20 @@ const flooded: ReadonlySet<ObjectName> = new Set([
   'blame',
 ])
 const MOST_EARLY_BYTES = 4 * 2 ** 20
-const MOST_CLOSE_TALK = 256
+const MOST_CLOSE_MESSAGES = 256
 
-export type CloseTalk = Extract<Talk, { is: 'log' | 'cosignature' | 'manifest' }>
+export type CloseMessage = Extract<PeerMessage, { is: 'log' | 'cosignature' | 'manifest' }>
 
 /** The channels of one join and all that is said over them outside a session. */
-export class Room {
+export class Peers {
   readonly #ceremony: Ceremony
   readonly #wire: Wire & NoteBoard
-  readonly peers: ReadonlyMap<SiteId, Peer>
+  readonly bySite: ReadonlyMap<SiteId, Peer>
   #channels: Channels | undefined
   #session: { readonly topic: Hash; readonly session: Session } | undefined
   readonly #early: { readonly topic: Hash; readonly from: SiteId; readonly message: Uint8Array }[] = []
   /** What peers said of closing, newest word of each, before this site closes too. */
-  readonly closeTalk: { readonly from: SiteId; readonly talk: CloseTalk }[] = []
+  readonly closeMessages: { readonly from: SiteId; readonly message: CloseMessage }[] = []
   /** Bodies asked of peers, by hash. */
   readonly bodies = new Map<Hash, Uint8Array>()
   readonly wanted = new Set<Hash>()
@@ -73,7 +73,7 @@ export class Room {
     this.#wire = wire
     this.#admitted = onAdmitted
     const heads = rememberedHeads(ceremony.site.ledger)
-    this.peers = new Map(
+    this.bySite = new Map(
       ceremony.authority.roster
         .filter((member) => member.name !== ceremony.seat.name)
         .map((member) => {
@@ -100,7 +100,7 @@ export class Room {
       self: seat.name,
       identity: seat.identity,
       authority: authority.hash,
-      peers: new Map([...this.peers].map(([name, { member }]) => [name, member.identity])),
+      peers: new Map([...this.bySite].map(([name, { member }]) => [name, member.identity])),
       staticKey: keys.channel.secret,
       certificate: toEnvelope(keys.channel.certificate),
       verifyCertificate: (peer, certificate, staticKey) => this.#verifyCertificate(peer, certificate, staticKey),
@@ -109,7 +109,7 @@ export class Room {
       onConnected: (channel) => this.#connected(channel.peer),
       onMessage: (from, topic, message) => this.#message(from, topic, message),
     })
-    this.#ceremony.attach((name, bytes) => this.tellAll({ is: 'object', name, bytes }))
+    this.#ceremony.attach((name, bytes) => this.broadcast({ is: 'object', name, bytes }))
     void this.#readNotes()
   }
 
@@ -119,12 +119,12 @@ export class Room {
     await this.#wire.close()
   }
 
-  tell(to: SiteId, talk: Talk): void {
-    this.#send(to, this.#ceremony.authority.hash, talkCodec.encode(talk))
+  send(to: SiteId, message: PeerMessage): void {
+    this.#send(to, this.#ceremony.authority.hash, peerMessageCodec.encode(message))
   }
 
-  tellAll(talk: Talk): void {
-    for (const peer of this.peers.values()) if (peer.connected) this.tell(peer.member.name, talk)
+  broadcast(message: PeerMessage): void {
+    for (const peer of this.bySite.values()) if (peer.connected) this.send(peer.member.name, message)
   }
 
   postNote(note: Uint8Array): void {
@@ -132,15 +132,15 @@ export class Room {
   }
 
   /** Session messages of this topic go to this session from now on, those that came early first. */
-  join(topic: Hash, session: Session): void {
+  attachSession(topic: Hash, session: Session): void {
     this.#session = { topic, session }
     const mine = this.#early.filter((one) => one.topic === topic)
     this.#early.length = 0
     for (const { from, message } of mine) session.deliver(from, message)
-    for (const peer of this.peers.keys()) this.#leftAttempt(peer)
+    for (const peer of this.bySite.keys()) this.#leftAttempt(peer)
   }
 
-  leave(): void {
+  detachSession(): void {
     this.#session = undefined
   }
 
@@ -150,7 +150,7 @@ export class Room {
 
   /** Shows each peer how far this site's ledger has grown, so that the head in the newest hello is proven. */
   showLedger(): void {
-    for (const peer of this.peers.values()) this.#showLedger(peer)
+    for (const peer of this.bySite.values()) this.#showLedger(peer)
   }
 
   #send(to: SiteId, topic: Hash, message: Uint8Array): void {
@@ -183,26 +183,26 @@ export class Room {
   }
 
   #connected(name: SiteId): void {
-    const peer = this.peers.get(name)
+    const peer = this.bySite.get(name)
     if (peer === undefined) return
-    const { book, site, keys, seat } = this.#ceremony
+    const { store, site, keys, seat } = this.#ceremony
     peer.connected = true
     peer.shown = undefined
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
-      this.tell(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
-    this.tell(name, { is: 'remember', note: utf8(peer.head?.note ?? peer.remembered?.note ?? '') })
-    for (const { name: what, bytes } of book.all()) this.tell(name, { is: 'object', name: what, bytes })
-    const hello = book.hellos.get(seat.name)
-    if (hello !== undefined) this.tell(name, { is: 'object', name: 'hello', bytes: hello.envelope })
+      this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
+    this.send(name, { is: 'remember', note: utf8(peer.head?.note ?? peer.remembered?.note ?? '') })
+    for (const { name: what, bytes } of store.all()) this.send(name, { is: 'object', name: what, bytes })
+    const hello = store.hellos.get(seat.name)
+    if (hello !== undefined) this.send(name, { is: 'object', name: 'hello', bytes: hello.envelope })
     this.#onConnected(name)
-    book.changed()
+    store.changed()
   }
 
   #onConnected: (name: SiteId) => void = () => undefined
   /** Called on each new channel, after everything that the book holds was sent. */
   whenConnected(act: (name: SiteId) => void): void {
     this.#onConnected = act
-    for (const peer of this.peers.values()) if (peer.connected) act(peer.member.name)
+    for (const peer of this.bySite.values()) if (peer.connected) act(peer.member.name)
   }
 
   #message(from: SiteId, topic: Hash, message: Uint8Array): void {
@@ -212,7 +212,7 @@ export class Room {
       return
     }
     try {
-      this.#talk(from, talkCodec.decode(message))
+      this.#handle(from, peerMessageCodec.decode(message))
     } catch (error) {
       // What does not decode or verify accuses nobody: it is as if it had not come.
       if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
@@ -225,52 +225,53 @@ export class Room {
     if (kept + message.length <= MOST_EARLY_BYTES) this.#early.push({ topic, from, message })
   }
 
-  #talk(from: SiteId, talk: Talk): void {
-    switch (talk.is) {
+  #handle(from: SiteId, message: PeerMessage): void {
+    switch (message.is) {
       case 'object': {
-        const admitted = this.#take(talk, from)
+        const admitted = this.#take(message, from)
         if (admitted === undefined) return
-        if (flooded.has(talk.name))
-          for (const peer of this.peers.values())
-            if (peer.connected && peer.member.name !== from) this.tell(peer.member.name, talk)
-        if (talk.name === 'hello') this.#leftAttempt(from)
+        if (forwarded.has(message.name))
+          for (const peer of this.bySite.values())
+            if (peer.connected && peer.member.name !== from) this.send(peer.member.name, message)
+        if (message.name === 'hello') this.#leftAttempt(from)
         this.#admitted(admitted, from)
         return
       }
       case 'remember':
-        this.#remembered(from, talk.note)
+        this.#remembered(from, message.note)
         return
       case 'ledger':
-        this.#ledger(from, talk)
+        this.#ledger(from, message)
         return
       case 'want':
-        for (const raw of talk.objects) {
+        for (const raw of message.objects) {
           const body = this.#ceremony.log.body(toHex(raw) as Hash) ?? this.bodies.get(toHex(raw) as Hash)
-          if (body !== undefined) this.tell(from, { is: 'body', bytes: body })
+          if (body !== undefined) this.send(from, { is: 'body', bytes: body })
         }
         return
       case 'body':
-        this.#body(talk.bytes)
+        this.#body(message.bytes)
         return
       default: {
-        const same = this.closeTalk.findIndex(
+        const same = this.closeMessages.findIndex(
           (one) =>
             one.from === from &&
-            one.talk.is === talk.is &&
-            (talk.is !== 'cosignature' || (one.talk.is === 'cosignature' && one.talk.of === talk.of)),
+            one.message.is === message.is &&
+            (message.is !== 'cosignature' || (one.message.is === 'cosignature' && one.message.of === message.of)),
         )
-        if (same >= 0) this.closeTalk.splice(same, 1)
-        if (this.closeTalk.length < MOST_CLOSE_TALK * this.peers.size) this.closeTalk.push({ from, talk })
-        this.#ceremony.book.changed()
+        if (same >= 0) this.closeMessages.splice(same, 1)
+        if (this.closeMessages.length < MOST_CLOSE_MESSAGES * this.bySite.size)
+          this.closeMessages.push({ from, message })
+        this.#ceremony.store.changed()
       }
     }
   }
 
-  #take({ name, bytes }: Extract<Talk, { is: 'object' }>, from: SiteId): Admitted | undefined {
+  #take({ name, bytes }: Extract<PeerMessage, { is: 'object' }>, from: SiteId): Admitted | undefined {
     try {
       return this.#ceremony.take(name, bytes, from)
     } catch (error) {
-      if (error instanceof DecodeError) this.#ceremony.book.refused(bytes)
+      if (error instanceof DecodeError) this.#ceremony.store.refused(bytes)
       throw error
     }
   }
@@ -279,7 +280,7 @@ export class Room {
     const hash = hashOf(bytes)
     if (!this.wanted.delete(hash)) return
     this.bodies.set(hash, bytes)
-    this.#ceremony.book.changed()
+    this.#ceremony.store.changed()
   }
 
   /**
@@ -289,9 +290,9 @@ export class Room {
   #leftAttempt(from: SiteId): void {
     const running = this.#session
     if (running === undefined) return
-    const attempt = this.#ceremony.book.attempts.get(running.topic)
+    const attempt = this.#ceremony.store.attempts.get(running.topic)
     const seat = attempt?.value.participants.find((one) => one.site === from)
-    const hello = this.#ceremony.book.hellos.get(from)
+    const hello = this.#ceremony.store.hellos.get(from)
     if (seat === undefined || hello === undefined || recordHash(hello.signed) === seat.hello) return
     running.session.fail(
       new QuorateError(
@@ -306,8 +307,8 @@ export class Room {
   }
 
   #remembered(from: SiteId, note: Uint8Array): void {
-    const peer = this.peers.get(from)
-    const { site, seat, book } = this.#ceremony
+    const peer = this.bySite.get(from)
+    const { site, seat, store } = this.#ceremony
     if (peer === undefined) return
     const head = note.length === 0 ? undefined : openHead(note, seat.identity, [site.home.keys.log.key])
     if (note.length > 0 && head === undefined) return
@@ -319,16 +320,16 @@ export class Room {
     ) {
       // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
       this.ownRollback = { remembered: head.note }
-      book.changed()
+      store.changed()
     }
     peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
     this.#showLedger(peer)
-    book.changed()
+    store.changed()
   }
 
   /** Whether every other site has been shown this site's ledger. */
   get shownToAll(): boolean {
-    return [...this.peers.values()].every((peer) => peer.connected && peer.shown !== undefined)
+    return [...this.bySite.values()].every((peer) => peer.connected && peer.shown !== undefined)
   }
 
   #showLedger(peer: Peer): void {
@@ -336,25 +337,25 @@ export class Room {
     const head = ledger.head
     if (head === undefined || peer.shown === undefined || !peer.connected) return
     const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
-    this.tell(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
+    this.send(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
     peer.shown = head.size
   }
 
-  #ledger(from: SiteId, talk: Extract<Talk, { is: 'ledger' }>): void {
-    const peer = this.peers.get(from)
+  #ledger(from: SiteId, message: Extract<PeerMessage, { is: 'ledger' }>): void {
+    const peer = this.bySite.get(from)
     if (peer === undefined) return
-    const head = openHead(talk.note, peer.member.identity, this.#ceremony.book.keys(from, 'log'))
+    const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
     if (head === undefined) return
     const old = peer.head ?? peer.remembered
     const holds =
       old === undefined ||
       (head.size === old.size && head.root === old.root) ||
-      (talk.from === old.size && extendsHead(old, head, talk.proof))
+      (message.from === old.size && extendsHead(old, head, message.proof))
     if (holds) {
       peer.head = head
       peer.rolledBack = undefined
     } else peer.rolledBack = { remembered: old.note, shown: head.note }
-    this.#ceremony.book.changed()
+    this.#ceremony.store.changed()
   }
 
   async #readNotes(): Promise<void> {
@@ -373,19 +374,19 @@ export class Room {
 
   /** Called whenever something new is known of peers or records. */
   whenChanged(act: () => undefined): void {
-    void this.#ceremony.book.until(act, 2 ** 31 - 1, this.#closing.signal).catch(() => undefined)
+    void this.#ceremony.store.until(act, 2 ** 31 - 1, this.#closing.signal).catch(() => undefined)
   }
 
   /** Ends a running session in which this site sits. */
   failSession(error: Error, site: SiteId): void {
-    const attempt = this.#session && this.#ceremony.book.attempts.get(this.#session.topic)
+    const attempt = this.#session && this.#ceremony.store.attempts.get(this.#session.topic)
     if (attempt?.value.participants.some((one) => one.site === site)) this.#session?.session.fail(error)
   }
 
   /** Whether a peer's ledger is proven up to what its newest hello says. */
   proven(name: SiteId): boolean {
-    const hello = this.#ceremony.book.hellos.get(name)
-    const head = this.peers.get(name)?.head
+    const hello = this.#ceremony.store.hellos.get(name)
+    const head = this.bySite.get(name)?.head
     return (
       hello !== undefined &&
       head !== undefined &&
@@ -396,7 +397,7 @@ export class Room {
 
   /** A peer's newest hello and its hash. */
   hello(name: SiteId): { readonly hash: Hash; readonly value: Hello } | undefined {
-    const held = this.#ceremony.book.hellos.get(name)
+    const held = this.#ceremony.store.hellos.get(name)
     return held === undefined ? undefined : { hash: recordHash(held.signed), value: held.signed.value }
   }
 }

@@ -7,7 +7,7 @@ import { headerCodec, messageCodec, type RoundHeader } from '../../records/round
 import { pae } from '../../records/signed.ts'
 
 /** One signed message of a session: `to` 0 is a broadcast. `payload` is undefined where only the header is known. */
-export interface RoundPost {
+export interface SignedMessage {
   readonly protocol: string
   readonly session: Uint8Array
   readonly round: string
@@ -38,7 +38,7 @@ const post = (
   signature: Uint8Array,
   payload: Uint8Array | undefined,
   salt: Uint8Array,
-): RoundPost => {
+): SignedMessage => {
   const [protocol, session, round, from, to, length, digest] = header
   const stripped = messageCodec.encode([headerBytes, signature, NONE, NONE])
   const bytes = payload === undefined ? stripped : messageCodec.encode([headerBytes, signature, payload, salt])
@@ -46,7 +46,7 @@ const post = (
 }
 
 /** Signs one message. A private one (`to` not 0) takes a salt of 32 bytes, so that its logged header tells nothing. */
-export const writePost = (
+export const signMessage = (
   signer: RawSigner,
   head: {
     readonly protocol: string
@@ -57,7 +57,7 @@ export const writePost = (
   },
   payload: Uint8Array,
   salt: Uint8Array,
-): RoundPost => {
+): SignedMessage => {
   const header: RoundHeader = [
     head.protocol,
     head.session,
@@ -75,7 +75,7 @@ export const writePost = (
  * Reads a message; the signature is not verified yet. A payload that is not the one in the header leaves only the header:
  * nobody signed such a pair. Throws DecodeError.
  */
-export const readPost = (bytes: Uint8Array): RoundPost => {
+export const readSignedMessage = (bytes: Uint8Array): SignedMessage => {
   const [headerBytes, signature, payload, salt] = messageCodec.decode(bytes)
   const header = headerCodec.decode(headerBytes)
   const [, , , from, to, length, digest] = header
@@ -86,8 +86,8 @@ export const readPost = (bytes: Uint8Array): RoundPost => {
   return post(header, headerBytes, signature, whole ? payload : undefined, salt)
 }
 
-export const readStripped = (headerBytes: Uint8Array, signature: Uint8Array): RoundPost =>
+export const readStripped = (headerBytes: Uint8Array, signature: Uint8Array): SignedMessage =>
   post(headerCodec.decode(headerBytes), headerBytes, signature, undefined, NONE)
 
-export const signedBy = (one: Pick<RoundPost, 'headerBytes' | 'signature'>, key: KeyHex): boolean =>
+export const signedBy = (one: Pick<SignedMessage, 'headerBytes' | 'signature'>, key: KeyHex): boolean =>
   verifyEd25519(key, pae(HEADER, one.headerBytes), one.signature)

@@ -8,7 +8,14 @@ import type { Clock, Random } from '../../lib/ports.ts'
 import type { Broadcasts, Mailbox, Payload, Privates, Rounds } from '../../mpc/mailbox.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec } from '../../records/round.ts'
-import { type RoundPost, readPost, readStripped, sessionBytes, signedBy, writePost } from './round-message.ts'
+import {
+  readSignedMessage,
+  readStripped,
+  type SignedMessage,
+  sessionBytes,
+  signedBy,
+  signMessage,
+} from './round-message.ts'
 import { confirmRound, echoRound, isEchoRound, type RoundSpec, roundSpec, roundWords } from './round-spec.ts'
 
 /** Ends a session with a proof against one participant. */
@@ -61,16 +68,16 @@ const MOST_EARLY = 256
 const NO_SALT = new Uint8Array(0)
 
 /** One (sub-)session's posts and the parties in it. */
-interface Stage {
+interface SubSession {
   readonly id: Hash
   readonly protocol: string
   readonly rounds: Rounds
   readonly sites: readonly SiteId[]
   readonly within: Blame['within']
   readonly root: boolean
-  readonly posts: Map<string, RoundPost>
+  readonly posts: Map<string, SignedMessage>
   /** The first message signed for each place, also where its payload never came. */
-  readonly heads: Map<string, RoundPost>
+  readonly heads: Map<string, SignedMessage>
   /** What each peer's message says. */
   readonly values: Map<string, unknown>
   readonly waiters: Set<() => void>
@@ -81,8 +88,8 @@ const slot = (round: string, from: number, to: number): string => `${round}|${fr
 /** One attempt's signed rounds over the channels: a mailbox for its protocol and for each sub-session. */
 export class Session {
   readonly #options: SessionOptions
-  readonly #stages = new Map<string, Stage>()
-  readonly #early: { from: SiteId; post: RoundPost }[] = []
+  readonly #stages = new Map<string, SubSession>()
+  readonly #early: { from: SiteId; post: SignedMessage }[] = []
   readonly #keys: ReadonlyMap<SiteId, KeyHex>
   readonly #end = new AbortController()
 
@@ -121,9 +128,9 @@ export class Session {
   deliver(from: SiteId, bytes: Uint8Array): void {
     const key = this.#keys.get(from)
     if (key === undefined || this.#end.signal.aborted) return
-    let post: RoundPost
+    let post: SignedMessage
     try {
-      post = readPost(bytes)
+      post = readSignedMessage(bytes)
     } catch (error) {
       if (error instanceof DecodeError) return
       throw error
@@ -179,7 +186,7 @@ export class Session {
     return transcriptOf([...(stage?.posts.values() ?? [])].map((post) => post.headerBytes))
   }
 
-  #open<R extends Rounds>(stage: Stage & { rounds: R }): Mailbox<R> {
+  #open<R extends Rounds>(stage: SubSession & { rounds: R }): Mailbox<R> {
     if (this.#stages.has(stage.id)) throw new Error('session opened twice')
     this.#stages.set(stage.id, stage)
     const mine = this.#early.filter(({ post }) => toHex(post.session) === stage.id)
@@ -199,7 +206,7 @@ export class Session {
     }
   }
 
-  #within<S extends Rounds>(parent: Stage, label: string, parties: readonly Party[], rounds: S): Mailbox<S> {
+  #within<S extends Rounds>(parent: SubSession, label: string, parties: readonly Party[], rounds: S): Mailbox<S> {
     const id = subSession(parent.id, label, parties)
     const sites = parties.map((party) => this.#siteOf(parent, party))
     const [protocol] = label.split(':')
@@ -217,24 +224,24 @@ export class Session {
     })
   }
 
-  #partyOf(stage: Stage, site: SiteId): Party {
+  #partyOf(stage: SubSession, site: SiteId): Party {
     const at = stage.sites.indexOf(site)
     if (at < 0) throw new Error(`${site} is not in this session`)
     return (at + 1) as Party
   }
 
-  #siteOf(stage: Stage, party: Party): SiteId {
+  #siteOf(stage: SubSession, party: Party): SiteId {
     const site = stage.sites[party - 1]
     if (site === undefined) throw new Error(`no party ${party} in this session`)
     return site
   }
 
-  #key(stage: Stage, party: Party): KeyHex {
+  #key(stage: SubSession, party: Party): KeyHex {
     return this.#keys.get(this.#siteOf(stage, party)) as KeyHex
   }
 
   /** Puts a signed message into its slot; whatever is provably wrong about it ends the session. */
-  #place(stage: Stage, from: SiteId, post: RoundPost): void {
+  #place(stage: SubSession, from: SiteId, post: SignedMessage): void {
     const party = stage.sites.indexOf(from) + 1
     const self = stage.sites.indexOf(this.#options.self) + 1
     if (party === 0) return
@@ -267,41 +274,48 @@ export class Session {
     this.#keep(stage, key, post, from)
   }
 
-  #keep(stage: Stage, key: string, post: RoundPost, from: SiteId): void {
+  #keep(stage: SubSession, key: string, post: SignedMessage, from: SiteId): void {
     stage.posts.set(key, post)
     if (stage.root && !isEchoRound(post.round)) this.#options.record(post.to === 0 ? post.bytes : post.stripped, from)
     for (const wake of stage.waiters) wake()
   }
 
-  #post(stage: Stage, round: string, self: Party, to: readonly Party[], private_: boolean, payload: Uint8Array): void {
+  #post(
+    stage: SubSession,
+    round: string,
+    self: Party,
+    to: readonly Party[],
+    private_: boolean,
+    payload: Uint8Array,
+  ): void {
     const head = { protocol: stage.protocol, session: sessionBytes(stage.id), round, from: self }
     if (private_) {
       for (const peer of to)
         this.#sendPost(
           stage,
           peer,
-          writePost(this.#options.signer, { ...head, to: peer }, payload, this.#options.random(32)),
+          signMessage(this.#options.signer, { ...head, to: peer }, payload, this.#options.random(32)),
         )
       return
     }
-    const post = writePost(this.#options.signer, { ...head, to: 0 }, payload, NO_SALT)
+    const post = signMessage(this.#options.signer, { ...head, to: 0 }, payload, NO_SALT)
     this.#keep(stage, slot(round, self, 0), post, this.#options.self)
     for (const peer of to) this.#options.send(this.#siteOf(stage, peer), post.bytes)
   }
 
-  #sendPost(stage: Stage, peer: Party, post: RoundPost): void {
+  #sendPost(stage: SubSession, peer: Party, post: SignedMessage): void {
     this.#keep(stage, slot(post.round, post.from, post.to), post, this.#options.self)
     this.#options.send(this.#siteOf(stage, peer), post.bytes)
   }
 
   /** Resolves when each of `peers` filled its slot; rejects at the deadline or when the session ends. */
   #collect(
-    stage: Stage,
+    stage: SubSession,
     round: string,
     to: number,
     peers: readonly Party[],
     place: string = round,
-  ): Promise<ReadonlyMap<Party, RoundPost>> {
+  ): Promise<ReadonlyMap<Party, SignedMessage>> {
     const { clock, roundMs, progress } = this.#options
     return new Promise((resolve, reject) => {
       const timer = new AbortController()
@@ -335,7 +349,9 @@ export class Session {
           })
         }
         if (absent.length === 0)
-          done(() => resolve(new Map(peers.map((peer) => [peer, stage.posts.get(slot(round, peer, to)) as RoundPost]))))
+          done(() =>
+            resolve(new Map(peers.map((peer) => [peer, stage.posts.get(slot(round, peer, to)) as SignedMessage]))),
+          )
       }
       stage.waiters.add(look)
       this.#end.signal.addEventListener('abort', ended, { once: true })
@@ -358,7 +374,7 @@ export class Session {
     })
   }
 
-  #said<T>(stage: Stage, round: string, from: Party, to: number): T {
+  #said<T>(stage: SubSession, round: string, from: Party, to: number): T {
     return stage.values.get(slot(round, from, to)) as T
   }
 
@@ -369,7 +385,7 @@ export class Session {
   }
 
   async #broadcast<R extends Rounds, K extends Broadcasts<R>>(
-    stage: Stage,
+    stage: SubSession,
     self: Party,
     peers: readonly Party[],
     round: K,
@@ -397,7 +413,7 @@ export class Session {
   }
 
   async #scatter<R extends Rounds, K extends Privates<R>>(
-    stage: Stage,
+    stage: SubSession,
     self: Party,
     peers: readonly Party[],
     round: K,
@@ -409,9 +425,9 @@ export class Session {
     return new Map([...posts.keys()].map((peer) => [peer, this.#said<Payload<R, K>>(stage, round, peer, self)]))
   }
 
-  #sendEcho(stage: Stage, self: Party, peers: readonly Party[], round: string): void {
+  #sendEcho(stage: SubSession, self: Party, peers: readonly Party[], round: string): void {
     const vector: EchoVector = stage.sites.map((_, at) => {
-      const post = stage.posts.get(slot(round, at + 1, 0)) as RoundPost
+      const post = stage.posts.get(slot(round, at + 1, 0)) as SignedMessage
       return [post.headerBytes, post.signature]
     })
     this.#post(stage, echoRound(round), self, peers, false, echoCodec.encode(vector))
@@ -421,7 +437,7 @@ export class Session {
    * Compares what each peer says it received with what came here. Two headers of one sender that both bear its signature
    * prove the sender's fault; an entry that does not bear it proves the echoer's.
    */
-  async #compareEchoes(stage: Stage, self: Party, peers: readonly Party[], round: string): Promise<void> {
+  async #compareEchoes(stage: SubSession, self: Party, peers: readonly Party[], round: string): Promise<void> {
     for (const [peer, post] of await this.#collect(
       stage,
       echoRound(round),
@@ -433,7 +449,7 @@ export class Session {
       if (vector.length !== stage.sites.length) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
       vector.forEach(([headerBytes, signature], at) => {
         const sender = (at + 1) as Party
-        const held = stage.posts.get(slot(round, sender, 0)) as RoundPost
+        const held = stage.posts.get(slot(round, sender, 0)) as SignedMessage
         if (equal(held.headerBytes, headerBytes) && equal(held.signature, signature)) return
         const other = entryOf(headerBytes, signature, held, this.#key(stage, sender))
         if (other === undefined) throw this.#raise(this.#blame(stage, peer, 'echo', [post.bytes]))
@@ -444,7 +460,7 @@ export class Session {
     }
   }
 
-  async #confirm(stage: Stage, self: Party, peers: readonly Party[]): Promise<void> {
+  async #confirm(stage: SubSession, self: Party, peers: readonly Party[]): Promise<void> {
     const mine = [...stage.posts.values()].filter((post) => post.to !== 0).sort(byHeader)
     this.#post(
       stage,
@@ -456,8 +472,8 @@ export class Session {
     )
     const privates = Object.keys(stage.rounds).filter((name) => stage.rounds[name]?.to === 'each')
     const posts = await this.#collect(stage, confirmRound, 0, peers)
-    const claims = new Map<string, Map<Party, RoundPost>>()
-    const claim = (by: Party, post: RoundPost): void => {
+    const claims = new Map<string, Map<Party, SignedMessage>>()
+    const claim = (by: Party, post: SignedMessage): void => {
       const key = slot(post.round, post.from, post.to)
       claims.set(key, (claims.get(key) ?? new Map()).set(by, post))
     }
@@ -488,7 +504,7 @@ export class Session {
    * The accused's messages of the named rounds; of a broadcast that it signed to have seen, everybody's, and the vector
    * that says so.
    */
-  #evidence(stage: Stage, who: Party, rounds: readonly string[]): Uint8Array[] {
+  #evidence(stage: SubSession, who: Party, rounds: readonly string[]): Uint8Array[] {
     const wanted = [...stage.posts.values()].filter(({ round, from, to }) => {
       const shared = to === 0 && stage.posts.has(slot(echoRound(round), who, 0))
       return rounds.some(
@@ -498,7 +514,7 @@ export class Session {
     return wanted.sort(byHeader).map((post) => post.bytes)
   }
 
-  #blame(stage: Stage, who: Party, check: string, messages: readonly Uint8Array[]): BlameError {
+  #blame(stage: SubSession, who: Party, check: string, messages: readonly Uint8Array[]): BlameError {
     return new BlameError({
       ceremony: this.#options.ceremony,
       attempt: this.#options.attempt,
@@ -513,7 +529,7 @@ export class Session {
     })
   }
 
-  #accuse(stage: Stage, who: Party, check: string, messages: readonly Uint8Array[]): never {
+  #accuse(stage: SubSession, who: Party, check: string, messages: readonly Uint8Array[]): never {
     throw this.#raise(this.#blame(stage, who, check, messages))
   }
 }
@@ -526,7 +542,7 @@ const cloned = (self: SiteId): QuorateError =>
     { site: self },
   )
 
-const byHeader = (a: RoundPost, b: RoundPost): number => Buffer.compare(a.headerBytes, b.headerBytes)
+const byHeader = (a: SignedMessage, b: SignedMessage): number => Buffer.compare(a.headerBytes, b.headerBytes)
 
 /** Id of a sub-session: bound to its parent, its label and its members. The label starts with the protocol's id. */
 export const subSession = (parent: Hash, label: string, parties: readonly number[]): Hash =>
@@ -551,9 +567,9 @@ export const transcriptOf = (headers: readonly Uint8Array[]): Hash => {
 export const entryOf = (
   headerBytes: Uint8Array,
   signature: Uint8Array,
-  held: Pick<RoundPost, 'protocol' | 'session' | 'round' | 'from' | 'to'>,
+  held: Pick<SignedMessage, 'protocol' | 'session' | 'round' | 'from' | 'to'>,
   key: KeyHex,
-): RoundPost | undefined => {
+): SignedMessage | undefined => {
   try {
     const other = readStripped(headerBytes, signature)
     const same =
@@ -576,18 +592,18 @@ export const entryOf = (
 export const confirmEntries = (
   vector: EchoVector,
   author: Party,
-  confirmation: RoundPost,
+  confirmation: SignedMessage,
   parties: number,
   rounds: readonly string[],
   keyOf: (party: Party) => KeyHex,
-): readonly RoundPost[] | undefined => {
+): readonly SignedMessage[] | undefined => {
   const wanted = new Set<string>()
   for (const round of rounds)
     for (let other = 1; other <= parties; other++)
       if (other !== author) wanted.add(slot(round, author, other)).add(slot(round, other, author))
-  const entries: RoundPost[] = []
+  const entries: SignedMessage[] = []
   for (const [headerBytes, signature] of vector) {
-    let head: RoundPost
+    let head: SignedMessage
     try {
       head = readStripped(headerBytes, signature)
     } catch (error) {

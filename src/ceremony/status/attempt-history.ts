@@ -3,7 +3,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import { attemptCodec } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
-import { readPost } from '../session/round-message.ts'
+import { readSignedMessage } from '../session/round-message.ts'
 
 /** An attempt that came to nothing at this site, and what its log shows of why. */
 export interface FailedAttempt {
@@ -55,7 +55,7 @@ const whyFailed = (
   const rounds = new Map<string, Set<SiteId>>()
   for (const { what, site, object } of during) {
     const body = what === 'message' && object !== null ? log.body(object) : undefined
-    const round = body === undefined ? undefined : decoded(() => readPost(body).round)
+    const round = body === undefined ? undefined : decoded(() => readSignedMessage(body).round)
     if (round !== undefined && site !== null) rounds.set(round, (rounds.get(round) ?? new Set()).add(site))
   }
   const last = [...rounds].at(-1)

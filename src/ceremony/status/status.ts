@@ -9,7 +9,7 @@ import { blameCodec } from '../../records/round.ts'
 import { inWords } from '../blame/fault-texts.ts'
 import { type Authority, wantedInWords } from '../definition/authority.ts'
 import { type Phase, phaseOf } from '../lifecycle.ts'
-import { readPost } from '../session/round-message.ts'
+import { readSignedMessage } from '../session/round-message.ts'
 import { type FailedAttempt, failedAttempts } from './attempt-history.ts'
 import type { LastJoin } from './last-join.ts'
 
@@ -82,7 +82,7 @@ export const boundBy = (kind: Kind, log: LogView, site: SiteId): string | undefi
 
 const roundOf = (message: Uint8Array): string | undefined => {
   try {
-    return readPost(message).round
+    return readSignedMessage(message).round
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error

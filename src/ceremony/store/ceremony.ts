@@ -11,13 +11,13 @@ import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records
 import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
 import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
 import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
-import type { ObjectName } from '../peers/peer-message.ts'
+import type { RecordName } from '../peers/peer-message.ts'
 import type { Site } from '../ports.ts'
 import type { Progress } from '../progress.ts'
 import { writeNote } from './notes.ts'
-import { type Admitted, Book } from './record-store.ts'
+import { type Admitted, RecordStore } from './record-store.ts'
 
-const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
+const eventOf: Partial<Record<RecordName, CeremonyEventName>> = {
   certificate: 'certificate',
   approval: 'approval',
   attempt: 'attempt-signature',
@@ -31,10 +31,10 @@ const eventOf: Partial<Record<ObjectName, CeremonyEventName>> = {
 }
 
 /** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
-const promises: ReadonlySet<ObjectName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
+const promises: ReadonlySet<RecordName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
 
 /** A peer shows a word of this site that this home does not have: it forgot what it had made durable. */
-export const lostWord = (site: SiteId, word: Hash): QuorateError =>
+export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
   new QuorateError(
     'E_SITE_ROLLED_BACK',
     `a peer shows a word that ${site} gave in this ceremony and that this home does not know of`,
@@ -43,18 +43,18 @@ export const lostWord = (site: SiteId, word: Hash): QuorateError =>
   )
 
 /** Words of this site that no peer has before this site's own log has them. */
-const keptFirst: ReadonlySet<ObjectName> = new Set([...promises, 'attempt'])
+const keptFirst: ReadonlySet<RecordName> = new Set([...promises, 'attempt'])
 
 /** Others' words that are logged only once they are known to hold. */
-const judgedLater: ReadonlySet<ObjectName> = new Set(['possession', 'test-signature', 'result'])
+const judgedLater: ReadonlySet<RecordName> = new Set(['possession', 'test-signature', 'result'])
 
 /** What the ledger says of a word in the ceremony log. */
-export interface LedgerWord {
+export interface LedgerEntry {
   readonly what: LedgerEventName
   readonly object: Hash | null
 }
 
-const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as ObjectName]))
+const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as RecordName]))
 
 export interface JoinOptions {
   readonly progress: (event: Progress) => void
@@ -73,7 +73,7 @@ export interface JoinControl {
   readonly log: Log
   readonly site: SiteId
   /** This site's word that it ends the ceremony; durable when it resolves. */
-  leave(reason: string): Promise<void>
+  abort(reason: string): Promise<void>
   /** There are new approvals in this home's folder. */
   approved(): Promise<void>
 }
@@ -95,7 +95,7 @@ export class Ceremony {
   readonly site: Site
   readonly authority: Authority
   readonly seat: Member
-  readonly book: Book
+  readonly store: RecordStore
   readonly log: Log
   readonly keys: JoinKeys
   readonly signer: Signer
@@ -110,14 +110,14 @@ export class Ceremony {
   #left = false
   #noted: Promise<unknown> = Promise.resolve()
   /** Set once this site leaves; ends when it has said so. */
-  leaving: Promise<void> | undefined
-  #send: ((name: ObjectName, bytes: Uint8Array) => void) | undefined
+  aborting: Promise<void> | undefined
+  #send: ((name: RecordName, bytes: Uint8Array) => void) | undefined
 
   private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
     this.site = site
     this.authority = authority
     this.seat = ownSeat(authority, site.home.identity)
-    this.book = new Book(authority, site.machine.clock)
+    this.store = new RecordStore(authority, site.machine.clock)
     this.log = log
     this.keys = keys
     this.signer = limitedSigner(this.seat.name, keys.message.raw, MESSAGE_TYPES)
@@ -162,7 +162,7 @@ export class Ceremony {
       const name = event.what === 'joined' ? 'certificate' : objectOf.get(event.what as CeremonyEventName)
       if (name === undefined || body === undefined) continue
       try {
-        this.book.admit(name, body, null)
+        this.store.admit(name, body, null)
       } catch (error) {
         // A log is this site's own word; a record in it that no longer verifies is of no use to the run.
         if (!(error instanceof DecodeError)) throw error
@@ -183,21 +183,21 @@ export class Ceremony {
   }
 
   /** What the ledger is to say of this site's own words in the log. */
-  *#ledgerWords(): Generator<LedgerWord> {
-    const { book, seat } = this
+  *#ledgerWords(): Generator<LedgerEntry> {
+    const { store, seat } = this
     if (this.log.size > 0) yield { what: 'log-opened', object: null }
     for (const object of this.attempts) yield { what: 'attempt-signed', object }
-    for (const staged of book.staged.values()) {
+    for (const staged of store.staged.values()) {
       const own = staged.get(seat.name)
       if (own !== undefined) yield { what: 'staged', object: own.signed.value.envelope }
     }
-    const ready = book.ready.get(seat.name)
+    const ready = store.ready.get(seat.name)
     if (ready !== undefined) yield { what: 'ready', object: ready.signed.value.record }
-    const installed = book.installed.get(seat.name)
+    const installed = store.installed.get(seat.name)
     if (installed !== undefined) yield { what: 'installed', object: installed.signed.value.record }
-    const result = book.results.get(seat.name)
+    const result = store.results.get(seat.name)
     if (result !== undefined) yield { what: 'result', object: hashOf(result.signed.bytes) }
-    if (book.aborts.has(seat.identity)) yield { what: 'aborted', object: null }
+    if (store.aborts.has(seat.identity)) yield { what: 'aborted', object: null }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */
@@ -239,7 +239,7 @@ export class Ceremony {
    * A word of this site: in its log, then in its ledger, and only then where a peer can see it. The book is what every
    * new channel is told, so the word waits outside of it.
    */
-  async promise(name: ObjectName, bytes: Uint8Array, word?: LedgerWord): Promise<void> {
+  async promise(name: RecordName, bytes: Uint8Array, word?: LedgerEntry): Promise<void> {
     if (this.#left && name !== 'aborted')
       throw new QuorateError('E_ABORTED', 'this site left this ceremony', 'plan a new definition when all agree')
     this.#fault.signal.throwIfAborted()
@@ -248,19 +248,19 @@ export class Ceremony {
     await this.log.barrier()
     if (word !== undefined) this.noteLedger(word.what, word.object)
     await this.site.ledger.barrier()
-    this.book.admit(name, bytes, this.seat.name)
+    this.store.admit(name, bytes, this.seat.name)
   }
 
   /** Gives the room's way out to peers; what was said before is sent on connecting. */
-  attach(send: (name: ObjectName, bytes: Uint8Array) => void): void {
+  attach(send: (name: RecordName, bytes: Uint8Array) => void): void {
     this.#send = send
   }
 
   /** Takes in a record, logs it where it is to be kept. */
-  take(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
-    const admitted = this.book.admit(name, bytes, from)
+  take(name: RecordName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
+    const admitted = this.store.admit(name, bytes, from)
     if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && keptFirst.has(name))
-      throw lostWord(this.seat.name, hashOf(bytes))
+      throw forgottenRecord(this.seat.name, hashOf(bytes))
     if (admitted === undefined || !admitted.logged || this.closed) return admitted
     if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
     else if (!judgedLater.has(name) || admitted.site === this.seat.name)
@@ -273,7 +273,7 @@ export class Ceremony {
    * rests on. Others may be anything: a liar's would make this log one that no stranger accepts.
    */
   keepAttempt(hash: Hash, named = false): void {
-    const attempt = this.book.attempts.get(hash)
+    const attempt = this.store.attempts.get(hash)
     const whole = attempt?.signatures.size === attempt?.value.participants.length
     if (attempt === undefined || !(named || whole || this.attempts.includes(hash))) return
     for (const [site, envelope] of attempt.signatures) {
@@ -289,24 +289,24 @@ export class Ceremony {
    * From this moment this site promises nothing more here: its word that it leaves must stay true. `telling` ends when
    * that word is durable and said.
    */
-  leave(telling: () => Promise<void>): Promise<void> {
+  abort(telling: () => Promise<void>): Promise<void> {
     this.#left = true
-    this.leaving ??= telling()
-    return this.leaving
+    this.aborting ??= telling()
+    return this.aborting
   }
 
   /** This site's newest note, one after the other; undefined where it is leaving, and no other word may follow that. */
   writeNote(phase: string, abort: string | null): Promise<Uint8Array | undefined> {
     const { home, machine } = this.site
     const written = this.#noted.then(() =>
-      this.#left && abort === null ? undefined : writeNote(home, machine.clock, this.book, phase, abort),
+      this.#left && abort === null ? undefined : writeNote(home, machine.clock, this.store, phase, abort),
     )
     this.#noted = written.catch(() => undefined)
     return written
   }
 
   /** Signs a record of this site, takes it in (what binds it: made durable first), and tells all peers. */
-  async say<T>(name: ObjectName, codec: Codec<T>, value: T, word?: LedgerWord): Promise<Signed<T>> {
+  async publish<T>(name: RecordName, codec: Codec<T>, value: T, word?: LedgerEntry): Promise<Signed<T>> {
     const signed = await this.signer.sign(codec, value)
     const bytes = toEnvelope(signed)
     if (promises.has(name)) await this.promise(name, bytes, word)
@@ -320,16 +320,16 @@ export class Ceremony {
     const { ledger, machine } = this.site
     const head = ledger.head
     if (head === undefined) throw new Error('a ledger without a barrier')
-    const signed = await this.say('hello', helloCodec, {
+    const signed = await this.publish('hello', helloCodec, {
       ceremony: this.authority.hash,
       site: this.seat.name,
       nonce: Buffer.from(machine.random(16)).toString('hex'),
       sequence: ++this.#sequence,
       certificate: recordHash(this.keys.message.certificate),
-      approvals: [...this.book.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
-      evidence: [...this.book.blames.keys()].sort(),
+      approvals: [...this.store.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
+      evidence: [...this.store.blames.keys()].sort(),
       ledger: { size: head.size, root: head.root, checkpoint: hashOf(new TextEncoder().encode(head.note)) },
-      votes: [...this.book.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
+      votes: [...this.store.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
       lastAttempt: this.attempts.at(-1) ?? null,
       attempts: this.attempts.length,
       clock: machine.clock.now(),

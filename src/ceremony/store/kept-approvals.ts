@@ -3,7 +3,7 @@ import { isHomePath } from '../../lib/paths.ts'
 import type { Disk } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { approvalsFolder } from '../paths.ts'
-import type { Book } from './record-store.ts'
+import type { RecordStore } from './record-store.ts'
 
 /** Approvals in a home's folder, given there or carried by hand; unverified. */
 export const keptApprovals = async (
@@ -24,7 +24,7 @@ export const keptApprovals = async (
 
 /** Those of them that are approvals: a file that is none must not keep a site from leaving, or from saying where it stands. */
 export const admitKeptApprovals = async (
-  book: Book,
+  book: RecordStore,
   disk: Pick<Disk, 'list' | 'read'>,
   ceremony: Hash,
 ): Promise<void> => {

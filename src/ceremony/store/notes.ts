@@ -11,7 +11,7 @@ import { type Note, noteCodec } from '../../records/identity.ts'
 import type { Signed } from '../../records/signed.ts'
 import type { PostedNote } from '../../transport/wire.ts'
 import { notePath } from '../paths.ts'
-import type { Book } from './record-store.ts'
+import type { RecordStore } from './record-store.ts'
 
 /**
  * This member's newest word on a ceremony, for those who are not connected: what it holds of approvals, votes and proofs,
@@ -20,7 +20,7 @@ import type { Book } from './record-store.ts'
 export const writeNote = async (
   home: Home,
   clock: Clock,
-  book: Book,
+  book: RecordStore,
   phase: string,
   abort: string | null,
 ): Promise<Uint8Array> => {

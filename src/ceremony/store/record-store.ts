@@ -32,7 +32,7 @@ import { type Blame, blameCodec } from '../../records/round.ts'
 import { recordHash, type Signed } from '../../records/signed.ts'
 import { fitsTerms, signedUnder } from '../blame/record-faults.ts'
 import { type Authority, roleIn } from '../definition/authority.ts'
-import type { ObjectName } from '../peers/peer-message.ts'
+import type { RecordName } from '../peers/peer-message.ts'
 
 /** A verified record and the envelope bytes it came in. */
 export interface Held<T> {
@@ -49,7 +49,7 @@ export interface HeldAttempt {
 }
 
 export interface Admitted {
-  readonly name: ObjectName
+  readonly name: RecordName
   readonly bytes: Uint8Array
   /** Whose word it is; of blame, the accuser. */
   readonly site: SiteId | null
@@ -60,10 +60,10 @@ export interface Admitted {
 }
 
 /** Words of one site that no honest site signs: what a claim by this check of word-faults.ts is made of. */
-export interface WordFault {
+export interface RecordFault {
   readonly site: SiteId
   readonly check: string
-  readonly words: readonly { readonly key: KeyHex; readonly envelope: Uint8Array }[]
+  readonly records: readonly { readonly key: KeyHex; readonly envelope: Uint8Array }[]
 }
 
 const MOST_KEYS = 128
@@ -80,7 +80,7 @@ const MOST_BLAMES_EACH = 4
  * in the place it claims. A second, different word of one author for one place is refused, and kept where it proves that
  * its author said two things.
  */
-export class Book {
+export class RecordStore {
   readonly authority: Authority
   readonly #clock: Clock
   readonly #listeners = new Set<() => void>()
@@ -104,7 +104,7 @@ export class Book {
   readonly #otherVotes: Held<Ready>[] = []
   /** Signed records that did not hold, by hash. */
   readonly #refused = new Set<Hash>()
-  #onFault: (fault: WordFault) => void = () => undefined
+  #onFault: (fault: RecordFault) => void = () => undefined
 
   constructor(authority: Authority, clock: Clock) {
     this.authority = authority
@@ -140,13 +140,13 @@ export class Book {
    * Takes a record in. `undefined`: held already, or of no use. Throws DecodeError where it is not what it claims.
    * `from` is the peer that sent it, null for this site's own and for what the disk and notes bring.
    */
-  admit(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
+  admit(name: RecordName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     const admitted = this.#admit(name, bytes, from)
     if (admitted !== undefined) this.changed()
     return admitted
   }
 
-  #admit(name: ObjectName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
+  #admit(name: RecordName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     switch (name) {
       case 'certificate':
         return this.#admitCertificate(bytes)
@@ -249,7 +249,7 @@ export class Book {
         recordHash(one.signed) !== hash,
     )
     if (twice !== undefined) {
-      this.#fault(held.site, 'two-hellos', [word(twice), word(held)])
+      this.#fault(held.site, 'two-hellos', [signedIn(twice), signedIn(held)])
       throw new DecodeError('hello/v1: a second one of one number')
     }
     const own = [...this.hellosByHash].filter(([, one]) => one.site === held.site)
@@ -267,7 +267,7 @@ export class Book {
   #admitVote(bytes: Uint8Array): Admitted | undefined {
     const held = this.#open(readyCodec, bytes)
     if (this.authority.definition.kind === 'keygen' && held.signed.value.base !== null) {
-      this.#fault(held.site, 'vote-base', [word(held)])
+      this.#fault(held.site, 'vote-base', [signedIn(held)])
       throw new DecodeError('ready/v1: for another base')
     }
     const known = this.ready.get(held.site)?.signed.value.record
@@ -284,7 +284,7 @@ export class Book {
     const { record } = held.signed.value
     if (!this.votes(record).has(held.site)) {
       const vote = this.ready.get(held.site)
-      if (vote !== undefined) this.#fault(held.site, 'receipt-without-vote', [word(vote), word(held)])
+      if (vote !== undefined) this.#fault(held.site, 'receipt-without-vote', [signedIn(vote), signedIn(held)])
       throw new DecodeError('installed/v1: of a record that its site did not vote for')
     }
     return this.#place('installed', this.installed, undefined, held)
@@ -302,12 +302,12 @@ export class Book {
   }
 
   /** Called with each fault that admitted or refused words show. */
-  whenFaulty(act: (fault: WordFault) => void): void {
+  whenFaulty(act: (fault: RecordFault) => void): void {
     this.#onFault = act
   }
 
-  #fault(site: SiteId, check: string, words: WordFault['words']): void {
-    this.#onFault({ site, check, words })
+  #fault(site: SiteId, check: string, records: RecordFault['records']): void {
+    this.#onFault({ site, check, records })
   }
 
   /** Whether what was refused is signed by a site's message key all the same: its fault, and not nobody's. */
@@ -391,7 +391,7 @@ export class Book {
   }
 
   #place<T, K extends string>(
-    name: ObjectName,
+    name: RecordName,
     into: Map<K, Held<T>>,
     key: K | undefined,
     held: Held<T>,
@@ -405,7 +405,7 @@ export class Book {
     }
     const check = twiceChecks[name]
     if (check !== undefined && recordHash(known.signed) !== recordHash(held.signed))
-      this.#fault(held.site, check, [word(known), word(held)])
+      this.#fault(held.site, check, [signedIn(known), signedIn(held)])
     return undefined
   }
 
@@ -444,7 +444,7 @@ export class Book {
   }
 
   /** Everything that a peer may lack, in an order in which each can be verified by those before it. */
-  *all(): Generator<{ name: ObjectName; bytes: Uint8Array }> {
+  *all(): Generator<{ name: RecordName; bytes: Uint8Array }> {
     for (const known of this.#certificates.values())
       for (const { envelope } of known.values()) yield { name: 'certificate', bytes: envelope }
     for (const { envelope } of this.approvals.values()) yield { name: 'approval', bytes: envelope }
@@ -465,7 +465,7 @@ export class Book {
 }
 
 /** Records of which a site says one, for ever, for a place. */
-const twiceChecks: Readonly<Partial<Record<ObjectName, string>>> = {
+const twiceChecks: Readonly<Partial<Record<RecordName, string>>> = {
   staged: 'two-staged',
   ready: 'two-votes',
   installed: 'two-receipts',
@@ -476,7 +476,10 @@ const keyed =
   (seat: Attempt['participants'][number]): boolean =>
     seat.key === key
 
-const word = ({ signed, envelope }: Held<unknown>): WordFault['words'][number] => ({ key: signed.key, envelope })
+const signedIn = ({ signed, envelope }: Held<unknown>): RecordFault['records'][number] => ({
+  key: signed.key,
+  envelope,
+})
 
 const nested = <K, K2, V>(map: Map<K, Map<K2, V>>, key: K): Map<K2, V> => {
   const inner = map.get(key) ?? new Map<K2, V>()

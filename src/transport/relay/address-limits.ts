@@ -1,19 +1,19 @@
 import type { Clock } from '../../lib/ports.ts'
-import type { Pressure } from './overload.ts'
-import { Bucket } from './token-bucket.ts'
+import type { Overload } from './overload.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** Addresses whose rate is remembered; the one seen first is forgotten first. */
 const ADDRESSES = 8192
 
 /** What each address may do so often a second, and so many at once before that counts. */
-export class Addresses {
+export class AddressLimits {
   readonly #perSecond: number
   readonly #burst: number
   readonly #clock: Clock
-  readonly #pressure: Pressure
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #pressure: Overload
+  readonly #buckets = new Map<string, TokenBucket>()
 
-  constructor(perSecond: number, burst: number, clock: Clock, pressure: Pressure) {
+  constructor(perSecond: number, burst: number, clock: Clock, pressure: Overload) {
     this.#perSecond = perSecond
     this.#burst = burst
     this.#clock = clock
@@ -27,7 +27,7 @@ export class Addresses {
     if (bucket === undefined) {
       const oldest = this.#buckets.size >= ADDRESSES ? this.#buckets.keys().next() : undefined
       if (oldest?.done === false) this.#buckets.delete(oldest.value)
-      bucket = new Bucket(this.#perSecond, this.#burst, now)
+      bucket = new TokenBucket(this.#perSecond, this.#burst, now)
       this.#buckets.set(address, bucket)
     }
     if (bucket.take(1, now, this.#pressure.factor) === 0) return true

@@ -3,21 +3,21 @@ import { WebSocket } from 'ws'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromUtf8 } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/ports.ts'
-import type { Turns } from './fair-queue.ts'
+import type { FairQueue } from './fair-queue.ts'
 import type { Limits } from './limits.ts'
-import type { Pressure } from './overload.ts'
+import type { Overload } from './overload.ts'
 import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
 import type { Counts } from './stats.ts'
-import { Intake } from './throttled-reader.ts'
-import { Bucket } from './token-bucket.ts'
+import { ThrottledReader } from './throttled-reader.ts'
+import { TokenBucket } from './token-bucket.ts'
 
 /** What all connections of a relay share. */
 export interface Pool {
   readonly limits: Limits
   readonly counts: Counts
   readonly clock: Clock
-  readonly pressure: Pressure
-  readonly turns: Turns
+  readonly pressure: Overload
+  readonly turns: FairQueue
   /** Bytes waiting for all readers. */
   buffered: number
 }
@@ -41,9 +41,9 @@ export class Connection {
   heard: number
   readonly #pool: Pool
   readonly #socket: WebSocket
-  readonly #intake: Intake
-  readonly #frames: Bucket
-  readonly #bytes: Bucket
+  readonly #intake: ThrottledReader
+  readonly #frames: TokenBucket
+  readonly #bytes: TokenBucket
   #strangerBytes = 0
   #strangerFrames = 0
   #cut = false
@@ -55,7 +55,7 @@ export class Connection {
     const now = clock.monotonic()
     this.#pool = pool
     this.#socket = socket
-    this.#intake = new Intake(raw, {
+    this.#intake = new ThrottledReader(raw, {
       turns: pool.turns,
       calm: () => this.#calm(),
       seen: (bytes) => this.#read(bytes),
@@ -64,8 +64,8 @@ export class Connection {
     this.exporter = exporter
     this.since = now
     this.heard = now
-    this.#frames = new Bucket(limits.framesPerSecond, limits.framesPerSecond, now)
-    this.#bytes = new Bucket(limits.bytesPerSecond, limits.bytesPerSecond, now)
+    this.#frames = new TokenBucket(limits.framesPerSecond, limits.framesPerSecond, now)
+    this.#bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesPerSecond, now)
   }
 
   get open(): boolean {

@@ -2,7 +2,7 @@
  * Work that may wait: a few pieces in each turn of the event loop, in the order in which they came, so that what may not
  * wait is read in between however much there is.
  */
-export class Turns {
+export class FairQueue {
   readonly #perTurn: number
   readonly #queue: (() => boolean)[] = []
   #scheduled = false

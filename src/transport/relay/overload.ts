@@ -11,7 +11,7 @@ const MOST = 16
  * a ceremony send little and seldom, and live on what their buckets hold. Time in which other processes keep this one
  * from running counts as busy.
  */
-export class Pressure {
+export class Overload {
   #factor = 1
   #last = performance.eventLoopUtilization()
 

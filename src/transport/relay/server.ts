@@ -12,11 +12,11 @@ import { QuorateError } from '../../lib/errors.ts'
 import type { Clock, Random } from '../../lib/ports.ts'
 import type { Signer } from '../../records/signed.ts'
 import { isLoopback } from '../loopback.ts'
-import { Addresses } from './address-limits.ts'
+import { AddressLimits } from './address-limits.ts'
 import { Connection, type Pool } from './connection.ts'
-import { Turns } from './fair-queue.ts'
+import { FairQueue } from './fair-queue.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { Pressure } from './overload.ts'
+import { Overload } from './overload.ts'
 import {
   admit,
   challengeCodec,
@@ -81,16 +81,16 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     )
   const limits: Limits = { ...defaultLimits, ...options.limits }
   const counts = newCounts()
-  const pressure = new Pressure()
-  const turns = new Turns(limits.perTurn)
+  const pressure = new Overload()
+  const turns = new FairQueue(limits.perTurn)
   const pool: Pool = { limits, counts, clock, pressure, turns, buffered: 0 }
   const rooms = new Rooms(limits, counts, options.allow)
   const identity = identityOf('relay', signer.key)
   const members = new Set<Connection>()
   const strangers = new Set<Connection>()
   const { opensPerSecond, opensBurst } = limits
-  const opens = new Addresses(opensPerSecond, opensBurst, clock, pressure)
-  const connects = new Addresses(CONNECTS * opensPerSecond, CONNECTS * opensBurst, clock, pressure)
+  const opens = new AddressLimits(opensPerSecond, opensBurst, clock, pressure)
+  const connects = new AddressLimits(CONNECTS * opensPerSecond, CONNECTS * opensBurst, clock, pressure)
   const stop = new AbortController()
 
   const stats = (): RelayStats => ({

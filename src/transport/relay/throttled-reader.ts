@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
-import type { Turns } from './fair-queue.ts'
+import type { FairQueue } from './fair-queue.ts'
 
 /** Bytes given to the parser at once. */
 const PIECE = 4096
 /** Messages that are handled at once, even for whoever is calm. */
 const MANY = 16
 
-export interface IntakeOptions {
-  readonly turns: Turns
+export interface ThrottledReaderOptions {
+  readonly turns: FairQueue
   /** Whose bytes are parsed as soon as they are read: a member that has asked for little lately. */
   calm(): boolean
   /** Is told how many bytes came, before any of them is parsed. */
@@ -20,9 +20,9 @@ export interface IntakeOptions {
  * them has ended the connection. Pieces of strangers and of those who send much wait their turn, and nothing more is read
  * from them meanwhile.
  */
-export class Intake {
+export class ThrottledReader {
   readonly #raw: Duplex
-  readonly #options: IntakeOptions
+  readonly #options: ThrottledReaderOptions
   readonly #parse: (piece: Uint8Array) => void
   #waiting: Uint8Array = new Uint8Array(0)
   #held = false
@@ -30,7 +30,7 @@ export class Intake {
   #scheduled = false
   #messages = 0
 
-  constructor(raw: Duplex, options: IntakeOptions) {
+  constructor(raw: Duplex, options: ThrottledReaderOptions) {
     this.#raw = raw
     this.#options = options
     const parsers = raw.listeners('data')

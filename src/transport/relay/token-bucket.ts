@@ -1,5 +1,5 @@
 /** A token bucket: `perSecond` tokens flow in, at most `burst` are kept. */
-export class Bucket {
+export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number
   #tokens: number
