@@ -20,7 +20,7 @@ import {
 import { loadSuite, type Suite } from '../src/mpc/frost/suite.ts'
 import { verify } from '../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../src/mpc/group/group.ts'
-import { type ProtocolId, protocolIds } from '../src/records/definition.ts'
+import { type ProtocolId, protocolIds } from '../src/records/definition-fields.ts'
 import { type Measurement, measurement, type Sample, type Wanted } from './measure.ts'
 
 const nobleFrost: Readonly<Record<ProtocolId, FROST>> = {

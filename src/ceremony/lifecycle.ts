@@ -1,6 +1,6 @@
 import type { SiteId } from '../lib/brand.ts'
-import type { Kind } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
+import type { Kind } from '../records/kinds/index.ts'
 
 /** Where one site is in one ceremony. Nothing irreversible happens before `ready` (sign: before `running`). */
 export type Phase =

@@ -1,6 +1,6 @@
 import { ECDH } from 'node:crypto'
 import { concat, fromHex, toBase64, toHex, u32, utf8 } from '../lib/bytes.ts'
-import type { ProtocolId } from '../records/definition.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
 
 /** Every form in which users of this kind of key want it; null where the curve has none. */
 export interface PublicKeyForms {

@@ -1,5 +1,5 @@
 import { QuorateError } from '../lib/errors.ts'
-import type { KmsSlot } from '../records/definition.ts'
+import type { KmsSlot } from '../records/definition-fields.ts'
 import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
 
 const providers: Readonly<Record<string, () => Promise<KmsProvider>>> = {

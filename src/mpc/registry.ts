@@ -1,7 +1,7 @@
 import type { Hash, Index } from '../lib/brand.ts'
 import type { Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { ProtocolId } from '../records/definition.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
 import type { frostKeygen, KeygenContext, KeygenPublic } from './frost/keygen.ts'
 import type { frostSign } from './frost/sign.ts'
 

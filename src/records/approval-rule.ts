@@ -1,29 +1,9 @@
 import type { Identity } from '../lib/brand.ts'
-import type { Definition } from './definition.ts'
+import { type Definition, recordKind } from './definition.ts'
+import type { ApprovalRule } from './kinds/kind.ts'
 
-/** Who must approve: every one of `all`, and `quorum` of `some`. The one table that lint, join and verify read. */
-export interface ApprovalRule {
-  readonly all: readonly Identity[]
-  readonly some: readonly Identity[]
-  readonly quorum: number
-}
-
-const sites = (definition: Definition): readonly Identity[] => definition.sites.map((site) => site.identity)
-
-/** Approvers that a definition lists must all approve, whatever its kind: people put them there to be asked. */
-export const approvalRule = (definition: Definition): ApprovalRule => {
-  switch (definition.kind) {
-    case 'keygen':
-      return { all: [...sites(definition), ...definition.approvers], some: [], quorum: 0 }
-    case 'sign': {
-      if (definition.signers === 'any')
-        return { all: definition.approvers, some: sites(definition), quorum: definition.threshold }
-      const named = new Set<string>(definition.signers)
-      const signers = definition.sites.filter((site) => named.has(site.name)).map((site) => site.identity)
-      return { all: [...signers, ...definition.approvers], some: [], quorum: 0 }
-    }
-  }
-}
+/** Who must approve: see the rows of the kind table. Approvers that a definition lists must all approve, whatever its kind. */
+export const approvalRule = (definition: Definition): ApprovalRule => recordKind(definition).approvals(definition)
 
 /** Approvals wanted still: of each of `all`, and of any `quorum` of `some`. */
 export const wantedApprovals = (definition: Definition, approved: ReadonlySet<Identity>): ApprovalRule => {

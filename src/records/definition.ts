@@ -2,114 +2,20 @@ import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Codec, jsonCodec } from './codec.ts'
-import { hash, hexOf, identity, label, line, siteId, sorted, time, whole } from './fields.ts'
+import { type Kind, recordKinds } from './kinds/index.ts'
+import type { RecordKind } from './kinds/kind.ts'
 
-/** Where a site seals its shard. `key` is the provider's own name of the key. */
-export const kmsSlot = v.strictObject({ provider: label, key: line(512) })
-export type KmsSlot = v.InferOutput<typeof kmsSlot>
+type Schema = (typeof recordKinds)[Kind]['schema']
+export type Definition = v.InferOutput<Schema>
+export type DefinitionOf<K extends Kind> = Extract<Definition, { kind: K }>
 
-/** What one site vouches for about itself; the same fields as its card. */
-export const siteEntry = v.strictObject({
-  name: siteId,
-  identity,
-  kms: v.pipe(v.array(kmsSlot), v.minLength(1, 'expected a KMS key'), v.maxLength(8, 'expected at most 8 keys')),
-  stores: v.pipe(v.array(line(512)), v.minLength(1, 'expected a store'), v.maxLength(8, 'expected at most 8 stores')),
-  jurisdiction: line(64),
-  /** Who can make this site's KMS key open something: organisation, account, administrator. */
-  control: v.strictObject({ organisation: line(128), account: line(128), administrator: line(128) }),
-  /** Build or enclave measurement, where the site states one. */
-  measurement: v.nullable(hexOf(32, 64)),
-})
-export type SiteEntry = v.InferOutput<typeof siteEntry>
-
-export const protocolIds = [
-  'frost-ed25519',
-  'frost-ed448',
-  'frost-p256',
-  'frost-ristretto255',
-  'frost-secp256k1',
-  'frost-secp256k1-tr',
-] as const
-export type ProtocolId = (typeof protocolIds)[number]
-
-/** What is signed: the bytes of a file or hex (then `sha256` is over exactly those), or a digest that nobody can decode. */
-export const signMessage = v.variant('form', [
-  v.strictObject({ form: v.literal('file'), name: line(255), size: whole(0, 67_108_864), sha256: hash }),
-  v.strictObject({ form: v.literal('hex'), size: whole(0, 1_048_576), sha256: hash }),
-  /** `blind` says why people sign what they cannot read. */
-  v.strictObject({ form: v.literal('digest'), digest: hexOf(20, 64), blind: line(280) }),
-])
-export type SignMessage = v.InferOutput<typeof signMessage>
-
-const common = {
-  /** A label for people; a key is identified by the hash of its keygen outcome. */
-  name: label,
-  /** 128 random bits: no two definitions share a hash. */
-  nonce: hexOf(16, 16),
-  protocol: v.picklist(protocolIds, `expected one of ${protocolIds.join(', ')}`),
-  threshold: whole(2, 255),
-  /** In order: a site's place, from 1, is its index. */
-  sites: v.pipe(
-    v.array(siteEntry),
-    v.minLength(2, 'expected two sites or more'),
-    v.maxLength(32, 'expected at most 32 sites'),
-  ),
-  /** Identities that approve and hold no share. */
-  approvers: sorted(identity, 16),
-  sealing: v.literal('one-key', 'expected one-key'),
-  relays: v.pipe(
-    v.array(
-      v.strictObject({
-        url: v.pipe(line(512), v.regex(/^wss?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/, 'expected ws://… or wss://…')),
-        identity: v.nullable(identity),
-      }),
-    ),
-    v.minLength(1, 'expected a relay'),
-    v.maxLength(8, 'expected at most 8 relays'),
-  ),
-  /** When an attempt may start; never when one may finish. */
-  window: v.strictObject({ opens: time, closes: time }),
-  /** Most attempts that one site signs. */
-  attempts: whole(1, 100),
-  /** Seconds. */
-  deadlines: v.strictObject({
-    gather: whole(1, 604_800),
-    proposal: whole(1, 3600),
-    round: whole(1, 3600),
-    close: whole(1, 86_400),
-  }),
-}
-
-export const definitionSchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('keygen'), ...common, base: v.null('expected null: a keygen builds on nothing') }),
-  v.strictObject({
-    kind: v.literal('sign'),
-    ...common,
-    /** The key: hash of its keygen outcome. */
-    key: hash,
-    /** The record of the epoch that was newest when this was planned. */
-    base: hash,
-    message: signMessage,
-    /** Names in roster order, or any quorum of the roster. */
-    signers: v.union(
-      [
-        v.literal('any'),
-        v.pipe(
-          v.array(siteId),
-          v.minLength(2, 'expected two signers or more'),
-          v.maxLength(32, 'expected at most 32 signers'),
-        ),
-      ],
-      'expected any, or a list of site names',
-    ),
-  }),
-])
-export type Definition = v.InferOutput<typeof definitionSchema>
-export type Kind = Definition['kind']
-export type KeygenDefinition = Extract<Definition, { kind: 'keygen' }>
-export type SignDefinition = Extract<Definition, { kind: 'sign' }>
+export const definitionSchema = v.variant('kind', Object.values(recordKinds).map(({ schema }) => schema) as Schema[])
 
 export const definitionCodec: Codec<Definition> = jsonCodec('definition/v1', definitionSchema)
 
 /** The ceremony id: SHA-256 of the definition's canonical JSON. */
 export const ceremonyId = (definition: Definition): Hash => hashOf(definitionCodec.encode(definition))
+
+/** The row of a definition's kind. A row takes definitions of its own kind alone, which is what it gets here. */
+export const recordKind = ({ kind }: Pick<Definition, 'kind'>): RecordKind<Definition> =>
+  recordKinds[kind] as unknown as RecordKind<Definition>

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec } from './codec.ts'
-import { siteEntry } from './definition.ts'
+import { siteEntry } from './definition-fields.ts'
 import { hash, identity, instant, keyHex, line, siteId } from './fields.ts'
 
 /** What a site says of itself, signed by its identity. */

@@ -3,6 +3,7 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
 import { type Codec, conform, DecodeError, parsed } from './codec.ts'
 import { hash, siteId, sorted, whole } from './fields.ts'
+import { type Kind, recordKinds } from './kinds/index.ts'
 
 export interface ManifestFile {
   readonly name: string
@@ -13,7 +14,7 @@ export interface ManifestFile {
 /** What a bundle holds: every file but the manifest, its signatures and the cosignatures, in the bundle's order. */
 export interface Manifest {
   readonly ceremony: Hash
-  readonly kind: 'keygen' | 'sign'
+  readonly kind: Kind
   /** Sites whose logs are here, sorted. */
   readonly logs: readonly SiteId[]
   readonly files: readonly ManifestFile[]
@@ -30,7 +31,7 @@ const schema = v.strictObject({
   predicateType: v.literal(PREDICATE),
   predicate: v.strictObject({
     ceremony: hash,
-    kind: v.picklist(['keygen', 'sign']),
+    kind: v.picklist(Object.keys(recordKinds) as Kind[]),
     logs: sorted(siteId, 32),
     /** In the order of the subjects. */
     sizes: v.array(whole(0, 2 ** 33)),

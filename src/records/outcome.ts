@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec } from './codec.ts'
-import { protocolIds } from './definition.ts'
+import { protocolIds } from './definition-fields.ts'
 import { hash, hexOf, index, siteId, whole } from './fields.ts'
 
 const outcomeSchema = v.strictObject({

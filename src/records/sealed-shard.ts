@@ -3,7 +3,7 @@ import type { Hash } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
 import { tupleHash } from '../lib/hash.ts'
 import { type Codec, cborCodec } from './codec.ts'
-import { protocolIds } from './definition.ts'
+import { protocolIds } from './definition-fields.ts'
 import { bytes, hash, hexOf, index, label, line, whole } from './fields.ts'
 
 const coreSchema = v.strictObject({

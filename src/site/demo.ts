@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { QuorateError } from '../lib/errors.ts'
-import type { ProtocolId } from '../records/definition.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
 import type { Joined } from './join.ts'
 
 /** A whole ceremony on one machine: a relay and each site's join as processes of their own, on loopback. */

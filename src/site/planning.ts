@@ -11,9 +11,11 @@ import { fingerprint } from '../identity/words.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, type ProtocolId, type SignMessage } from '../records/definition.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
+import type { SignMessage } from '../records/kinds/sign.ts'
 import { keyBase } from './keys.ts'
 
 /** Everything that people look at before they approve. */

@@ -5,7 +5,10 @@ import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import type { Definition, KeygenDefinition, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
+import type { Definition } from '../../src/records/definition.ts'
+import type { SiteEntry } from '../../src/records/definition-fields.ts'
+import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 
 let keygen: KeygenDefinition

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { confirmDefinition } from '../../src/cli/approval.ts'
-import type { KeygenDefinition, SiteEntry } from '../../src/records/definition.ts'
+import type { SiteEntry } from '../../src/records/definition-fields.ts'
+import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import { describeDefinition } from '../../src/site/planning.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 

@@ -10,7 +10,7 @@ import { keygenRounds, openDealt } from '../../src/mpc/frost/keygen.ts'
 import { openCommitment, signRounds } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import { attemptCodec } from '../../src/records/attempt.ts'
-import { protocolIds } from '../../src/records/definition.ts'
+import { protocolIds } from '../../src/records/definition-fields.ts'
 import { outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
 import { type Blame, blameCodec, echoCodec, headerCodec, messageCodec } from '../../src/records/round.ts'
 import {

@@ -24,7 +24,7 @@ import { loadSuite, type Suite, suiteOf } from '../../src/mpc/frost/suite.ts'
 import type { Scalar } from '../../src/mpc/group/group.ts'
 import type { Claim, JudgedMessage } from '../../src/mpc/mailbox.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { type ProtocolId, protocolIds } from '../../src/records/definition.ts'
+import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { blameOf, type MemoryNetwork, type Outgoing, runAll, type Tamper, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 

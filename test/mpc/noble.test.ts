@@ -18,7 +18,7 @@ import {
 import { loadSuite } from '../../src/mpc/frost/suite.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
-import { protocolIds } from '../../src/records/definition.ts'
+import { protocolIds } from '../../src/records/definition-fields.ts'
 import { nobleFrost } from '../support/noble-frost.ts'
 import { seededRandom } from '../support/random.ts'
 

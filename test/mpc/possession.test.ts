@@ -5,7 +5,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import { loadProtocols } from '../../src/mpc/registry.ts'
-import { protocolIds } from '../../src/records/definition.ts'
+import { protocolIds } from '../../src/records/definition-fields.ts'
 import { seededRandom } from '../support/random.ts'
 
 const record = hashOf(utf8('record')) as Hash

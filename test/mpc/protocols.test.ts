@@ -3,7 +3,7 @@ import type { Hash, Index } from '../../src/lib/brand.ts'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadProtocols } from '../../src/mpc/registry.ts'
-import { protocolIds } from '../../src/records/definition.ts'
+import { protocolIds } from '../../src/records/definition-fields.ts'
 import { runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 

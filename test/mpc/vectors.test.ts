@@ -19,7 +19,7 @@ import { bindSuite, loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { nobleGroups } from '../../src/mpc/group/noble.ts'
-import { type ProtocolId, protocolIds } from '../../src/records/definition.ts'
+import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { seededRandom } from '../support/random.ts'
 
 interface SigningVector {

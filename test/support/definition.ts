@@ -1,5 +1,7 @@
 import type { Hash, Time } from '../../src/lib/brand.ts'
-import type { KeygenDefinition, SignDefinition, SiteEntry } from '../../src/records/definition.ts'
+import type { SiteEntry } from '../../src/records/definition-fields.ts'
+import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
 
 export const siteEntries = (names: readonly string[] = ['eu', 'us', 'ap']): Promise<SiteEntry[]> =>

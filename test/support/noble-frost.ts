@@ -3,7 +3,7 @@ import { ed448_FROST } from '@noble/curves/ed448.js'
 import { ed25519_FROST, ristretto255_FROST } from '@noble/curves/ed25519.js'
 import { p256_FROST } from '@noble/curves/nist.js'
 import { schnorr_FROST, secp256k1_FROST } from '@noble/curves/secp256k1.js'
-import type { ProtocolId } from '../../src/records/definition.ts'
+import type { ProtocolId } from '../../src/records/definition-fields.ts'
 
 /** noble's own FROST of each protocol: what ours must agree with byte for byte. */
 export const nobleFrost: Readonly<Record<ProtocolId, FROST>> = {

@@ -1,6 +1,6 @@
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
-import type { SignDefinition } from '../../records/definition.ts'
+import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { type CeremonyResult, resultOf } from '../ceremony-result.ts'

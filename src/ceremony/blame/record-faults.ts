@@ -7,6 +7,7 @@ import { hashOf } from '../../lib/hash.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../records/attempt.ts'
 import { type Codec, DecodeError } from '../../records/codec.ts'
+import { recordKind } from '../../records/definition.ts'
 import {
   type EpochRecord,
   type Installed,
@@ -131,7 +132,7 @@ export const fitsTerms = (attempt: Attempt, authority: Authority): boolean => {
   return (
     places.length === seats &&
     places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number))) &&
-    (attempt.base === null) === (definition.kind === 'keygen') &&
+    (attempt.base === null) === (recordKind(definition).buildsOn === 'nothing') &&
     attempt.round === definition.deadlines.round
   )
 }

@@ -1,7 +1,8 @@
 import type { Hash, Identity, Index, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
-import { ceremonyId, type Definition, type SiteEntry } from '../../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
+import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { Approval } from '../../records/identity.ts'
 
 export interface Member {
@@ -52,9 +53,9 @@ export const definitionAuthority = (definition: Definition): Authority => {
     identity: entry.identity,
     entry,
   }))
-  const named = definition.kind === 'sign' && definition.signers !== 'any' ? new Set(definition.signers) : undefined
-  const candidates = named === undefined ? roster : roster.filter((member) => named.has(member.name))
-  const seats = definition.kind === 'keygen' ? roster.length : (named?.size ?? definition.threshold)
+  const row = recordKind(definition)
+  const { candidates: named, count: seats } = row.seats(definition)
+  const candidates = roster.filter((member) => named.includes(member.name))
   return {
     hash: ceremonyId(definition),
     definition,

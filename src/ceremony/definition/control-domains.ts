@@ -1,5 +1,5 @@
 import type { SiteId } from '../../lib/brand.ts'
-import type { SiteEntry } from '../../records/definition.ts'
+import type { SiteEntry } from '../../records/definition-fields.ts'
 
 /** Somebody who can make KMS keys open something, and the sites whose shards that opens. */
 export interface ControlDomain {

@@ -1,7 +1,9 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { Definition, KeygenDefinition, SignDefinition } from '../../records/definition.ts'
+import type { Definition } from '../../records/definition.ts'
+import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
+import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { sharedControl } from './control-domains.ts'
 
 /** What is wrong with a definition, or deserves a second look. Rules have names that never change. */

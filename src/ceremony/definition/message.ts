@@ -1,7 +1,7 @@
 import { equal, fromHex, toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
-import type { SignMessage } from '../../records/definition.ts'
+import type { SignMessage } from '../../records/kinds/sign.ts'
 
 /** Most bytes of a message that is signed with its content at hand. */
 export const MESSAGE_LIMIT = 67_108_864

@@ -4,15 +4,10 @@ import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
-import {
-  type Definition,
-  definitionCodec,
-  type KeygenDefinition,
-  type ProtocolId,
-  type SignDefinition,
-  type SignMessage,
-  type SiteEntry,
-} from '../../records/definition.ts'
+import { type Definition, definitionCodec } from '../../records/definition.ts'
+import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
+import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
+import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { type Finding, type KeyBase, lint, lintAgainst } from './lint.ts'
 
 export interface Planned<D extends Definition> {

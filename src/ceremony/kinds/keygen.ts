@@ -5,7 +5,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { Protocols } from '../../mpc/registry.ts'
-import type { KeygenDefinition } from '../../records/definition.ts'
+import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import {
   type EpochRecord,
   installedCodec,

@@ -1,7 +1,7 @@
 import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { lateIn } from '../../lib/open-points.ts'
-import type { ProtocolId } from '../../records/definition.ts'
+import type { ProtocolId } from '../../records/definition-fields.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Joined } from '../../site/join.ts'
 import type { Lines } from '../term.ts'

@@ -2,7 +2,7 @@ import type { Hash, Index } from '../../lib/brand.ts'
 import { fromHex, u32 } from '../../lib/bytes.ts'
 import type { Random } from '../../lib/ports.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { ProtocolId } from '../../records/definition.ts'
+import type { ProtocolId } from '../../records/definition-fields.ts'
 import { prove, proves } from './proof.ts'
 import { suiteOf } from './suite.ts'
 

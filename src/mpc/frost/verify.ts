@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify as opensslVerify } from 'node:crypto'
 import { concat, fromHex, toHex } from '../../lib/bytes.ts'
-import type { ProtocolId } from '../../records/definition.ts'
+import type { ProtocolId } from '../../records/definition-fields.ts'
 import { type Suite, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
 
 const SPKI = fromHex('302a300506032b6570032100')

@@ -1,0 +1,7 @@
+import { keygen } from './keygen.ts'
+import { sign } from './sign.ts'
+
+/** Every kind of ceremony that there is. Ceremony, audit and cli have tables with the same keys. */
+export const recordKinds = { keygen, sign }
+
+export type Kind = keyof typeof recordKinds

@@ -1,0 +1,32 @@
+import type * as v from 'valibot'
+import type { Identity, SiteId } from '../../lib/brand.ts'
+
+/** Approvals that a definition needs: of every one of `all`, and of any `quorum` of `some`. */
+export interface ApprovalRule {
+  readonly all: readonly Identity[]
+  readonly some: readonly Identity[]
+  readonly quorum: number
+}
+
+/** Seats of one attempt. Where there are as many seats as candidates, all of them sit; else any `count` of them. */
+export interface Seats {
+  /** In roster order. */
+  readonly candidates: readonly SiteId[]
+  readonly count: number
+}
+
+/** One kind of ceremony as the records see it: the form of its definition, and the rules that follow from it alone. */
+export interface RecordKind<D> {
+  /** Strict; its `kind` is the name of this row. */
+  readonly schema: v.GenericSchema<unknown, D>
+  approvals(definition: D): ApprovalRule
+  /** Sites that deal: they make the first shares, or hold those of the base. In roster order. */
+  dealers(definition: D): readonly SiteId[]
+  /** Sites that hold a share of the epoch that this makes, or uses. In roster order. */
+  receivers(definition: D): readonly SiteId[]
+  seats(definition: D): Seats
+  /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses. */
+  readonly buildsOn: 'nothing' | 'record'
+  /** `key`: a set of ready votes makes an epoch usable. `signature`: a verified signature ends the definition. */
+  readonly makes: 'key' | 'signature'
+}
