@@ -13,6 +13,7 @@ import type { Authority } from './definition/authority.ts'
 /** What the machine gives besides its disk. */
 export interface Machine {
   readonly clock: Clock
+  /** The system's; what is secret comes from `hedged` (hedge.ts), never from here. */
   readonly random: Random
   readonly processId: number
   /** VM generation id, where the platform has one. */

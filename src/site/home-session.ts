@@ -2,22 +2,25 @@ import { type LogView, openLog, readLog } from '../audit/disk-log.ts'
 import type { Log } from '../audit/log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/definition/authority.ts'
+import { hedged } from '../ceremony/hedge.ts'
 import { definitionPath, logPath } from '../ceremony/paths.ts'
 import type { Site } from '../ceremony/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
-import { systemRandom } from '../host/random.ts'
 import { claimHome, type HomeClaim } from '../host/run-socket.ts'
 import { toEnvelope } from '../identity/dsse.ts'
 import { type Home, openHome } from '../identity/home.ts'
 import { limitedSigner } from '../identity/identity-key.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
+import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
+import { machine } from './machine.ts'
 
 /** The one place that wires adapters to ceremonies: disk, clock, randomness, KMS and relays of this machine. */
 
@@ -93,7 +96,7 @@ export const connectRoom = async (home: Home, authority: Authority): Promise<Rel
     noteSigner: limitedSigner(name, home.keys.note, ['note/v1', 'relay-answer/v1']),
     noteCertificate: toEnvelope(home.certificates.note),
     clock: systemClock,
-    random: systemRandom,
+    random: hedged({ machine, home }, hash, 'relay client'),
   })
 }
 
@@ -142,17 +145,12 @@ export const openSite = async (
     import('../kms/registry.ts'),
     import('../shards/store.ts'),
   ])
+  const forKms = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms')
   return {
     home,
     card: await home.card(),
     identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
-    machine: {
-      clock: systemClock,
-      random: systemRandom,
-      processId: process.pid,
-      vmGeneration: null,
-      build: await buildHash(),
-    },
+    machine: { ...machine, build: await buildHash() },
     ledger,
     shards: shardStore(disk),
     ceremonyLog: owned.ceremonyLog,
@@ -164,7 +162,7 @@ export const openSite = async (
     kms: (slot) =>
       openKmsKey(slot, {
         home: folder,
-        random: systemRandom,
+        random: forKms,
         ...(secrets.kmsPassphrase === undefined ? {} : { passphrase: secrets.kmsPassphrase }),
       }),
   }

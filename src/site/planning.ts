@@ -5,7 +5,6 @@ import { type ControlDomain, sharedControl } from '../ceremony/definition/contro
 import { type Finding, lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
 import { planKeygen, planSign } from '../ceremony/definition/plan.ts'
-import { systemRandom } from '../host/random.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
@@ -17,6 +16,7 @@ import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { keyBase } from './keys.ts'
+import { machine } from './machine.ts'
 
 /** Everything that people look at before they approve. */
 export interface DefinitionShown {
@@ -123,7 +123,7 @@ export const planNewKey = async (
   const approvers = flags.approvers.map(approverOf)
   const { definition, findings } = planKeygen(
     { ...commonOf(flags, now), protocol, threshold, cards, relays, approvers },
-    systemRandom,
+    machine.random,
     now,
   )
   return made(definition, findings, now)
@@ -192,7 +192,7 @@ export const planSignature = async (
       ...(flags.relays.length === 0 ? {} : { relays: flags.relays.map(relayOf) }),
       ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
     },
-    systemRandom,
+    machine.random,
     now,
   )
   return { ...(await made(definition, findings, now)), publicKey: base.publicKey }

@@ -1,7 +1,5 @@
 import { createSecureContext } from 'node:tls'
-import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
-import { systemRandom } from '../host/random.ts'
 import { rawSigner } from '../identity/ed25519.ts'
 import { openHome } from '../identity/home.ts'
 import { identityOf, parseIdentity } from '../identity/identity.ts'
@@ -12,6 +10,7 @@ import { Secret } from '../lib/secret.ts'
 import type { Signer } from '../records/signed.ts'
 import { defaultLimits, type Limits } from '../transport/relay/limits.ts'
 import { type Relay, type RelayEvent, startRelay } from '../transport/relay/server.ts'
+import { firstRandom, machine } from './machine.ts'
 
 export interface RelayWanted {
   readonly host: string
@@ -38,7 +37,7 @@ const usage = (message: string, hint: string): QuorateError => new QuorateError(
 
 const signerOf = async ({ home: folder, passphrase }: RelayWanted): Promise<Signer> => {
   if (folder === undefined) {
-    const seed = new Secret(systemRandom(32))
+    const seed = new Secret(firstRandom('')(32))
     const identity = identityOf('relay', rawSigner(seed).key)
     return identityKey(identity, 'relay' as SiteId, seed).signer
   }
@@ -90,8 +89,8 @@ export const serveRelay = async (wanted: RelayWanted): Promise<{ shown: RelaySho
     signer: await signerOf(wanted),
     limits: limitsOf(wanted.limits),
     ...(wanted.allow.length === 0 ? {} : { allow: allowed(wanted.allow) }),
-    clock: systemClock,
-    random: systemRandom,
+    clock: machine.clock,
+    random: machine.random,
     onEvent: wanted.onEvent,
   })
   const { url, identity } = relay

@@ -1,6 +1,5 @@
 import { is } from 'valibot'
 import { makeRoot, openRoot } from '../host/disk.ts'
-import { systemRandom } from '../host/random.ts'
 import { makeCard } from '../identity/card.ts'
 import { createHome, type Home, type HomeConfig, openHome } from '../identity/home.ts'
 import type { Role } from '../identity/identity.ts'
@@ -11,6 +10,7 @@ import { QuorateError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
+import { firstRandom } from './machine.ts'
 
 /** What `identity create` is told. */
 export interface Wanted {
@@ -72,9 +72,10 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   const { home: folder, passphrase, kmsPassphrase } = wanted
   if (!is(siteId, wanted.name)) throw usage('--name is not a name of a-z, 0-9 and -, at most 32', 'nothing was made')
   const base = { name: wanted.name, ...(passphrase === undefined ? {} : { passphrase }) }
+  const random = firstRandom(folder)
   if (wanted.role !== 'site') {
     const disk = await makeRoot(folder)
-    const made = await createHome(disk, { ...base, role: wanted.role }, systemRandom)
+    const made = await createHome(disk, { ...base, role: wanted.role }, random)
     return { ...(await show(made, folder)), keys: [] }
   }
   if (wanted.kms.length === 0)
@@ -87,7 +88,7 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   }
   const context = {
     home: folder,
-    random: systemRandom,
+    random,
     ...(kmsPassphrase === undefined ? {} : { passphrase: kmsPassphrase }),
   }
   const disk = await makeRoot(folder)
@@ -96,7 +97,7 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   if ((await disk.list('.')).length === 0)
     for (const slot of site.kms)
       keys.push({ key: `${slot.provider}:${slot.key}`, made: await ensureKmsKey(slot, context) })
-  const made = await createHome(disk, { ...base, role: 'site', ...site, stores: [...site.stores] }, systemRandom)
+  const made = await createHome(disk, { ...base, role: 'site', ...site, stores: [...site.stores] }, random)
   return { ...(await show(made, folder)), keys }
 }
 

@@ -29,7 +29,7 @@ import { newFolder } from '../e2e/support.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { startDumbRouter } from '../support/dumb-router.ts'
 import { encodingsOf, finder, type Secretive } from './needles.ts'
-import { filesUnder, heap, type SeededJoin, type SeededSite, seededJoin, seededSite } from './seeded-sites.ts'
+import { expanded, filesUnder, heap, type SeededJoin, type SeededSite, seededJoin, seededSite } from './seeded-sites.ts'
 import { startTap } from './tap.ts'
 
 /** What all hedged sources gave, and what all channels were keyed with: written down beside the product. */
@@ -217,7 +217,12 @@ describe.each<[string, () => Promise<Medium>, ProtocolId]>([
         add(`${name} data key`, dataKey)
         continue
       }
-      for (const [n, draw] of draws.entries()) add(`${name} draw ${n + 1}`, draw)
+      // Shorter draws are ids and nonces, which others see.
+      for (const [n, draw] of draws.entries()) if (draw.length >= 32) add(`${name} draw ${n + 1}`, draw)
+      if (label === 'join keys')
+        for (const [n, draw] of draws.entries())
+          for (const one of expanded(`${name} ${n + 1}`, draw)) secrets.push({ ...one, place: null })
+      if (!label.includes('/') && label !== 'possession') continue
       if (label.includes('/sign')) {
         const share = shares.get(site.name) as Uint8Array
         for (const draw of draws) {

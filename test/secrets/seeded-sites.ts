@@ -33,7 +33,7 @@ export interface SeededSite {
 }
 
 /** RFC 8032 §5.1.5: the scalar and the prefix that a seed stands for. */
-const expanded = (name: string, seed: Uint8Array): readonly Secretive[] => {
+export const expanded = (name: string, seed: Uint8Array): readonly Secretive[] => {
   const digest = new Uint8Array(createHash('sha512').update(seed).digest())
   const scalar = digest.slice(0, 32)
   scalar[0] = (scalar[0] ?? 0) & 248
@@ -95,13 +95,10 @@ export const seededJoin = async (
   const wired = await openSite(owned, { passphrase: none })
   const drawn = seededRandom(`join ${++joins} of ${site.name}`)
   let draws = 0
-  // Shorter draws are ids and hello nonces, which others see.
   const random: Random = (length) => {
     const bytes = drawn(length)
     draws += 1
-    if (length >= 32) site.secrets.push({ name: `${site.name} draw ${draws}`, bytes: bytes.slice(), place: null })
-    if (draws <= 2)
-      for (const one of expanded(`${site.name} join key ${draws}`, bytes)) site.secrets.push({ ...one, place: null })
+    site.secrets.push({ name: `${site.name} draw ${draws}`, bytes: bytes.slice(), place: null })
     return bytes
   }
   const events: Progress[] = []

@@ -27,6 +27,7 @@ import { messageBytes } from '../definition/message.ts'
 import { falseProof } from '../epoch/prove.ts'
 import { type AttemptFacts, agreeAttempt } from '../gather/agree.ts'
 import { preflight } from '../gather/preflight.ts'
+import { hedged } from '../hedge.ts'
 import {
   commitKeygen,
   dropStaged,
@@ -339,7 +340,7 @@ const attemptSession = async <T>(
     self: seat.name,
     signer: ceremony.keys.message.raw,
     clock: site.machine.clock,
-    random: site.machine.random,
+    random: hedged(site, attempt.hash, 'message salts'),
     roundMs: authority.definition.deadlines.round * 1000,
     send: (to, bytes) => peers.sendInSession(attempt.hash, to, bytes),
     record: (bytes, from) => ceremony.note('message', bytes, from),

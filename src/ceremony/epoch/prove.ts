@@ -2,7 +2,6 @@ import type { Hash, Index, Party } from '../../lib/brand.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { hedgedRandom } from '../../mpc/hedged.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { Protocols } from '../../mpc/registry.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
@@ -14,24 +13,9 @@ import {
   testSignatureCodec,
 } from '../../records/outcome.ts'
 import { testContext, testLabel } from '../blame/test-session.ts'
+import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Held, RecordFault } from '../store/record-store.ts'
-
-/** What this site's secret randomness is made of, besides the system's: PROTOCOL.md §11. */
-export const hedged = (ceremony: Ceremony, session: Hash, label: string, share?: Secret, message?: Uint8Array) => {
-  const { machine, home } = ceremony.site
-  return hedgedRandom({
-    random: machine.random,
-    clock: machine.clock,
-    hedgeKey: home.hedge,
-    session,
-    label,
-    processId: machine.processId,
-    ...(share === undefined ? {} : { share }),
-    ...(message === undefined ? {} : { message }),
-    ...(machine.vmGeneration === null ? {} : { vmGeneration: toHex(machine.vmGeneration) }),
-  })
-}
 
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
@@ -43,7 +27,7 @@ export const proveRecord = async (
   share: Secret,
 ): Promise<void> => {
   const { seat, authority } = ceremony
-  const random = hedged(ceremony, record, 'possession', share)
+  const random = hedged(ceremony.site, record, 'possession', share)
   const proof = protocols.provePossession(share, seat.index, record, random)
   await ceremony.publish('possession', possessionCodec, {
     ceremony: authority.hash,
@@ -63,7 +47,7 @@ export const proveRecord = async (
         protocols.sign.rounds,
       )
       const context = testContext(outcome, record, members)
-      const tools = { random: hedged(ceremony, inner.session, label, share, context.message) }
+      const tools = { random: hedged(ceremony.site, inner.session, label, share, context.message) }
       const { signature } = await protocols.sign.run(inner, { ...context, share }, tools)
       await ceremony.publish('test-signature', testSignatureCodec, {
         ceremony: authority.hash,

@@ -1,6 +1,7 @@
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
+import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
@@ -13,16 +14,17 @@ export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> 
       'this machine’s clock is years behind',
       'set the clock, then run the same command again; nothing has happened yet',
     )
+  const random = hedged(site, authority.hash, 'preflight')
   const { disk } = site.home
   const probe = `${ceremonyFolder(authority.hash)}/preflight`
   await disk.remove(probe)
-  await disk.create(probe, site.machine.random(4096))
+  await disk.create(probe, random(4096))
   await disk.sync(probe)
   await disk.remove(probe)
   const context = authority.hash
   for (const slot of seat.entry.kms) {
     const key = await site.kms(slot)
-    const piece = new Secret(site.machine.random(32))
+    const piece = new Secret(random(32))
     const wrapped = await key.wrap(piece, context)
     const back = await key.unwrap(wrapped, context)
     const same = equal(back.reveal(), piece.reveal())

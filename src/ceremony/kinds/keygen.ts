@@ -19,7 +19,8 @@ import { sealShard } from '../../shards/seal.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { recordBlame } from '../blame/claims.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
-import { falseProof, hedged, keepProofs, proveRecord, unproven } from '../epoch/prove.ts'
+import { falseProof, keepProofs, proveRecord, unproven } from '../epoch/prove.ts'
+import { hedged } from '../hedge.ts'
 import { BlameError, type Session, SilenceError } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
@@ -50,7 +51,9 @@ export const runKeygen = async (
   await dropOlder(ceremony)
   const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
   const input = { threshold: definition.threshold, parties: definition.sites.length }
-  const made = await protocols.keygen.run(box, input, { random: hedged(ceremony, attempt.hash, protocols.keygen.id) })
+  const made = await protocols.keygen.run(box, input, {
+    random: hedged(ceremony.site, attempt.hash, protocols.keygen.id),
+  })
   const outcome = keygenOutcome(definition, ceremony.authority.hash, attempt.hash, session.transcript(), made)
   const { share, envelope } = await stage(ceremony, outcome, made.share).finally(() => made.share.wipe())
   try {
@@ -122,7 +125,7 @@ const stage = async (
     },
     share,
     keys,
-    random: hedged(ceremony, hash, 'sealing'),
+    random: hedged(ceremony.site, hash, 'sealing'),
   })
   await site.shards.stage(sealed)
   const envelope = (await site.shards.read(hash, hash))?.envelope

@@ -11,7 +11,7 @@ import {
   resultCodec,
   type SignResult,
 } from '../../records/outcome.ts'
-import { hedged } from '../epoch/prove.ts'
+import { hedged } from '../hedge.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -124,7 +124,7 @@ export const runSign = async (
     const { signature } = await protocols.sign.run(
       box,
       { ...context, share },
-      { random: hedged(ceremony, attempt.hash, protocols.sign.id, share, message) },
+      { random: hedged(ceremony.site, attempt.hash, protocols.sign.id, share, message) },
     )
     return {
       ceremony: authority.hash,

@@ -12,6 +12,7 @@ import { recordHash } from '../../records/signed.ts'
 import { type Channels, openChannels } from '../../transport/channels.ts'
 import type { NoteBoard, PostedNote, Wire } from '../../transport/wire.ts'
 import type { Member } from '../definition/authority.ts'
+import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Admitted } from '../store/record-store.ts'
@@ -105,7 +106,7 @@ export class Peers {
       certificate: toEnvelope(keys.channel.certificate),
       verifyCertificate: (peer, certificate, staticKey) => this.#verifyCertificate(peer, certificate, staticKey),
       clock: site.machine.clock,
-      random: site.machine.random,
+      random: hedged(site, authority.hash, 'channels'),
       onConnected: (channel) => this.#connected(channel.peer),
       onMessage: (from, topic, message) => this.#message(from, topic, message),
     })

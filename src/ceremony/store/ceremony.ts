@@ -3,13 +3,16 @@ import { toEnvelope } from '../../identity/dsse.ts'
 import { limitedSigner } from '../../identity/identity-key.ts'
 import { type JoinKeys, joinKeys } from '../../identity/join-keys.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
+import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
+import type { Random } from '../../lib/ports.ts'
 import { type Hello, helloCodec } from '../../records/attempt.ts'
 import { type Codec, DecodeError } from '../../records/codec.ts'
 import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records/event.ts'
 import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
 import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
+import { hedged } from '../hedge.ts'
 import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
 import type { RecordName } from '../peers/peer-message.ts'
 import type { Site } from '../ports.ts'
@@ -105,6 +108,7 @@ export class Ceremony {
   readonly attempts: Hash[] = []
   /** Signatures of attempts that the log holds. */
   readonly #kept = new Set<Hash>()
+  readonly #random: Random
   #sequence = 0
   #phase: Phase = 'approved'
   #left = false
@@ -116,6 +120,7 @@ export class Ceremony {
   private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
     this.site = site
     this.authority = authority
+    this.#random = hedged(site, authority.hash, 'hello nonces')
     this.seat = ownSeat(authority, site.home.identity)
     this.store = new RecordStore(authority, site.machine.clock)
     this.log = log
@@ -134,7 +139,7 @@ export class Ceremony {
     const log = await site.ceremonyLog(authority.hash)
     const { deadlines, window } = authority.definition
     const expires = Math.max(Date.parse(window.closes), site.machine.clock.now()) + deadlines.gather * 1000
-    const keys = await joinKeys(site.identityKey, authority.hash, expires, site.machine.random)
+    const keys = await joinKeys(site.identityKey, authority.hash, expires, hedged(site, authority.hash, 'join keys'))
     const ceremony = new Ceremony(site, authority, log, keys, options)
     ceremony.#replay()
     await ceremony.#mendLedger()
@@ -323,7 +328,7 @@ export class Ceremony {
     const signed = await this.publish('hello', helloCodec, {
       ceremony: this.authority.hash,
       site: this.seat.name,
-      nonce: Buffer.from(machine.random(16)).toString('hex'),
+      nonce: toHex(this.#random(16)),
       sequence: ++this.#sequence,
       certificate: recordHash(this.keys.message.certificate),
       approvals: [...this.store.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),

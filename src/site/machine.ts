@@ -1,0 +1,21 @@
+import { type Hedge, hedged } from '../ceremony/hedge.ts'
+import { systemClock } from '../host/clock.ts'
+import { systemRandom } from '../host/random.ts'
+import { utf8 } from '../lib/bytes.ts'
+import { hashOf } from '../lib/hash.ts'
+import type { Random } from '../lib/ports.ts'
+import { Secret } from '../lib/secret.ts'
+
+/** What every use case takes of this machine; the hash of the build, which takes reading its files, only a join needs. */
+export const machine: Hedge['machine'] = {
+  clock: systemClock,
+  random: systemRandom,
+  processId: process.pid,
+  vmGeneration: null,
+}
+
+/** For the first secrets of a home (`folder`), which has no hedge key yet: two machines that draw alike still differ in clocks and process. */
+export const firstRandom = (folder: string): Random => {
+  const home = { hedge: new Secret(machine.random(32)) }
+  return hedged({ machine, home }, hashOf(utf8(folder)), 'first secrets of a home')
+}
