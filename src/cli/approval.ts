@@ -1,14 +1,18 @@
 import { QuorateError } from '../lib/errors.ts'
+import { shortId } from '../records/short-id.ts'
 import type { DefinitionShown } from '../site/planning.ts'
 import { askText, canAsk } from './ask.ts'
-import { definitionLines, wordsLine } from './render/definition.ts'
+import { definitionLines } from './render/definition.ts'
 import { say } from './term.ts'
+import { shellWord } from './text.ts'
 
-const FROM = 4
+const TRIES = 3
 
 /**
- * Shows what is about to be approved and asks for words 5 to 8, which only another site that holds the same file can
- * read out; in CI --confirm with the full ceremony id is the same gate. Throws E_WORDS and E_NO_TERMINAL.
+ * Shows what is about to be approved, without a word of its fingerprint, and asks for all eight, which only another site
+ * that holds the same file can read out. Whoever planned wrote both files, so the words must resist a collision: fewer
+ * than all of them would not (PROTOCOL.md §2). In CI --confirm with the full ceremony id is the same gate. Throws E_WORDS
+ * after the third wrong answer, and E_NO_TERMINAL.
  */
 export const confirmDefinition = async (
   shown: DefinitionShown,
@@ -19,21 +23,40 @@ export const confirmDefinition = async (
     refuseOtherId(shown, answer.confirm)
     return
   }
+  const plan = `quorate ${shown.definition.kind} plan --definition ${shellWord(answer.file)}`
   if (!canAsk(answer.noInput))
     throw new QuorateError(
       'E_NO_TERMINAL',
       'words of the fingerprint have to be asked, and there is no terminal',
-      `give --confirm with the full ceremony id that quorate ${shown.definition.kind} plan --definition ${answer.file} prints`,
+      `give --confirm with the full ceremony id that ${plan} prints`,
     )
   for (const line of definitionLines(shown, own)) say(line)
   say('')
-  say(wordsLine(shown, false))
+  say({ label: 'ceremony', text: shortId(shown.ceremony), tone: 'strong' })
   say('')
-  const plan = `quorate ${shown.definition.kind} plan --definition ${answer.file}`
   say({ label: 'now', text: `another site runs ${plan}` })
-  say({ label: '', text: 'which shows all eight words, and reads you the last four' })
-  const typed = await askText({ message: 'Words 5 to 8:', flag: '--confirm', noInput: answer.noInput })
-  await refuseOtherWords(shown, typed)
+  say({ label: '', text: 'and reads you its eight words; four letters of each are enough' })
+  await askWords(shown.words, answer.noInput)
+}
+
+const askWords = async (words: readonly string[], noInput: boolean): Promise<void> => {
+  const { typedWords, wrongWord } = await import('../identity/words.ts')
+  for (let left = TRIES - 1; ; left--) {
+    const typed = typedWords(await askText({ message: 'Words:', flag: '--confirm', noInput }))
+    const wrong = wrongWord(words, typed)
+    if (typed.length === words.length && wrong === undefined) return
+    const fault =
+      typed.length === words.length
+        ? `word ${wrong} is not that of this definition`
+        : `${typed.length} words were typed, all ${words.length} are wanted`
+    if (left === 0)
+      throw new QuorateError(
+        'E_WORDS',
+        fault,
+        'typed or heard wrongly, or the other site holds another file: compare the two files before anybody signs; nothing was signed',
+      )
+    say({ label: 'wrong', text: fault, note: left === 1 ? 'one try left' : `${left} tries left`, tone: 'bad' })
+  }
 }
 
 const refuseOtherId = ({ ceremony }: DefinitionShown, confirm: string): void => {
@@ -45,24 +68,5 @@ const refuseOtherId = ({ ceremony }: DefinitionShown, confirm: string): void => 
     short
       ? 'give all 64 digits; nothing was signed'
       : 'this file is not the one that was meant: compare it with the planner’s; nothing was signed',
-  )
-}
-
-const refuseOtherWords = async ({ words }: DefinitionShown, typed: string): Promise<void> => {
-  const { typedWords } = await import('../identity/words.ts')
-  const given = typedWords(typed)
-  const wanted = words.slice(FROM)
-  if (given.length !== wanted.length)
-    throw new QuorateError(
-      'E_WORDS',
-      `${given.length} words were typed, four are wanted: 5 to 8`,
-      'run it again; nothing was signed',
-    )
-  const wrong = wanted.findIndex((word, n) => word !== given[n])
-  if (wrong === -1) return
-  throw new QuorateError(
-    'E_WORDS',
-    `word ${FROM + wrong + 1} is not that of this definition`,
-    'typed or heard wrongly, or the other site holds another file: compare the two files before anybody signs; nothing was signed',
   )
 }

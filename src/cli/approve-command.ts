@@ -8,11 +8,11 @@ import { definitionFlag, homeFlag, homeFolder, passphraseFileFlag } from './flag
 import { approvedView } from './render/approve.ts'
 import { passphraseAsked } from './secret-input.ts'
 
-/** `approve` under every topic: shows what will happen, asks for words that another site reads out, signs. */
+/** `approve` under every topic: shows what will happen, asks for the eight words that another site reads out, signs. */
 export abstract class ApproveCommand extends QuorateCommand {
   protected abstract readonly kind: Definition['kind']
   static override description =
-    'Shows everything that is about to happen and the first four words of its fingerprint, and asks for the last four, which another site reads out from its own plan. In CI --confirm with the full ceremony id is the same gate. There is no flag that says yes to whatever is in the file.'
+    'Shows everything that is about to happen and asks for the eight words of its fingerprint, which another site reads out from its own plan; four letters of each are enough, and after three wrong answers nothing is signed. In CI --confirm with the full ceremony id is the same gate. There is no flag that says yes to whatever is in the file.'
   static override flags = {
     definition: definitionFlag,
     confirm: Flags.string({ summary: 'the full ceremony id, instead of the words', helpValue: 'ID' }),

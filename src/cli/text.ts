@@ -49,3 +49,7 @@ export const span = (ms: number): string => {
   }
   return parts.join(' ')
 }
+
+/** A file name as a shell takes it back: what is printed can be pasted. */
+export const shellWord = (text: string): string =>
+  /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

@@ -2,7 +2,7 @@ import type { Hash } from '../lib/brand.ts'
 import { fromHex, utf8 } from '../lib/bytes.ts'
 import { scrypt } from '../lib/scrypt.ts'
 
-/** What a planner pays for each try at a second definition with the same words: 128 MiB and about half a second. */
+/** What each try at two definitions with the same words costs: 128 MiB and about half a second, 2^44 times (88 bits). */
 const COST = 2 ** 17
 const COUNT = 8
 const BITS = 11
@@ -29,3 +29,15 @@ export const typedWords = (text: string): readonly string[] =>
     .toLowerCase()
     .split(/[^a-z]+/)
     .filter((word) => word !== '')
+
+/** So many letters tell any two words of the list apart (BIP-39). */
+const LETTERS = 4
+
+/** Place from 1 of the first word that is another; undefined where all are the same, each whole or its beginning. */
+export const wrongWord = (words: readonly string[], typed: readonly string[]): number | undefined => {
+  const at = words.findIndex((word, n) => {
+    const given = typed[n] ?? ''
+    return given !== word && !(given.length >= LETTERS && word.startsWith(given))
+  })
+  return at === -1 ? undefined : at + 1
+}

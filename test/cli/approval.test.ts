@@ -2,13 +2,14 @@ import { describe, expect, test, vi } from 'vitest'
 import { confirmDefinition } from '../../src/cli/approval.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import { shortId } from '../../src/records/short-id.ts'
 import { describeDefinition } from '../../src/site/planning.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 
-const answers = vi.hoisted(() => ({ typed: '', terminal: true }))
+const answers = vi.hoisted(() => ({ typed: [] as string[], asked: 0, terminal: true }))
 vi.mock('../../src/cli/ask.ts', () => ({
   canAsk: (noInput: boolean) => answers.terminal && !noInput,
-  askText: async () => answers.typed,
+  askText: async () => answers.typed[Math.min(answers.asked++, answers.typed.length - 1)] ?? '',
 }))
 
 const screen: string[] = []
@@ -19,7 +20,7 @@ vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
 
 /** What an approver sees of a definition, with the columns folded. */
 const seen = async (changes: Partial<KeygenDefinition>): Promise<string[]> => {
-  answers.typed = ''
+  answers.typed = ['']
   screen.length = 0
   const changed = await describeDefinition(await keygenDefinition(changes), Date.now())
   await confirmDefinition(changed, 'none', { confirm: undefined, noInput: false, file: 'x' }).catch(() => undefined)
@@ -27,35 +28,62 @@ const seen = async (changes: Partial<KeygenDefinition>): Promise<string[]> => {
 }
 
 const shown = await describeDefinition(await keygenDefinition(), Date.now())
-const asked = (typed: string) => {
+/** Each of `typed` is one answer; the last is given for ever. */
+const asked = (...typed: string[]) => {
   answers.typed = typed
+  answers.asked = 0
   screen.length = 0
   return confirmDefinition(shown, 'none', { confirm: undefined, noInput: false, file: 'treasury.yaml' })
 }
-const last = shown.words.slice(4)
+const { words } = shown
+/** The words with one of them another. */
+const butFor = (place: number): string =>
+  words.map((word, n) => (n + 1 === place ? (word === 'zoo' ? 'abandon' : 'zoo') : word)).join(' ')
 
 describe('words', () => {
-  test('the last four let it pass, however they are spaced', async () => {
-    await asked(last.join(' '))
-    await asked(`  ${last.join(', ').toUpperCase()} `)
+  test('all eight let it pass, however they are spaced, and four letters of each are enough', async () => {
+    await asked(words.join(' '))
+    await asked(`  ${words.join(', ').toUpperCase()} `)
+    await asked(words.map((word) => word.slice(0, 4)).join(' '))
+    expect(answers.asked).toBe(1)
   })
 
-  test('the screen shows the first four and none of the others', async () => {
-    await asked(last.join(' '))
-    const line = screen.find((text) => text.startsWith('fingerprint'))
-    expect(line).toContain(`${shown.words.slice(0, 4).join(' ')} ______ ______ ______ ______`)
+  test('the screen shows none of them', async () => {
+    await asked(words.join(' '))
+    const text = screen.join('')
+    expect(text).toContain('quorate keygen plan --definition treasury.yaml')
+    expect(text).toContain(shortId(shown.ceremony))
+    expect(words.filter((word) => new RegExp(`\\b${word}\\b`).test(text))).toEqual([])
   })
 
-  test('the wrong word is named', async () => {
-    const wrong = [...last]
-    wrong[2] = wrong[2] === 'zoo' ? 'abandon' : 'zoo'
-    await expect(asked(wrong.join(' '))).rejects.toMatchObject({
-      code: 'E_WORDS',
-      message: 'word 7 is not that of this definition',
-    })
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'word %i wrong is named, and nothing is signed after three tries',
+    async (place) => {
+      await expect(asked(butFor(place))).rejects.toMatchObject({
+        code: 'E_WORDS',
+        exit: 1,
+        message: `word ${place} is not that of this definition`,
+      })
+      expect(answers.asked).toBe(3)
+      expect(screen.filter((line) => line.startsWith('wrong'))).toHaveLength(2)
+    },
+  )
+
+  test('a slip is mended at the second or the third try, not at a fourth', async () => {
+    await asked(butFor(6), words.join(' '))
+    await asked(butFor(6), '', words.join(' '))
+    await expect(asked(butFor(6), '', butFor(1), words.join(' '))).rejects.toMatchObject({ code: 'E_WORDS' })
   })
 
-  test.each(['', 'one two three', [...shown.words].join(' ')])('%j is not four words', async (typed) => {
+  test.each([
+    '',
+    'one two three',
+    words.slice(4).join(' '),
+    words.slice(0, 7).join(' '),
+    [...words, 'zoo'].join(' '),
+    words.map((word) => word.slice(0, 3)).join(' '),
+    words.map((word) => `${word}x`).join(' '),
+  ])('%j are not the eight words', async (typed) => {
     await expect(asked(typed)).rejects.toMatchObject({ code: 'E_WORDS' })
   })
 })

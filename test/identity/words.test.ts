@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fingerprint, typedWords } from '../../src/identity/words.ts'
+import { fingerprint, typedWords, wrongWord } from '../../src/identity/words.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { shortId } from '../../src/records/short-id.ts'
 
@@ -23,6 +23,27 @@ describe('words of a definition', () => {
   it('are taken as people type them', () => {
     expect(typedWords('  Marble, eleven\tCACTUS  oxygen ')).toEqual(['marble', 'eleven', 'cactus', 'oxygen'])
     expect(typedWords('')).toEqual([])
+  })
+
+  it('are told apart by their first four letters', async () => {
+    const { wordlist } = await import('@scure/bip39/wordlists/english.js')
+    expect(wordlist).toHaveLength(2048)
+    expect(new Set(wordlist.map((word) => word.slice(0, 4))).size).toBe(2048)
+  })
+
+  it.each([
+    ['marble act cactus', undefined],
+    ['marb act cact', undefined],
+    ['marbl act cactu', undefined],
+    ['mar act cactus', 1],
+    ['marx act cactus', 1],
+    ['marbles act cactus', 1],
+    ['marble actor cactus', 2],
+    ['marble ac cactus', 2],
+    ['marble act', 3],
+    ['', 1],
+  ])('%j against marble act cactus: wrong is %s', (typed, wrong) => {
+    expect(wrongWord(['marble', 'act', 'cactus'], typedWords(typed))).toBe(wrong)
   })
 
   it('go with a short id', () => {

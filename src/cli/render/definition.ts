@@ -6,7 +6,7 @@ import type { SignMessage } from '../../records/kinds/sign.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DefinitionShown } from '../../site/planning.ts'
 import type { Line, Lines } from '../term.ts'
-import { cut, cutFront, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
+import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
 
 const USES: Readonly<Record<ProtocolId, string>> = {
   'frost-ed25519': 'Solana, OpenSSH, X.509',
@@ -164,12 +164,10 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
   ]
 }
 
-const HIDDEN = '______'
-
-/** The words, all of them or the first four, and which ceremony they stand for. */
-export const wordsLine = ({ words, ceremony }: DefinitionShown, all: boolean): Line => ({
+/** All eight words, and which ceremony they stand for. */
+const wordsLine = ({ words, ceremony }: DefinitionShown): Line => ({
   label: 'fingerprint',
-  text: words.map((word, n) => (all || n < 4 ? word : HIDDEN)).join(' '),
+  text: words.join(' '),
   tone: 'strong',
   note: `ceremony ${shortId(ceremony)}`,
 })
@@ -178,14 +176,14 @@ export const wordsLine = ({ words, ceremony }: DefinitionShown, all: boolean): L
 export const planView = (shown: DefinitionShown & { readonly file: string | null }): Lines => [
   ...definitionLines(shown),
   ...(definitionFault(shown) === undefined
-    ? ['' as const, wordsLine(shown, true), { label: 'id', text: shown.ceremony }]
+    ? ['' as const, wordsLine(shown), { label: 'id', text: shown.ceremony }]
     : []),
   ...(shown.file === null ? [] : [next(shown.definition, shown.file)]),
 ]
 
 const next = (definition: Definition, file: string): Line => ({
   label: 'next',
-  text: `quorate ${definition.kind} approve --definition ${/^[\w./-]+$/.test(file) ? file : `'${file}'`}`,
+  text: `quorate ${definition.kind} approve --definition ${shellWord(file)}`,
   note: `at ${whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
 })
 
