@@ -72,7 +72,7 @@ describe('bundles as ceremonies leave them', () => {
     const runs = await Promise.all(names.map((name) => startJoin(world, name, keygen)))
     const [, , third = expect.fail()] = runs
     const stopped = third.done.catch(() => undefined)
-    while (!third.events.some((event) => event.phase === 'round')) await new Promise((done) => setTimeout(done, 1))
+    while (!third.events.some((event) => event.phase === 'round')) await world.clock.sleep(1)
     third.stop.abort(new Error('stopped'))
     await stopped
     await Promise.allSettled(runs.map((run) => run.done))

@@ -15,12 +15,11 @@ import { QuorateError } from '../../src/lib/errors.ts'
 import type { Disk } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { shortId } from '../../src/records/short-id.ts'
-import { approveAll, fastClock, type Joined, joinAs, type Liar } from '../hostile/ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 
 const [eu, us] = ['eu', 'us'] as [SiteId, SiteId]
-const clock = fastClock(10)
 const deadlines = { gather: 60, proposal: 5, round: 20, close: 10 }
 
 /** What `status` makes of a home in memory, and its screen. */
@@ -81,8 +80,8 @@ describe('status of a ceremony that a lie ended', () => {
     const definition = await keygenDefinition({ sites: await siteEntries([eu, us]), deadlines })
     await approveAll(world, [eu, us], definition)
     const [honest] = await Promise.all([
-      joinAs(world, eu, definition, null, clock),
-      joinAs(world, us, definition, null, clock, liar(us, falseCommitments)),
+      joinAs(world, eu, definition, null),
+      joinAs(world, us, definition, null, liar(us, falseCommitments)),
     ])
     const { code, message, exit, hint } = failure(honest)
     expect([code, exit]).toEqual(['E_PEER_EQUIVOCATED', 4])
@@ -105,8 +104,8 @@ describe('status after every attempt was used', () => {
     await approveAll(world, [eu, us], definition)
     const join = (lies: boolean): Promise<readonly Joined[]> =>
       Promise.all([
-        joinAs(world, eu, definition, null, clock),
-        joinAs(world, us, definition, null, clock, lies ? liar(us, undefined) : undefined),
+        joinAs(world, eu, definition, null),
+        joinAs(world, us, definition, null, lies ? liar(us, undefined) : undefined),
       ])
     for (let attempt = 0; attempt < 3; attempt++)
       expect(failure((await join(true))[0] as Joined).code).toBe('E_PEER_SILENT')

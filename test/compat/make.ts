@@ -10,7 +10,6 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
 import { Peers } from '../../src/ceremony/peers/peers.ts'
 import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { makeCard } from '../../src/identity/card.ts'
 import { openHome } from '../../src/identity/home.ts'
@@ -74,7 +73,7 @@ const joinAll = async (
       return startJoin(world, name, definition, given, {
         kms: key,
         machine: {
-          clock: systemClock,
+          clock: world.clock,
           random: seededRandom(`join of ${definition.kind} at ${name}`),
           processId: at + 1,
           vmGeneration: null,

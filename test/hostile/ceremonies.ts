@@ -9,12 +9,11 @@ import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import { Session, subSession } from '../../src/ceremony/session/session.ts'
 import { Ceremony, type JoinOptions } from '../../src/ceremony/store/ceremony.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import type { Clock } from '../../src/lib/ports.ts'
 import type { Mailbox, Rounds } from '../../src/mpc/mailbox.ts'
+import { loadProtocols } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
@@ -23,6 +22,7 @@ import { type MemoryDisk, memoryDisk } from '../support/memory-disk.ts'
 import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { stillClock } from '../support/still-clock.ts'
 
 /** What a lying site makes of what it is about to say. */
 export interface Liar {
@@ -118,25 +118,22 @@ Ceremony.open = async (...given: Parameters<typeof open>) => {
 }
 const watching = new WeakMap<AbortSignal, (ceremony: Ceremony) => void>()
 
-/** Time that runs faster; what waits for a deadline need not be waited for. */
-export const fastClock = (speed: number): Clock => ({
-  now: () => Math.floor(Date.now() + performance.now() * (speed - 1)),
-  monotonic: () => performance.now() * speed,
-  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 2 ** 31 - 1) / speed, signal),
-})
-
 /** Homes copied from those of another world: what happens to them happens to nobody else. */
-export const copyWorld = async (world: MemoryWorld, seed: string, clock: Clock): Promise<MemoryWorld> => ({
-  network: memoryNetwork({ clock, random: seededRandom(seed) }),
-  homes: new Map(
-    await Promise.all(
-      [...world.homes].map(async ([name, { disk }]) => {
-        const copy = await copyDisk(disk as MemoryDisk)
-        return [name, { home: await openHome(copy), disk: copy }] as const
-      }),
+export const copyWorld = async (world: MemoryWorld, seed: string): Promise<MemoryWorld> => {
+  const clock = stillClock(world.clock.now())
+  return {
+    clock,
+    network: memoryNetwork({ clock, random: seededRandom(seed) }),
+    homes: new Map(
+      await Promise.all(
+        [...world.homes].map(async ([name, { disk }]) => {
+          const copy = await copyDisk(disk as MemoryDisk)
+          return [name, { home: await openHome(copy), disk: copy }] as const
+        }),
+      ),
     ),
-  ),
-})
+  }
+}
 
 export const copyDisk = async (disk: MemoryDisk): Promise<MemoryDisk> => {
   const copy = memoryDisk()
@@ -171,11 +168,11 @@ export const joinAs = async (
   name: SiteId,
   definition: Definition,
   message: Uint8Array | null,
-  clock: Clock,
   liar?: Liar,
   changes: JoinChanges = {},
 ): Promise<Joined> => {
-  const site = { ...(await memorySite(world, name, { clock, ...changes.machine })), ...changes.site }
+  await world.clock.hold(loadProtocols(definition.protocol))
+  const site = { ...(await memorySite(world, name, changes.machine)), ...changes.site }
   const progress: Progress[] = []
   const stop = new AbortController()
   const options: JoinOptions = {

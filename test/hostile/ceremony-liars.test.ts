@@ -20,7 +20,7 @@ import { keygenDefinition, signDefinition, siteEntries } from '../support/defini
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
 import { relayOn } from '../transport/relay-support.ts'
-import { approveAll, copyWorld, fastClock, type Joined, joinAs, leftAt } from './ceremonies.ts'
+import { approveAll, copyWorld, type Joined, joinAs, leftAt } from './ceremonies.ts'
 import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
 import { whyLate } from './late.ts'
 import { type LieName, lieNames } from './lies.ts'
@@ -30,8 +30,6 @@ const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 40)
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
 const AT_ONCE = 5
-const SPEED = 4
-const clock = fastClock(SPEED)
 const deadlines = { gather: 90, proposal: 5, round: 15, close: 18 }
 const longer = { gather: 240, proposal: 20, round: 60, close: 60 }
 const message = utf8('pay nobody')
@@ -63,10 +61,10 @@ const makeBase = async (protocol: ProtocolId, n: number, t: number): Promise<Bas
   const table = await tableOf({ kind: 'keygen', protocol, n, t })
   const names = table.sites
   const fresh = await memoryWorld(names)
-  const keyed = await copyWorld(fresh, 'keyed', clock)
+  const keyed = await copyWorld(fresh, 'keyed')
   const keygen = await keygenDefinition({ protocol, threshold: t, sites: await siteEntries(names) })
   await approveAll(keyed, names, keygen)
-  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null, clock)))
+  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null)))
   const [first] = made
   if (first?.result?.key == null) throw new Error(`no key: ${made.map(({ error }) => String(error)).join()}`)
   const disk = keyed.homes.get(names[0] as string)?.disk
@@ -178,7 +176,7 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
   const relay = !real && oneIn(random, 2)
   const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${JSON.stringify([...lies])}${relay ? ', lying relay' : ''}`
 
-  const world = await copyWorld(signing ? base.keyed : base.fresh, seed, clock)
+  const world = await copyWorld(signing ? base.keyed : base.fresh, seed)
   const common: Partial<KeygenDefinition> = {
     protocol,
     threshold: t,
@@ -217,7 +215,7 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
   )
   const joined = await Promise.all(
     names.map(async (name) =>
-      joinAs(world, name, definition, signing ? message : null, clock, liars.get(name), {
+      joinAs(world, name, definition, signing ? message : null, liars.get(name), {
         site: real ? await through(world, name) : {},
       }),
     ),

@@ -20,12 +20,11 @@ import { keygenDefinition, signDefinition, siteEntries } from '../support/defini
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
-import { approveAll, copyDisk, copyWorld, fastClock, type Joined, joinAs } from './ceremonies.ts'
+import { approveAll, copyDisk, copyWorld, type Joined, joinAs } from './ceremonies.ts'
 import { tableOf } from './parties.ts'
 
 const names = ['s1', 's2', 's3'] as SiteId[]
 const [s1, s2, s3] = names as [SiteId, SiteId, SiteId]
-const clock = fastClock(6)
 const message = utf8('pay nobody')
 const deadlines = { gather: 12, proposal: 5, round: 12, close: 12 }
 
@@ -37,10 +36,10 @@ let base: Hash
 
 beforeAll(async () => {
   fresh = await memoryWorld(names)
-  keyed = await copyWorld(fresh, 'keyed', clock)
+  keyed = await copyWorld(fresh, 'keyed')
   keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines: { ...deadlines, gather: 90 } })
   await approveAll(keyed, names, keygen)
-  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null, clock)))
+  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null)))
   const [epoch] = await shardStore(diskOf(keyed, s1)).list()
   key = made[0]?.result?.key?.id as Hash
   base = hashOf(recordCodec.encode(epoch?.record ?? expect.fail('no key')))
@@ -62,7 +61,7 @@ const signing = async (nonce: string, changes: { signers?: SiteId[]; gather?: nu
 
 /** Puts another disk in the place of a home: a restored backup, or a clone. */
 const withHome = async (world: MemoryWorld, name: SiteId, disk: MemoryDisk): Promise<MemoryWorld> => ({
-  network: world.network,
+  ...world,
   homes: new Map([...world.homes, [name, { home: await openHome(disk), disk }]]),
 })
 
@@ -92,12 +91,14 @@ describe('two clones of one home', () => {
     const seen: string[] = []
     const keys: string[] = []
     const definition = await signing('clones', { gather: 90 })
-    for (const clone of ['first', 'second']) {
-      const world = await copyWorld(keyed, clone, clock)
+    for (const [later, clone] of ['first', 'second'].entries()) {
+      const world = await copyWorld(keyed, clone)
+      // Two clones that also share every clock tick would run one session twice.
+      await world.clock.sleep(later)
       await approveAll(world, [s1, s3], definition)
       const joined = await Promise.all(
         [s1, s3].map((name) =>
-          joinAs(world, name, definition, message, clock, undefined, {
+          joinAs(world, name, definition, message, undefined, {
             machine: { random: seededRandom(`the same at ${name}`), processId: 7 },
           }),
         ),
@@ -158,16 +159,16 @@ describe('two clones of one home', () => {
 
   it('at once in one room: no nonce commitment answers for two signature shares, and nobody else is accused', async () => {
     const definition = await signing('at once', { gather: 30 })
-    const world = await copyWorld(keyed, 'at once', clock)
+    const world = await copyWorld(keyed, 'at once')
     await approveAll(world, names, definition)
     const clone = await withHome(world, s3, await copyDisk(diskOf(world, s3)))
     const same = { machine: { random: seededRandom('one stream'), processId: 7 } }
     const again = { machine: { random: seededRandom('one stream'), processId: 7 } }
     const joined = await Promise.all([
-      joinAs(world, s1, definition, message, clock),
-      joinAs(world, s2, definition, message, clock),
-      joinAs(world, s3, definition, message, clock, undefined, same),
-      joinAs(clone, s3, definition, message, clock, undefined, again),
+      joinAs(world, s1, definition, message),
+      joinAs(world, s2, definition, message),
+      joinAs(world, s3, definition, message, undefined, same),
+      joinAs(clone, s3, definition, message, undefined, again),
     ])
     const shares = new Map<string, Set<string>>()
     for (const [at, place] of [
@@ -198,12 +199,12 @@ describe('two clones of one home', () => {
 
 describe('a home that was set back', () => {
   const played = async (fork: boolean) => {
-    const world = await copyWorld(keyed, 'rolled', clock)
+    const world = await copyWorld(keyed, 'rolled')
     const backup = await copyDisk(diskOf(world, s3))
     // All three sign: a site that is only there may go before the others have met its ledger.
     const first = await signing('before', { gather: 90, signers: [...names] })
     await approveAll(world, names, first)
-    const made = await Promise.all(names.map((name) => joinAs(world, name, first, message, clock)))
+    const made = await Promise.all(names.map((name) => joinAs(world, name, first, message)))
     expect(made.map(codeOf)).toEqual([undefined, undefined, undefined])
     if (fork) {
       const home = await openHome(backup)
@@ -231,7 +232,7 @@ describe('a home that was set back', () => {
       const nonce = 'ee'.repeat(16)
       const second = await keygenDefinition({ sites: await siteEntries(names), nonce, deadlines: patient })
       await approveAll(world, names, second)
-      const joined = await Promise.all(names.map((name) => joinAs(world, name, second, null, clock)))
+      const joined = await Promise.all(names.map((name) => joinAs(world, name, second, null)))
       expect(joined.map(codeOf)).toEqual(['E_SITE_ROLLED_BACK', 'E_SITE_ROLLED_BACK', 'E_SITE_ROLLED_BACK'])
       for (const { site, error } of joined) {
         const { details } = error as QuorateError
@@ -247,7 +248,7 @@ describe('a home that was set back', () => {
     const world = await played(false)
     const third = await signing('after', { gather: 90 })
     await approveAll(world, names, third)
-    const joined = await Promise.all(names.map((name) => joinAs(world, name, third, message, clock)))
+    const joined = await Promise.all(names.map((name) => joinAs(world, name, third, message)))
     expect(joined.slice(0, 2).map(codeOf)).toEqual([undefined, undefined])
     expect(codeOf(joined[2] as Joined)).toBe('E_SITE_ROLLED_BACK')
   })
@@ -255,30 +256,30 @@ describe('a home that was set back', () => {
 
 describe('refused by name', () => {
   it('a consumed definition: E_CONSUMED where the log is gone and the ledger knows', async () => {
-    const world = await copyWorld(keyed, 'consumed', clock)
+    const world = await copyWorld(keyed, 'consumed')
     const disk = diskOf(world, s1)
     for (const path of [...disk.files.keys()]) if (path.startsWith(logPath(ceremonyId(keygen)))) disk.files.delete(path)
-    expect(codeOf(await joinAs(world, s1, keygen, null, clock))).toBe('E_CONSUMED')
+    expect(codeOf(await joinAs(world, s1, keygen, null))).toBe('E_CONSUMED')
   })
 
   it('a consumed definition: what it made, and never a second run', async () => {
-    const world = await copyWorld(keyed, 'again', clock)
+    const world = await copyWorld(keyed, 'again')
     const before = (await shardStore(diskOf(world, s1)).list()).map(({ envelope }) => envelope)
-    const joined = await Promise.all(names.map((name) => joinAs(world, name, keygen, null, clock)))
+    const joined = await Promise.all(names.map((name) => joinAs(world, name, keygen, null)))
     expect(joined.map(({ result }) => result?.key?.id)).toEqual([key, key, key])
     expect((await shardStore(diskOf(world, s1)).list()).map(({ envelope }) => envelope)).toEqual(before)
   })
 
   it('a withdrawn approval: E_ABORTED here, and at those who needed it', async () => {
-    const world = await copyWorld(fresh, 'withdrawn', clock)
+    const world = await copyWorld(fresh, 'withdrawn')
     const definition = await keygenDefinition({ sites: await siteEntries(names), nonce: 'dd'.repeat(16), deadlines })
     await approveAll(world, names, definition)
-    const leaving = await joinAs(world, s3, definition, null, clock, undefined, {
+    const leaving = await joinAs(world, s3, definition, null, undefined, {
       control: (control) => void control.abort('changed my mind'),
     })
     expect(leaving.result).toBeUndefined()
-    expect(codeOf(await joinAs(world, s3, definition, null, clock))).toBe('E_ABORTED')
-    const others = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, null, clock)))
+    expect(codeOf(await joinAs(world, s3, definition, null))).toBe('E_ABORTED')
+    const others = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, null)))
     expect(others.map(codeOf)).toEqual(['E_ABORTED', 'E_ABORTED'])
   })
 
@@ -312,7 +313,7 @@ describe('refused by name', () => {
     ['another purpose', { purpose: 'retire' }],
     ['another ceremony', { ceremony: 'ab'.repeat(32) }],
   ])('an approval for %s: E_FILE where it lies, and nobody counts it', async (_, changes) => {
-    const world = await copyWorld(fresh, 'approval', clock)
+    const world = await copyWorld(fresh, 'approval')
     const definition = await keygenDefinition({
       sites: await siteEntries(names),
       nonce: 'cc'.repeat(16),
@@ -322,30 +323,30 @@ describe('refused by name', () => {
     const bad = await given(world, s3, definition, changes)
     const folder = approvalsFolder(ceremonyId(definition))
     diskOf(world, s1).files.set(`${folder}/s3.dsse`, bad)
-    expect(codeOf(await joinAs(world, s1, definition, null, clock))).toBe('E_FILE')
+    expect(codeOf(await joinAs(world, s1, definition, null))).toBe('E_FILE')
     diskOf(world, s1).files.delete(`${folder}/s3.dsse`)
     await diskOf(world, s3).folder(folder)
     diskOf(world, s3).files.set(`${folder}/s3.dsse`, bad)
-    const joined = await Promise.all(names.map((name) => joinAs(world, name, definition, null, clock)))
+    const joined = await Promise.all(names.map((name) => joinAs(world, name, definition, null)))
     expect(joined.map(codeOf)).toEqual(['E_APPROVALS_MISSING', 'E_APPROVALS_MISSING', 'E_FILE'])
   })
 
   it('a definition that was changed by one byte: E_NOT_APPROVED, and E_FILE for the approvals of the other', async () => {
-    const world = await copyWorld(fresh, 'byte', clock)
+    const world = await copyWorld(fresh, 'byte')
     const definition = await keygenDefinition({ sites: await siteEntries(names), nonce: 'bb'.repeat(16), deadlines })
     await approveAll(world, names, definition)
     const changed = { ...definition, nonce: `${'bb'.repeat(15)}bc` }
-    expect(codeOf(await joinAs(world, s1, changed, null, clock))).toBe('E_NOT_APPROVED')
+    expect(codeOf(await joinAs(world, s1, changed, null))).toBe('E_NOT_APPROVED')
     const disk = diskOf(world, s1)
     const own = disk.files.get(`${approvalsFolder(ceremonyId(definition))}/s1.dsse`) ?? expect.fail('no approval')
     await disk.folder(approvalsFolder(ceremonyId(changed)))
     disk.files.set(`${approvalsFolder(ceremonyId(changed))}/s1.dsse`, own)
-    expect(codeOf(await joinAs(world, s1, changed, null, clock))).toBe('E_FILE')
+    expect(codeOf(await joinAs(world, s1, changed, null))).toBe('E_FILE')
     expect(ceremonyFolder(ceremonyId(changed))).not.toBe(ceremonyFolder(ceremonyId(definition)))
   })
 
   it('a definition whose entry for this site is another card: E_CARD', async () => {
-    const world = await copyWorld(fresh, 'card', clock)
+    const world = await copyWorld(fresh, 'card')
     const sites = await siteEntries(names)
     const [first, ...rest] = sites
     if (first === undefined) throw new Error('no site')
@@ -355,8 +356,8 @@ describe('refused by name', () => {
       deadlines,
     })
     await approveAll(world, names, definition)
-    expect(codeOf(await joinAs(world, s1, definition, null, clock))).toBe('E_CARD')
-    const others = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, null, clock)))
+    expect(codeOf(await joinAs(world, s1, definition, null))).toBe('E_CARD')
+    const others = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, null)))
     expect(others.map(codeOf)).toEqual(['E_APPROVALS_MISSING', 'E_APPROVALS_MISSING'])
   })
 })

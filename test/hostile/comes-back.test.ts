@@ -9,16 +9,15 @@ import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { memorySite, memoryWorld } from '../support/memory-site.ts'
-import { approveAll, fastClock, joinAs } from './ceremonies.ts'
+import { approveAll, joinAs } from './ceremonies.ts'
 
 it('seats a site last that came back in the middle of an attempt', async () => {
-  const clock = fastClock(4)
   const sites = ['eu', 'us', 'ap'] as SiteId[]
   const [eu, us, ap] = sites as [SiteId, SiteId, SiteId]
   const world = await memoryWorld(sites)
   const keygen = await keygenDefinition({ sites: await siteEntries(sites) })
   await approveAll(world, sites, keygen)
-  const [made] = await Promise.all(sites.map((name) => joinAs(world, name, keygen, null, clock)))
+  const [made] = await Promise.all(sites.map((name) => joinAs(world, name, keygen, null)))
   const [epoch] = await shardStore((world.homes.get(us) ?? expect.fail()).disk).list()
   const message = utf8('pay nobody')
   const sign = await signDefinition({
@@ -32,7 +31,7 @@ it('seats a site last that came back in the middle of an attempt', async () => {
   await approveAll(world, sites, sign)
 
   const join = async (name: SiteId, progress: (event: Progress) => void, signal = new AbortController().signal) =>
-    joinCeremony(await memorySite(world, name, { clock }), sign, { progress, signal, message, check: false })
+    joinCeremony(await memorySite(world, name), sign, { progress, signal, message, check: false })
 
   const seats: (readonly SiteId[])[] = []
   let [begin, meet] = [() => {}, () => {}]

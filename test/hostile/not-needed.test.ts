@@ -16,13 +16,12 @@ import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
-import { approveAll, copyWorld, fastClock, joinAs, type Liar, leftAt } from './ceremonies.ts'
+import { approveAll, copyWorld, joinAs, type Liar, leftAt } from './ceremonies.ts'
 
 /** Two of three sign, any two: whoever is one too many can neither stop the others nor choose for them. */
 
 const names = ['s1', 's2', 's3'] as SiteId[]
 const [s1, s2, s3] = names as [SiteId, SiteId, SiteId]
-const clock = fastClock(6)
 const message = utf8('pay nobody')
 const deadlines = { gather: 240, proposal: 12, round: 60, close: 12 }
 
@@ -34,7 +33,7 @@ beforeAll(async () => {
   keyed = await memoryWorld(names)
   const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines })
   await approveAll(keyed, names, keygen)
-  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null, clock)))
+  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null)))
   key = made[0]?.result?.key?.id as Hash
   const [epoch] = await shardStore((keyed.homes.get(s1) ?? expect.fail()).disk).list()
   base = hashOf(recordCodec.encode(epoch?.record ?? expect.fail('no key')))
@@ -52,16 +51,16 @@ const signing = async (nonce: string): Promise<Definition> =>
 
 describe('who is not needed', () => {
   it('leaves, and the others sign', async () => {
-    const world = await copyWorld(keyed, 'spare', clock)
+    const world = await copyWorld(keyed, 'spare')
     const definition = await signing('spare')
     await approveAll(world, names, definition)
     let leaving: Promise<unknown> = Promise.resolve()
     await new Promise<void>((said) => {
-      leaving = joinAs(world, s3, definition, message, clock, undefined, {
+      leaving = joinAs(world, s3, definition, message, undefined, {
         control: (control) => void control.abort('not today').then(said),
       })
     })
-    const signed = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, message, clock)))
+    const signed = await Promise.all([s1, s2].map((name) => joinAs(world, name, definition, message)))
     expect(signed.map(({ ceremony }) => ceremony?.store.aborts.size)).toEqual([1, 1])
     expect(signed.map(({ result }) => result?.signers)).toEqual([
       [s1, s2],
@@ -124,7 +123,7 @@ describe('a proposer', () => {
   ])(
     'that %s is not followed',
     async (what, change) => {
-      const world = await copyWorld(keyed, what, clock)
+      const world = await copyWorld(keyed, what)
       const definition = await signing(what)
       await approveAll(world, names, definition)
       const changed = new Set<Hash>()
@@ -144,8 +143,8 @@ describe('a proposer', () => {
           return [{ ...talk, bytes: toEnvelope({ type: attemptCodec.type, bytes, value, key: raw.key, signature }) }]
         },
       }
-      const lying = joinAs(world, s1, definition, message, clock, liar)
-      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message, clock)))
+      const lying = joinAs(world, s1, definition, message, liar)
+      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message)))
       await lying
       expect(changed.size).toBeGreaterThan(0)
       expect(honest.map(({ result }) => result?.signers)).toEqual([
@@ -176,7 +175,7 @@ describe('a signer', () => {
   ])(
     'that %s is replaced',
     async (what, instead) => {
-      const world = await copyWorld(keyed, what, clock)
+      const world = await copyWorld(keyed, what)
       const definition = await signing(what)
       await approveAll(world, names, definition)
       let lies = 0
@@ -189,8 +188,8 @@ describe('a signer', () => {
           return instead(liar, bytes)
         },
       }
-      const lying = joinAs(world, s1, definition, message, clock, liar)
-      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message, clock)))
+      const lying = joinAs(world, s1, definition, message, liar)
+      const honest = await Promise.all([s2, s3].map((name) => joinAs(world, name, definition, message)))
       await lying
       expect(lies).toBeGreaterThan(0)
       expect(honest.map(({ result }) => result?.signers)).toEqual([

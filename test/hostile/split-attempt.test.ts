@@ -6,7 +6,7 @@ import type { Codec } from '../../src/records/codec.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { memoryWorld } from '../support/memory-site.ts'
-import { approveAll, fastClock, joinAs, type Liar } from './ceremonies.ts'
+import { approveAll, joinAs, type Liar } from './ceremonies.ts'
 
 const open = <T>(codec: Codec<T>, envelope: Uint8Array): T =>
   codec.decode(decodeEnvelope(envelope, codec.limit).payload)
@@ -21,7 +21,6 @@ it('gives an attempt up together where one signature of it reached only some', a
     deadlines: { gather: 3000, proposal: 4, round: 3000, close: 30 },
   })
   await approveAll(world, sites, keygen)
-  const clock = fastClock(4)
   let late = 0
   const slow = (site: SiteId): Liar => {
     const held: PeerMessage[] = []
@@ -40,9 +39,9 @@ it('gives an attempt up together where one signature of it reached only some', a
     }
   }
   const joined = await Promise.all([
-    joinAs(world, eu, keygen, null, clock),
-    joinAs(world, us, keygen, null, clock, slow(us)),
-    joinAs(world, ap, keygen, null, clock, slow(ap)),
+    joinAs(world, eu, keygen, null),
+    joinAs(world, us, keygen, null, slow(us)),
+    joinAs(world, ap, keygen, null, slow(ap)),
   ])
   expect(late).toBeGreaterThan(0)
   expect(joined.map(({ error, result }) => [error, result?.open])).toEqual(sites.map(() => [undefined, []]))

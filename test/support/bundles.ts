@@ -1,7 +1,6 @@
 import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { JoinResult } from '../../src/ceremony/engine/join.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
@@ -45,7 +44,7 @@ const joinAll = async (
     names.map((name, at) =>
       startJoin(world, name, definition, message, {
         machine: {
-          clock: systemClock,
+          clock: world.clock,
           random: joinRandom(definition.kind, name),
           processId: at + 1,
           vmGeneration: null,

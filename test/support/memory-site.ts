@@ -5,11 +5,11 @@ import { type JoinResult, joinCeremony } from '../../src/ceremony/engine/join.ts
 import { approvalsFolder, logPath } from '../../src/ceremony/paths.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { Disk } from '../../src/lib/ports.ts'
+import { loadProtocols } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -17,16 +17,25 @@ import { memoryHome } from './home.ts'
 import { memoryKms } from './kms.ts'
 import { type MemoryNetwork, memoryNetwork } from './memory-wire.ts'
 import { seededRandom } from './random.ts'
+import { type StillClock, stillClock } from './still-clock.ts'
 
 export interface MemoryWorld {
+  /** Of the network and of all sites, as far as a test gives them no other. */
+  readonly clock: StillClock
   readonly network: MemoryNetwork
   readonly homes: ReadonlyMap<string, { readonly home: Home; readonly disk: Disk }>
 }
 
-export const memoryWorld = async (names: readonly string[], seed = 'world'): Promise<MemoryWorld> => ({
-  network: memoryNetwork({ clock: systemClock, random: seededRandom(seed) }),
-  homes: new Map(await Promise.all(names.map(async (name) => [name, await memoryHome(name)] as const))),
-})
+export const memoryWorld = async (names: readonly string[], seed = 'world'): Promise<MemoryWorld> => {
+  const clock = stillClock()
+  // The first import takes real time, which this clock would not see.
+  await loadProtocols('frost-ed25519')
+  return {
+    clock,
+    network: memoryNetwork({ clock, random: seededRandom(seed) }),
+    homes: new Map(await Promise.all(names.map(async (name) => [name, await memoryHome(name)] as const))),
+  }
+}
 
 let joins = 0
 
@@ -43,7 +52,7 @@ export const memorySite = async (
   const signer = home.keys.log
   const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer })
   if (ledger.size === 0) {
-    ledger.append({ at: Date.now(), what: 'created', ceremony: null, site: null, object: null })
+    ledger.append({ at: world.clock.now(), what: 'created', ceremony: null, site: null, object: null })
     await ledger.barrier()
   }
   joins += 1
@@ -52,7 +61,7 @@ export const memorySite = async (
     card: await home.card(),
     identityKey: await home.unlock(),
     machine: {
-      clock: systemClock,
+      clock: world.clock,
       random: seededRandom(`${name} ${joins}`),
       processId: joins,
       vmGeneration: null,
@@ -83,7 +92,7 @@ export const approveIn = async (world: MemoryWorld, name: string, definition: De
     identity: home.identity,
     role: 'site',
     purpose: 'approve',
-    at: Date.now(),
+    at: world.clock.now(),
   })
   await found.disk.folder(approvalsFolder(ceremony))
   await found.disk.create(`${approvalsFolder(ceremony)}/${name}.dsse`, toEnvelope(approval))
@@ -102,6 +111,7 @@ export const startJoin = async (
   message: Uint8Array | null = null,
   changes: Partial<Site> = {},
 ): Promise<Running> => {
+  await world.clock.hold(loadProtocols(definition.protocol))
   const site = { ...(await memorySite(world, name)), ...changes }
   const events: Progress[] = []
   const stop = new AbortController()
