@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import type { Identity, SiteId } from '../../src/lib/brand.ts'
 import { compare, utf8 } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
@@ -101,9 +100,7 @@ it('opens no channel: the traffic and all that the system’s generators gave ar
     }
   }
   const joined = await Promise.all(
-    sites.map((name) =>
-      joinAs(world, name, definition, null, systemClock, undefined, { machine: { random: known(name) } }),
-    ),
+    sites.map((name) => joinAs(world, name, definition, null, undefined, { machine: { random: known(name) } })),
   )
   expect(new Set(joined.map(({ result }) => result?.key?.publicKey)).size).toBe(1)
 
