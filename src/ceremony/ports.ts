@@ -20,6 +20,8 @@ export interface Machine {
   readonly vmGeneration: Uint8Array | null
   /** Hash over path and SHA-256 of the shipped files and the lockfile. */
   readonly build: Hash
+  /** Name and version of the program that runs this one, as `node 20.20.2`. */
+  readonly runtime: string
 }
 
 /** One site, its home opened and its identity unlocked: everything that a ceremony takes from outside. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { KeyHex } from '../lib/brand.ts'
 import { concat, fromHex, u32, utf8 } from '../lib/bytes.ts'
-import { type Codec, DecodeError } from '../records/codec.ts'
+import { type Codec, DecodeError, versionsOf } from '../records/codec.ts'
 import { decodeEnvelope, encodeEnvelope, pae, payloadType, type Signed } from '../records/signed.ts'
 import { verifyEd25519 } from './ed25519.ts'
 
@@ -28,14 +28,15 @@ export const toEnvelope = (signed: Signed<unknown>): Uint8Array =>
  */
 export const fromEnvelope = <T>(codec: Codec<T>, bytes: Uint8Array, keys: readonly KeyHex[]): Signed<T> => {
   const envelope = decodeEnvelope(bytes, codec.limit)
-  if (envelope.type !== payloadType(codec.type)) throw new DecodeError(`${codec.type}: envelope of another type`)
+  const reader = versionsOf(codec).find(({ type }) => envelope.type === payloadType(type))
+  if (reader === undefined) throw new DecodeError(`${codec.type}: envelope of another type`)
   const message = pae(envelope.type, envelope.payload)
   const key = keys.find((one) => keyId(one) === envelope.keyid && verifyEd25519(one, message, envelope.signature))
   if (key === undefined) throw new DecodeError(`${codec.type}: signed by none of the keys allowed`)
   return {
-    type: codec.type,
+    type: reader.type,
     bytes: envelope.payload,
-    value: codec.decode(envelope.payload),
+    value: reader.decode(envelope.payload),
     key,
     signature: envelope.signature,
   }

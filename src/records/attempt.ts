@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { type Codec, jsonCodec } from './codec.ts'
-import { hash, hexOf, instant, keyHex, siteId, sorted, whole } from './fields.ts'
+import { type Codec, jsonCodec, readAs, withOlder } from './codec.ts'
+import { hash, hexOf, instant, keyHex, line, siteId, sorted, whole } from './fields.ts'
 
-const helloSchema = v.strictObject({
+const helloFields = {
   ceremony: hash,
   site: siteId,
   /** Fresh with each hello. */
@@ -28,15 +28,25 @@ const helloSchema = v.strictObject({
   build: hash,
   /** The site only checks: it will sign no attempt. */
   check: v.boolean(),
+}
+const helloSchema = v.strictObject({
+  ...helloFields,
+  /** Record of which this site holds all ready votes of this ceremony; null: of none. */
+  readySet: v.nullable(hash),
+  /** Name and version of the program that runs quorate, as `node 20.20.2`; null: not said (v1). */
+  runtime: v.nullable(line(64)),
 })
 export type Hello = v.InferOutput<typeof helloSchema>
-export const helloCodec: Codec<Hello> = jsonCodec('hello/v1', helloSchema)
+export const helloCodec: Codec<Hello> = withOlder(
+  jsonCodec('hello/v2', helloSchema),
+  readAs(jsonCodec('hello/v1', v.strictObject(helloFields)), (old) => ({ ...old, readySet: null, runtime: null })),
+)
 
-const attemptSchema = v.strictObject({
+const attemptFields = {
   ceremony: hash,
   /** One more than the most that any participant has signed. */
   number: whole(1, 100),
-  /** The first proposes. */
+  /** In roster order. */
   participants: v.pipe(
     v.array(v.strictObject({ site: siteId, key: keyHex, hello: hash, last: v.nullable(hash) })),
     v.minLength(2),
@@ -47,7 +57,18 @@ const attemptSchema = v.strictObject({
   /** Seconds, as in the definition. */
   round: whole(1, 3600),
   at: instant,
+}
+const attemptSchema = v.strictObject({
+  ...attemptFields,
+  /** The participant that proposes this attempt and passes its broadcasts on. */
+  coordinator: siteId,
 })
 export type Attempt = v.InferOutput<typeof attemptSchema>
-/** Each participant signs these bytes with its message key; their hash is the session id. */
-export const attemptCodec: Codec<Attempt> = jsonCodec('attempt/v1', attemptSchema)
+/** Each participant signs these bytes with its message key; their hash is the session id. In v1 the first coordinates. */
+export const attemptCodec: Codec<Attempt> = withOlder(
+  jsonCodec('attempt/v2', attemptSchema),
+  readAs(jsonCodec('attempt/v1', v.strictObject(attemptFields)), (old) => ({
+    ...old,
+    coordinator: (old.participants[0] as (typeof old.participants)[number]).site,
+  })),
+)

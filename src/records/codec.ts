@@ -3,12 +3,18 @@ import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
 import { fromCbor, toCbor } from '../lib/cbor.ts'
 
 /** The only way bytes become values. `decode` refuses whatever `encode` would not have written. */
-export interface Codec<T> {
+export interface Codec<T> extends Reader<T> {
+  encode(value: T): Uint8Array
+  /** Each version that `decode` reads, alone, the newest first; absent: one. Only the newest is written. */
+  readonly versions?: readonly Reader<T>[]
+}
+
+/** One version of a record, as far as it is read. */
+export interface Reader<T> {
   /** Ends in a version, as `hello/v1`. */
   readonly type: string
   /** Most bytes that `decode` looks at. */
   readonly limit: number
-  encode(value: T): Uint8Array
   /** Throws DecodeError. */
   decode(bytes: Uint8Array): T
 }
@@ -75,6 +81,36 @@ export const jsonCodec = <T extends object>(type: string, schema: Schema<T>, lim
     const { type: found, ...fields } = value as Record<string, unknown>
     if (found !== type) throw new DecodeError(`${type}: another type`)
     return conform(type, schema, fields)
+  },
+})
+
+/** An earlier version: its values are read as those of the newest, with what it did not say filled in. */
+export const readAs = <Old, T>(old: Reader<Old>, upgrade: (value: Old) => T): Reader<T> => ({
+  type: old.type,
+  limit: old.limit,
+  decode: (bytes) => upgrade(old.decode(bytes)),
+})
+
+export const versionsOf = <T>(codec: Codec<T>): readonly Reader<T>[] => codec.versions ?? [codec]
+
+/** Writes the newest version of a record and reads the older ones beside it. */
+export const withOlder = <T>(newest: Codec<T>, ...older: readonly Reader<T>[]): Codec<T> => ({
+  ...newest,
+  versions: [newest, ...older],
+  decode: (bytes) => {
+    try {
+      return newest.decode(bytes)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      for (const one of older) {
+        try {
+          return one.decode(bytes)
+        } catch (also) {
+          if (!(also instanceof DecodeError)) throw also
+        }
+      }
+      throw error
+    }
   },
 })
 

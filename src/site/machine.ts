@@ -12,6 +12,7 @@ export const machine: Hedge['machine'] = {
   random: systemRandom,
   processId: process.pid,
   vmGeneration: null,
+  runtime: `node ${process.versions.node}`,
 }
 
 /** For the first secrets of a home (`folder`), which has no hedge key yet: two machines that draw alike still differ in clocks and process. */

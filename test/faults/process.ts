@@ -187,6 +187,7 @@ export const startProcess = (options: {
         processId: id,
         vmGeneration: null,
         build: 'b1'.repeat(32) as Hash,
+        runtime: 'node 20.20.2',
       },
       ledger,
       shards: shardStore(disk),

@@ -201,6 +201,7 @@ export const play = async (
     base: epoch === undefined ? null : hashOf(recordCodec.encode(epoch.record)),
     round: definition.deadlines.round,
     at: 1_790_000_000_000,
+    coordinator: participants[0] as SiteId,
   }
   const id = hashOf(attemptCodec.encode(attempt))
   const { clock, wake } = patientClock()

@@ -49,6 +49,8 @@ const joinAll = async (
           processId: at + 1,
           vmGeneration: null,
           build: 'b1'.repeat(32) as Hash,
+
+          runtime: 'node 20.20.2',
         },
       }),
     ),

@@ -66,6 +66,8 @@ export const memorySite = async (
       processId: joins,
       vmGeneration: null,
       build: 'b1'.repeat(32) as Hash,
+
+      runtime: 'node 20.20.2',
       ...changes,
     },
     ledger,

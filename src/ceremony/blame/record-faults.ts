@@ -6,7 +6,7 @@ import { equal, fromBase64, fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../records/attempt.ts'
-import { type Codec, DecodeError } from '../../records/codec.ts'
+import { type Codec, DecodeError, type Reader, versionsOf } from '../../records/codec.ts'
 import { recordKind } from '../../records/definition.ts'
 import {
   type EpochRecord,
@@ -73,6 +73,7 @@ const codecs: readonly Codec<SignedRecordValue>[] = [
   installedCodec,
   resultCodec,
 ] as readonly Codec<SignedRecordValue>[]
+const readers = codecs.flatMap(versionsOf)
 
 /** Whether a decoded record says what the certified key of this site may say at all. */
 const isOwnRecord = (
@@ -91,7 +92,7 @@ const isOwnRecord = (
 
 /** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
 const isSignedRecord = (envelope: Envelope, key: KeyHex): boolean =>
-  codecs.some((one) => payloadType(one.type) === envelope.type) &&
+  readers.some((one) => payloadType(one.type) === envelope.type) &&
   verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
 
 const MOST_RECORD_BYTES = 2 ** 20
@@ -115,9 +116,9 @@ const malformed = ({ blame, bytes, length, authority, index }: Case): boolean =>
   const { key } = certificate.value
   const envelope = decodeEnvelope(bytes(1), MOST_RECORD_BYTES)
   if (!isSignedRecord(envelope, key)) return false
-  const codec = codecs.find((one) => payloadType(one.type) === envelope.type) as Codec<SignedRecordValue>
+  const reader = readers.find((one) => payloadType(one.type) === envelope.type) as Reader<SignedRecordValue>
   try {
-    const value = codec.decode(envelope.payload)
+    const value = reader.decode(envelope.payload)
     return !isOwnRecord(value, blame.accused, index, authority.hash, key, recordHash(certificate))
   } catch (error) {
     if (error instanceof DecodeError) return true

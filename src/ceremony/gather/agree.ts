@@ -102,8 +102,8 @@ const nextStep = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, found: 
   const avoided = (proposer: SiteId): boolean =>
     facts.silent.has(proposer) && chosen !== undefined && !chosen.some((member) => member.name === proposer)
   for (const attempt of store.attempts.values()) {
-    const proposer = attempt.value.participants[0]?.site
-    if (proposer === undefined || proposer === seat.name || !attempt.signatures.has(proposer)) continue
+    const proposer = attempt.value.coordinator
+    if (proposer === seat.name || !attempt.signatures.has(proposer)) continue
     if (avoided(proposer)) continue
     if (!ceremony.attempts.includes(attempt.hash) && isRunnable(ceremony, peers, facts, attempt.value))
       return { is: 'sign', attempt }
@@ -196,6 +196,7 @@ const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], bas
     base,
     round: authority.definition.deadlines.round,
     at: site.machine.clock.now(),
+    coordinator: ceremony.seat.name,
   }
   for (const { member, hello } of hellos) {
     const held = store.hellosByHash.get(hello.hash)

@@ -82,8 +82,8 @@ export interface JoinControl {
 }
 
 const MESSAGE_TYPES = [
-  'hello/v1',
-  'attempt/v1',
+  'hello/v2',
+  'attempt/v2',
   'staged/v1',
   'possession/v1',
   'test-signature/v1',
@@ -339,6 +339,8 @@ export class Ceremony {
       attempts: this.attempts.length,
       clock: machine.clock.now(),
       build: machine.build,
+      runtime: machine.runtime,
+      readySet: this.store.readySet() ?? null,
       ...facts,
     })
     return recordHash(signed)

@@ -301,6 +301,11 @@ export class RecordStore {
     return new Set([...this.ready.values(), ...this.#otherVotes].map(({ signed }) => signed.value.record))
   }
 
+  /** Record of which all votes are here. */
+  readySet(): Hash | undefined {
+    return [...this.votedFor()].find((record) => this.votes(record).size === this.authority.roster.length)
+  }
+
   /** Called with each fault that admitted or refused words show. */
   whenFaulty(act: (fault: RecordFault) => void): void {
     this.#onFault = act

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
+import { rawSigner } from '../../src/identity/ed25519.ts'
+import type { Hash, KeyHex, SiteId } from '../../src/lib/brand.ts'
+import { toCanonicalJson } from '../../src/lib/canonical.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
+import { DecodeError } from '../../src/records/codec.ts'
+import { pae, payloadType } from '../../src/records/signed.ts'
+
+const hash = 'ab'.repeat(32) as Hash
+const seat = (site: string) => ({ site: site as SiteId, key: 'cd'.repeat(32) as KeyHex, hello: hash, last: null })
+const attemptV1 = {
+  type: 'attempt/v1',
+  ceremony: hash,
+  number: 1,
+  participants: [seat('eu'), seat('us')],
+  base: null,
+  round: 20,
+  at: 1,
+}
+const helloV1 = {
+  type: 'hello/v1',
+  ceremony: hash,
+  site: 'eu',
+  nonce: '00'.repeat(16),
+  sequence: 1,
+  certificate: hash,
+  approvals: [],
+  evidence: [],
+  ledger: { size: 1, root: hash, checkpoint: hash },
+  epoch: null,
+  votes: [],
+  result: null,
+  lastAttempt: null,
+  attempts: 0,
+  clock: 1,
+  build: hash,
+  check: false,
+}
+
+describe('records of version 1', () => {
+  test('an attempt was proposed by its first participant', () => {
+    const { type, ...fields } = attemptV1
+    expect(attemptCodec.decode(toCanonicalJson(attemptV1))).toEqual({ ...fields, coordinator: 'eu' })
+  })
+
+  test('a hello named no runtime and no ready set', () => {
+    const { type, ...fields } = helloV1
+    expect(helloCodec.decode(toCanonicalJson(helloV1))).toEqual({ ...fields, runtime: null, readySet: null })
+  })
+
+  test('are never written', () => {
+    for (const [codec, old] of [
+      [attemptCodec, attemptV1],
+      [helloCodec, helloV1],
+    ] as const) {
+      const value = codec.decode(toCanonicalJson(old)) as never
+      expect(JSON.parse(Buffer.from(codec.encode(value)).toString()).type).toBe(codec.type)
+    }
+  })
+
+  test('take no field of version 2', () => {
+    expect(() => attemptCodec.decode(toCanonicalJson({ ...attemptV1, coordinator: 'us' }))).toThrow(DecodeError)
+    expect(() => helloCodec.decode(toCanonicalJson({ ...helloV1, runtime: 'node 20.20.2' }))).toThrow(DecodeError)
+    expect(() => attemptCodec.decode(toCanonicalJson({ ...attemptV1, type: 'attempt/v2' }))).toThrow(DecodeError)
+  })
+
+  test('open only from an envelope that says their version', () => {
+    const signer = rawSigner(new Secret(new Uint8Array(32).fill(3)))
+    const bytes = toCanonicalJson(attemptV1)
+    const under = (type: string): Uint8Array =>
+      toEnvelope({ type, bytes, value: null, key: signer.key, signature: signer.sign(pae(payloadType(type), bytes)) })
+    expect(fromEnvelope(attemptCodec, under('attempt/v1'), [signer.key])).toMatchObject({
+      type: 'attempt/v1',
+      bytes,
+      value: { coordinator: 'eu' },
+    })
+    expect(() => fromEnvelope(attemptCodec, under('attempt/v2'), [signer.key])).toThrow(DecodeError)
+    expect(() => fromEnvelope(attemptCodec, under('hello/v1'), [signer.key])).toThrow(DecodeError)
+  })
+})
