@@ -75,7 +75,8 @@ export interface Claim<Context> {
 /**
  * One straight-line function over a typed mailbox. `Context` is the public part of the input (roster indices, threshold,
  * public key and verifying shares): with it and the signed messages alone, `judge` decides, at the accuser and at a
- * stranger alike.
+ * stranger alike. It answers `undecidable` only where a part of the context is not there and the answer rests on it; a
+ * claim that lacks messages of its own is refuted.
  */
 export interface Protocol<R extends Rounds, Context, In extends Context, Out> {
   readonly id: string

@@ -49,5 +49,9 @@ const blameSchema = v.strictObject({
 export type Blame = v.InferOutput<typeof blameSchema>
 export const blameCodec: Codec<Blame> = jsonCodec('blame/v1', blameSchema, 2 ** 22)
 
-/** What a stranger's run of `judge` says: the messages prove the fault, or they do not. */
-export type Verdict = 'proven' | 'not-proven'
+/**
+ * Answer of `judge`. A claim's own messages never change, so `refuted` is final: they prove no such fault. `undecidable`:
+ * a fact of the ceremony that the claim rests on is not here (an attempt, a record, the message to be signed). More facts
+ * turn it into one of the other two, and never turn these.
+ */
+export type Verdict = 'proven' | 'refuted' | 'undecidable'

@@ -201,10 +201,10 @@ describe.each(protocolIds)('%s: liars in key generation', (id) => {
     const claim = blame.claim(context)
     const { judge } = frostKeygen(id)
     expect(judge(claim)).toBe('proven')
-    expect(judge({ ...claim, accused: 2 as Party })).toBe('not-proven')
-    expect(judge({ ...claim, session: otherSession })).toBe('not-proven')
-    expect(judge({ ...claim, messages: claim.messages.filter((one) => one.round !== 'shares') })).toBe('not-proven')
-    expect(judge({ ...claim, messages: [] })).toBe('not-proven')
+    expect(judge({ ...claim, accused: 2 as Party })).toBe('refuted')
+    expect(judge({ ...claim, session: otherSession })).toBe('refuted')
+    expect(judge({ ...claim, messages: claim.messages.filter((one) => one.round !== 'shares') })).toBe('refuted')
+    expect(judge({ ...claim, messages: [] })).toBe('refuted')
   })
 })
 
@@ -245,11 +245,11 @@ describe.each(protocolIds)('%s: liars in signing', (id) => {
     const claim = blame.claim(inputs[0] as SignInput)
     const { judge } = frostSign(id)
     expect(judge(claim)).toBe('proven')
-    for (const accused of [1, 2, 4] as Party[]) expect(judge({ ...claim, accused })).toBe('not-proven')
-    expect(judge({ ...claim, check: 'commitment-point' })).toBe('not-proven')
+    for (const accused of [1, 2, 4] as Party[]) expect(judge({ ...claim, accused })).toBe('refuted')
+    expect(judge({ ...claim, check: 'commitment-point' })).toBe('refuted')
     // The others' commitments are part of the evidence.
     const alone = claim.messages.filter((one) => one.from === 3)
-    expect(judge({ ...claim, messages: alone })).toBe('not-proven')
+    expect(judge({ ...claim, messages: alone })).toBe('refuted')
   })
 
   it('never judges an honest party guilty, whatever is claimed of its messages', async () => {
@@ -258,13 +258,13 @@ describe.each(protocolIds)('%s: liars in signing', (id) => {
     values(signed.ended)
     const made = await keyOf(id)
     for (const claim of claimsAbout(made.network, keygenChecks, 3, context))
-      expect(frostKeygen(id).judge(claim)).toBe('not-proven')
+      expect(frostKeygen(id).judge(claim)).toBe('refuted')
     const [about] = inputs as [SignInput]
     for (const claim of claimsAbout(signed.network, signChecks, 3, about)) {
-      expect(frostSign(id).judge(claim)).toBe('not-proven')
+      expect(frostSign(id).judge(claim)).toBe('refuted')
       fc.assert(
         fc.property(fc.subarray([...claim.messages]), (messages) => {
-          expect(frostSign(id).judge({ ...claim, messages })).toBe('not-proven')
+          expect(frostSign(id).judge({ ...claim, messages })).toBe('refuted')
         }),
         { numRuns: id === 'frost-ed448' ? 2 : 8 },
       )

@@ -2,7 +2,7 @@ import { parseIdentity } from '../../identity/identity.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { Blame } from '../../records/round.ts'
+import type { Blame, Verdict } from '../../records/round.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { openSigstore } from '../sigstore.ts'
@@ -10,22 +10,24 @@ import { isStarted } from './attempts.ts'
 import { faulty } from './faults.ts'
 import { endOf } from './identities.ts'
 
-const isProven = (facts: BundleFacts, blame: Blame): boolean => {
+const verdictOn = (facts: BundleFacts, blame: Blame): Verdict => {
   const named = facts.attempts.get(blame.attempt)
   const attempt = named !== undefined && isStarted(named) ? named.value : undefined
   const { definition, outcomes, records, message, evidence } = facts
-  return evidence.judge(blame, { definition, attempt, outcomes, records, message }) === 'proven'
+  return evidence.judge(blame, { definition, attempt, outcomes, records, message })
 }
 
 const proven = (facts: BundleFacts): Finding | undefined => {
   const { blames } = facts
   if (blames.length === 0) return undefined
   const inputs = blames.map(({ object }) => object)
-  const idle = blames.filter(({ value }) => !isProven(facts, value))
-  if (idle.length > 0)
-    return fails(`blame that its messages do not prove, of ${names(idle.map(({ value }) => value.accused))}`, inputs)
-  const accused = [...new Set(blames.map(({ value }) => `${value.accused} (${value.check})`))]
-  return holds(`judged again and proven: ${names(accused)}`, inputs)
+  const judged = blames.map((one) => ({ ...one, verdict: verdictOn(facts, one.value) }))
+  const said = (verdict: Verdict): string =>
+    names(judged.filter((one) => one.verdict === verdict).map(({ value }) => `${value.accused} (${value.check})`))
+  if (said('refuted') !== '') return fails(`blame that its messages do not prove: ${said('refuted')}`, inputs)
+  if (said('undecidable') !== '')
+    return open(`blame that rests on what is not here, and accuses nobody: ${said('undecidable')}`, inputs)
+  return holds(`judged again and proven: ${said('proven')}`, inputs)
 }
 
 /** Who left, and whether the ceremony could go on without; people read why in the log. */

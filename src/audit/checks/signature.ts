@@ -1,6 +1,6 @@
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
-import type { SignDefinition } from '../../records/kinds/sign.ts'
+import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
@@ -32,8 +32,7 @@ const valid = (facts: BundleFacts): Finding | undefined => {
 const message = (facts: BundleFacts): Finding | undefined => {
   const signature = made(facts)
   if (signature === undefined) return undefined
-  const { message: wanted } = signature.definition
-  const hash = wanted.form === 'digest' ? hashOf(fromHex(wanted.digest)) : wanted.sha256
+  const hash = messageHash(signature.definition.message)
   return signature.result.message === hash
     ? holds('what was signed is what the definition names', [hash])
     : fails('what was signed is not what the definition names', [hash, signature.result.message])

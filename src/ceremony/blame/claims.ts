@@ -5,7 +5,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Protocols } from '../../mpc/registry.ts'
 import type { Codec } from '../../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
-import { type Blame, blameCodec } from '../../records/round.ts'
+import { type Blame, blameCodec, type Verdict } from '../../records/round.ts'
 import type { Epoch } from '../kinds/sign.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -23,11 +23,14 @@ export interface JudgeFacts {
   readonly message: Uint8Array | undefined
 }
 
-/** Verdicts stand: what was proven once is not judged again. */
-const proven = new WeakSet<Blame>()
-
-export const isProven = ({ ceremony, protocols, message }: JudgeFacts, blame: Blame): boolean => {
-  if (proven.has(blame)) return true
+/** The verdict on a claim by what this site holds now. `hash`: of the claim's bytes. */
+export const verdictOn = (
+  { ceremony, protocols, message }: JudgeFacts,
+  blame: Blame,
+  hash: Hash = hashOf(blameCodec.encode(blame)),
+): Verdict => {
+  const { verdicts } = ceremony.store
+  if (verdicts.get(hash) === true) return 'proven'
   const attempt = ceremony.store.attempts.get(blame.attempt)
   const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
   const world = judgeContext({
@@ -38,10 +41,14 @@ export const isProven = ({ ceremony, protocols, message }: JudgeFacts, blame: Bl
     records: named(ceremony, 'record', recordCodec),
     message,
   })
-  const holds = judgeBlame(blame, world) === 'proven'
-  if (holds) proven.add(blame)
-  return holds
+  const verdict = judgeBlame(blame, world)
+  // The verdict on a claim that is not kept would fill the store.
+  if (verdict === 'proven') verdicts.set(hash, true)
+  return verdict
 }
+
+export const isProven = (facts: JudgeFacts, blame: Blame, hash?: Hash): boolean =>
+  verdictOn(facts, blame, hash) === 'proven'
 
 /** A claim over words that a site signed outside of sessions. `rest`: what else its check is decided by. */
 export const recordBlame = (
@@ -82,17 +89,19 @@ const named = <T>(ceremony: Ceremony, what: 'outcome' | 'record', codec: Codec<T
 /** Sites that proven blame names, of all that this site holds. */
 export const guilty = (court: JudgeFacts): ReadonlySet<SiteId> =>
   new Set(
-    [...court.ceremony.store.blames.values()]
-      .filter(({ value }) => isProven(court, value))
-      .map(({ value }) => value.accused),
+    [...court.ceremony.store.blames]
+      .filter(([hash, { value }]) => isProven(court, value, hash))
+      .map(([, { value }]) => value.accused),
   )
 
 /** Keeps a proof, durable, and tells everybody. A claim that this site cannot prove is a fault of its own. */
 export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame): Promise<void> => {
   const { ceremony } = court
-  if (!isProven(court, blame)) throw new Error(`a claim that does not hold: ${blame.check} against ${blame.accused}`)
   const bytes = blameCodec.encode(blame)
-  const known = ceremony.events('evidence').some((event) => event.object === hashOf(bytes))
+  const hash = hashOf(bytes)
+  if (!isProven(court, blame, hash))
+    throw new Error(`a claim that does not hold: ${blame.check} against ${blame.accused}`)
+  const known = ceremony.events('evidence').some((event) => event.object === hash)
   if (!known && !ceremony.closed) ceremony.note('evidence', bytes, blame.accused)
   ceremony.take('blame', bytes, ceremony.seat.name)
   if (!ceremony.closed) await ceremony.barrier()

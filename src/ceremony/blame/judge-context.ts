@@ -6,13 +6,13 @@ import type { Attempt } from '../../records/attempt.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
-import type { AnyProtocol, JudgeContext } from './judge.ts'
+import type { AnyProtocol, JudgeContext, SessionContext } from './judge.ts'
 import { testContext, testLabel } from './test-session.ts'
 
-/** The public facts that a claim is judged by; each may be missing, and then nothing that needs it is proven. */
+/** The public facts that a claim is judged by. Each may be missing: a claim that rests on it is then undecidable. */
 export interface PublicFacts {
   readonly definition: Definition
-  /** Signed by all its participants; undefined where the claim names none such. */
+  /** Signed by all its participants; undefined where no such attempt of the claim's name is here. */
   readonly attempt: Attempt | undefined
   readonly protocols: Protocols
   /** By the hash of their bytes: a claim says which it is judged by, so whoever adds more changes nothing. */
@@ -33,28 +33,47 @@ const protocolOf = ({ definition, protocols }: PublicFacts, blame: Blame): AnyPr
   return blame.within === null ? protocols.sign : undefined
 }
 
-const contextOf = (facts: PublicFacts, blame: Blame): unknown => {
-  const { definition, protocols, attempt, records, outcomes } = facts
-  if (attempt === undefined) return undefined
+const contextOf = (facts: PublicFacts, blame: Blame): SessionContext => {
+  const { definition, attempt } = facts
+  if (attempt === undefined) return 'unknown'
   if (definition.kind === 'keygen') {
-    if (blame.within === null) return { threshold: definition.threshold, parties: definition.sites.length }
-    const { label, members } = blame.within
-    const sets = testSignerSets(definition.sites.length, definition.threshold)
-    for (const [hash, record] of records) {
-      const outcome = outcomes.get(record.outcome)
-      const set = sets.findIndex((_, at) => testLabel(protocols.sign.id, at, hash) === label)
-      if (outcome?.attempt === blame.attempt && sets[set]?.join() === members.join())
-        return testContext(outcome, hash, members)
-    }
-    return undefined
+    if (blame.within !== null) return testContextOf(facts, blame.attempt, blame.within)
+    return { context: { threshold: definition.threshold, parties: definition.sites.length } }
   }
-  const outcome = attempt.base === null ? undefined : outcomes.get(records.get(attempt.base)?.outcome ?? attempt.base)
-  if (outcome === undefined || facts.message === undefined || blame.within !== null) return undefined
+  if (blame.within !== null || attempt.base === null) return 'none'
+  const outcome = outcomeOf(facts, attempt.base)
+  if (outcome === undefined) return 'unknown'
   return {
-    threshold: outcome.threshold,
-    publicKey: fromHex(outcome.publicKey),
-    indices: attempt.participants.map((one) => definition.sites.findIndex((site) => site.name === one.site) + 1),
-    verifyingShares: outcome.verifyingShares.map(fromHex),
-    message: facts.message,
+    context: {
+      threshold: outcome.threshold,
+      publicKey: fromHex(outcome.publicKey),
+      indices: attempt.participants.map((one) => definition.sites.findIndex((site) => site.name === one.site) + 1),
+      verifyingShares: outcome.verifyingShares.map(fromHex),
+      message: facts.message,
+    },
   }
+}
+
+const outcomeOf = ({ records, outcomes }: PublicFacts, record: Hash): Outcome | undefined => {
+  const found = records.get(record)
+  return found && outcomes.get(found.outcome)
+}
+
+const RECORD = /^[0-9a-f]{64}$/
+
+/** A test signature's session is that of one signer set, over the record that its label ends in. */
+const testContextOf = (
+  facts: PublicFacts,
+  attempt: Hash,
+  { label, members }: NonNullable<Blame['within']>,
+): SessionContext => {
+  const { definition, protocols } = facts
+  const sets = testSignerSets(definition.sites.length, definition.threshold)
+  const set = sets.findIndex((one) => one.join() === members.join())
+  const start = testLabel(protocols.sign.id, set, '' as Hash)
+  const record = label.slice(start.length) as Hash
+  if (set < 0 || !label.startsWith(start) || !RECORD.test(record)) return 'none'
+  const outcome = outcomeOf(facts, record)
+  if (outcome === undefined) return 'unknown'
+  return outcome.attempt === attempt ? { context: testContext(outcome, record, members) } : 'none'
 }

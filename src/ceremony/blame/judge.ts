@@ -17,65 +17,74 @@ export type AnyProtocol = Protocol<Rounds, any, any, any>
 export interface JudgeContext extends PublicFacts {
   /** What the session that the claim names runs; undefined where it is none of this ceremony. */
   protocol(blame: Blame): AnyProtocol | undefined
-  /** The public context of that session; undefined where it is not known. */
-  context(blame: Blame): unknown
+  context(blame: Blame): SessionContext
 }
 
 /**
- * Decides a claim from the signed messages alone: the accuser runs it before it accuses, a peer before it believes, and
- * `audit verify` on the abort bundle. Anything missing or odd is 'not-proven', never an error.
+ * The public context of a session. `unknown`: it rests on a record or an attempt that is not here; `none`: no session of
+ * this ceremony is called so.
+ */
+export type SessionContext = { readonly context: unknown } | 'unknown' | 'none'
+
+const provenIf = (holds: boolean): Verdict => (holds ? 'proven' : 'refuted')
+
+/**
+ * Decides a claim from its signed messages and the facts of the ceremony: the accuser runs it before it accuses, a peer
+ * before it believes, and `audit verify` on the bundle. Messages that are odd or missing refute their claim; only a fact
+ * that a claim cannot carry itself makes it undecidable. Never throws for what a claim says.
  */
 export const judgeBlame = (blame: Blame, world: JudgeContext): Verdict => {
   try {
-    return judge(blame, world) ? 'proven' : 'not-proven'
+    return judge(blame, world)
   } catch (error) {
-    if (error instanceof DecodeError || error instanceof RangeError) return 'not-proven'
+    if (error instanceof DecodeError || error instanceof RangeError) return 'refuted'
     throw error
   }
 }
 
-const judge = (blame: Blame, world: JudgeContext): boolean => {
+const judge = (blame: Blame, world: JudgeContext): Verdict => {
   if (Object.hasOwn(recordFaults, blame.check)) return judgeRecord(blame, world)
   const protocol = world.protocol(blame)
-  const members = world.attempt && sessionMembers(blame, world.attempt)
-  if (protocol?.id !== blame.protocol || members?.[blame.party - 1]?.site !== blame.accused) return false
-  const keyOf = (party: Party): KeyHex | undefined => members[party - 1]?.key
-  const accusedKey = keyOf(blame.party) as KeyHex
   const posts = blame.messages.map((message) => readSignedMessage(fromBase64(message)))
   const here = posts.every((post) => toHex(post.session) === blame.session)
-  if (!here || posts.length === 0) return false
+  if (protocol?.id !== blame.protocol || !here || posts.length === 0) return 'refuted'
+  if (world.attempt === undefined) return 'undecidable'
+  const members = sessionMembers(blame, world.attempt)
+  if (members?.[blame.party - 1]?.site !== blame.accused) return 'refuted'
+  const keyOf = (party: Party): KeyHex | undefined => members[party - 1]?.key
+  const accusedKey = keyOf(blame.party) as KeyHex
   const [first, second] = posts as [SignedMessage, SignedMessage | undefined]
 
   switch (blame.check) {
     case 'equivocation':
-      return (
+      return provenIf(
         posts.length === 2 &&
-        second !== undefined &&
-        first.from === blame.party &&
-        signedBy(first, accusedKey) &&
-        entryOf(second.headerBytes, second.signature, first, accusedKey) !== undefined &&
-        !equal(first.headerBytes, second.headerBytes)
+          second !== undefined &&
+          first.from === blame.party &&
+          signedBy(first, accusedKey) &&
+          entryOf(second.headerBytes, second.signature, first, accusedKey) !== undefined &&
+          !equal(first.headerBytes, second.headerBytes),
       )
     case 'malformed':
-      return posts.length === 1 && signedBy(first, accusedKey) && isMalformed(first, blame, protocol)
+      return provenIf(posts.length === 1 && signedBy(first, accusedKey) && isMalformed(first, blame, protocol))
     case 'echo':
-      return (
+      return provenIf(
         posts.length === 1 &&
-        signedBy(first, accusedKey) &&
-        first.from === blame.party &&
-        first.protocol === blame.protocol &&
-        isFalseEcho(first, protocol, members.length, keyOf)
+          signedBy(first, accusedKey) &&
+          first.from === blame.party &&
+          first.protocol === blame.protocol &&
+          isFalseEcho(first, protocol, members.length, keyOf),
       )
     case 'confirm':
-      return (
+      return provenIf(
         posts.length === 1 &&
-        signedBy(first, accusedKey) &&
-        first.from === blame.party &&
-        first.protocol === blame.protocol &&
-        isFalseConfirmation(first, protocol, members.length, keyOf)
+          signedBy(first, accusedKey) &&
+          first.from === blame.party &&
+          first.protocol === blame.protocol &&
+          isFalseConfirmation(first, protocol, members.length, keyOf),
       )
     default:
-      return isProtocolFault(blame, posts, protocol, keyOf, members.length, world)
+      return judgeProtocolFault(blame, posts, protocol, keyOf, members.length, world)
   }
 }
 
@@ -143,16 +152,14 @@ const isFalseConfirmation = (
   return entries === undefined
 }
 
-const isProtocolFault = (
+const judgeProtocolFault = (
   blame: Blame,
   posts: readonly SignedMessage[],
   protocol: AnyProtocol,
   keyOf: (party: Party) => KeyHex | undefined,
   parties: number,
   world: JudgeContext,
-): boolean => {
-  const context = world.context(blame)
-  if (context === undefined) return false
+): Verdict => {
   const slots = new Set<string>()
   for (const post of posts) {
     const key = keyOf(post.from)
@@ -164,15 +171,17 @@ const isProtocolFault = (
       post.payload === undefined ||
       slots.has(place)
     )
-      return false
+      return 'refuted'
     slots.add(place)
   }
+  const session = world.context(blame)
+  if (session === 'none') return 'refuted'
+  if (session === 'unknown') return 'undecidable'
   const messages: JudgedMessage[] = posts
     .filter((post) => !isEchoRound(post.round) && hadSeen(blame, post, posts, parties))
     .map(({ round, from, to, payload }) => ({ round, from, to, payload: payload as Uint8Array }))
-  return (
-    protocol.judge({ session: blame.session, check: blame.check, accused: blame.party, messages, context }) === 'proven'
-  )
+  const { session: id, check, party: accused } = blame
+  return protocol.judge({ session: id, check, accused, messages, context: session.context })
 }
 
 /**

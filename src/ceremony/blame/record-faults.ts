@@ -8,6 +8,7 @@ import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.t
 import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../records/attempt.ts'
 import { type Codec, DecodeError, type Reader, versionsOf } from '../../records/codec.ts'
 import { recordKind } from '../../records/definition.ts'
+import { messageHash } from '../../records/kinds/sign.ts'
 import {
   type EpochRecord,
   type Installed,
@@ -26,7 +27,7 @@ import {
   type TestSignature,
   testSignatureCodec,
 } from '../../records/outcome.ts'
-import { type Blame, type EchoVector, echoCodec } from '../../records/round.ts'
+import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
@@ -52,6 +53,14 @@ interface Case {
 
 const seatOf = (attempt: Attempt, site: SiteId, key: KeyHex): Attempt['participants'][number] | undefined =>
   attempt.participants.find((one) => one.site === site && one.key === key)
+
+const provenIf = (holds: boolean): Verdict => (holds ? 'proven' : 'refuted')
+
+/** A check that a claim decides by what it carries and by the definition: no other fact changes its answer. */
+const decided =
+  (isFault: (given: Case) => boolean) =>
+  (given: Case): Verdict =>
+    provenIf(isFault(given))
 
 const differ = (a: Signed<unknown>, b: Signed<unknown>): boolean => recordHash(a) !== recordHash(b)
 
@@ -109,7 +118,7 @@ export const signedUnder = (bytes: Uint8Array, keys: readonly KeyHex[]): KeyHex 
   }
 }
 
-const malformed = ({ blame, bytes, length, authority, index }: Case): boolean => {
+const isMalformedRecord = ({ blame, bytes, length, authority, index }: Case): boolean => {
   const identity = authority.member(blame.accused)?.identity
   if (identity === undefined || length !== 2) return false
   const certificate = readCertificate(bytes(0), identity, 'message', authority.hash)
@@ -146,7 +155,7 @@ const shown = ({ bytes, length }: Case, record: Hash): { record: EpochRecord; ou
   return { record: decoded, outcome: outcomeCodec.decode(bytes(3)) }
 }
 
-const falsePossession = (given: Case): boolean => {
+const isFalsePossession = (given: Case): boolean => {
   const { value } = given.record(0, possessionCodec)
   const share = shown(given, value.record)?.outcome.verifyingShares[value.index - 1]
   return (
@@ -155,7 +164,7 @@ const falsePossession = (given: Case): boolean => {
   )
 }
 
-const falseTestSignature = (given: Case): boolean => {
+const isFalseTestSignature = (given: Case): boolean => {
   const { value } = given.record(0, testSignatureCodec)
   const { definition, protocols } = given.facts
   const sets = testSignerSets(definition.sites.length, definition.threshold)
@@ -167,18 +176,19 @@ const falseTestSignature = (given: Case): boolean => {
   return !protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature))
 }
 
-const falseResult = (given: Case): boolean => {
+/** With the certificate and the result alone: on another base than its attempt names. With the record and outcome of its base: any other fault. */
+const judgeResult = (given: Case): Verdict => {
   const { value } = given.record(0, resultCodec)
-  const { attempt, message, protocols } = given.facts
-  if (given.length === 2)
-    return attempt !== undefined && value.attempt === given.blame.attempt && attempt.base !== value.base
+  const { attempt, message, protocols, definition } = given.facts
+  if (given.length === 2) {
+    if (value.attempt !== given.blame.attempt) return 'refuted'
+    return attempt === undefined ? 'undecidable' : provenIf(attempt.base !== value.base)
+  }
   const outcome = shown(given, value.base)?.outcome
-  if (outcome === undefined || message === undefined) return false
-  return (
-    value.publicKey !== outcome.publicKey ||
-    value.message !== hashOf(message) ||
-    !protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature))
-  )
+  if (outcome === undefined || !('message' in definition)) return 'refuted'
+  if (value.publicKey !== outcome.publicKey || value.message !== messageHash(definition.message)) return 'proven'
+  if (message === undefined) return 'undecidable'
+  return provenIf(!protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature)))
 }
 
 const NONE = new Uint8Array(0)
@@ -187,11 +197,16 @@ const NONE = new Uint8Array(0)
  * A staged outcome is what its site computed from what it received. What it received, it signed: its echoes of the
  * broadcasts and of the confirmations. So a stranger computes the same; and nobody else's words can make it another.
  */
-const falseOutcome = (given: Case): boolean => {
-  const { blame, facts, authority } = given
-  const { attempt, definition, protocols } = facts
+const judgeOutcome = (given: Case): Verdict => {
   const { value } = given.record(0, stagedCodec)
-  if (attempt === undefined || value.attempt !== blame.attempt || definition.kind !== 'keygen') return false
+  const { attempt, definition } = given.facts
+  if (value.attempt !== given.blame.attempt || definition.kind !== 'keygen') return 'refuted'
+  return attempt === undefined ? 'undecidable' : provenIf(isFalseOutcome(given, value, attempt))
+}
+
+const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt): boolean => {
+  const { blame, facts, authority } = given
+  const { definition, protocols } = facts
   const members = attempt.participants
   if (members[blame.party - 1]?.site !== blame.accused) return false
   const keyOf = (party: Party): KeyHex => members[party - 1]?.key as KeyHex
@@ -240,34 +255,41 @@ const falseOutcome = (given: Case): boolean => {
  * What is wrong with records that a site signs outside of rounds. A claim's messages begin with pairs of the certificate
  * of the message key and the envelope under it, so that a site's several keys do not hide that it said two things.
  */
-export const recordFaults: Readonly<Record<string, (given: Case) => boolean>> = {
-  'malformed-record': malformed,
-  'two-hellos': two(helloCodec, (a, b) => a.key === b.key && a.value.sequence === b.value.sequence),
-  'two-attempts': two(attemptCodec, (a, b, accused) => {
-    const [first, second] = [seatOf(a.value, accused, a.key), seatOf(b.value, accused, b.key)]
-    return first !== undefined && second !== undefined && first.last === second.last
-  }),
-  'attempt-terms': (given) => !fitsTerms(given.record(0, attemptCodec).value, given.authority),
-  'two-staged': two(stagedCodec, (a, b) => a.value.attempt === b.value.attempt),
-  'staged-outcome': falseOutcome,
-  possession: falsePossession,
-  'test-signature': falseTestSignature,
-  'two-votes': two(readyCodec, () => true),
-  'vote-base': (given) =>
-    given.facts.definition.kind === 'keygen' && given.record(0, readyCodec).value.base !== given.facts.definition.base,
-  'two-receipts': two(installedCodec, () => true),
-  'receipt-without-vote': (given) =>
-    given.length === 4 && given.record(0, readyCodec).value.record !== given.record(1, installedCodec).value.record,
-  result: falseResult,
+export const recordFaults: Readonly<Record<string, (given: Case) => Verdict>> = {
+  'malformed-record': decided(isMalformedRecord),
+  'two-hellos': decided(two(helloCodec, (a, b) => a.key === b.key && a.value.sequence === b.value.sequence)),
+  'two-attempts': decided(
+    two(attemptCodec, (a, b, accused) => {
+      const [first, second] = [seatOf(a.value, accused, a.key), seatOf(b.value, accused, b.key)]
+      return first !== undefined && second !== undefined && first.last === second.last
+    }),
+  ),
+  'attempt-terms': decided((given) => !fitsTerms(given.record(0, attemptCodec).value, given.authority)),
+  'two-staged': decided(two(stagedCodec, (a, b) => a.value.attempt === b.value.attempt)),
+  'staged-outcome': judgeOutcome,
+  possession: decided(isFalsePossession),
+  'test-signature': decided(isFalseTestSignature),
+  'two-votes': decided(two(readyCodec, () => true)),
+  'vote-base': decided(
+    (given) =>
+      given.facts.definition.kind === 'keygen' &&
+      given.record(0, readyCodec).value.base !== given.facts.definition.base,
+  ),
+  'two-receipts': decided(two(installedCodec, () => true)),
+  'receipt-without-vote': decided(
+    (given) =>
+      given.length === 4 && given.record(0, readyCodec).value.record !== given.record(1, installedCodec).value.record,
+  ),
+  result: judgeResult,
 }
 
-/** Decides a claim of one of `wordFaults`. Throws DecodeError and RangeError where its messages are not what they should be. */
-export const judgeRecord = (blame: Blame, facts: PublicFacts): boolean => {
+/** Decides a claim of one of `recordFaults`. Throws DecodeError and RangeError where its messages are not what they should be. */
+export const judgeRecord = (blame: Blame, facts: PublicFacts): Verdict => {
   const authority = definitionAuthority(facts.definition)
   const member = authority.member(blame.accused)
   const check = Object.hasOwn(recordFaults, blame.check) ? recordFaults[blame.check] : undefined
   if (check === undefined || member === undefined || blame.within !== null || blame.ceremony !== authority.hash)
-    return false
+    return 'refuted'
   const messages = blame.messages.map(fromBase64)
   const bytes = (at: number): Uint8Array => {
     const found = messages[at]

@@ -228,26 +228,29 @@ export const serveLatecomers = async (
   await peers.flush(FAREWELL_MS)
 }
 
+type Outputs = ReadonlyMap<string, Uint8Array>
+
 /** A bundle of this site alone, its log closed: what a ceremony leaves that this site itself ended. */
-export const closeAndWriteOwnBundle = async (ceremony: Ceremony): Promise<string> =>
-  writeSingleLogBundle(ceremony, await closeLog(ceremony))
+export const closeAndWriteOwnBundle = async (ceremony: Ceremony, outputs: Outputs): Promise<string> =>
+  writeSingleLogBundle(ceremony, await closeLog(ceremony), outputs)
 
 /**
  * A bundle of this site alone, its log still open: what a ceremony leaves that others ended. What this site promised in
  * it still binds it.
  */
-export const writeOwnBundle = async (ceremony: Ceremony): Promise<string> => {
+export const writeOwnBundle = async (ceremony: Ceremony, outputs: Outputs): Promise<string> => {
   await ceremony.barrier()
   const { log, site, authority } = ceremony
-  return writeSingleLogBundle(ceremony, { ...exportLog(log), ledger: exportLedger(site.ledger, authority.hash) })
+  const own = { ...exportLog(log), ledger: exportLedger(site.ledger, authority.hash) }
+  return writeSingleLogBundle(ceremony, own, outputs)
 }
 
-const writeSingleLogBundle = async (ceremony: Ceremony, own: SiteExport): Promise<string> => {
+const writeSingleLogBundle = async (ceremony: Ceremony, own: SiteExport, outputs: Outputs): Promise<string> => {
   const { authority, seat } = ceremony
   const bundle = await buildBundle({
     definition: definitionCodec.encode(authority.definition),
     sites: new Map([[seat.name, own]]),
-    outputs: new Map(),
+    outputs,
     object: (hash) => ceremony.log.body(hash),
   })
   const path = bundlePath(authority.hash, 'abort')

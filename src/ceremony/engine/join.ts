@@ -9,7 +9,7 @@ import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec } from '../../records/definition.ts'
 import { outcomeCodec, recordCodec, type SignResult } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
-import { blameFault, guilty, isProven, type JudgeFacts, publishProof, recordBlame } from '../blame/claims.ts'
+import { blameFault, guilty, isProven, type JudgeFacts, publishProof, recordBlame, verdictOn } from '../blame/claims.ts'
 import {
   type Closed,
   closeAndWriteOwnBundle,
@@ -78,7 +78,7 @@ interface Run extends JudgeFacts {
   readonly peers: Peers
   /** The record that this site proved shares for, or is to vote for. */
   voted?: Voted
-  /** Claims of peers that could not be judged yet: what they rest on may still come. */
+  /** Claims of peers that are undecidable here: what they rest on may still come. */
   readonly pendingClaims: Map<Hash, { readonly bytes: Uint8Array; readonly from: SiteId | null }>
 }
 
@@ -120,6 +120,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
 
   const peers: Peers = new Peers(ceremony, wire, ({ name, bytes, site: by }, from) => {
     if (name === 'blame') acceptProof(run, bytes, from)
+    if (name === 'attempt') judgePendingClaims(run)
     if (name === 'aborted') stopSession(run)
     if (name === 'result' && by !== null) judgeResult(run, by)
     if (name === 'possession' || name === 'test-signature') judgeProofs(run)
@@ -451,29 +452,31 @@ const stopped = (run: Run): void => {
   const left = leftBy(run.ceremony)
   if (left !== undefined) throw left
   if (!authority.fixed) return
-  const [blame] = [...store.blames.values()].filter(({ value }) => seated(run, value.accused) && isProven(run, value))
-  if (blame !== undefined) throw new BlameError(blame.value)
+  for (const [hash, { value }] of store.blames)
+    if (seated(run, value.accused) && isProven(run, value, hash)) throw new BlameError(value)
 }
 
 const seated = ({ ceremony }: Run, site: SiteId): boolean =>
   ceremony.authority.candidates.some((member) => member.name === site)
 
 /**
- * A proof that a peer shows is judged here before it is believed. What does not hold is judged again when more is known:
- * the peer may be ahead.
+ * A claim that a peer shows is judged here before it is believed, and told on only once it is proven. A refuted one is
+ * dropped. One that rests on what is not here yet waits: the peer may be ahead.
  */
 const acceptProof = (run: Run, bytes: Uint8Array, from: SiteId | null): BlameError | undefined => {
   const { ceremony, peers } = run
   const hash = hashOf(bytes)
   const held = ceremony.store.blames.get(hash)
   if (held === undefined) return undefined
-  if (!isProven(run, held.value)) {
+  const verdict = verdictOn(run, held.value, hash)
+  if (verdict !== 'proven') {
     ceremony.store.blames.delete(hash)
     const waiting = [...run.pendingClaims.values()].filter((one) => one.from === from)
-    if (waiting.length < MOST_PENDING_CLAIMS) run.pendingClaims.set(hash, { bytes, from })
+    if (verdict === 'undecidable' && waiting.length < MOST_PENDING_CLAIMS) run.pendingClaims.set(hash, { bytes, from })
     return undefined
   }
   if (!ceremony.closed) ceremony.note('evidence', bytes, held.value.accused)
+  peers.broadcast({ is: 'object', name: 'blame', bytes })
   const error = new BlameError(held.value)
   peers.failSession(error, held.value.accused)
   ceremony.store.changed()
@@ -530,10 +533,11 @@ const readNotes = (run: Run): void => {
       note.value.identity === ceremony.seat.identity
     )
       return
+    const author = ceremony.authority.roster.find((one) => one.identity === note.value.identity)?.name ?? null
     const take = (name: 'certificate' | 'approval' | 'aborted' | 'blame', bytes: Uint8Array): void => {
       try {
         const admitted = ceremony.take(name, bytes, null)
-        if (admitted?.name === 'blame') acceptProof(run, bytes, null)
+        if (admitted?.name === 'blame') acceptProof(run, bytes, author)
         if (admitted?.name === 'aborted') stopSession(run)
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
@@ -628,7 +632,7 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
     if (resultHere(ceremony) !== undefined) return blameFault(error.blame, undefined)
     await endHere(run, `blame: ${error.blame.check}`)
     await peers.flush(2000)
-    const path = await closeAndWriteOwnBundle(ceremony)
+    const path = await closeAndWriteOwnBundle(ceremony, toBeSigned(run))
     return blameFault(error.blame, path)
   }
   if (error instanceof QuorateError && error.code === 'E_SITE_ROLLED_BACK') {
@@ -642,14 +646,18 @@ const ended = async (run: Run, error: unknown): Promise<unknown> => {
   if (error instanceof QuorateError && error.code === 'E_ABORTED') {
     await peers.flush(1000)
     const path = await (ceremony.store.aborts.has(ceremony.seat.identity)
-      ? closeAndWriteOwnBundle(ceremony)
-      : writeOwnBundle(ceremony))
+      ? closeAndWriteOwnBundle(ceremony, toBeSigned(run))
+      : writeOwnBundle(ceremony, toBeSigned(run)))
     const hint = `${error.hint}; what this site’s log says of it is in ${path}`
     return new QuorateError(error.code, error.message, hint, { ...error.details, bundle: path }, error)
   }
   await ceremony.barrier().catch(() => undefined)
   return error
 }
+
+/** What a bundle of a ceremony that made nothing shows besides the log: proofs of blame rest on the message. */
+const toBeSigned = ({ message }: Run): ReadonlyMap<string, Uint8Array> =>
+  new Map(message === undefined ? [] : [['message', message]])
 
 /**
  * Where this site left, or so many others that the ceremony cannot go on, a site that has not voted never will: what it

@@ -15,7 +15,7 @@ import {
 import { testContext, testLabel } from '../blame/test-session.ts'
 import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, RecordFault } from '../store/record-store.ts'
+import type { Held, RecordFault, RecordStore } from '../store/record-store.ts'
 
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
@@ -60,24 +60,28 @@ export const proveRecord = async (
   )
 }
 
-/** Verdicts on proofs that the book holds: each is verified once, however often the book changes. */
-const verdicts = new WeakMap<object, boolean>()
-
-const once = (held: object, verify: () => boolean): boolean => {
-  const known = verdicts.get(held) ?? verify()
-  verdicts.set(held, known)
+const once = ({ verdicts }: RecordStore, { envelope }: Held<unknown>, verify: () => boolean): boolean => {
+  const hash = hashOf(envelope)
+  const known = verdicts.get(hash) ?? verify()
+  verdicts.set(hash, known)
   return known
 }
 
-const possessionHolds = (protocols: Protocols, outcome: Outcome, held: Held<Possession>): boolean =>
-  once(held, () => {
+const possessionHolds = (store: RecordStore, protocols: Protocols, outcome: Outcome, held: Held<Possession>): boolean =>
+  once(store, held, () => {
     const { index, record, proof } = held.signed.value
     const share = outcome.verifyingShares[index - 1]
     return share !== undefined && protocols.verifyPossession(fromHex(share), index, record, fromHex(proof))
   })
 
-const testHolds = (protocols: Protocols, outcome: Outcome, held: Held<TestSignature>, index: Index): boolean =>
-  once(held, () => {
+const testHolds = (
+  store: RecordStore,
+  protocols: Protocols,
+  outcome: Outcome,
+  held: Held<TestSignature>,
+  index: Index,
+): boolean =>
+  once(store, held, () => {
     const { signers, record, signature } = held.signed.value
     const sets = testSignerSets(outcome.verifyingShares.length, outcome.threshold)
     const set = sets.find((members) => members.join() === signers.join())
@@ -88,18 +92,18 @@ const testHolds = (protocols: Protocols, outcome: Outcome, held: Held<TestSignat
     )
   })
 
-/** Proofs of a record that the book holds, with what each is worth. */
+/** Proofs of a record that the store holds, and whether each holds. */
 const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash) => {
   const { store, authority } = ceremony
   const possessions = [...(store.possessions.get(record)?.values() ?? [])].map((held) => ({
     check: 'possession' as const,
     held,
-    holds: possessionHolds(protocols, outcome, held),
+    holds: possessionHolds(store, protocols, outcome, held),
   }))
   const tests = [...(store.testSignatures.get(record)?.values() ?? [])].map((held) => ({
     check: 'test-signature' as const,
     held,
-    holds: testHolds(protocols, outcome, held, authority.member(held.site)?.index as Index),
+    holds: testHolds(store, protocols, outcome, held, authority.member(held.site)?.index as Index),
   }))
   return { possessions, tests }
 }

@@ -33,7 +33,10 @@ export interface Peer {
   shown: number | undefined
 }
 
-/** Words that are handed on as they come: a site that hears of them late must not depend on their author still being there. */
+/**
+ * Words that are handed on as they come: a site that hears of them late must not depend on their author still being there.
+ * A claim is none of them: whoever proved it tells of it.
+ */
 const forwarded: ReadonlySet<RecordName> = new Set([
   'approval',
   'hello',
@@ -43,7 +46,6 @@ const forwarded: ReadonlySet<RecordName> = new Set([
   'installed',
   'result',
   'aborted',
-  'blame',
 ])
 const MOST_EARLY_BYTES = 4 * 2 ** 20
 const MOST_CLOSE_MESSAGES = 256

@@ -100,6 +100,11 @@ export class RecordStore {
   /** Notes that take their author out of this ceremony, for good. */
   readonly aborts = new Map<Identity, { signed: Signed<Note>; envelope: Uint8Array }>()
   readonly blames = new Map<Hash, { value: Blame; bytes: Uint8Array }>()
+  /**
+   * Verdicts that stand, by the hash of what was judged (a claim's bytes, a proof's envelope): each is judged once, however
+   * often this store changes.
+   */
+  readonly verdicts = new Map<Hash, boolean>()
   /** Votes of sites that voted for another record first: they bind their site all the same. */
   readonly #otherVotes: Held<Ready>[] = []
   /** Signed records that did not hold, by hash. */

@@ -345,7 +345,7 @@ export const frostKeygen = (id: ProtocolId): Protocol<KeygenRounds, KeygenContex
     },
 
     judge(claim: Claim<KeygenContext>) {
-      return firstFailure(claim) === claim.check ? 'proven' : 'not-proven'
+      return firstFailure(claim) === claim.check ? 'proven' : 'refuted'
     },
   }
 }

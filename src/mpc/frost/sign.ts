@@ -23,9 +23,11 @@ export interface SignContext {
   readonly indices: readonly Index[]
   /** Of the whole roster, in index order. */
   readonly verifyingShares: readonly Uint8Array[]
-  readonly message: Uint8Array
+  /** undefined only for a judge that does not have it. */
+  readonly message: Uint8Array | undefined
 }
 export interface SignInput extends SignContext {
+  readonly message: Uint8Array
   /** Encoded scalar. */
   readonly share: Secret
 }
@@ -262,7 +264,7 @@ const assertContext = ({ threshold, indices, verifyingShares }: SignContext, sea
 export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, SignInput, SignOutput> => {
   const rounds = signRounds(id)
 
-  const firstFailure = (claim: Claim<SignContext>): SignCheck | undefined => {
+  const firstFailure = (claim: Claim<SignContext>): SignCheck | 'no message' | undefined => {
     const { accused, context } = claim
     const suite = suiteOf(id)
     const index = context.indices[accused - 1]
@@ -279,6 +281,8 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
       if (opened === undefined || opened === 'commitment-point') return undefined
       commitments.push(opened)
     }
+    if (suite.group.field.decode(share.value) === undefined) return 'signature-share-scalar'
+    if (context.message === undefined) return 'no message'
     const signing = prepare(suite, context.publicKey, commitments, context.message)
     return failedSignatureShare(suite, signing, index, verifyingShare, share.value)
   }
@@ -346,7 +350,9 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
     },
 
     judge(claim: Claim<SignContext>) {
-      return firstFailure(claim) === claim.check ? 'proven' : 'not-proven'
+      const failure = firstFailure(claim)
+      if (failure === 'no message') return claim.check === 'signature-share' ? 'undecidable' : 'refuted'
+      return failure === claim.check ? 'proven' : 'refuted'
     },
   }
 }

@@ -1,4 +1,7 @@
 import * as v from 'valibot'
+import type { Hash } from '../../lib/brand.ts'
+import { fromHex } from '../../lib/bytes.ts'
+import { hashOf } from '../../lib/hash.ts'
 import { commonFields } from '../definition-fields.ts'
 import { hash, hexOf, line, siteId, whole } from '../fields.ts'
 import type { RecordKind } from './kind.ts'
@@ -11,6 +14,10 @@ export const signMessage = v.variant('form', [
   v.strictObject({ form: v.literal('digest'), digest: hexOf(20, 64), blind: line(280) }),
 ])
 export type SignMessage = v.InferOutput<typeof signMessage>
+
+/** SHA-256 of the bytes that the protocol signs. */
+export const messageHash = (message: SignMessage): Hash =>
+  message.form === 'digest' ? hashOf(fromHex(message.digest)) : message.sha256
 
 const schema = v.strictObject({
   kind: v.literal('sign'),
