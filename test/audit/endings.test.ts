@@ -91,7 +91,7 @@ describe('blame', () => {
       const [attempt = expect.fail()] = draft.named('attempt')
       const protocol = 'frost-ed25519/keygen'
       const head = { protocol, session: fromHex(attempt), round: 'commitments', from: 2 as Party, to: 0 }
-      const post = signMessage(messageKeyIn('keygen', us), head, utf8('no commitment'), new Uint8Array())
+      const post = signMessage(messageKeyIn(draft.definition, us), head, utf8('no commitment'), new Uint8Array())
       const blame = {
         ceremony: ceremonyId(draft.definition),
         attempt,

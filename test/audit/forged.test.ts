@@ -108,7 +108,7 @@ const addAttempt = async (
   const sites = [...draft.logs.keys()]
   const previous = draft.named('attempt').at(-1) ?? expect.fail()
   const last = attemptCodec.decode(draft.bytes(previous))
-  const keyOf = (site: SiteId) => (tweak.key?.site === site ? tweak.key.raw : messageKeyIn(draft.definition.kind, site))
+  const keyOf = (site: SiteId) => (tweak.key?.site === site ? tweak.key.raw : messageKeyIn(draft.definition, site))
   if (tweak.key !== undefined) {
     const { site, raw, expires } = tweak.key
     const { signer, identity } = await home(draft, site).unlock()

@@ -60,7 +60,7 @@ describe('the owner of one site', () => {
         const [own] = (draft.logs.get(eu) ?? []).filter(({ what, site }) => what === 'staged' && site === eu)
         const { payload } = decodeEnvelope(draft.bytes(own?.object as Hash), stagedCodec.limit)
         const stray = { ...stagedCodec.decode(payload), attempt: hashOf(utf8('no attempt')) }
-        const object = await draft.sign(eu, stagedCodec, stray, messageKeyIn('keygen', eu))
+        const object = await draft.sign(eu, stagedCodec, stray, messageKeyIn(chain.keygen, eu))
         draft.add(eu, { what: 'staged', site: us, object })
       },
       ['eu'],
@@ -73,7 +73,7 @@ describe('the owner of one site', () => {
     const bytes = await forge(chain, chain.keygenBundle, async (draft: Draft) => {
       const liar = draft.homes.get(ap) ?? expect.fail()
       const { signer, identity } = await liar.unlock()
-      const key = messageKeyIn('keygen', us).key
+      const key = messageKeyIn(chain.keygen, us).key
       const join = { authority: ceremonyId(draft.definition), expires: Date.now() + 1e9 }
       const stolen = draft.put(toEnvelope(await certify(signer, identity, 'message', key, join)))
       draft.add(eu, { what: 'certificate', site: ap, object: stolen })
@@ -108,7 +108,7 @@ describe('the owner of one site', () => {
         const { protocol, session, round, from } =
           posts.find((one) => one.round === 'shares' && one.from === 2) ?? expect.fail()
         const head = { protocol, session, round, from, to: 0 } as const
-        const second = signMessage(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+        const second = signMessage(messageKeyIn(chain.sign, ap), head, utf8('another'), new Uint8Array(0))
         draft.add(ap, { what: 'message', site: ap, object: draft.put(second.bytes) }, 'result')
       },
       ['ap'],
@@ -128,7 +128,7 @@ describe('the owner of one site', () => {
       })
       const { protocol, session, round, from, to } = evidence.readSignedMessage(draft.bytes(own ?? expect.fail()))
       const head = { protocol, session, round, from, to } as const
-      const sent = signMessage(messageKeyIn('sign', ap), head, utf8('another'), new Uint8Array(0))
+      const sent = signMessage(messageKeyIn(chain.sign, ap), head, utf8('another'), new Uint8Array(0))
       const object = draft.put(sent.bytes)
       draft.logs.set(
         eu,
@@ -147,7 +147,7 @@ describe('the owner of one site', () => {
       const said = (draft.logs.get(ap) ?? []).find(({ what, site }) => what === 'result' && site === ap)
       const { payload } = decodeEnvelope(draft.bytes(said?.object as Hash), resultCodec.limit)
       const lie = { ...resultCodec.decode(payload), transcript: hashOf(utf8('no transcript')) }
-      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn('sign', ap)))
+      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn(chain.sign, ap)))
     })
     const report = await verify(bytes)
     expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
@@ -160,7 +160,7 @@ describe('the owner of one site', () => {
       const said = (draft.logs.get(ap) ?? []).find(({ what, site }) => what === 'result' && site === ap)
       const { payload } = decodeEnvelope(draft.bytes(said?.object as Hash), resultCodec.limit)
       const lie = { ...resultCodec.decode(payload), transcript: hashOf(utf8('no transcript')) }
-      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn('sign', ap)))
+      draft.swap(said?.object as Hash, await draft.sign(ap, resultCodec, lie, messageKeyIn(chain.sign, ap)))
       for (const object of draft.named('message')) draft.objects.delete(object)
       draft.cosigners.get(ap)?.delete(eu)
       draft.cosigners.get(eu)?.delete(ap)

@@ -97,7 +97,7 @@ const newWorld = async (kms: string, seed: string): Promise<MemoryWorld> => {
 }
 
 /** From now on the second site signs shares that are off by one bit. */
-const lieAsSecond = (kind: string): void => {
+const lieAsSecond = (definition: Definition): void => {
   const send = Peers.prototype.sendInSession
   Peers.prototype.sendInSession = function (topic, to, bytes) {
     const { protocol, session, round, from, to: place, payload } = readSignedMessage(bytes)
@@ -105,7 +105,12 @@ const lieAsSecond = (kind: string): void => {
     const wrong = payload.slice()
     wrong[wrong.length - 5] = (wrong[wrong.length - 5] ?? 0) ^ 1
     const head = { protocol, session, round, from, to: place }
-    send.call(this, topic, to, signMessage(messageKeyIn(kind, 'us'), head, wrong, new Uint8Array(32).fill(7)).bytes)
+    send.call(
+      this,
+      topic,
+      to,
+      signMessage(messageKeyIn(definition, 'us'), head, wrong, new Uint8Array(32).fill(7)).bytes,
+    )
   }
 }
 
@@ -148,7 +153,7 @@ export const make = async (version: string | undefined): Promise<void> => {
 
     const other = await newWorld(kms, 'compat abort')
     const third = await keygenDefinition({ sites, name: 'spoilt', nonce: 'aa'.repeat(16) })
-    lieAsSecond('keygen')
+    lieAsSecond(third)
     await joinAll(other, names, third, null, kms)
     const abort = [...diskOf(other, 'eu').files].find(([path]) => path.endsWith('.abort.bundle'))?.[1]
 

@@ -1,13 +1,13 @@
 import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { JoinResult } from '../../src/ceremony/engine/join.ts'
-import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
+import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
+import type { RawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
-import { Secret } from '../../src/lib/secret.ts'
-import type { Definition } from '../../src/records/definition.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -26,11 +26,19 @@ export interface Chain {
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
 
-/** The message key that a site's join in a chain made for itself: what a forger who owns the site also owns. */
-export const messageKeyIn = (kind: string, name: string): RawSigner => {
-  const random = joinRandom(kind, name)
-  random(32)
-  return rawSigner(new Secret(random(32)))
+const messageKeys = new Map<string, RawSigner>()
+const openCeremony = Ceremony.open
+Ceremony.open = async (...given: Parameters<typeof openCeremony>) => {
+  const ceremony = await openCeremony(...given)
+  messageKeys.set(`${ceremony.authority.hash} ${ceremony.seat.name}`, ceremony.keys.message.raw)
+  return ceremony
+}
+
+/** The message key of a site's last join of a ceremony: what a forger who owns the site also owns. */
+export const messageKeyIn = (definition: Definition, name: string): RawSigner => {
+  const key = messageKeys.get(`${ceremonyId(definition)} ${name}`)
+  if (key === undefined) throw new Error(`no join of ${name}`)
+  return key
 }
 
 const joinAll = async (

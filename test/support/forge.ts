@@ -95,7 +95,7 @@ const takeApart = async (chain: Chain, bundle: Uint8Array): Promise<Draft> => {
       objects.set(hash, bytes)
       return hash
     },
-    async sign(site, codec, value, key = messageKeyIn(definition.kind, site)) {
+    async sign(site, codec, value, key = messageKeyIn(definition, site)) {
       return draft.put(toEnvelope(await recordSigner(site, key).sign(codec, value)))
     },
     add(log, event, before = 'closing') {
