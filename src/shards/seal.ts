@@ -92,6 +92,42 @@ const decoded = <T>(decode: () => T): T => {
 }
 
 /**
+ * The key that the slot names. A key file or an alias may have moved since: where no key has that name, those of the same
+ * provider, one after the other. The slot's commitment tells whether it was the right one.
+ */
+const keysFor = (slot: ShardSlot, keys: readonly KmsKey[]): readonly KmsKey[] => {
+  const same = keys.filter(({ ref }) => ref.provider === slot.provider)
+  const named = same.filter(({ ref }) => ref.key === slot.key)
+  return named.length > 0 ? named : same
+}
+
+/** The data key in a slot. Throws E_SHARD, and what the last of the keys throws. */
+const unwrapped = async (
+  core: Uint8Array,
+  number: number,
+  slot: ShardSlot,
+  keys: readonly KmsKey[],
+): Promise<Secret> => {
+  const { provider, key, version, wrapped } = slot
+  let failure: unknown = new QuorateError(
+    'E_KMS_UNAVAILABLE',
+    `the shard is sealed under ${provider}:${key}, and site.yaml names no key of ${provider}`,
+    'put that key back into site.yaml',
+  )
+  for (const kms of keysFor(slot, keys)) {
+    try {
+      const piece = await kms.unwrap({ provider, key, version, ciphertext: wrapped }, slotContext(core, number))
+      if (piece.length === DATA_KEY && equal(slotCommitment(core, number, piece), slot.commitment)) return piece
+      piece.wipe()
+      failure = refused('the KMS returned another piece than was wrapped')
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+/**
  * The share in an envelope whose hash is `expected`, as the epoch's record names it. Throws E_SHARD where a byte is
  * another, and what the KMS throws.
  */
@@ -102,18 +138,8 @@ export const openShard = async (envelope: SealedShard, expected: Hash, keys: rea
   const [slot, ...more] = decoded(() => shardSlotsCodec.decode(slots))
   const { salt, commitment, sealed } = decoded(() => shardCiphertextCodec.decode(envelope.ciphertext))
   if (slot === undefined || more.length > 0) throw refused('one-key sealing has one slot')
-  const kms = keys.find((key) => key.ref.provider === slot.provider)
-  if (kms === undefined)
-    throw new QuorateError(
-      'E_KMS_UNAVAILABLE',
-      `the shard is sealed under a key of ${slot.provider}, and site.yaml names none`,
-      'put that key back into site.yaml',
-    )
-  const { provider, key, version, wrapped } = slot
-  const piece = await kms.unwrap({ provider, key, version, ciphertext: wrapped }, slotContext(core, 1))
+  const piece = await unwrapped(core, 1, slot, keys)
   try {
-    if (piece.length !== DATA_KEY || !equal(slotCommitment(core, 1, piece), slot.commitment))
-      throw refused('the KMS returned another piece than was wrapped')
     const binding = bindingOf(core, slots)
     const derived = derive(piece, salt, binding)
     try {

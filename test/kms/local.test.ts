@@ -9,7 +9,7 @@ import { ensureKmsKey, openKmsKey, parseKmsSlot } from '../../src/kms/registry.t
 import type { Hash } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { passphraseOf } from '../../src/records/passphrase-box.ts'
+import { passphraseOf } from '../support/passphrase.ts'
 import { seededRandom } from '../support/random.ts'
 
 const context = 'ab'.repeat(32) as Hash

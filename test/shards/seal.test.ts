@@ -83,12 +83,47 @@ describe('sealed shard', () => {
     }
   })
 
+  it('opens with the key that its slot names, among several of one provider', async () => {
+    const used: string[] = []
+    const watched = (name: string): KmsKey => {
+      const kms = memoryKms(name)
+      return {
+        ...kms,
+        unwrap: (...given) => {
+          used.push(name)
+          return kms.unwrap(...given)
+        },
+      }
+    }
+    const keys = ['first', 'second', 'third'].map(watched)
+    for (const name of ['second', 'third', 'first']) {
+      used.length = 0
+      const sealed = await seal([memoryKms(name)], name)
+      expect((await openShard(sealed, envelopeHash(sealed), keys)).reveal()).toEqual(shareBytes)
+      expect(used).toEqual([name])
+    }
+  })
+
+  it('opens with a key that has another name by now', async () => {
+    const sealed = await seal([memoryKms('moved')])
+    const renamed = { ...memoryKms('moved'), ref: { provider: 'local', key: '/elsewhere' } }
+    for (const keys of [[renamed], [memoryKms('other'), renamed], [renamed, memoryKms('other')]])
+      expect((await openShard(sealed, envelopeHash(sealed), keys)).reveal()).toEqual(shareBytes)
+    const elsewhere = { ...renamed, ref: { provider: 'cloud', key: '/memory/moved' } }
+    await expect(openShard(sealed, envelopeHash(sealed), [elsewhere])).rejects.toMatchObject({
+      code: 'E_KMS_UNAVAILABLE',
+    })
+  })
+
   it('opens for no other key, and for none', async () => {
     const sealed = await seal()
     await expect(openShard(sealed, envelopeHash(sealed), [memoryKms('other')])).rejects.toMatchObject({
       code: 'E_KMS_DENIED',
     })
     await expect(openShard(sealed, envelopeHash(sealed), [])).rejects.toMatchObject({ code: 'E_KMS_UNAVAILABLE' })
+    await expect(openShard(sealed, envelopeHash(sealed), [])).rejects.toMatchObject({
+      message: expect.stringContaining('local:/memory/memory'),
+    })
     await expect(seal([])).rejects.toThrow(/one KMS key/)
     await expect(seal([memoryKms(), memoryKms('b')])).rejects.toThrow(/one KMS key/)
   })
