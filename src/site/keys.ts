@@ -76,12 +76,18 @@ const newest = async (folder: string): Promise<readonly Found[]> => {
 export const listKeys = async (folder: string): Promise<readonly KeyShown[]> =>
   (await newest(folder)).map(({ shown }) => shown)
 
-/** `wanted`: the id, at least eight digits from its beginning, or a name that only one key has. Throws E_NOT_FOUND. */
+/**
+ * `wanted`: the id, at least eight digits from its beginning, or a name. The whole id comes before any name: a definition
+ * names its key so, and a planner may have called another key by it. Anything else must fit one key alone. Throws
+ * E_NOT_FOUND.
+ */
 const find = async (folder: string, wanted: string): Promise<Found> => {
   const keys = await newest(folder)
-  const named = keys.filter(({ shown }) => shown.name === wanted)
+  const exact = keys.filter(({ shown }) => shown.key === wanted)
   const found =
-    named.length > 0 ? named : keys.filter(({ shown }) => wanted.length >= 8 && shown.key.startsWith(wanted))
+    exact.length > 0
+      ? exact
+      : keys.filter(({ shown: { name, key } }) => name === wanted || (wanted.length >= 8 && key.startsWith(wanted)))
   const [one, ...more] = found
   if (one !== undefined && more.length === 0) return one
   throw new QuorateError(

@@ -10,6 +10,7 @@ import { QuorateError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
+import { readsAsId } from '../records/short-id.ts'
 import { firstRandom } from './machine.ts'
 
 /** What `identity create` is told. */
@@ -71,6 +72,8 @@ const show = async (home: Home, folder: string): Promise<HomeShown> => {
 export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   const { home: folder, passphrase, kmsPassphrase } = wanted
   if (!is(siteId, wanted.name)) throw usage('--name is not a name of a-z, 0-9 and -, at most 32', 'nothing was made')
+  if (readsAsId(wanted.name))
+    throw usage('--name could be taken for an id', 'name the site by words, as eu-west; nothing was made')
   const base = { name: wanted.name, ...(passphrase === undefined ? {} : { passphrase }) }
   const random = firstRandom(folder)
   if (wanted.role !== 'site') {

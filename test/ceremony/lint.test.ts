@@ -35,6 +35,12 @@ describe('lint', () => {
     expect(said(lint(keygen))).toEqual(['warning long-window window'])
     expect(said(lint(sign))).toEqual(['warning long-window window'])
     refuseErrors(lint(keygen))
+    for (const name of ['facade', 'cafe-babel', 'key-7f3a91c2', '7f3a91c'])
+      expect(said(lint({ ...keygen, name }))).toEqual(['warning long-window window'])
+    // Sites of a key that stands keep their names.
+    const [first, ...others] = sign.sites as [SiteEntry, ...SiteEntry[]]
+    const sites = [{ ...first, name: 'facade01' as SiteId }, ...others]
+    expect(said(lint({ ...sign, sites, signers: 'any' }))).toEqual(['warning long-window window'])
   })
 
   it.each<[string, () => Definition, string]>([
@@ -50,6 +56,10 @@ describe('lint', () => {
       }),
       'error reserved-name sites[2].name',
     ],
+    ['a name that is an id', () => ({ ...keygen, name: '7f3a91c2'.repeat(8) }), 'error name-as-id name'],
+    ['a name that begins an id', () => ({ ...keygen, name: '7f3a91c2' }), 'error name-as-id name'],
+    ['a name that is a short id', () => ({ ...sign, name: '7f3a-91c2' }), 'error name-as-id name'],
+    ['a site named so', () => at(1, () => ({ name: 'facade01' as SiteId })), 'error name-as-id sites[1].name'],
     [
       'an identity twice',
       () => at(1, () => ({ identity: keygen.sites[0]?.identity as Identity })),

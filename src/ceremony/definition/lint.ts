@@ -1,9 +1,10 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { Definition } from '../../records/definition.ts'
+import { type Definition, recordKind } from '../../records/definition.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
+import { readsAsId } from '../../records/short-id.ts'
 import { sharedControl } from './control-domains.ts'
 
 /** What is wrong with a definition, or deserves a second look. Rules have names that never change. */
@@ -41,7 +42,14 @@ const quorum = ({ threshold, sites }: Definition): readonly Finding[] => {
   ]
 }
 
-const names = ({ sites, approvers, relays }: Definition): readonly Finding[] => {
+const names = (definition: Definition): readonly Finding[] => {
+  const { sites, approvers, relays } = definition
+  // A roster that stands already keeps its names: a key that was made under them stays of use.
+  const newRoster = recordKind(definition).buildsOn === 'nothing'
+  const labels: readonly (readonly [place: string, text: string])[] = [
+    ['name', definition.name],
+    ...(newRoster ? sites.map(({ name }, n) => [`sites[${n}].name`, name] as const) : []),
+  ]
   const identities: readonly (readonly [string, Identity, Role])[] = [
     ...sites.map((site, n) => [`sites[${n}].identity`, site.identity, 'site'] as const),
     ...approvers.map((identity, n) => [`approvers[${n}]`, identity, 'approver'] as const),
@@ -52,6 +60,9 @@ const names = ({ sites, approvers, relays }: Definition): readonly Finding[] => 
   return [
     ...repeats(sites.map((site, n) => [`sites[${n}].name`, site.name])).map(({ place, before }) =>
       error('duplicate-name', place, `the name of ${before} again`),
+    ),
+    ...labels.flatMap(([place, text]) =>
+      readsAsId(text) ? [error('name-as-id', place, 'could be taken for an id: name it by words')] : [],
     ),
     ...sites.flatMap(({ name }, n) =>
       /^approver-\d+$/.test(name) && approvers.length > 0
