@@ -8,7 +8,7 @@ import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { createIdentity } from '../../src/site/setup.ts'
 import { newFolder } from '../e2e/support.ts'
-import { approveAll, fastClock, joinAs } from '../hostile/ceremonies.ts'
+import { approveAll, joinAs } from '../hostile/ceremonies.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { memoryWorld } from '../support/memory-site.ts'
@@ -30,7 +30,7 @@ const world = memoryWorld(sites)
 const make = async (name: string, nonce: string) => {
   const definition = await keygenDefinition({ name, nonce: nonce.repeat(16), sites: await siteEntries(sites) })
   await approveAll(await world, sites, definition)
-  const made = await Promise.all(sites.map(async (site) => joinAs(await world, site, definition, null, fastClock(4))))
+  const made = await Promise.all(sites.map(async (site) => joinAs(await world, site, definition, null)))
   return { definition, id: made[0]?.result?.key?.id ?? '' }
 }
 
