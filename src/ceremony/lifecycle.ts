@@ -1,6 +1,5 @@
 import type { SiteId } from '../lib/brand.ts'
 import type { LogEvent } from '../records/event.ts'
-import type { Kind } from '../records/kinds/index.ts'
 
 /** Where one site is in one ceremony. Nothing irreversible happens before `ready` (sign: before `running`). */
 export type Phase =
@@ -15,27 +14,11 @@ export type Phase =
   | 'closed'
   | 'aborted'
 
-/** Which phases may follow which. */
-const lifecycle: Readonly<Record<Kind, Readonly<Partial<Record<Phase, readonly Phase[]>>>>> = {
-  keygen: {
-    drafted: ['approved', 'aborted'],
-    approved: ['gathering', 'aborted'],
-    gathering: ['running', 'ready', 'aborted'],
-    running: ['gathering', 'staged', 'aborted'],
-    staged: ['gathering', 'ready', 'aborted'],
-    ready: ['installed'],
-    installed: ['closed'],
-    aborted: ['closed'],
-  },
-  sign: {
-    drafted: ['approved', 'aborted'],
-    approved: ['gathering', 'aborted'],
-    gathering: ['running', 'done', 'aborted'],
-    running: ['gathering', 'done', 'aborted'],
-    done: ['closed'],
-    aborted: ['closed'],
-  },
-}
+/** Which phases may follow which, in one kind of ceremony. */
+export type Lifecycle = Readonly<Partial<Record<Phase, readonly Phase[]>>>
+
+/** Phases without a way back. */
+const bound: ReadonlySet<Phase> = new Set<Phase>(['ready', 'installed', 'done', 'closed'])
 
 /** Where an event of this site's own log leads; undefined: nowhere else. */
 const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, phase: Phase): Phase | undefined => {
@@ -56,7 +39,8 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'result':
       return site === self ? 'done' : undefined
     case 'abort':
-      return site === self ? 'aborted' : undefined
+      // Beside a vote or a result of the same site an abort decides nothing.
+      return site === self && !bound.has(phase) ? 'aborted' : undefined
     case 'closing':
       return 'closed'
     default:
@@ -65,16 +49,22 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
 }
 
 /** The phase after an event of this site's log. Throws where the table has no such step: that is a fault of this program. */
-export const phaseAfter = (kind: Kind, phase: Phase, event: Pick<LogEvent, 'what' | 'site'>, self: SiteId): Phase => {
+export const phaseAfter = (
+  lifecycle: Lifecycle,
+  phase: Phase,
+  event: Pick<LogEvent, 'what' | 'site'>,
+  self: SiteId,
+): Phase => {
   const next = ledTo(event, self, phase)
   if (next === undefined || next === phase) return phase
-  if (lifecycle[kind][phase]?.includes(next) !== true) throw new Error(`a ${kind} does not go from ${phase} to ${next}`)
+  if (lifecycle[phase]?.includes(next) !== true)
+    throw new Error(`no ceremony of this kind goes from ${phase} to ${next}`)
   return next
 }
 
 /** This site's phase, read from its own log. */
-export const phaseOf = (kind: Kind, events: Iterable<LogEvent>, self: SiteId, approved: boolean): Phase => {
+export const phaseOf = (lifecycle: Lifecycle, events: Iterable<LogEvent>, self: SiteId, approved: boolean): Phase => {
   let phase: Phase = approved ? 'approved' : 'drafted'
-  for (const event of events) phase = phaseAfter(kind, phase, event, self)
+  for (const event of events) phase = phaseAfter(lifecycle, phase, event, self)
   return phase
 }

@@ -1,6 +1,6 @@
 import { definitionAuthority, ownRole } from '../ceremony/definition/authority.ts'
-import { dropStaged } from '../ceremony/kinds/keygen.ts'
-import { boundBy } from '../ceremony/status/status.ts'
+import { dropStaged } from '../ceremony/epoch/stage.ts'
+import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
 import { writeNote } from '../ceremony/store/notes.ts'
 import { RecordStore } from '../ceremony/store/record-store.ts'
@@ -57,7 +57,7 @@ export const abortCeremony = async (wanted: {
     const book = new RecordStore(authority, systemClock)
     await admitKeptApprovals(book, disk, ceremony)
     const log = await owned.ceremonyLog(ceremony)
-    const bound = member === undefined ? undefined : boundBy(wanted.definition.kind, log, member.name)
+    const bound = member === undefined ? undefined : ceremonyKind(wanted.definition).boundBy(log, member.name)
     if (bound !== undefined)
       throw new QuorateError(
         'E_NOT_ALLOWED',

@@ -1,10 +1,12 @@
 import { join as joinPath } from 'node:path'
 import { type Authority, definitionAuthority } from '../ceremony/definition/authority.ts'
-import { abortedHere, type JoinResult, joinCeremony } from '../ceremony/engine/join.ts'
+import { abortedHere } from '../ceremony/engine/aborts.ts'
+import { joinCeremony } from '../ceremony/engine/join.ts'
+import type { JoinResult } from '../ceremony/engine/result.ts'
+import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/paths.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
-import { boundBy } from '../ceremony/status/status.ts'
 import type { JoinControl } from '../ceremony/store/ceremony.ts'
 import { systemClock } from '../host/clock.ts'
 import type { HomeRequest } from '../host/run-socket.ts'
@@ -161,7 +163,7 @@ const answerFor = async (
       'wait until it ends, then run the same command again',
     )
   if (request.do === 'running') return
-  const bound = boundBy(authority.definition.kind, control.log, control.site)
+  const bound = ceremonyKind(authority.definition).boundBy(control.log, control.site)
   if (bound !== undefined)
     throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
   await control.abort(request.reason ?? 'stopped by the operator')

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ceremonyOrigin, signCheckpoint } from '../../src/audit/note.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { votedElsewhere } from '../../src/ceremony/kinds/keygen.ts'
+import { votedElsewhere } from '../../src/ceremony/epoch/vote.ts'
+import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { ceremonyFolder } from '../../src/ceremony/paths.ts'
 import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
@@ -42,7 +43,12 @@ describe('a vote for a record of an attempt before', () => {
     const runs = await Promise.all(sites.map((name) => startJoin(world, name, definition)))
     await Promise.all(runs.map(({ done }) => done))
     const options = { progress: () => undefined, signal: new AbortController().signal, message: null, check: false }
-    const ceremony = await Ceremony.open(await memorySite(world, eu), definitionAuthority(definition), options)
+    const ceremony = await Ceremony.open(
+      await memorySite(world, eu),
+      definitionAuthority(definition),
+      ceremonyKind(definition),
+      options,
+    )
     const protocols = await loadProtocols(definition.protocol)
     expect(votedElsewhere(ceremony, protocols)).toBeDefined()
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { phaseAfter, phaseOf } from '../../src/ceremony/lifecycle.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
@@ -14,6 +15,8 @@ const log = (...events: readonly (readonly [LogEvent['what'], string?])[]): LogE
     object: null,
   }))
 
+const keygen = ceremonyKind({ kind: 'keygen' }).lifecycle
+
 describe('lifecycle', () => {
   it('reads a whole keygen', () => {
     const events = log(
@@ -28,7 +31,7 @@ describe('lifecycle', () => {
       ['installed', 'eu'],
       ['closing'],
     )
-    const phases = events.map((_, at) => phaseOf('keygen', events.slice(0, at + 1), self, true))
+    const phases = events.map((_, at) => phaseOf(keygen, events.slice(0, at + 1), self, true))
     expect(phases).toEqual([
       'gathering',
       'gathering',
@@ -44,30 +47,39 @@ describe('lifecycle', () => {
   })
 
   it('goes back to gathering after a failed attempt and after a crash, never after a vote', () => {
-    expect(phaseOf('keygen', log(['opened'], ['attempt'], ['failed']), self, true)).toBe('gathering')
-    expect(phaseOf('keygen', log(['opened'], ['attempt'], ['staged', 'eu'], ['joined']), self, true)).toBe('gathering')
+    expect(phaseOf(keygen, log(['opened'], ['attempt'], ['failed']), self, true)).toBe('gathering')
+    expect(phaseOf(keygen, log(['opened'], ['attempt'], ['staged', 'eu'], ['joined']), self, true)).toBe('gathering')
     expect(
-      phaseOf('keygen', log(['opened'], ['attempt'], ['staged', 'eu'], ['ready', 'eu'], ['joined']), self, true),
+      phaseOf(keygen, log(['opened'], ['attempt'], ['staged', 'eu'], ['ready', 'eu'], ['joined']), self, true),
     ).toBe('ready')
   })
 
   it.each([
-    ['keygen', 'ready', 'abort'],
     ['keygen', 'ready', 'failed'],
     ['keygen', 'ready', 'closing'],
     ['keygen', 'installed', 'attempt'],
     ['keygen', 'running', 'ready'],
     ['keygen', 'closed', 'attempt'],
-    ['sign', 'done', 'abort'],
     ['sign', 'done', 'attempt'],
     ['sign', 'aborted', 'attempt'],
     ['sign', 'gathering', 'closing'],
   ] as const)('%s has no way from %s by %s', (kind, phase, what) => {
-    expect(() => phaseAfter(kind, phase, { what, site: self }, self)).toThrow(/does not go/)
+    expect(() => phaseAfter(ceremonyKind({ kind }).lifecycle, phase, { what, site: self }, self)).toThrow(
+      /^no ceremony of this kind goes/,
+    )
+  })
+
+  it.each([
+    ['keygen', 'ready'],
+    ['keygen', 'installed'],
+    ['keygen', 'closed'],
+    ['sign', 'done'],
+  ] as const)('%s in phase %s is not moved by an abort of the same site', (kind, phase) => {
+    expect(phaseAfter(ceremonyKind({ kind }).lifecycle, phase, { what: 'abort', site: self }, self)).toBe(phase)
   })
 
   it('is not moved by what others say', () => {
     for (const what of ['staged', 'ready', 'installed', 'result', 'abort'] as const)
-      expect(phaseAfter('keygen', 'gathering', { what, site: 'us' as SiteId }, self)).toBe('gathering')
+      expect(phaseAfter(keygen, 'gathering', { what, site: 'us' as SiteId }, self)).toBe('gathering')
   })
 })

@@ -1,4 +1,4 @@
-import type { JoinResult } from '../../src/ceremony/engine/join.ts'
+import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { systemClock } from '../../src/host/clock.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { type MemoryNetwork, memoryNetwork } from '../support/memory-wire.ts'

@@ -2,11 +2,12 @@ import { setMaxListeners } from 'node:events'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import type { Authority } from '../../src/ceremony/definition/authority.ts'
-import { type JoinResult, joinCeremony } from '../../src/ceremony/engine/join.ts'
+import { joinCeremony } from '../../src/ceremony/engine/join.ts'
+import type { JoinResult } from '../../src/ceremony/engine/result.ts'
+import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
-import { boundBy } from '../../src/ceremony/status/status.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type Home, openHome } from '../../src/identity/home.ts'
@@ -138,7 +139,7 @@ export const startProcess = (options: {
   const stop = new AbortController()
   const leave = async (): Promise<void> => {
     if (control === undefined) return
-    if (boundBy(definition.kind, control.log, control.site) !== undefined) {
+    if (ceremonyKind(definition).boundBy(control.log, control.site) !== undefined) {
       left = 'refused'
       return
     }

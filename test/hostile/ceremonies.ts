@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin } from '../../src/audit/note.ts'
-import { type JoinResult, joinCeremony } from '../../src/ceremony/engine/join.ts'
+import { joinCeremony } from '../../src/ceremony/engine/join.ts'
+import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
 import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import { Peers } from '../../src/ceremony/peers/peers.ts'
@@ -113,7 +114,7 @@ Ceremony.open = async (...given: Parameters<typeof open>) => {
   // Each join has a roster of its own, so a room's members tell whose room it is.
   for (const member of ceremony.authority.roster) sittingIn.set(member, ceremony)
   heard.set(ceremony, { words: new Set(), sessions: [] })
-  watching.get(given[2].signal)?.(ceremony)
+  watching.get(given[3].signal)?.(ceremony)
   return ceremony
 }
 const watching = new WeakMap<AbortSignal, (ceremony: Ceremony) => void>()

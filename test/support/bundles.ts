@@ -1,6 +1,6 @@
 import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
-import type { JoinResult } from '../../src/ceremony/engine/join.ts'
+import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { RawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash } from '../../src/lib/brand.ts'

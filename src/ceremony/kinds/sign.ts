@@ -1,49 +1,19 @@
-import type { Hash, Index } from '../../lib/brand.ts'
+import type { LogView } from '../../audit/disk-log.ts'
+import type { Hash, Index, SiteId } from '../../lib/brand.ts'
 import { equal, fromHex, toHex } from '../../lib/bytes.ts'
-import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Protocols } from '../../mpc/registry.ts'
-import {
-  type EpochRecord,
-  type Outcome,
-  outcomeCodec,
-  recordCodec,
-  resultCodec,
-  type SignResult,
-} from '../../records/outcome.ts'
+import { DecodeError } from '../../records/codec.ts'
+import type { SignDefinition } from '../../records/kinds/sign.ts'
+import { outcomeCodec, recordCodec, resultCodec, type SignResult } from '../../records/outcome.ts'
+import { messageBytes } from '../definition/message.ts'
+import { type Epoch, newestEpoch, noteEpoch } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
-import type { Site } from '../ports.ts'
+import { readSignedMessage } from '../session/round-message.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, HeldAttempt, RecordFault } from '../store/record-store.ts'
-
-/** The epoch that signs: what made it, its record, and the envelope of this site's share. */
-export interface Epoch {
-  readonly key: Hash
-  readonly outcome: Outcome
-  readonly record: EpochRecord
-  readonly hash: Hash
-  readonly envelope: Hash
-}
-
-/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND. */
-export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
-  const epochs = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed')
-  const newest = epochs.at(-1)
-  if (newest?.record === undefined || newest.made === undefined)
-    throw new QuorateError(
-      'E_NOT_FOUND',
-      'this site holds no usable share of the key that the definition names',
-      'look at `quorate keys list`; this site may have to finish the keygen first (keygen join)',
-    )
-  return {
-    key,
-    outcome: newest.made,
-    record: newest.record,
-    hash: hashOf(recordCodec.encode(newest.record)),
-    envelope: newest.envelope,
-  }
-}
+import type { Held, HeldAttempt } from '../store/record-store.ts'
+import type { CeremonyKind, CeremonyResult, FoundFault, KindRun } from './kind.ts'
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
 export const resultHolds = (protocols: Protocols, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
@@ -67,26 +37,24 @@ export const statedResult = (
     .map(({ signed }) => signed.value)
     .find((result) => resultHolds(protocols, epoch, message, result))
 
-/** What is false about a stated signature, with what a stranger needs to see it; undefined where it holds or cannot be judged. */
-export const falseResult = (
+/** A fault in a stated signature; undefined where it holds or cannot be judged. */
+const falseResult = (
   { store }: Ceremony,
   protocols: Protocols,
   epoch: Epoch,
   message: Uint8Array,
   { site, signed, envelope }: Held<SignResult>,
-):
-  | { readonly fault: RecordFault; readonly rest: readonly Uint8Array[]; readonly attempt: HeldAttempt | undefined }
-  | undefined => {
+): FoundFault | undefined => {
   const { value, key } = signed
   if (resultHolds(protocols, epoch, message, value)) return undefined
   const fault = { site, check: 'result', records: [{ key, envelope }] }
   const attempt = store.attempts.get(value.attempt)
   if (value.base !== epoch.hash) return attempt === undefined ? undefined : { fault, rest: [], attempt }
-  return { fault, rest: [recordCodec.encode(epoch.record), outcomeCodec.encode(epoch.outcome)], attempt: undefined }
+  return { fault, rest: [recordCodec.encode(epoch.record), outcomeCodec.encode(epoch.outcome)] }
 }
 
 /** Logs what others state of the signature that this site states too. */
-export const keepResults = (ceremony: Ceremony, own: SignResult): void => {
+const keepResults = (ceremony: Ceremony, own: SignResult): void => {
   const bytes = resultCodec.encode(own)
   for (const { site, signed, envelope } of ceremony.store.results.values()) {
     const known = ceremony.events('result').some((event) => event.object === hashOf(envelope))
@@ -95,7 +63,7 @@ export const keepResults = (ceremony: Ceremony, own: SignResult): void => {
 }
 
 /** Two rounds; resolves with the signature that this site aggregated and checked. The share is opened for this session alone. */
-export const runSign = async (
+const runSign = async (
   ceremony: Ceremony,
   protocols: Protocols,
   session: Session,
@@ -141,13 +109,124 @@ export const runSign = async (
 }
 
 /** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
-export const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
+const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
   const object = hashOf(resultCodec.encode(result))
   await ceremony.publish('result', resultCodec, result, { what: 'result', object })
 }
 
-/** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */
-export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
-  ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
-  ceremony.note('record', recordCodec.encode(epoch.record))
+/** Signs a message by a quorum of sites: two rounds, and a verified signature ends the definition. */
+class SignRun implements KindRun {
+  readonly #ceremony: Ceremony
+  readonly #protocols: Protocols
+  readonly #epoch: Epoch
+  readonly #message: Uint8Array
+  #reached: SignResult | undefined
+
+  constructor(ceremony: Ceremony, protocols: Protocols, epoch: Epoch, message: Uint8Array) {
+    this.#ceremony = ceremony
+    this.#protocols = protocols
+    this.#epoch = epoch
+    this.#message = message
+  }
+
+  isSettled(): boolean {
+    return this.#stated() !== undefined
+  }
+
+  #stated(): SignResult | undefined {
+    return statedResult(this.#ceremony, this.#protocols, this.#epoch, this.#message)
+  }
+
+  async settle(): Promise<boolean> {
+    this.#reached = this.#stated()
+    return this.#reached !== undefined
+  }
+
+  async attempt(session: Session, attempt: HeldAttempt): Promise<void> {
+    this.#reached = await runSign(this.#ceremony, this.#protocols, session, attempt, this.#epoch, this.#message)
+  }
+
+  async commit(): Promise<void> {
+    const ceremony = this.#ceremony
+    if (this.#reached === undefined) throw new Error('no signature was reached')
+    const own = ceremony.store.results.get(ceremony.seat.name)
+    if (own === undefined) await stateResult(ceremony, this.#reached)
+    if (!ceremony.closed) keepResults(ceremony, own?.signed.value ?? this.#reached)
+  }
+
+  outputs(): ReadonlyMap<string, Uint8Array> {
+    return new Map([
+      ['message', this.#message],
+      ['signature', fromHex(result(this.#ceremony)?.signature ?? '')],
+    ])
+  }
+
+  faults(): readonly FoundFault[] {
+    return [...this.#ceremony.store.results.values()].flatMap(
+      (held) => falseResult(this.#ceremony, this.#protocols, this.#epoch, this.#message, held) ?? [],
+    )
+  }
+}
+
+const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefined => {
+  const stated = store.results.get(seat.name)?.signed.value
+  if (stated === undefined) return undefined
+  const { protocol, key: id } = authority.definition as SignDefinition
+  const signers = store.attempts.get(stated.attempt)?.value.participants.map((one) => one.site) ?? []
+  return {
+    key: { id, protocol, publicKey: stated.publicKey },
+    signature: stated.signature,
+    signers,
+    sites: signers.includes(seat.name) ? signers : [seat.name],
+  }
+}
+
+const boundBy = (log: LogView, site: SiteId): string | undefined => {
+  const events = [...log.replay()]
+  if (events.some((event) => event.what === 'result')) return 'the signature is made'
+  const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
+  if (events.some((event) => event.what === 'attempt' && !ended.has(event.object)))
+    return 'an attempt that it signed may still bring the signature'
+  const shared = events.some((event) => {
+    const body =
+      event.what === 'message' && event.site === site && event.object !== null ? log.body(event.object) : undefined
+    return body !== undefined && roundOf(body) === 'shares'
+  })
+  return shared ? 'it has sent a signature share' : undefined
+}
+
+const roundOf = (message: Uint8Array): string | undefined => {
+  try {
+    return readSignedMessage(message).round
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+const prepare: CeremonyKind<SignDefinition>['prepare'] = async (site, definition, given) => {
+  const message = messageBytes(definition.message, given ?? undefined)
+  const epoch = await newestEpoch(site, definition.key)
+  return {
+    base: epoch.hash,
+    epoch,
+    message,
+    noteIn: (ceremony) => noteEpoch(ceremony, epoch),
+    begin: (ceremony, protocols) => new SignRun(ceremony, protocols, epoch, message),
+  }
+}
+
+/** A signature over something that every signer has decoded and shown. */
+export const sign: CeremonyKind<SignDefinition> = {
+  lifecycle: {
+    drafted: ['approved', 'aborted'],
+    approved: ['gathering', 'aborted'],
+    gathering: ['running', 'done', 'aborted'],
+    running: ['gathering', 'done', 'aborted'],
+    done: ['closed'],
+    aborted: ['closed'],
+  },
+  prepare,
+  result,
+  boundBy,
 }

@@ -2,15 +2,15 @@ import type { LogView } from '../../audit/disk-log.ts'
 import type { Identity, SiteId } from '../../lib/brand.ts'
 import { lateIn } from '../../lib/open-points.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { Definition } from '../../records/definition.ts'
+import { type Definition, recordKind } from '../../records/definition.ts'
 import type { LogEvent } from '../../records/event.ts'
 import type { Note } from '../../records/identity.ts'
 import type { Kind } from '../../records/kinds/index.ts'
 import { blameCodec } from '../../records/round.ts'
 import { inWords } from '../blame/fault-texts.ts'
 import { type Authority, wantedInWords } from '../definition/authority.ts'
+import { ceremonyKind } from '../kinds/index.ts'
 import { type Phase, phaseOf } from '../lifecycle.ts'
-import { readSignedMessage } from '../session/round-message.ts'
 import { type FailedAttempt, failedAttempts } from './attempt-history.ts'
 import type { LastJoin } from './last-join.ts'
 
@@ -61,35 +61,6 @@ export interface Status {
   readonly next: string
 }
 
-/**
- * Why this site cannot leave any more; undefined: it can. After its ready vote, or once a signature share of it went out,
- * others may finish without it, and its word that nothing happened would be false.
- */
-export const boundBy = (kind: Kind, log: LogView, site: SiteId): string | undefined => {
-  const events = [...log.replay()]
-  if (events.some((event) => event.what === 'ready' && event.site === site)) return 'it has voted ready'
-  if (events.some((event) => event.what === 'result')) return 'the signature is made'
-  if (kind !== 'sign') return undefined
-  const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
-  if (events.some((event) => event.what === 'attempt' && !ended.has(event.object)))
-    return 'an attempt that it signed may still bring the signature'
-  const shared = events.some((event) => {
-    const body =
-      event.what === 'message' && event.site === site && event.object !== null ? log.body(event.object) : undefined
-    return body !== undefined && roundOf(body) === 'shares'
-  })
-  return shared ? 'it has sent a signature share' : undefined
-}
-
-const roundOf = (message: Uint8Array): string | undefined => {
-  try {
-    return readSignedMessage(message).round
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined
-    throw error
-  }
-}
-
 export interface Known {
   readonly authority: Authority
   readonly self: Identity
@@ -117,7 +88,7 @@ export const describeStatus = (known: Known): Status => {
       ? approved.has(self)
         ? 'approved'
         : 'drafted'
-      : phaseOf(definition.kind, events, own.name, approved.has(self))
+      : phaseOf(ceremonyKind(definition).lifecycle, events, own.name, approved.has(self))
   const everyone = [
     ...authority.roster.map((member) => ({ name: member.name as string, identity: member.identity })),
     ...definition.approvers.map((identity, at) => ({ name: `approver ${at + 1}`, identity })),
@@ -133,7 +104,10 @@ export const describeStatus = (known: Known): Status => {
       age: here || note === undefined ? null : Math.max(0, now - note.at),
     }
   })
-  const gone = everyone.filter(({ identity }) => notes.get(identity)?.abort != null)
+  const aborted = everyone.filter(({ identity }) => notes.get(identity)?.abort != null)
+  // Beside a vote of the same site an abort decides nothing.
+  const voters = new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : [])))
+  const gone = aborted.filter(({ name }) => !voters.has(name as SiteId))
   const opens = Date.parse(definition.window.opens)
   const closes = Date.parse(definition.window.closes)
   const evidence = events.filter((event) => event.what === 'evidence')
@@ -161,7 +135,7 @@ export const describeStatus = (known: Known): Status => {
     unreachable: known.unreachable,
     proven: [...new Set(evidence.flatMap((event) => event.site ?? []))],
     proofs: proofsIn(log, evidence),
-    left: Object.fromEntries(gone.map(({ name, identity }) => [name, notes.get(identity)?.abort ?? ''])),
+    left: Object.fromEntries(aborted.map(({ name, identity }) => [name, notes.get(identity)?.abort ?? ''])),
     bundle: known.bundle,
   } satisfies Omit<Status, 'next'>
   return {
@@ -176,7 +150,7 @@ export const describeStatus = (known: Known): Status => {
             new Set(gone.map(({ identity }) => identity)),
           ),
           possible: authority.possibleWithout(new Set(gone.map(({ identity }) => identity))),
-          voters: new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : []))),
+          voters,
           receipts: new Set(events.flatMap(({ what, site }) => (what === 'installed' ? (site ?? []) : []))),
           joined: events.some(({ what }) => what === 'joined'),
           forgetful: known.forgetful,
@@ -202,7 +176,7 @@ const proofsIn = (log: Pick<LogView, 'body'>, evidence: readonly LogEvent[]): re
 const finishedElsewhere = (definition: Definition, phase: Phase, members: readonly MemberStatus[]): boolean => {
   const begun = phase !== 'drafted' && phase !== 'approved' && phase !== 'gathering'
   const done = members.filter((member) => member.phase === 'done' || member.phase === 'closed')
-  return definition.kind === 'sign' && !begun && done.length >= definition.threshold
+  return recordKind(definition).makes === 'signature' && !begun && done.length >= definition.threshold
 }
 
 interface Facts {
@@ -233,8 +207,7 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
   if (running === 'other') return `wait until the other process of this home has ended; then run ${join}`
   const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
   if (phase === 'ready' || phase === 'installed') {
-    if (!facts.possible && phase === 'ready')
-      return `${Object.keys(left).join(', ')} left before the vote, so no key comes of it: ${anew}`
+    if (!facts.possible && phase === 'ready') return undecided(Object.keys(left), join)
     const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
@@ -258,10 +231,13 @@ const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
   return `all sites run ${join}`
 }
 
+const undecided = (left: readonly string[], join: string): string =>
+  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news, or plan a new definition that replaces this one`
+
 const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)
     return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
   if (open.length === 0) return 'nothing is left to do; verify the bundle'
   const who = [...lateIn(open, site), 'this site'].join(' and ')
-  return `the ${kind === 'keygen' ? 'key' : 'signature'} is made; ${who} run ${join} at the same time to complete the bundle`
+  return `the ${recordKind({ kind }).makes} is made; ${who} run ${join} at the same time to complete the bundle`
 }

@@ -13,6 +13,7 @@ import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records
 import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
 import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
 import { hedged } from '../hedge.ts'
+import type { CeremonyKind } from '../kinds/kind.ts'
 import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
 import type { RecordName } from '../peers/peer-message.ts'
 import type { Site } from '../ports.ts'
@@ -49,7 +50,7 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
 const keptFirst: ReadonlySet<RecordName> = new Set([...promises, 'attempt'])
 
 /** Others' words that are logged only once they are known to hold. */
-const judgedLater: ReadonlySet<RecordName> = new Set(['possession', 'test-signature', 'result'])
+export const judgedLater: ReadonlySet<RecordName> = new Set(['possession', 'test-signature', 'result'])
 
 /** What the ledger says of a word in the ceremony log. */
 export interface LedgerEntry {
@@ -93,10 +94,13 @@ const MESSAGE_TYPES = [
   'result/v1',
 ]
 
+type KindRules = Pick<CeremonyKind<never>, 'lifecycle' | 'boundBy'>
+
 /** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */
 export class Ceremony {
   readonly site: Site
   readonly authority: Authority
+  readonly kind: KindRules
   readonly seat: Member
   readonly store: RecordStore
   readonly log: Log
@@ -117,10 +121,18 @@ export class Ceremony {
   aborting: Promise<void> | undefined
   #send: ((name: RecordName, bytes: Uint8Array) => void) | undefined
 
-  private constructor(site: Site, authority: Authority, log: Log, keys: JoinKeys, options: JoinOptions) {
+  private constructor(
+    site: Site,
+    authority: Authority,
+    kind: KindRules,
+    log: Log,
+    keys: JoinKeys,
+    options: JoinOptions,
+  ) {
     this.site = site
     this.authority = authority
     this.#random = hedged(site, authority.hash, 'hello nonces')
+    this.kind = kind
     this.seat = ownSeat(authority, site.home.identity)
     this.store = new RecordStore(authority, site.machine.clock)
     this.log = log
@@ -135,12 +147,12 @@ export class Ceremony {
   }
 
   /** Opens the log, takes back what it holds, and makes this join's keys. */
-  static async open(site: Site, authority: Authority, options: JoinOptions): Promise<Ceremony> {
+  static async open(site: Site, authority: Authority, kind: KindRules, options: JoinOptions): Promise<Ceremony> {
     const log = await site.ceremonyLog(authority.hash)
     const { deadlines, window } = authority.definition
     const expires = Math.max(Date.parse(window.closes), site.machine.clock.now()) + deadlines.gather * 1000
     const keys = await joinKeys(site.identityKey, authority.hash, expires, hedged(site, authority.hash, 'join keys'))
-    const ceremony = new Ceremony(site, authority, log, keys, options)
+    const ceremony = new Ceremony(site, authority, kind, log, keys, options)
     ceremony.#replay()
     await ceremony.#mendLedger()
     return ceremony
@@ -154,12 +166,17 @@ export class Ceremony {
     return this.events('closing').length > 0
   }
 
+  /** This site left: it said so itself, and its own log has it. */
+  get aborted(): boolean {
+    return this.events('abort').some((event) => event.site === this.seat.name)
+  }
+
   events(what: CeremonyEventName): readonly LogEvent[] {
     return [...this.log.replay()].filter((event) => event.what === what)
   }
 
   #replay(): void {
-    this.#phase = phaseOf(this.authority.definition.kind, this.log.replay(), this.seat.name, true)
+    this.#phase = phaseOf(this.kind.lifecycle, this.log.replay(), this.seat.name, true)
     for (const event of this.log.replay()) {
       const body = event.object === null ? undefined : this.log.body(event.object)
       if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
@@ -202,12 +219,12 @@ export class Ceremony {
     if (installed !== undefined) yield { what: 'installed', object: installed.signed.value.record }
     const result = store.results.get(seat.name)
     if (result !== undefined) yield { what: 'result', object: hashOf(result.signed.bytes) }
-    if (store.aborts.has(seat.identity)) yield { what: 'aborted', object: null }
+    if (this.aborted) yield { what: 'aborted', object: null }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */
   note(what: CeremonyEventName, body?: Uint8Array, site: SiteId | null = null, object?: Hash): void {
-    this.#phase = phaseAfter(this.authority.definition.kind, this.#phase, { what, site }, this.seat.name)
+    this.#phase = phaseAfter(this.kind.lifecycle, this.#phase, { what, site }, this.seat.name)
     this.log.append(
       {
         at: this.site.machine.clock.now(),
@@ -264,6 +281,7 @@ export class Ceremony {
   /** Takes in a record, logs it where it is to be kept. */
   take(name: RecordName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     const admitted = this.store.admit(name, bytes, from)
+    if (name === 'aborted' && admitted?.site === this.seat.name && from !== this.seat.name) return this.#foreignAbort()
     if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && keptFirst.has(name))
       throw forgottenRecord(this.seat.name, hashOf(bytes))
     if (admitted === undefined || !admitted.logged || this.closed) return admitted
@@ -271,6 +289,20 @@ export class Ceremony {
     else if (!judgedLater.has(name) || admitted.site === this.seat.name)
       this.note(eventOf[name] as CeremonyEventName, bytes, admitted.site)
     return admitted
+  }
+
+  /**
+   * An abort under this site's note key that this home did not write: somebody else has that key. Beside what binds this
+   * site it decides nothing; before that the others count this site as gone.
+   */
+  #foreignAbort(): undefined {
+    if (this.kind.boundBy(this.log, this.seat.name) !== undefined) return undefined
+    throw new QuorateError(
+      'E_ABORTED',
+      `a note under the note key of ${this.seat.name} says that ${this.seat.name} left, and this home did not write it`,
+      'somebody else holds this home’s note key, or a copy of the home: find out who; plan a new definition when all agree',
+      { left: [this.seat.name] },
+    )
   }
 
   /**

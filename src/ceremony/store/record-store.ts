@@ -137,8 +137,10 @@ export class RecordStore {
     return new Set([...this.approvals.keys()].filter((id) => !this.goneIdentities().has(id)))
   }
 
+  /** Who left. Beside a vote of the same site an abort decides nothing, whichever of them came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    return new Set(this.aborts.keys())
+    const voters = new Set(this.authority.roster.filter(({ name }) => this.ready.has(name)).map((one) => one.identity))
+    return new Set([...this.aborts.keys()].filter((identity) => !voters.has(identity)))
   }
 
   /**

@@ -1,0 +1,77 @@
+import type { Identity, SiteId } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { isProven } from '../blame/claims.ts'
+import { isCandidate } from '../blame/pending-claims.ts'
+import type { Authority } from '../definition/authority.ts'
+import { dropStaged, hasStaged } from '../epoch/stage.ts'
+import type { Peers } from '../peers/peers.ts'
+import { BlameError } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { Run } from './run.ts'
+
+export const nameOf = (authority: Authority, identity: Identity): string =>
+  authority.roster.find((member) => member.identity === identity)?.name ?? identity
+
+export const abortedHere = (): QuorateError =>
+  new QuorateError(
+    'E_ABORTED',
+    'this site left this ceremony',
+    'plan a new definition; this one is never run again here',
+  )
+
+/** The error of a ceremony in which too few are left; undefined while it may still go on. */
+const leftBy = ({ store, authority }: Ceremony): QuorateError | undefined => {
+  if (authority.possibleWithout(store.goneIdentities())) return undefined
+  const names = [...store.goneIdentities()].map((id) => nameOf(authority, id))
+  return new QuorateError(
+    'E_ABORTED',
+    `${names.join(', ')} left this ceremony`,
+    'plan a new definition when all agree; nothing was made',
+    { left: names },
+  )
+}
+
+/** Nobody waits in a session for a site that left, where nothing can come of it. */
+export const stopSession = (ceremony: Ceremony, peers: Pick<Peers, 'failSession'>): void => {
+  const left = leftBy(ceremony)
+  if (left === undefined) return
+  for (const member of ceremony.authority.roster)
+    if (ceremony.store.goneIdentities().has(member.identity)) peers.failSession(left, member.name)
+}
+
+/** Throws where the ceremony cannot go on whatever this site does. */
+export const refuseStopped = (run: Run): void => {
+  const { store, authority } = run.ceremony
+  const left = leftBy(run.ceremony)
+  if (left !== undefined) throw left
+  if (!authority.fixed) return
+  for (const [hash, { value }] of store.blames)
+    if (isCandidate(run, value.accused) && isProven(run, value, hash)) throw new BlameError(value)
+}
+
+/** This site's own abort: in its log and ledger, and in its note. From here on it promises nothing more. */
+export const abortHere = (ceremony: Ceremony, peers: Peers, reason: string): Promise<void> =>
+  ceremony.abort(async () => {
+    const note = await ceremony.writeNote('aborted', reason)
+    if (note === undefined) return
+    await ceremony.promise('aborted', note, { what: 'aborted', object: null })
+    peers.broadcast({ is: 'object', name: 'aborted', bytes: note })
+    peers.postNote(note)
+  })
+
+/**
+ * Others' aborts ended the ceremony here. A site that staged a shard and has not voted says so itself before it removes
+ * the shard: it never votes after that, whatever it is shown later, and those who voted learn that they wait in vain.
+ */
+export const endWithOthers = async (ceremony: Ceremony, peers: Peers, left: readonly SiteId[]): Promise<void> => {
+  const { seat, store, site, log } = ceremony
+  if (store.ready.has(seat.name) || !hasStaged(ceremony)) return
+  await abortHere(ceremony, peers, `${left.join(', ')} left`)
+  await dropStaged(site.shards, log)
+}
+
+/** Removes the shards that this site staged before it aborted: a crash may have come between. */
+export const dropAfterAbort = async (ceremony: Ceremony): Promise<void> => {
+  const { seat, store, site, log } = ceremony
+  if (ceremony.aborted && !store.ready.has(seat.name)) await dropStaged(site.shards, log)
+}

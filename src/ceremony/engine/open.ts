@@ -1,0 +1,91 @@
+import { toEnvelope } from '../../identity/dsse.ts'
+import type { Hash } from '../../lib/brand.ts'
+import { fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { writeDurable } from '../../lib/durable.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { definitionCodec } from '../../records/definition.ts'
+import type { Prepared } from '../kinds/kind.ts'
+import { bundlePath, forgottenRecordPath } from '../paths.ts'
+import { type Ceremony, forgottenRecord } from '../store/ceremony.ts'
+import { keptApprovals } from '../store/kept-approvals.ts'
+import { abortedHere } from './aborts.ts'
+
+/** Begins this site's log, or goes on with it: the certificates of its home keys and of this join's message key. */
+export const openLog = async (ceremony: Ceremony, prepared: Prepared): Promise<void> => {
+  const { site, authority, log } = ceremony
+  if (ceremony.closed) return
+  if (log.size === 0) {
+    const head = await site.ledger.barrier()
+    ceremony.note('opened', utf8(head.note))
+    ceremony.noteLedger('log-opened')
+    ceremony.note('definition', definitionCodec.encode(authority.definition))
+    for (const { envelope } of ceremony.store.approvals.values()) ceremony.note('approval', envelope)
+    prepared.noteIn(ceremony)
+  }
+  for (const certificate of Object.values(site.home.certificates))
+    ceremony.take('certificate', toEnvelope(certificate), ceremony.seat.name)
+  const own = toEnvelope(ceremony.keys.message.certificate)
+  ceremony.store.admit('certificate', own, ceremony.seat.name)
+  ceremony.note('joined', own)
+  await ceremony.barrier()
+}
+
+/** Approvals in this home's folder, given here or carried by hand. */
+export const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
+  for (const { path, bytes } of await keptApprovals(ceremony.site.home.disk, ceremony.authority.hash)) {
+    try {
+      if (ceremony.log.size === 0) ceremony.store.admit('approval', bytes, null)
+      else ceremony.take('approval', bytes, null)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      throw new QuorateError(
+        'E_FILE',
+        `${path} is not an approval of this definition`,
+        'remove it, or put the right file there; nothing has happened',
+      )
+    }
+  }
+}
+
+/** What this home was shown to have forgotten stays so: no later join may say it anew in other words. */
+export const keepForgottenRecord = async ({ site, authority }: Ceremony, error: QuorateError): Promise<void> => {
+  const { word } = error.details
+  if (typeof word === 'string') await writeDurable(site.home.disk, forgottenRecordPath(authority.hash), utf8(word))
+}
+
+/** Throws E_SITE_ROLLED_BACK where an earlier join was shown that this home forgot its own record. */
+export const refuseForgetful = async ({ site, authority, seat }: Ceremony): Promise<void> => {
+  const word = await site.home.disk.read(forgottenRecordPath(authority.hash))
+  if (word !== undefined) throw forgottenRecord(seat.name, fromUtf8(word) as Hash)
+}
+
+/** Throws where this site ended the definition, left it, or never approved it. */
+export const refuseEnded = (ceremony: Ceremony): void => {
+  const { store, seat, authority, site } = ceremony
+  if (ceremony.aborted) throw abortedHere()
+  if (ceremony.closed && !bound(ceremony))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site has ended this definition',
+      `the bundle is ${bundlePath(authority.hash, 'abort')}; plan a new definition`,
+    )
+  const consumed = [...site.ledger.replay()].some(
+    (event) => event.ceremony === authority.hash && (event.what === 'ready' || event.what === 'result'),
+  )
+  if (consumed && !bound(ceremony))
+    throw new QuorateError(
+      'E_CONSUMED',
+      'this site has ended this definition, and its log is gone',
+      'restore this home from its backup, or plan a new definition',
+    )
+  if (!store.approved().has(seat.identity))
+    throw new QuorateError(
+      'E_NOT_APPROVED',
+      'this site has not approved the definition',
+      `run \`quorate ${authority.definition.kind} approve\` first; nothing has happened`,
+    )
+}
+
+/** This site voted or stated a signature: what is left is to finish. */
+const bound = ({ store, seat }: Ceremony): boolean => store.ready.has(seat.name) || store.results.has(seat.name)

@@ -1,0 +1,39 @@
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import type { Kind } from '../../records/kinds/index.ts'
+import type { Closed } from '../close/close.ts'
+import type { CeremonyResult } from '../kinds/kind.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+
+export interface JoinResult {
+  readonly ceremony: Hash
+  readonly kind: Kind
+  readonly name: string
+  readonly site: SiteId
+  /** `checked`: preflight and gather only. */
+  readonly state: 'closed' | 'checked'
+  readonly key: CeremonyResult['key'] | null
+  /** Hex; of a sign ceremony. */
+  readonly signature: string | null
+  readonly signers: readonly SiteId[]
+  readonly bundle: string | null
+  /** What is missing from the bundle; empty: complete. */
+  readonly open: readonly string[]
+}
+
+/** `made` and `closed` are undefined of a join that only checked. */
+export const joinResult = (
+  { authority, seat }: Ceremony,
+  made: CeremonyResult | undefined,
+  closed: Closed | undefined,
+): JoinResult => ({
+  ceremony: authority.hash,
+  kind: authority.definition.kind,
+  name: authority.definition.name,
+  site: seat.name,
+  state: made === undefined ? 'checked' : 'closed',
+  key: made?.key ?? null,
+  signature: made?.signature ?? null,
+  signers: made?.signers ?? [],
+  bundle: closed?.bundle ?? null,
+  open: closed?.open ?? [],
+})

@@ -1,0 +1,40 @@
+import type { Hash } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
+import type { Site } from '../ports.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+
+/** The epoch that signs: what made it, its record, and the envelope of this site's share. */
+export interface Epoch {
+  readonly key: Hash
+  readonly outcome: Outcome
+  readonly record: EpochRecord
+  readonly hash: Hash
+  readonly envelope: Hash
+}
+
+/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND. */
+export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
+  const epochs = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed')
+  const newest = epochs.at(-1)
+  if (newest?.record === undefined || newest.made === undefined)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'this site holds no usable share of the key that the definition names',
+      'look at `quorate keys list`; this site may have to finish the keygen first (keygen join)',
+    )
+  return {
+    key,
+    outcome: newest.made,
+    record: newest.record,
+    hash: hashOf(recordCodec.encode(newest.record)),
+    envelope: newest.envelope,
+  }
+}
+
+/** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */
+export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
+  ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
+  ceremony.note('record', recordCodec.encode(epoch.record))
+}

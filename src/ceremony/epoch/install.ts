@@ -1,0 +1,103 @@
+import type { SiteId } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { installedCodec } from '../../records/outcome.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { StagedRecord } from './staged-record.ts'
+
+/**
+ * From this site's vote to the receipts of the others. The ready set alone decides: a vote of every site for the record.
+ * An abort decides nothing here, on whichever way and in whichever order it came: its sender may have voted, too. While a
+ * vote is missing this site is undecided. Throws E_NOT_FINISHED at the close deadline; every join asks again.
+ */
+export const installEpoch = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
+  const returned = ceremony.store.installed.has(ceremony.seat.name)
+  await awaitReadySet(ceremony, voted)
+  await install(ceremony, voted)
+  await awaitReceipts(ceremony, voted, returned)
+}
+
+const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
+  const { store, authority } = ceremony
+  const voters = () => authority.roster.map(({ name }) => name).filter((name) => store.votes(voted.hash).has(name))
+  const all = await awaitEach(ceremony, 'ready', voters)
+  if (!all) throw undecided(ceremony, voters())
+}
+
+const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
+  const { store, authority, site, seat } = ceremony
+  if (store.installed.has(seat.name)) return
+  const votes = store.votes(voted.hash)
+  await site.shards.install(
+    voted.record.outcome,
+    voted.record.outcome,
+    authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
+  )
+  ceremony.note('ready-set', undefined, null, voted.hash)
+  await ceremony.publish(
+    'installed',
+    installedCodec,
+    { ceremony: authority.hash, site: seat.name, record: voted.hash },
+    { what: 'installed', object: voted.hash },
+  )
+}
+
+/**
+ * Receipts are for what comes after: no old share dies without them. A key that builds on nothing has no old share, so a
+ * site that comes back (`returned`) closes without the receipts of those who never do; the bundle shows them as open.
+ */
+const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: boolean): Promise<void> => {
+  const { store, authority } = ceremony
+  const { threshold } = authority.definition
+  const receipts = () =>
+    authority.roster
+      .map(({ name }) => name)
+      .filter((name) => store.installed.get(name)?.signed.value.record === voted.hash)
+  await awaitEach(ceremony, 'installed', receipts)
+  const needed = Math.min(authority.roster.length, 2 * threshold - 1)
+  if (receipts().length < needed && !(returned && voted.outcome.base === null))
+    throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
+}
+
+/** Whether every site of the roster came to be in `got` before the close deadline. */
+const awaitEach = async (
+  { store, authority, options }: Ceremony,
+  step: 'ready' | 'installed',
+  got: () => readonly SiteId[],
+): Promise<boolean> => {
+  const total = authority.roster.length
+  const look = (): true | undefined => {
+    const here = got()
+    const waiting = authority.roster.map(({ name }) => name).filter((name) => !here.includes(name))
+    options.progress({ phase: 'step', step, got: here.length, total, waiting })
+    return here.length === total ? true : undefined
+  }
+  return (await store.until(look, authority.definition.deadlines.close * 1000, options.signal)) === true
+}
+
+const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {
+  const { store, authority } = ceremony
+  const left = authority.roster
+    .filter(({ name, identity }) => store.aborts.has(identity) && !voters.includes(name))
+    .map(({ name }) => name)
+  const hint =
+    left.length === 0
+      ? 'their operators run join again; then run it here again too'
+      : `${left.join(', ')} left, and no vote of ${left.join(', ')} is known here: look at status there. Run join here again when there is news, or plan a new definition that replaces this one when all agree`
+  return notFinished(ceremony, 'ready', voters, hint)
+}
+
+const notFinished = (
+  { authority }: Ceremony,
+  step: 'ready' | 'installed',
+  got: readonly SiteId[],
+  hint: string,
+): QuorateError => {
+  const all = authority.roster.map(({ name }) => name)
+  const waiting = all.filter((name) => !got.includes(name))
+  return new QuorateError(
+    'E_NOT_FINISHED',
+    `${step} ${got.length} of ${all.length}, waiting: ${waiting.join(', ')}`,
+    `${hint}. This site’s part is safe on its disk`,
+    { step, got, waiting },
+  )
+}

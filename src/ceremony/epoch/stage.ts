@@ -1,0 +1,124 @@
+import type { LogView } from '../../audit/disk-log.ts'
+import type { Hash } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { type Outcome, outcomeCodec, stagedCodec } from '../../records/outcome.ts'
+import { sealShard } from '../../shards/seal.ts'
+import type { ShardStore } from '../../shards/store.ts'
+import { recordBlame } from '../blame/claims.ts'
+import { hedged } from '../hedge.ts'
+import { BlameError, type Session } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { HeldAttempt } from '../store/record-store.ts'
+import { awaitAll } from './await-all.ts'
+
+/** Removes every shard that this ceremony staged here. The caller knows that no vote was given for any. */
+export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void> => {
+  for (const { what, object, ceremony } of log.replay()) {
+    const bytes = what === 'outcome' && object !== null ? log.body(object) : undefined
+    // A sign ceremony's log names the outcome of the key that it uses.
+    if (bytes === undefined || outcomeCodec.decode(bytes).ceremony !== ceremony) continue
+    await shards.dropStaged(hashOf(bytes), hashOf(bytes))
+  }
+}
+
+/** Whether a shard that this ceremony staged here may still be voted for. */
+export const hasStaged = (ceremony: Ceremony): boolean =>
+  ceremony.events('staged').some(({ site }) => site === ceremony.seat.name)
+
+/** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
+export const dropOlder = async (ceremony: Ceremony): Promise<void> => {
+  if (ceremony.store.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
+  await dropStaged(ceremony.site.shards, ceremony.log)
+}
+
+/**
+ * Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs.
+ * The caller wipes the share that it gave.
+ */
+export const stage = async (
+  ceremony: Ceremony,
+  outcome: Outcome,
+  share: Secret,
+): Promise<{ share: Secret; envelope: Hash }> => {
+  const { site, seat, authority } = ceremony
+  const bytes = outcomeCodec.encode(outcome)
+  const hash = hashOf(bytes)
+  ceremony.note('outcome', bytes)
+  // Durable before the shard is: a shard that no log knows would lie there for ever.
+  await ceremony.log.barrier()
+  const keys = await Promise.all(seat.entry.kms.slice(0, 1).map((slot) => site.kms(slot)))
+  const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
+  const sealed = await sealShard({
+    core: {
+      kind: 'keygen',
+      key: hash,
+      protocol: outcome.protocol,
+      epoch: 1,
+      index: seat.index,
+      threshold: outcome.threshold,
+      sites: authority.roster.length,
+      verifyingShare,
+      outcome: hash,
+      jurisdiction: seat.entry.jurisdiction,
+      access: 'one-key',
+    },
+    share,
+    keys,
+    random: hedged(ceremony.site, hash, 'sealing'),
+  })
+  await site.shards.stage(sealed)
+  const envelope = (await site.shards.read(hash, hash))?.envelope
+  if (envelope === undefined)
+    throw new QuorateError(
+      'E_DISK',
+      'the sealed shard is not there after it was written',
+      'check this machine’s disk, then run join again',
+    )
+  const reopened = await site.shards.reopen(hash, hash, envelope, keys)
+  const { attempt } = outcome
+  try {
+    await ceremony.publish(
+      'staged',
+      stagedCodec,
+      { ceremony: authority.hash, attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
+      { what: 'staged', object: envelope },
+    )
+  } catch (error) {
+    reopened.wipe()
+    throw error
+  }
+  return { share: reopened, envelope }
+}
+
+export const everyStaged = async (
+  ceremony: Ceremony,
+  session: Session,
+  attempt: HeldAttempt,
+  outcome: Outcome,
+  own: Hash,
+): Promise<readonly Hash[]> => {
+  const { store, authority, options, seat } = ceremony
+  const total = authority.roster.length
+  const expected = hashOf(outcomeCodec.encode(outcome))
+  const look = () => {
+    const staged = store.staged.get(attempt.hash)
+    const missing = authority.roster.filter((member) => staged?.has(member.name) !== true).map((member) => member.name)
+    options.progress({ phase: 'step', step: 'staged', got: total - missing.length, total, waiting: missing })
+    return missing.length === 0 ? staged : undefined
+  }
+  const staged = await awaitAll(ceremony, session, 'staged', look, () =>
+    authority.roster.filter((m) => store.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
+  )
+  // All honest sites hold the same messages, or one of them now holds the proof of who sent others.
+  await session.agree()
+  for (const { site, signed, envelope } of staged.values()) {
+    if (signed.value.outcome === expected) continue
+    const fault = { site, check: 'staged-outcome', records: [{ key: signed.key, envelope }] }
+    throw new BlameError(recordBlame(ceremony, fault, session.received(site), attempt))
+  }
+  const envelopes = authority.roster.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
+  if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
+  return envelopes
+}

@@ -1,0 +1,53 @@
+import type { Protocols } from '../../mpc/registry.ts'
+import { readyCodec, recordCodec } from '../../records/outcome.ts'
+import type { Duties } from '../kinds/kind.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import { keepProofs, unproven } from './prove.ts'
+import { isDropped, type StagedRecord, stagedRecord } from './staged-record.ts'
+
+/** The one vote that this site gives under this definition, for ever: from here there is no way back. */
+export const vote = async (ceremony: Ceremony, voted: StagedRecord, mayBind: () => void): Promise<void> => {
+  const { site, seat, authority } = ceremony
+  // A peer that shows this site's own forgotten vote ends the join; it is not given again.
+  ceremony.options.signal.throwIfAborted()
+  if (ceremony.store.ready.has(seat.name)) throw new Error('a second vote under one definition')
+  await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
+  mayBind()
+  await ceremony.publish(
+    'ready',
+    readyCodec,
+    { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null },
+    { what: 'ready', object: voted.hash },
+  )
+}
+
+/** The record that this site voted for before it stopped; undefined where it has not voted. */
+export const votedBefore = (ceremony: Ceremony): StagedRecord | undefined => {
+  const own = ceremony.store.ready.get(ceremony.seat.name)
+  return own === undefined ? undefined : stagedRecord(ceremony, own.signed.value.record)
+}
+
+/**
+ * What a vote of another site asks for: the record, where this site staged its shard for it and everything that the vote
+ * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
+ */
+export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): StagedRecord | undefined => {
+  for (const record of ceremony.store.votedFor()) {
+    const voted = stagedRecord(ceremony, record)
+    if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
+    if (unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
+  }
+  return undefined
+}
+
+export const followVote = async (
+  ceremony: Ceremony,
+  protocols: Protocols,
+  voted: StagedRecord,
+  duties: Duties,
+): Promise<void> => {
+  ceremony.note('record', recordCodec.encode(voted.record))
+  duties.judge()
+  keepProofs(ceremony, protocols, voted.outcome, voted.hash)
+  await vote(ceremony, voted, duties.mayBind)
+}

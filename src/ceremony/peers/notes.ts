@@ -1,0 +1,42 @@
+import type { Identity, SiteId } from '../../lib/brand.ts'
+import { DecodeError } from '../../records/codec.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import { envelopesIn, openNote } from '../store/notes.ts'
+import type { RecordName } from './peer-message.ts'
+import type { Peers } from './peers.ts'
+
+/**
+ * Takes in everything that the notes of the others say: approvals, votes, proofs, an abort. `taken` is called with each
+ * record that is new here, and with the site whose note it stood in.
+ */
+export const readNotes = (
+  ceremony: Ceremony,
+  peers: Peers,
+  taken: (name: RecordName, bytes: Uint8Array, author: SiteId | null) => void,
+): void => {
+  const { definition, hash } = ceremony.authority
+  const identities: readonly Identity[] = [...definition.sites.map((one) => one.identity), ...definition.approvers]
+  peers.whenNoted((posted) => {
+    const note = openNote(posted, identities)
+    if (note === undefined || note.value.ceremony !== hash || note.value.identity === ceremony.seat.identity) return
+    const author = ceremony.authority.roster.find((one) => one.identity === note.value.identity)?.name ?? null
+    const take = (name: RecordName, bytes: Uint8Array): void => {
+      try {
+        if (ceremony.take(name, bytes, null) !== undefined) taken(name, bytes, author)
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error
+      }
+    }
+    take('certificate', posted.certificate)
+    for (const bytes of envelopesIn(note.value.approvals)) take('approval', bytes)
+    for (const bytes of envelopesIn(note.value.votes)) take('ready', bytes)
+    if (note.value.abort !== null) take('aborted', posted.note)
+    for (const bytes of envelopesIn(note.value.evidence)) take('blame', bytes)
+  })
+}
+
+/** Posts this site's newest note where others who are not connected find it. */
+export const postNote = async (ceremony: Ceremony, peers: Peers, phase: string): Promise<void> => {
+  const note = await ceremony.writeNote(phase, null)
+  if (note !== undefined) peers.postNote(note)
+}
