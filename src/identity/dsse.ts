@@ -41,3 +41,16 @@ export const fromEnvelope = <T>(codec: Codec<T>, bytes: Uint8Array, keys: readon
     signature: envelope.signature,
   }
 }
+
+/**
+ * A signed record under the key that its envelope names. `keyOf` finds a key by its id among those allowed: it costs one
+ * signature check, however many there are. Throws DecodeError.
+ */
+export const openRecord = <T>(
+  codec: Codec<T>,
+  bytes: Uint8Array,
+  keyOf: (keyid: string) => KeyHex | undefined,
+): Signed<T> => {
+  const key = keyOf(decodeEnvelope(bytes, codec.limit).keyid)
+  return fromEnvelope(codec, bytes, key === undefined ? [] : [key])
+}

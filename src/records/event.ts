@@ -1,36 +1,30 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec } from './codec.ts'
 import { hash, instant, siteId, whole } from './fields.ts'
+import { type RecordName, recordNames, recordTable } from './record-table.ts'
 
-/** Everything that a log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
-export const ceremonyEvents = [
+/** What a log says besides the signed records that the record table names. */
+const ownEvents = [
   'opened', // first: object = the ledger's checkpoint note
   'joined', // a process began; object = its message-key certificate
   'definition',
-  'certificate',
-  'approval',
-  'hello',
   'peer-ledger', // object = the head that a peer proved; site = whose
   'first-contact', // the same where nothing was remembered
   'attempt', // this site signs an attempt; object = its bytes
-  'attempt-signature', // object = envelope; site = whose
   'started', // all signatures held
   'message', // object = round message or, of private ones, header and signature only
   'failed', // the attempt ended without an outcome
   'outcome',
-  'staged',
   'record',
-  'possession',
-  'test-signature',
-  'ready',
   'ready-set', // all votes are here
-  'installed',
   'retired',
-  'result',
-  'evidence',
-  'abort',
   'closing', // last
 ] as const
+type RecordEvent = (typeof recordTable)[RecordName]['event']
+const recordEvents: readonly RecordEvent[] = recordNames.map((name) => recordTable[name].event)
+
+/** Everything that a ceremony log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
+export const ceremonyEvents: readonly CeremonyEventName[] = [...ownEvents, ...recordEvents]
 export const ledgerEvents = [
   'created',
   'approved',
@@ -46,7 +40,7 @@ export const ledgerEvents = [
   'peer-ledger',
   'log-closed', // object = the closing checkpoint's root
 ] as const
-export type CeremonyEventName = (typeof ceremonyEvents)[number]
+export type CeremonyEventName = (typeof ownEvents)[number] | RecordEvent
 export type LedgerEventName = (typeof ledgerEvents)[number]
 
 export const eventSchema = v.strictObject({

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { definitionAuthority } from '../ceremony/definition/authority.ts'
 import { bundlePath, forgottenRecordPath, notePath } from '../ceremony/paths.ts'
-import type { RecordName } from '../ceremony/peers/peer-message.ts'
 import { lastJoin } from '../ceremony/status/last-join.ts'
 import { describeStatus, type Running, type Status } from '../ceremony/status/status.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
@@ -16,17 +15,13 @@ import type { Hash, Identity } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
-import type { LogEvent } from '../records/event.ts'
 import { type Note, noteCodec } from '../records/identity.ts'
+import { type RecordName, recordOfEvent } from '../records/record-table.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { connectRoom, lookAtLog, unreached, whenReachable } from './home-session.ts'
 
 /** What this site's log holds of who approved and who left. */
-const KEPT: Readonly<Partial<Record<LogEvent['what'], RecordName>>> = {
-  certificate: 'certificate',
-  approval: 'approval',
-  abort: 'aborted',
-}
+const KEPT: ReadonlySet<RecordName> = new Set(['certificate', 'approval', 'aborted'])
 const NOTES_MS = 600
 /** Nobody waits longer to see where things stand. */
 const REACH_MS = 3000
@@ -54,9 +49,9 @@ export const status = async (wanted: {
     await admitKeptApprovals(book, disk, ceremony)
     const log = await lookAtLog(disk, home, ceremony)
     for (const event of log.replay()) {
-      const name = KEPT[event.what]
+      const name = recordOfEvent.get(event.what)
       const body = event.object === null ? undefined : log.body(event.object)
-      if (name !== undefined && body !== undefined) admit(name, body)
+      if (name !== undefined && KEPT.has(name) && body !== undefined) admit(name, body)
     }
     const notes = await ownNote(disk, home, ceremony)
     for (const [identity, { signed }] of book.aborts) notes.set(identity, signed.value)

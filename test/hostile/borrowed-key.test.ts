@@ -10,7 +10,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { noteCodec } from '../../src/records/identity.ts'
-import { stagedCodec } from '../../src/records/outcome.ts'
+import { readyCodec } from '../../src/records/outcome.ts'
 import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 
@@ -45,16 +45,9 @@ describe.each(['before', 'after'] as const)('a liar that certifies another’s k
 
   it('keeps no word of the owner away', async () => {
     const { book, authority, raw } = await bookOf()
-    const value = {
-      ceremony: authority.hash,
-      attempt: other,
-      site: eu,
-      index: authority.member(eu)?.index as never,
-      outcome: other,
-      envelope: other,
-    }
-    const envelope = toEnvelope(await recordSigner(eu, raw).sign(stagedCodec, value))
-    expect(book.admit('staged', envelope, eu)?.site).toBe(eu)
+    const value = { ceremony: authority.hash, site: eu, record: other, base: null }
+    const envelope = toEnvelope(await recordSigner(eu, raw).sign(readyCodec, value))
+    expect(book.admit('ready', envelope, eu)?.site).toBe(eu)
   })
 
   it('keeps no abort of the owner away', async () => {

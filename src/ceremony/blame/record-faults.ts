@@ -1,32 +1,24 @@
 import { readCertificate } from '../../identity/certificate.ts'
-import { fromEnvelope, keyId } from '../../identity/dsse.ts'
+import { openRecord } from '../../identity/dsse.ts'
 import { verifyEd25519 } from '../../identity/ed25519.ts'
-import type { Hash, KeyHex, Party, SiteId } from '../../lib/brand.ts'
+import { parseIdentity } from '../../identity/identity.ts'
+import type { Hash, KeyHex, Party } from '../../lib/brand.ts'
 import { equal, fromBase64, fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
-import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../records/attempt.ts'
-import { type Codec, DecodeError, type Reader, versionsOf } from '../../records/codec.ts'
-import { recordKind } from '../../records/definition.ts'
+import type { Attempt } from '../../records/attempt.ts'
+import { DecodeError, versionsOf } from '../../records/codec.ts'
 import { messageHash } from '../../records/kinds/sign.ts'
+import { type EpochRecord, type Outcome, outcomeCodec, recordCodec, type Staged } from '../../records/outcome.ts'
+import type { Author, OwnFault, Terms } from '../../records/record-row.ts'
 import {
-  type EpochRecord,
-  type Installed,
-  installedCodec,
-  type Outcome,
-  outcomeCodec,
-  type Possession,
-  possessionCodec,
-  type Ready,
-  readyCodec,
-  recordCodec,
-  resultCodec,
-  type SignResult,
-  type Staged,
-  stagedCodec,
-  type TestSignature,
-  testSignatureCodec,
-} from '../../records/outcome.ts'
+  type RecordName,
+  type RecordValue,
+  recordNames,
+  recordRow,
+  recordTable,
+  rowOf,
+} from '../../records/record-table.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
@@ -36,23 +28,25 @@ import { confirmRound, echoRound } from '../session/round-spec.ts'
 import { confirmEntries, transcriptOf } from '../session/session.ts'
 import type { PublicFacts } from './judge-context.ts'
 
-/** What a message key signs besides round messages. */
-type SignedRecordValue = Hello | Attempt | Staged | Possession | TestSignature | Ready | Installed | SignResult
-
 interface Case {
   readonly blame: Blame
   readonly facts: PublicFacts
   readonly authority: Authority
-  readonly index: number
+  readonly terms: Terms
+  /** The accused under the key of this certificate of its own. Throws DecodeError where it is none. */
+  authorUnder(certificate: Uint8Array): Author
   /** The accused's record in the n-th pair of certificate and envelope. Throws DecodeError where it is not one of the accused. */
-  record<T extends SignedRecordValue>(at: number, codec: Codec<T>): Signed<T>
+  record<N extends RecordName>(at: number, name: N): Owned<RecordValue<N>>
   /** The n-th message itself. */
   bytes(at: number): Uint8Array
   readonly length: number
 }
 
-const seatOf = (attempt: Attempt, site: SiteId, key: KeyHex): Attempt['participants'][number] | undefined =>
-  attempt.participants.find((one) => one.site === site && one.key === key)
+/** A record with its author, as a claim shows both. */
+interface Owned<T> {
+  readonly signed: Signed<T>
+  readonly author: Author
+}
 
 const provenIf = (holds: boolean): Verdict => (holds ? 'proven' : 'refuted')
 
@@ -64,53 +58,44 @@ const decided =
 
 const differ = (a: Signed<unknown>, b: Signed<unknown>): boolean => recordHash(a) !== recordHash(b)
 
-/** Two records of one kind that no honest site signs both of. */
+/** Two records of one name in one slot of the record table: no honest site signs both. */
 const two =
-  <T extends SignedRecordValue>(codec: Codec<T>, onePlace: (a: Signed<T>, b: Signed<T>, accused: SiteId) => boolean) =>
+  (name: RecordName) =>
   (given: Case): boolean => {
-    const [a, b] = [given.record(0, codec), given.record(1, codec)]
-    return given.length === 4 && differ(a, b) && onePlace(a, b, given.blame.accused)
+    const [a, b] = [given.record(0, name), given.record(1, name)]
+    const slotsOf = ({ signed, author }: Owned<unknown>): readonly string[] =>
+      rowOf(name).slots(signed.value, author, recordHash(signed))
+    const slots = new Set(slotsOf(a))
+    return given.length === 4 && differ(a.signed, b.signed) && slotsOf(b).some((slot) => slots.has(slot))
   }
 
-const codecs: readonly Codec<SignedRecordValue>[] = [
-  helloCodec,
-  attemptCodec,
-  stagedCodec,
-  possessionCodec,
-  testSignatureCodec,
-  readyCodec,
-  installedCodec,
-  resultCodec,
-] as readonly Codec<SignedRecordValue>[]
-const readers = codecs.flatMap(versionsOf)
+/** A record that a fault of its own row names. */
+const own =
+  (name: RecordName, { broken }: OwnFault<unknown>) =>
+  (given: Case): boolean => {
+    const { signed, author } = given.record(0, name)
+    return broken(signed.value, author, given.terms)
+  }
 
-/** Whether a decoded record says what the certified key of this site may say at all. */
-const isOwnRecord = (
-  value: SignedRecordValue,
-  site: SiteId,
-  index: number,
-  ceremony: Hash,
-  key: KeyHex,
-  certificate: Hash,
-): boolean =>
-  value.ceremony === ceremony &&
-  (!('site' in value) || value.site === site) &&
-  (!('index' in value) || value.index === index) &&
-  (!('participants' in value) || seatOf(value, site, key) !== undefined) &&
-  (!('certificate' in value) || value.certificate === certificate)
+const namesOfMessageKeys = recordNames.filter((name) => recordTable[name].signedBy === 'message')
+
+/** The record of message keys that an envelope says it holds; undefined where it says another. */
+const nameIn = (envelope: Envelope): RecordName | undefined =>
+  namesOfMessageKeys.find((name) =>
+    versionsOf(rowOf(name).codec).some(({ type }) => payloadType(type) === envelope.type),
+  )
 
 /** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
 const isSignedRecord = (envelope: Envelope, key: KeyHex): boolean =>
-  readers.some((one) => payloadType(one.type) === envelope.type) &&
-  verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
+  nameIn(envelope) !== undefined && verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
 
 const MOST_RECORD_BYTES = 2 ** 20
 
 /** The key that a record of that kind names and is signed by; it costs at most one signature check. */
-export const signedUnder = (bytes: Uint8Array, keys: readonly KeyHex[]): KeyHex | undefined => {
+export const signedUnder = (bytes: Uint8Array, keyOf: (keyid: string) => KeyHex | undefined): KeyHex | undefined => {
   try {
     const envelope = decodeEnvelope(bytes, MOST_RECORD_BYTES)
-    const key = keys.find((one) => keyId(one) === envelope.keyid)
+    const key = keyOf(envelope.keyid)
     return key !== undefined && isSignedRecord(envelope, key) ? key : undefined
   } catch (error) {
     if (error instanceof DecodeError) return undefined
@@ -118,33 +103,19 @@ export const signedUnder = (bytes: Uint8Array, keys: readonly KeyHex[]): KeyHex 
   }
 }
 
-const isMalformedRecord = ({ blame, bytes, length, authority, index }: Case): boolean => {
-  const identity = authority.member(blame.accused)?.identity
-  if (identity === undefined || length !== 2) return false
-  const certificate = readCertificate(bytes(0), identity, 'message', authority.hash)
-  const { key } = certificate.value
+const isMalformedRecord = ({ bytes, length, authorUnder, terms }: Case): boolean => {
+  if (length !== 2) return false
+  const author = authorUnder(bytes(0))
   const envelope = decodeEnvelope(bytes(1), MOST_RECORD_BYTES)
-  if (!isSignedRecord(envelope, key)) return false
-  const reader = readers.find((one) => payloadType(one.type) === envelope.type) as Reader<SignedRecordValue>
+  const name = nameIn(envelope)
+  if (name === undefined || !isSignedRecord(envelope, author.key)) return false
   try {
-    const value = reader.decode(envelope.payload)
-    return !isOwnRecord(value, blame.accused, index, authority.hash, key, recordHash(certificate))
+    const row = rowOf(name)
+    return row.own(openRecord(row.codec, bytes(1), () => author.key).value, author, terms) !== undefined
   } catch (error) {
     if (error instanceof DecodeError) return true
     throw error
   }
-}
-
-/** An attempt that seats others, or builds on something else, than the definition says: nobody honest signs it. */
-export const fitsTerms = (attempt: Attempt, authority: Authority): boolean => {
-  const { definition, candidates, seats } = authority
-  const places = attempt.participants.map((one) => candidates.findIndex((member) => member.name === one.site))
-  return (
-    places.length === seats &&
-    places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number))) &&
-    (attempt.base === null) === (recordKind(definition).buildsOn === 'nothing') &&
-    attempt.round === definition.deadlines.round
-  )
 }
 
 /** The record and outcome that a claim shows, where they are those that the accused's word names. */
@@ -156,7 +127,7 @@ const shown = ({ bytes, length }: Case, record: Hash): { record: EpochRecord; ou
 }
 
 const isFalsePossession = (given: Case): boolean => {
-  const { value } = given.record(0, possessionCodec)
+  const { value } = given.record(0, 'possession').signed
   const share = shown(given, value.record)?.outcome.verifyingShares[value.index - 1]
   return (
     share !== undefined &&
@@ -165,20 +136,16 @@ const isFalsePossession = (given: Case): boolean => {
 }
 
 const isFalseTestSignature = (given: Case): boolean => {
-  const { value } = given.record(0, testSignatureCodec)
-  const { definition, protocols } = given.facts
-  const sets = testSignerSets(definition.sites.length, definition.threshold)
-  const member = value.signers.some((one) => one === given.index)
-  if (!member || !sets.some((set) => set.join() === value.signers.join())) return true
+  const { value } = given.record(0, 'test-signature').signed
   const outcome = shown(given, value.record)?.outcome
   if (outcome === undefined) return false
   const message = testSignatureMessage(value.record)
-  return !protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature))
+  return !given.facts.protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature))
 }
 
 /** With the certificate and the result alone: on another base than its attempt names. With the record and outcome of its base: any other fault. */
 const judgeResult = (given: Case): Verdict => {
-  const { value } = given.record(0, resultCodec)
+  const { value } = given.record(0, 'result').signed
   const { attempt, message, protocols, definition } = given.facts
   if (given.length === 2) {
     if (value.attempt !== given.blame.attempt) return 'refuted'
@@ -198,7 +165,7 @@ const NONE = new Uint8Array(0)
  * broadcasts and of the confirmations. So a stranger computes the same; and nobody else's words can make it another.
  */
 const judgeOutcome = (given: Case): Verdict => {
-  const { value } = given.record(0, stagedCodec)
+  const { value } = given.record(0, 'staged').signed
   const { attempt, definition } = given.facts
   if (value.attempt !== given.blame.attempt || definition.kind !== 'keygen') return 'refuted'
   return attempt === undefined ? 'undecidable' : provenIf(isFalseOutcome(given, value, attempt))
@@ -251,34 +218,30 @@ const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt): boolean =
   return hashOf(outcomeCodec.encode(outcome)) !== value.outcome
 }
 
+/** Each fault of a row's own, and each pair that its slots exclude. */
+const ofTable = (): Readonly<Record<string, (given: Case) => Verdict>> =>
+  Object.fromEntries(
+    recordNames.flatMap((name) => {
+      const { faults, twice } = rowOf(name)
+      const pairs = twice === null ? [] : [[twice, decided(two(name))] as const]
+      return [...pairs, ...faults.map((fault) => [fault.check, decided(own(name, fault))] as const)]
+    }),
+  )
+
 /**
  * What is wrong with records that a site signs outside of rounds. A claim's messages begin with pairs of the certificate
  * of the message key and the envelope under it, so that a site's several keys do not hide that it said two things.
  */
 export const recordFaults: Readonly<Record<string, (given: Case) => Verdict>> = {
   'malformed-record': decided(isMalformedRecord),
-  'two-hellos': decided(two(helloCodec, (a, b) => a.key === b.key && a.value.sequence === b.value.sequence)),
-  'two-attempts': decided(
-    two(attemptCodec, (a, b, accused) => {
-      const [first, second] = [seatOf(a.value, accused, a.key), seatOf(b.value, accused, b.key)]
-      return first !== undefined && second !== undefined && first.last === second.last
-    }),
-  ),
-  'attempt-terms': decided((given) => !fitsTerms(given.record(0, attemptCodec).value, given.authority)),
-  'two-staged': decided(two(stagedCodec, (a, b) => a.value.attempt === b.value.attempt)),
+  ...ofTable(),
   'staged-outcome': judgeOutcome,
   possession: decided(isFalsePossession),
   'test-signature': decided(isFalseTestSignature),
-  'two-votes': decided(two(readyCodec, () => true)),
-  'vote-base': decided(
-    (given) =>
-      given.facts.definition.kind === 'keygen' &&
-      given.record(0, readyCodec).value.base !== given.facts.definition.base,
-  ),
-  'two-receipts': decided(two(installedCodec, () => true)),
   'receipt-without-vote': decided(
     (given) =>
-      given.length === 4 && given.record(0, readyCodec).value.record !== given.record(1, installedCodec).value.record,
+      given.length === 4 &&
+      given.record(0, 'ready').signed.value.record !== given.record(1, 'installed').signed.value.record,
   ),
   result: judgeResult,
 }
@@ -296,20 +259,34 @@ export const judgeRecord = (blame: Blame, facts: PublicFacts): Verdict => {
     if (found === undefined) throw new DecodeError('a claim without its messages')
     return found
   }
+  const { definition } = facts
+  const terms: Terms = {
+    definition,
+    ceremony: authority.hash,
+    testSets: testSignerSets(definition.sites.length, definition.threshold),
+    identityKey: (identity) => parseIdentity(identity)?.key,
+  }
+  const authorUnder = (envelope: Uint8Array): Author => {
+    const certificate = readCertificate(envelope, member.identity, 'message', authority.hash)
+    const { key } = certificate.value
+    const { identity, name: site, index } = member
+    return { identity, site, index, key, certificates: [{ value: certificate.value, hash: recordHash(certificate) }] }
+  }
   return check({
     blame,
     facts,
     authority,
-    index: member.index,
+    terms,
     bytes,
+    authorUnder,
     length: messages.length,
-    record(at, codec) {
-      const certificate = readCertificate(bytes(2 * at), member.identity, 'message', authority.hash)
-      const signed = fromEnvelope(codec, bytes(2 * at + 1), [certificate.value.key])
-      const { key } = certificate.value
-      if (!isOwnRecord(signed.value, blame.accused, member.index, authority.hash, key, recordHash(certificate)))
-        throw new DecodeError(`${codec.type}: of another ceremony or site`)
-      return signed
+    record<N extends RecordName>(at: number, name: N): Owned<RecordValue<N>> {
+      const row = recordRow(name)
+      const author = authorUnder(bytes(2 * at))
+      const signed = openRecord(row.codec, bytes(2 * at + 1), () => author.key)
+      const why = row.own(signed.value, author, terms)
+      if (why !== undefined) throw new DecodeError(`${row.codec.type}: ${why}`)
+      return { signed, author }
     },
   })
 }

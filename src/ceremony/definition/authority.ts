@@ -1,5 +1,6 @@
 import type { Hash, Identity, Index, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { roleIn } from '../../records/admission.ts'
 import { missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
@@ -28,11 +29,6 @@ export interface Authority {
   missing(approved: ReadonlySet<Identity>): readonly Identity[]
   /** Whether the ceremony could still run without these. */
   possibleWithout(gone: ReadonlySet<Identity>): boolean
-}
-
-export const roleIn = (definition: Definition, identity: Identity): Approval['role'] | undefined => {
-  if (definition.sites.some((site) => site.identity === identity)) return 'site'
-  return definition.approvers.includes(identity) ? 'approver' : undefined
 }
 
 /** The role of a home's own identity; throws E_NOT_ALLOWED for a stranger. */

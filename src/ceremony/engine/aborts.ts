@@ -54,7 +54,7 @@ export const abortHere = (ceremony: Ceremony, peers: Peers, reason: string): Pro
   ceremony.abort(async () => {
     const note = await ceremony.writeNote('aborted', reason)
     if (note === undefined) return
-    await ceremony.promise('aborted', note, { what: 'aborted', object: null })
+    await ceremony.promise('aborted', note)
     peers.broadcast({ is: 'object', name: 'aborted', bytes: note })
     peers.postNote(note)
   })

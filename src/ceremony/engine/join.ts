@@ -1,6 +1,7 @@
 import type { SiteId } from '../../lib/brand.ts'
 import { loadProtocols } from '../../mpc/registry.ts'
 import type { Definition } from '../../records/definition.ts'
+import { type RecordName, recordTable } from '../../records/record-table.ts'
 import { guilty, type JudgeFacts, recordBlame } from '../blame/claims.ts'
 import { Claims } from '../blame/pending-claims.ts'
 import { closeCeremony } from '../close/close.ts'
@@ -13,10 +14,9 @@ import { showGathering } from '../gather/show.ts'
 import { ceremonyKind } from '../kinds/index.ts'
 import type { CeremonyKind, CeremonyResult } from '../kinds/kind.ts'
 import { postNote, readNotes } from '../peers/notes.ts'
-import type { RecordName } from '../peers/peer-message.ts'
 import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
-import { Ceremony, type JoinOptions, judgedLater } from '../store/ceremony.ts'
+import { Ceremony, type JoinOptions } from '../store/ceremony.ts'
 import { abortedHere, abortHere, dropAfterAbort, refuseStopped, stopSession } from './aborts.ts'
 import { checkOnly } from './check.ts'
 import { endRun } from './ending.ts'
@@ -128,7 +128,7 @@ const taken = (
   if (name === 'blame') claims.accept(bytes, from)
   if (name === 'attempt') claims.judgePending()
   if (name === 'aborted') stopSession(ceremony, peers)
-  if (judgedLater.has(name)) claims.accuseAll(work.faults())
+  if (recordTable[name].logged === 'later') claims.accuseAll(work.faults())
 }
 
 const offerControl = ({ ceremony, peers }: Run): void =>

@@ -1,6 +1,5 @@
 import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import { installedCodec } from '../../records/outcome.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { StagedRecord } from './staged-record.ts'
 
@@ -33,12 +32,7 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
     authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
   )
   ceremony.note('ready-set', undefined, null, voted.hash)
-  await ceremony.publish(
-    'installed',
-    installedCodec,
-    { ceremony: authority.hash, site: seat.name, record: voted.hash },
-    { what: 'installed', object: voted.hash },
-  )
+  await ceremony.publish('installed', { ceremony: authority.hash, site: seat.name, record: voted.hash })
 }
 
 /**

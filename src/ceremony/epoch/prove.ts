@@ -5,17 +5,12 @@ import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { Protocols } from '../../mpc/registry.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
-import {
-  type Outcome,
-  type Possession,
-  possessionCodec,
-  type TestSignature,
-  testSignatureCodec,
-} from '../../records/outcome.ts'
+import type { Outcome, Possession, TestSignature } from '../../records/outcome.ts'
 import { testContext, testLabel } from '../blame/test-session.ts'
 import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, RecordFault, RecordStore } from '../store/record-store.ts'
+import type { RecordFault, RecordStore } from '../store/record-store.ts'
+import type { Held } from '../store/shelf.ts'
 
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
@@ -29,7 +24,7 @@ export const proveRecord = async (
   const { seat, authority } = ceremony
   const random = hedged(ceremony.site, record, 'possession', share)
   const proof = protocols.provePossession(share, seat.index, record, random)
-  await ceremony.publish('possession', possessionCodec, {
+  await ceremony.publish('possession', {
     ceremony: authority.hash,
     record,
     site: seat.name,
@@ -49,7 +44,7 @@ export const proveRecord = async (
       const context = testContext(outcome, record, members)
       const tools = { random: hedged(ceremony.site, inner.session, label, share, context.message) }
       const { signature } = await protocols.sign.run(inner, { ...context, share }, tools)
-      await ceremony.publish('test-signature', testSignatureCodec, {
+      await ceremony.publish('test-signature', {
         ceremony: authority.hash,
         record,
         site: seat.name,

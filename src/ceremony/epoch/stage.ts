@@ -3,7 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { type Outcome, outcomeCodec, stagedCodec } from '../../records/outcome.ts'
+import { type Outcome, outcomeCodec } from '../../records/outcome.ts'
 import { sealShard } from '../../shards/seal.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { recordBlame } from '../blame/claims.ts'
@@ -79,12 +79,14 @@ export const stage = async (
   const reopened = await site.shards.reopen(hash, hash, envelope, keys)
   const { attempt } = outcome
   try {
-    await ceremony.publish(
-      'staged',
-      stagedCodec,
-      { ceremony: authority.hash, attempt, site: seat.name, index: seat.index, outcome: hash, envelope },
-      { what: 'staged', object: envelope },
-    )
+    await ceremony.publish('staged', {
+      ceremony: authority.hash,
+      attempt,
+      site: seat.name,
+      index: seat.index,
+      outcome: hash,
+      envelope,
+    })
   } catch (error) {
     reopened.wipe()
     throw error

@@ -1,5 +1,5 @@
 import type { Protocols } from '../../mpc/registry.ts'
-import { readyCodec, recordCodec } from '../../records/outcome.ts'
+import { recordCodec } from '../../records/outcome.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { keepProofs, unproven } from './prove.ts'
@@ -13,12 +13,7 @@ export const vote = async (ceremony: Ceremony, voted: StagedRecord, mayBind: () 
   if (ceremony.store.ready.has(seat.name)) throw new Error('a second vote under one definition')
   await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
   mayBind()
-  await ceremony.publish(
-    'ready',
-    readyCodec,
-    { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null },
-    { what: 'ready', object: voted.hash },
-  )
+  await ceremony.publish('ready', { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null })
 }
 
 /** The record that this site voted for before it stopped; undefined where it has not voted. */

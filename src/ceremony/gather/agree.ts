@@ -2,10 +2,10 @@ import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { utf8 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { fitsTerms, inTime, inWindow } from '../../records/admission.ts'
 import { type Attempt, attemptCodec, type Hello } from '../../records/attempt.ts'
 import { shortId } from '../../records/short-id.ts'
 import { recordHash } from '../../records/signed.ts'
-import { fitsTerms } from '../blame/record-faults.ts'
 import { type Member, wantedInWords } from '../definition/authority.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -195,7 +195,8 @@ const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], bas
     })),
     base,
     round: authority.definition.deadlines.round,
-    at: site.machine.clock.now(),
+    // The window may close between the look at it and here.
+    at: Math.min(site.machine.clock.now(), Date.parse(authority.definition.window.closes)),
     coordinator: ceremony.seat.name,
   }
   for (const { member, hello } of hellos) {
@@ -213,10 +214,9 @@ const isRunnable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, attem
   const own = peers.hello(seat.name)
   const mine = attempt.participants.find((one) => one.site === seat.name)
   if (own === undefined || mine?.hello !== own.hash || mine.last !== (ceremony.attempts.at(-1) ?? null)) return false
-  if (!fitsTerms(attempt, authority) || attempt.base !== facts.base) return false
+  if (!fitsTerms(attempt, authority.definition) || attempt.base !== facts.base) return false
   if (authority.missing(store.approved()).length > 0) return false
-  const { opens, closes } = authority.definition.window
-  if (attempt.at < Date.parse(opens) || attempt.at > Date.parse(closes)) return false
+  if (!inWindow(attempt, authority.definition)) return false
   const hellos = attempt.participants.map((one) => store.hellosByHash.get(one.hello))
   const most = Math.max(...hellos.map((held) => held?.signed.value.attempts ?? 0))
   if (attempt.number !== most + 1) return false
@@ -224,6 +224,8 @@ const isRunnable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, attem
     const held = hellos[at]
     const member = authority.member(one.site)
     if (held === undefined || member === undefined) return false
+    const certificate = store.certificateOf(held)
+    if (certificate === undefined || !inTime(attempt, [certificate])) return false
     const same = held.site === one.site && held.signed.key === one.key && held.signed.value.lastAttempt === one.last
     return same && isSeatable(ceremony, peers, facts, member) && peers.hello(one.site)?.hash === one.hello
   })
@@ -251,7 +253,7 @@ const signAttempt = async (ceremony: Ceremony, peers: Peers, value: Attempt): Pr
   ceremony.attempts.push(hash)
   ceremony.keepAttempt(hash)
   const bytes = toEnvelope(signed)
-  await ceremony.promise('attempt', bytes, { what: 'attempt-signed', object: hash })
+  await ceremony.promise('attempt', bytes)
   peers.broadcast({ is: 'object', name: 'attempt', bytes })
   options.progress({ phase: 'attempt', number: value.number, sites: value.participants.map(({ site }) => site) })
   return store.attempts.get(hash) as HeldAttempt

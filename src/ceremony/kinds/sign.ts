@@ -12,7 +12,8 @@ import { hedged } from '../hedge.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import type { Held, HeldAttempt } from '../store/record-store.ts'
+import type { HeldAttempt } from '../store/record-store.ts'
+import type { Held } from '../store/shelf.ts'
 import type { CeremonyKind, CeremonyResult, FoundFault, KindRun } from './kind.ts'
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
@@ -110,8 +111,7 @@ const runSign = async (
 
 /** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
 const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
-  const object = hashOf(resultCodec.encode(result))
-  await ceremony.publish('result', resultCodec, result, { what: 'result', object })
+  await ceremony.publish('result', result)
 }
 
 /** Signs a message by a quorum of sites: two rounds, and a verified signature ends the definition. */

@@ -1,8 +1,8 @@
 import type { Identity, SiteId } from '../../lib/brand.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { RecordName } from '../../records/record-table.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { envelopesIn, openNote } from '../store/notes.ts'
-import type { RecordName } from './peer-message.ts'
 import type { Peers } from './peers.ts'
 
 /**

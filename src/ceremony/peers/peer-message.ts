@@ -1,26 +1,11 @@
 import * as v from 'valibot'
 import { type Codec, cborCodec } from '../../records/codec.ts'
 import { bytes, siteId, whole } from '../../records/fields.ts'
+import { recordNames } from '../../records/record-table.ts'
 
 /** What sites say to each other outside sessions, under the authority's topic. Everything of weight is signed within. */
 const raw32 = bytes(32, 32)
 const note = bytes(1, 4096)
-const recordNames = [
-  'certificate',
-  'approval',
-  'hello',
-  'attempt',
-  'staged',
-  'possession',
-  'test-signature',
-  'ready',
-  'installed',
-  'result',
-  'aborted',
-  'blame',
-] as const
-export type RecordName = (typeof recordNames)[number]
-
 const peerMessageSchema = v.variant('is', [
   /** A signed record in its envelope (blame: its bytes). */
   v.strictObject({ is: v.literal('object'), name: v.picklist(recordNames), bytes: bytes(1, 2 ** 22) }),

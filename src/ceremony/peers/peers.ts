@@ -8,6 +8,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Hello } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
+import { recordTable } from '../../records/record-table.ts'
 import { recordHash } from '../../records/signed.ts'
 import { type Channels, openChannels } from '../../transport/channels.ts'
 import type { NoteBoard, PostedNote, Wire } from '../../transport/wire.ts'
@@ -17,7 +18,7 @@ import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Admitted } from '../store/record-store.ts'
 import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
-import { type PeerMessage, peerMessageCodec, type RecordName } from './peer-message.ts'
+import { type PeerMessage, peerMessageCodec } from './peer-message.ts'
 
 /** What this site knows of one other site in this room. */
 export interface Peer {
@@ -33,20 +34,6 @@ export interface Peer {
   shown: number | undefined
 }
 
-/**
- * Words that are handed on as they come: a site that hears of them late must not depend on their author still being there.
- * A claim is none of them: whoever proved it tells of it.
- */
-const forwarded: ReadonlySet<RecordName> = new Set([
-  'approval',
-  'hello',
-  'attempt',
-  'staged',
-  'ready',
-  'installed',
-  'result',
-  'aborted',
-])
 const MOST_EARLY_BYTES = 4 * 2 ** 20
 const MOST_CLOSE_MESSAGES = 256
 
@@ -233,7 +220,7 @@ export class Peers {
       case 'object': {
         const admitted = this.#take(message, from)
         if (admitted === undefined) return
-        if (forwarded.has(message.name))
+        if (recordTable[message.name].forwarded)
           for (const peer of this.bySite.values())
             if (peer.connected && peer.member.name !== from) this.send(peer.member.name, message)
         if (message.name === 'hello') this.#leftAttempt(from)

@@ -7,35 +7,28 @@ import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Random } from '../../lib/ports.ts'
-import { type Hello, helloCodec } from '../../records/attempt.ts'
-import { type Codec, DecodeError } from '../../records/codec.ts'
+import type { Hello } from '../../records/attempt.ts'
+import { DecodeError } from '../../records/codec.ts'
 import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records/event.ts'
-import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
+import {
+  messageKeyTypes,
+  type RecordName,
+  type RecordValue,
+  recordNames,
+  recordOfEvent,
+  recordRow,
+  recordTable,
+  rowOf,
+} from '../../records/record-table.ts'
+import { decodeEnvelope, recordHash, type Signed, type Signer } from '../../records/signed.ts'
 import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
 import { hedged } from '../hedge.ts'
 import type { CeremonyKind } from '../kinds/kind.ts'
 import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
-import type { RecordName } from '../peers/peer-message.ts'
 import type { Site } from '../ports.ts'
 import type { Progress } from '../progress.ts'
 import { writeNote } from './notes.ts'
 import { type Admitted, RecordStore } from './record-store.ts'
-
-const eventOf: Partial<Record<RecordName, CeremonyEventName>> = {
-  certificate: 'certificate',
-  approval: 'approval',
-  attempt: 'attempt-signature',
-  staged: 'staged',
-  possession: 'possession',
-  'test-signature': 'test-signature',
-  ready: 'ready',
-  installed: 'installed',
-  result: 'result',
-  aborted: 'abort',
-}
-
-/** Words that bind this site, or that its own log must be able to show: durable before any other site can see them. */
-const promises: ReadonlySet<RecordName> = new Set(['staged', 'possession', 'ready', 'installed', 'result'])
 
 /** A peer shows a word of this site that this home does not have: it forgot what it had made durable. */
 export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
@@ -46,19 +39,11 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
     { site, word },
   )
 
-/** Words of this site that no peer has before this site's own log has them. */
-const keptFirst: ReadonlySet<RecordName> = new Set([...promises, 'attempt'])
-
-/** Others' words that are logged only once they are known to hold. */
-export const judgedLater: ReadonlySet<RecordName> = new Set(['possession', 'test-signature', 'result'])
-
 /** What the ledger says of a word in the ceremony log. */
 export interface LedgerEntry {
   readonly what: LedgerEventName
   readonly object: Hash | null
 }
-
-const objectOf = new Map(Object.entries(eventOf).map(([name, event]) => [event, name as RecordName]))
 
 export interface JoinOptions {
   readonly progress: (event: Progress) => void
@@ -81,18 +66,6 @@ export interface JoinControl {
   /** There are new approvals in this home's folder. */
   approved(): Promise<void>
 }
-
-const MESSAGE_TYPES = [
-  'hello/v2',
-  'attempt/v2',
-  'staged/v1',
-  'possession/v1',
-  'test-signature/v1',
-  'ready/v1',
-  'installed/v1',
-  'retired/v1',
-  'result/v1',
-]
 
 type KindRules = Pick<CeremonyKind<never>, 'lifecycle' | 'boundBy'>
 
@@ -134,10 +107,10 @@ export class Ceremony {
     this.#random = hedged(site, authority.hash, 'hello nonces')
     this.kind = kind
     this.seat = ownSeat(authority, site.home.identity)
-    this.store = new RecordStore(authority, site.machine.clock)
+    this.store = new RecordStore(authority, site.machine.clock, this.seat.name)
     this.log = log
     this.keys = keys
-    this.signer = limitedSigner(this.seat.name, keys.message.raw, MESSAGE_TYPES)
+    this.signer = limitedSigner(this.seat.name, keys.message.raw, messageKeyTypes)
     this.options = { ...options, signal: AbortSignal.any([options.signal, this.#fault.signal]) }
   }
 
@@ -181,7 +154,7 @@ export class Ceremony {
       const body = event.object === null ? undefined : this.log.body(event.object)
       if (event.what === 'attempt' && event.object !== null) this.attempts.push(event.object)
       if (event.what === 'attempt-signature' && event.object !== null) this.#kept.add(event.object)
-      const name = event.what === 'joined' ? 'certificate' : objectOf.get(event.what as CeremonyEventName)
+      const name = event.what === 'joined' ? 'certificate' : recordOfEvent.get(event.what)
       if (name === undefined || body === undefined) continue
       try {
         this.store.admit(name, body, null)
@@ -190,6 +163,8 @@ export class Ceremony {
         if (!(error instanceof DecodeError)) throw error
       }
     }
+    // What was said in an earlier join may still show that somebody contradicts it; it greets nobody now.
+    this.store.hellos.clear()
   }
 
   /** A crash between the two barriers leaves the ledger behind the log, never before it. */
@@ -199,27 +174,31 @@ export class Ceremony {
         .filter((event) => event.ceremony === this.authority.hash)
         .map(({ what, object }) => `${what} ${object}`),
     )
-    for (const { what, object } of this.#ledgerWords())
-      if (!said.has(`${what} ${object}`)) this.noteLedger(what, object)
+    for (const { what, object } of this.#ledgerEntries()) {
+      if (said.has(`${what} ${object}`)) continue
+      said.add(`${what} ${object}`)
+      this.noteLedger(what, object)
+    }
     await this.site.ledger.barrier()
   }
 
-  /** What the ledger is to say of this site's own words in the log. */
-  *#ledgerWords(): Generator<LedgerEntry> {
-    const { store, seat } = this
+  /** What the ledger is to say of this site's own records in the log. */
+  *#ledgerEntries(): Generator<LedgerEntry> {
     if (this.log.size > 0) yield { what: 'log-opened', object: null }
+    // An attempt is signed before its signature stands in the log.
     for (const object of this.attempts) yield { what: 'attempt-signed', object }
-    for (const staged of store.staged.values()) {
-      const own = staged.get(seat.name)
-      if (own !== undefined) yield { what: 'staged', object: own.signed.value.envelope }
-    }
-    const ready = store.ready.get(seat.name)
-    if (ready !== undefined) yield { what: 'ready', object: ready.signed.value.record }
-    const installed = store.installed.get(seat.name)
-    if (installed !== undefined) yield { what: 'installed', object: installed.signed.value.record }
-    const result = store.results.get(seat.name)
-    if (result !== undefined) yield { what: 'result', object: hashOf(result.signed.bytes) }
-    if (this.aborted) yield { what: 'aborted', object: null }
+    for (const name of recordNames)
+      for (const { envelope } of this.store.of(name, this.seat.identity)) {
+        const entry = this.#ledgerEntry(name, envelope)
+        if (entry !== undefined) yield entry
+      }
+  }
+
+  #ledgerEntry(name: RecordName, bytes: Uint8Array): LedgerEntry | undefined {
+    const { ledger, codec } = rowOf(name)
+    if (ledger === null) return undefined
+    const { payload } = decodeEnvelope(bytes, codec.limit)
+    return { what: ledger.what as LedgerEventName, object: ledger.object(codec.decode(payload), hashOf(payload)) }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */
@@ -258,17 +237,17 @@ export class Ceremony {
   }
 
   /**
-   * A word of this site: in its log, then in its ledger, and only then where a peer can see it. The book is what every
-   * new channel is told, so the word waits outside of it.
+   * A record of this site: in its log, then in its ledger, and only then where a peer can see it. The store is what every
+   * new channel is told, so the record waits outside of it.
    */
-  async promise(name: RecordName, bytes: Uint8Array, word?: LedgerEntry): Promise<void> {
+  async promise(name: RecordName, bytes: Uint8Array): Promise<void> {
     if (this.#left && name !== 'aborted')
       throw new QuorateError('E_ABORTED', 'this site left this ceremony', 'plan a new definition when all agree')
     this.#fault.signal.throwIfAborted()
-    const event = eventOf[name]
-    if (event !== undefined) this.note(event, bytes, this.seat.name)
+    this.note(recordTable[name].event, bytes, this.seat.name)
     await this.log.barrier()
-    if (word !== undefined) this.noteLedger(word.what, word.object)
+    const entry = this.#ledgerEntry(name, bytes)
+    if (entry !== undefined) this.noteLedger(entry.what, entry.object)
     await this.site.ledger.barrier()
     this.store.admit(name, bytes, this.seat.name)
   }
@@ -282,12 +261,13 @@ export class Ceremony {
   take(name: RecordName, bytes: Uint8Array, from: SiteId | null): Admitted | undefined {
     const admitted = this.store.admit(name, bytes, from)
     if (name === 'aborted' && admitted?.site === this.seat.name && from !== this.seat.name) return this.#foreignAbort()
-    if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && keptFirst.has(name))
+    const { durable, logged, event } = recordTable[name]
+    if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && durable)
       throw forgottenRecord(this.seat.name, hashOf(bytes))
-    if (admitted === undefined || !admitted.logged || this.closed) return admitted
+    if (admitted === undefined || this.closed) return admitted
     if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
-    else if (!judgedLater.has(name) || admitted.site === this.seat.name)
-      this.note(eventOf[name] as CeremonyEventName, bytes, admitted.site)
+    else if (logged === 'once' || (logged === 'later' && admitted.site === this.seat.name))
+      this.note(event, bytes, admitted.site)
     return admitted
   }
 
@@ -343,10 +323,10 @@ export class Ceremony {
   }
 
   /** Signs a record of this site, takes it in (what binds it: made durable first), and tells all peers. */
-  async publish<T>(name: RecordName, codec: Codec<T>, value: T, word?: LedgerEntry): Promise<Signed<T>> {
-    const signed = await this.signer.sign(codec, value)
+  async publish<N extends RecordName>(name: N, value: RecordValue<N>): Promise<Signed<RecordValue<N>>> {
+    const signed = await this.signer.sign(recordRow(name).codec, value)
     const bytes = toEnvelope(signed)
-    if (promises.has(name)) await this.promise(name, bytes, word)
+    if (recordTable[name].durable) await this.promise(name, bytes)
     else this.take(name, bytes, this.seat.name)
     this.#send?.(name, bytes)
     return signed
@@ -357,7 +337,7 @@ export class Ceremony {
     const { ledger, machine } = this.site
     const head = ledger.head
     if (head === undefined) throw new Error('a ledger without a barrier')
-    const signed = await this.publish('hello', helloCodec, {
+    const signed = await this.publish('hello', {
       ceremony: this.authority.hash,
       site: this.seat.name,
       nonce: toHex(this.#random(16)),

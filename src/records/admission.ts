@@ -1,0 +1,156 @@
+import type { Hash, Identity, KeyHex, SiteId } from '../lib/brand.ts'
+import type { Attempt, Hello } from './attempt.ts'
+import { type Definition, recordKind } from './definition.ts'
+import type { Approval, Certificate, Note } from './identity.ts'
+import type { Installed, Ready, SignResult, TestSignature } from './outcome.ts'
+import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
+import type { Signed } from './signed.ts'
+
+/**
+ * What a record must be to be admitted. The record store and `audit verify` both call these, by way of the record table,
+ * and so does the judge of a proof: a site logs nothing that a stranger would refuse.
+ */
+
+export const identityOfSite = (definition: Definition, site: SiteId): Identity | undefined =>
+  definition.sites.find(({ name }) => name === site)?.identity
+
+/** Sites and approvers: everybody whose records count here. */
+export const everyone = (definition: Definition): readonly Identity[] => [
+  ...definition.sites.map(({ identity }) => identity),
+  ...definition.approvers,
+]
+
+export const roleIn = (definition: Definition, identity: Identity): Approval['role'] | undefined => {
+  if (definition.sites.some((site) => site.identity === identity)) return 'site'
+  return definition.approvers.includes(identity) ? 'approver' : undefined
+}
+
+/** The seat that a key has in an attempt. */
+export const seatUnder = (attempt: Attempt, key: KeyHex): Attempt['participants'][number] | undefined =>
+  attempt.participants.find((one) => one.key === key)
+
+export const ownCertificate = (
+  { identity, purpose, authority, expires }: Certificate,
+  author: Author,
+  { definition, ceremony, identityKey }: Terms,
+): string | undefined => {
+  if (identityKey(identity) !== author.key || !everyone(definition).includes(identity)) return 'of another identity'
+  // A join's keys are certified for one ceremony and until a time; the keys of a home for neither.
+  const joins = purpose === 'channel' || purpose === 'message'
+  const fits = joins ? authority === ceremony && expires !== null : authority === null && expires === null
+  return fits ? undefined : 'for another ceremony, or of a purpose that does not fit'
+}
+
+export const ownApproval = (
+  { ceremony, identity, role }: Approval,
+  author: Author,
+  terms: Terms,
+): string | undefined => {
+  if (ceremony !== terms.ceremony) return 'of another ceremony'
+  if (terms.identityKey(identity) !== author.key) return 'signed by another identity'
+  return roleIn(terms.definition, identity) === role ? undefined : 'in another role'
+}
+
+export const ownAbort = ({ ceremony, abort }: Note, _author: Author, terms: Terms): string | undefined =>
+  ceremony === terms.ceremony && abort !== null ? undefined : 'not an abort of this ceremony by its author'
+
+/** A record of a message key that names its ceremony, its site and, where it has one, the site's index. */
+export const ownRecord = (
+  value: { readonly ceremony: Hash; readonly site?: SiteId; readonly index?: number },
+  { site, index }: Author,
+  { ceremony }: Terms,
+): string | undefined => {
+  if (value.ceremony !== ceremony) return 'of another ceremony'
+  if (value.site !== undefined && value.site !== site) return 'of another site'
+  return value.index === undefined || value.index === index ? undefined : 'of another index'
+}
+
+export const ownHello = (value: Hello, author: Author, terms: Terms): string | undefined =>
+  ownRecord(value, author, terms) ??
+  (author.certificates.some(({ hash }) => hash === value.certificate) ? undefined : 'under another certificate')
+
+export const ownAttempt = (value: Attempt, author: Author, terms: Terms): string | undefined => {
+  if (value.ceremony !== terms.ceremony) return 'of another ceremony'
+  return seatUnder(value, author.key)?.site === author.site ? undefined : 'signed by no participant'
+}
+
+/** Seats those, builds on that, and gives as much time for a round as the definition says. */
+export const fitsTerms = (attempt: Attempt, definition: Definition): boolean => {
+  const row = recordKind(definition)
+  const { candidates, count } = row.seats(definition)
+  const places = attempt.participants.map(({ site }) => candidates.indexOf(site))
+  return (
+    places.length === count &&
+    places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number))) &&
+    (attempt.base === null) === (row.buildsOn === 'nothing') &&
+    attempt.round === definition.deadlines.round
+  )
+}
+
+export const inWindow = ({ at }: Attempt, { window }: Definition): boolean =>
+  at >= Date.parse(window.opens) && at <= Date.parse(window.closes)
+
+/** Whether some certificate of a key still held when an attempt began. */
+export const inTime = ({ at }: Attempt, certificates: Author['certificates']): boolean =>
+  certificates.some(({ value }) => (value.expires ?? 0) >= at)
+
+/** One of the sets that a record is tested by, with its author in it. */
+export const ownTestSignature = (value: TestSignature, author: Author, terms: Terms): string | undefined => {
+  const set = terms.testSets.find((members) => members.join() === value.signers.join())
+  return (
+    ownRecord(value, author, terms) ??
+    (set?.some((index) => index === author.index) === true ? undefined : 'of a set that is none of its author’s')
+  )
+}
+
+/** Whether a vote builds on what the definition says. A keygen builds on nothing. */
+export const votesOnBase = ({ base }: Ready, definition: Definition): boolean =>
+  recordKind(definition).buildsOn !== 'nothing' || base === null
+
+export const afterVote = ({ record }: Installed, { site }: Author, { voted }: RecordFacts): string | undefined =>
+  site !== null && voted(site, record) ? undefined : 'of a record that its site did not vote for'
+
+const notStarted = 'of an attempt that not all signed'
+
+/** A shard is staged by a participant of an attempt that all had signed, under the key that it names. */
+export const stagedInAttempt = (
+  { attempt }: { readonly attempt: Hash },
+  { key, site }: Author,
+  { started }: RecordFacts,
+): string | undefined => {
+  const value = started(attempt)
+  if (value === undefined) return notStarted
+  return seatUnder(value, key)?.site === site ? undefined : 'by none of its attempt'
+}
+
+/** A signature comes of an attempt that all its participants had signed; a site that only waited may state it too. */
+export const afterStart = ({ attempt }: SignResult, _author: Author, { started }: RecordFacts): string | undefined =>
+  started(attempt) === undefined ? notStarted : undefined
+
+/**
+ * A result names no site: its author has the seat of its key, or certified the key. Whoever certifies a key that is
+ * another's lies, and only that other signs with it: so a false result is always that of some liar who certified its key.
+ */
+export const authorOfResult = ({ attempt }: SignResult, key: KeyHex, facts: RecordFacts): Identity | undefined => {
+  const value = facts.started(attempt)
+  const site = value && seatUnder(value, key)?.site
+  return site === undefined ? facts.owners(key)[0] : identityOfSite(facts.definition, site)
+}
+
+/**
+ * Why a record is refused, and the fault that it is by itself, where it is one: the one predicate. Undefined where it is
+ * admitted.
+ */
+export const refusal = <T>(
+  row: RecordRow<T>,
+  { value }: Signed<T>,
+  author: Author,
+  facts: RecordFacts,
+): { readonly why: string; readonly check?: string } | undefined => {
+  const why = row.own(value, author, facts)
+  if (why !== undefined) return { why }
+  const fault = row.faults.find(({ broken }) => broken(value, author, facts))
+  if (fault !== undefined) return { why: fault.why, check: fault.check }
+  const lacks = row.rests(value, author, facts)
+  return lacks === undefined ? undefined : { why: lacks }
+}
