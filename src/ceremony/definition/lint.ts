@@ -2,7 +2,6 @@ import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
-import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { readsAsId } from '../../records/short-id.ts'
 import { sharedControl } from './control-domains.ts'
@@ -194,7 +193,8 @@ export const lint = (definition: Definition, now?: number): readonly Finding[] =
 
 /** A key as its keygen made it, and the record that is newest. */
 export interface KeyBase {
-  readonly definition: KeygenDefinition
+  /** The one that made it. */
+  readonly definition: Definition
   /** Hash of the keygen outcome. */
   readonly key: Hash
   readonly record: Hash

@@ -6,6 +6,8 @@ import type { Protocols } from '../../mpc/registry.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { outcomeCodec, recordCodec, resultCodec, type SignResult } from '../../records/outcome.ts'
+import { keyBaseOf } from '../definition/key-base.ts'
+import { lintAgainst, refuseErrors } from '../definition/lint.ts'
 import { messageBytes } from '../definition/message.ts'
 import { type Epoch, newestEpoch, noteEpoch } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
@@ -207,6 +209,7 @@ const roundOf = (message: Uint8Array): string | undefined => {
 const prepare: CeremonyKind<SignDefinition>['prepare'] = async (site, definition, given) => {
   const message = messageBytes(definition.message, given ?? undefined)
   const epoch = await newestEpoch(site, definition.key)
+  refuseErrors(lintAgainst(definition, await keyBaseOf(site, epoch)))
   return {
     base: epoch.hash,
     epoch,
