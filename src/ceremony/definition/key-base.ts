@@ -1,6 +1,7 @@
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import { ceremonyId, definitionCodec, recordKind } from '../../records/definition.ts'
+import { ceremonyId, recordKind } from '../../records/definition.ts'
+import { readDefinition } from '../../records/definition-yaml.ts'
 import { definitionPath } from '../paths.ts'
 import type { Site } from '../ports.ts'
 import type { KeyBase } from './lint.ts'
@@ -20,7 +21,7 @@ export const keyBaseOf = async (
 ): Promise<KeyBase> => {
   const { ceremony } = epoch.outcome
   const bytes = await kept(site, ceremony)
-  const definition = bytes === undefined ? undefined : definitionCodec.decode(bytes)
+  const definition = bytes === undefined ? undefined : await readDefinition(bytes)
   if (definition === undefined || recordKind(definition).makes !== 'key' || ceremonyId(definition) !== ceremony)
     throw new QuorateError(
       'E_NOT_FOUND',
