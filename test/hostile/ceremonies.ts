@@ -161,6 +161,7 @@ export interface JoinChanges {
   readonly site?: Partial<Site>
   readonly machine?: Partial<Site['machine']>
   readonly control?: NonNullable<JoinOptions['control']>
+  readonly progress?: (event: Progress) => void
 }
 
 /** One join, by an honest site or by a liar. */
@@ -177,7 +178,10 @@ export const joinAs = async (
   const progress: Progress[] = []
   const stop = new AbortController()
   const options: JoinOptions = {
-    progress: (event) => progress.push(event),
+    progress: (event) => {
+      progress.push(event)
+      changes.progress?.(event)
+    },
     signal: stop.signal,
     message,
     check: false,
