@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { HELP_MS } from '../../src/ceremony/close/close.ts'
+import { HELP_MS } from '../../src/ceremony/close/latecomers.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { bundlePath } from '../../src/ceremony/paths.ts'
 import { systemClock } from '../../src/host/clock.ts'

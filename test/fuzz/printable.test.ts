@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { peerMessageCodec } from '../../src/ceremony/peers/peer-message.ts'
-import { describeStatus } from '../../src/ceremony/status/status.ts'
+import { describeStatus } from '../../src/ceremony/status/describe.ts'
 import { faultDocument } from '../../src/cli/fault.ts'
 import { progressLine } from '../../src/cli/progress.ts'
 import { joinView } from '../../src/cli/render/join.ts'

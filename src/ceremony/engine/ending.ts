@@ -1,7 +1,7 @@
 import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { blameFault, publishProof } from '../blame/claims.ts'
-import { closeAndWriteOwnBundle, writeOwnBundle } from '../close/close.ts'
+import { closeAndWriteOwnBundle, writeOwnBundle } from '../close/own-bundle.ts'
 import { BlameError } from '../session/session.ts'
 import { abortHere, endWithOthers } from './aborts.ts'
 import { keepForgottenRecord } from './open.ts'

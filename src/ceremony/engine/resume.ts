@@ -1,6 +1,7 @@
 import { QuorateError } from '../../lib/errors.ts'
 import type { Definition } from '../../records/definition.ts'
-import { HELP_MS, isComplete, keptBundle, serveLatecomers } from '../close/close.ts'
+import { HELP_MS, serveLatecomers } from '../close/latecomers.ts'
+import { isComplete, keptBundle } from '../close/own-bundle.ts'
 import type { CeremonyKind } from '../kinds/kind.ts'
 import { bundlePath } from '../paths.ts'
 import { Peers } from '../peers/peers.ts'

@@ -1,4 +1,4 @@
-import type { Status } from '../../ceremony/status/status.ts'
+import type { Status } from '../../ceremony/status/describe.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Lines } from '../term.ts'

@@ -1,0 +1,115 @@
+import type { UnsignedBundle } from '../../audit/bundle.ts'
+import type { SiteExport } from '../../audit/log-export.ts'
+import { cosignLine, parseNote, verifyCosignature, witnessName } from '../../audit/note.ts'
+import { encodeSigstore, openSigstore } from '../../audit/sigstore.ts'
+import { parseIdentity } from '../../identity/identity.ts'
+import type { SiteId } from '../../lib/brand.ts'
+import { fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { writeDurable } from '../../lib/durable.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { manifestCodec } from '../../records/manifest.ts'
+import { ceremonyFolder } from '../paths.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+
+/** What this site holds of everybody's endings. */
+export interface Endings {
+  readonly parts: Map<SiteId, SiteExport>
+  /** Lines over a site's checkpoint: of, by, line. */
+  readonly cosignatures: Map<SiteId, Map<SiteId, string>>
+  readonly signatures: Map<SiteId, Uint8Array>
+}
+
+export const takeCosignature = (
+  ceremony: Ceremony,
+  endings: Endings,
+  by: SiteId,
+  of: SiteId,
+  line: Uint8Array,
+): void => {
+  const part = endings.parts.get(of)
+  if (part === undefined || by === of || endings.cosignatures.get(of)?.has(by) === true) return
+  try {
+    const text = fromUtf8(line)
+    if (cosignatureHolds(ceremony, by, part.checkpoint, text)) nested(endings.cosignatures, of).set(by, text)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+  }
+}
+
+export const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, line: string): boolean => {
+  const identity = ceremony.authority.member(by)?.identity
+  if (identity === undefined) return false
+  try {
+    const note = parseNote(`${checkpoint}${line}`)
+    const signature = note.signatures.at(-1)
+    return (
+      signature !== undefined &&
+      note.signatures.length === parseNote(checkpoint).signatures.length + 1 &&
+      ceremony.store
+        .keys(by, 'cosign')
+        .some((key) => verifyCosignature(note.text, signature, witnessName(identity), key) !== undefined)
+    )
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
+/**
+ * This site's cosignature over the checkpoint that ends a log, given once: its time differs with every giving, and bundles
+ * are to be equal. Undefined where the log's site ended it otherwise before: a log has one ending.
+ */
+export const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: string): Promise<string | undefined> => {
+  const { site, authority, seat } = ceremony
+  const path = `${ceremonyFolder(authority.hash)}/cosigned-${of}`
+  const kept = await site.home.disk.read(path)
+  if (kept !== undefined) {
+    const text = fromUtf8(kept)
+    return text.startsWith(checkpoint) ? text.slice(checkpoint.length) : undefined
+  }
+  const line = cosignLine(
+    parseNote(checkpoint).text,
+    witnessName(seat.identity),
+    site.home.keys.cosign,
+    Math.floor(site.machine.clock.now() / 1000),
+  )
+  await writeDurable(site.home.disk, path, utf8(`${checkpoint}${line}`))
+  return line
+}
+
+export const signManifest = async (ceremony: Ceremony, bundle: UnsignedBundle): Promise<Uint8Array> => {
+  const signed = await ceremony.site.identityKey.signer.sign(manifestCodec, bundle.manifest)
+  return encodeSigstore(bundle.manifestBytes, signed.key, signed.signature)
+}
+
+export const takeSignatures = (ceremony: Ceremony, peers: Peers, endings: Endings, bundle: UnsignedBundle): void => {
+  for (const { from, message } of peers.closeMessages) {
+    if (message.is !== 'manifest' || endings.signatures.has(from)) continue
+    if (signatureHolds(ceremony, from, message.bundle, bundle.manifestBytes))
+      endings.signatures.set(from, message.bundle)
+  }
+}
+
+export const signatureHolds = (
+  ceremony: Ceremony,
+  by: SiteId,
+  signature: Uint8Array,
+  manifest: Uint8Array,
+): boolean => {
+  const key = parseIdentity(ceremony.authority.member(by)?.identity ?? '')?.key
+  if (key === undefined) return false
+  try {
+    openSigstore(signature, manifest, key)
+    return true
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
+export const nested = <K, V>(map: Map<K, Map<SiteId, V>>, key: K): Map<SiteId, V> => {
+  const inner = map.get(key) ?? new Map<SiteId, V>()
+  map.set(key, inner)
+  return inner
+}

@@ -1,0 +1,158 @@
+import type { BundleReader } from '../../audit/bundle.ts'
+import { objectsOf, readEvents, type SiteExport } from '../../audit/log-export.ts'
+import { Frontier } from '../../audit/merkle.ts'
+import { ceremonyOrigin, openCheckpoint } from '../../audit/note.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { equal, fromHex, fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
+import type { CloseMessage, Peers } from '../peers/peers.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import { cosignOnce, type Endings, nested, takeCosignature } from './cosign.ts'
+import { cosignaturesIn } from './own-bundle.ts'
+
+/** What a bundle already has is heard as if its author said it again: it is checked like everything else. */
+export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle: BundleReader): Promise<void> => {
+  const said: { from: SiteId; message: CloseMessage }[] = []
+  for (const from of bundle.manifest.logs) {
+    if (from !== ceremony.seat.name)
+      said.push({
+        from,
+        message: {
+          is: 'log',
+          events: await bundle.eventBytes(from),
+          checkpoint: await bundle.checkpoint(from),
+          ledger: await bundle.ledger(from),
+        },
+      })
+    for (const { by, line } of await cosignaturesIn(ceremony, bundle, from))
+      said.push({ from: by, message: { is: 'cosignature', of: from, line } })
+  }
+  for (const [from, signature] of bundle.signatures) said.push({ from, message: { is: 'manifest', bundle: signature } })
+  peers.closeMessages.unshift(...said)
+  for (const hash of bundle.objects) {
+    const body = await bundle.object(hash)
+    if (body !== undefined) peers.bodies.set(hash, body)
+  }
+}
+
+export const logMessage = (part: SiteExport): CloseMessage => ({
+  is: 'log',
+  events: part.events,
+  checkpoint: utf8(part.checkpoint),
+  ledger: part.ledger,
+})
+
+/** Takes in what peers said of closing, cosigns each log that is whole here, and asks for bodies that it names. */
+export const takeCloseMessages = async (
+  ceremony: Ceremony,
+  peers: Peers,
+  endings: Endings,
+  sites: readonly SiteId[],
+  cosigning: Set<SiteId>,
+): Promise<void> => {
+  for (const { from, message } of peers.closeMessages) {
+    if (message.is === 'log' && sites.includes(from) && !endings.parts.has(from)) {
+      const part = await openLogMessage(ceremony, from, message)
+      if (part !== undefined && !endings.parts.has(from)) endings.parts.set(from, part)
+    }
+    if (message.is === 'cosignature' && sites.includes(message.of))
+      takeCosignature(ceremony, endings, from, message.of, message.line)
+  }
+  for (const [of, part] of endings.parts) {
+    if (of === ceremony.seat.name || cosigning.has(of)) continue
+    const held = heldBodies(ceremony, peers)
+    const lacking = [...(await objectsOf(part.events))].filter((hash) => !held.has(hash))
+    if (lacking.length > 0) {
+      const fresh = lacking.filter((hash) => !peers.wanted.has(hash))
+      for (const hash of fresh) peers.wanted.add(hash)
+      if (fresh.length > 0) peers.send(of, { is: 'want', objects: fresh.map(fromHex) })
+      continue
+    }
+    cosigning.add(of)
+    const line = await cosignOnce(ceremony, of, part.checkpoint)
+    if (line === undefined) continue
+    nested(endings.cosignatures, of).set(ceremony.seat.name, line)
+    peers.broadcast({ is: 'cosignature', of, line: utf8(line) })
+    ceremony.store.changed()
+  }
+}
+
+const heldBodies = (ceremony: Ceremony, peers: Peers): Set<Hash> => {
+  const held = new Set(peers.bodies.keys())
+  for (const event of ceremony.log.replay())
+    if (event.object !== null && ceremony.log.body(event.object) !== undefined) held.add(event.object)
+  return held
+}
+
+/** A peer's log as it closed it: signed by its log key, whole, and ended by `closing`. */
+const openLogMessage = async (
+  ceremony: Ceremony,
+  from: SiteId,
+  message: Extract<CloseMessage, { is: 'log' }>,
+): Promise<SiteExport | undefined> => {
+  const identity = ceremony.authority.member(from)?.identity
+  if (identity === undefined) return undefined
+  try {
+    ledgerExcerptCodec.decode(message.ledger)
+    const frontier = new Frontier()
+    let last: string | undefined
+    for await (const batch of readEvents([message.events]))
+      for (const { event, leaf } of batch) {
+        frontier.append(leaf)
+        last = event.what
+      }
+    const origin = ceremonyOrigin(ceremony.authority.hash, identity)
+    for (const key of ceremony.store.keys(from, 'log')) {
+      const head = openCheckpoint(message.checkpoint, origin, key)
+      if (head.size === frontier.size && equal(head.root, frontier.root()) && last === 'closing')
+        return { events: message.events, checkpoint: fromUtf8(message.checkpoint), ledger: message.ledger }
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+  }
+  return undefined
+}
+
+/** Sites whose log, bodies or cosignatures are not all here. */
+export const missingEndings = (
+  ceremony: Ceremony,
+  peers: Peers,
+  endings: Endings,
+  sites: readonly SiteId[],
+): readonly SiteId[] =>
+  sites.filter((name) => {
+    if (!endings.parts.has(name)) return true
+    const own = name === ceremony.seat.name
+    const lines = sites.every((of) => of === name || endings.cosignatures.get(of)?.has(name) === true)
+    return !lines || (!own && peers.wanted.size > 0)
+  })
+
+export const openPoints = (
+  ceremony: Ceremony,
+  peers: Peers,
+  endings: Endings,
+  sites: readonly SiteId[],
+): readonly string[] => [
+  ...missingEndings(ceremony, peers, endings, sites).map((name) => `${name}: log or cosignature missing`),
+  ...sites.filter((name) => !endings.signatures.has(name)).map((name) => `${name}: manifest signature missing`),
+]
+
+/** Runs `work` now or, where it runs, once more after. */
+export const oneAtATime = (work: () => Promise<void>, failed: (error: unknown) => void): (() => void) => {
+  let running = false
+  let again = false
+  const run = async (): Promise<void> => {
+    do {
+      again = false
+      await work()
+    } while (again)
+    running = false
+  }
+  return () => {
+    again = running
+    if (running) return
+    running = true
+    run().catch(failed)
+  }
+}

@@ -1,0 +1,42 @@
+import type { BundleReader } from '../../audit/bundle.ts'
+import type { SiteId } from '../../lib/brand.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import { FAREWELL_MS } from './close.ts'
+import { logMessage } from './exchange.ts'
+import { closeLog, cosignaturesIn } from './own-bundle.ts'
+
+/** How long a site that has everything waits for others who may have come back for it. */
+export const HELP_MS = 1500
+
+/**
+ * A site that has everything says its endings again, to others who come back without them: it waits a moment for them,
+ * and where one is here until that one has signed its manifest too, or the close deadline.
+ */
+export const serveLatecomers = async (
+  ceremony: Ceremony,
+  peers: Peers,
+  bundle: BundleReader,
+  sites: readonly SiteId[],
+): Promise<void> => {
+  const { store, seat, options, authority } = ceremony
+  const own = await closeLog(ceremony)
+  const lines = new Map<SiteId, Uint8Array>()
+  for (const of of sites)
+    for (const { by, line } of await cosignaturesIn(ceremony, bundle, of)) if (by === seat.name) lines.set(of, line)
+  const mine = bundle.signatures.get(seat.name)
+  peers.whenConnected((name) => {
+    peers.send(name, logMessage(own))
+    for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
+    if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
+  })
+  const needy = (): boolean =>
+    sites.some(
+      (name) =>
+        peers.bySite.get(name)?.connected === true &&
+        !peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest'),
+    )
+  await store.until(() => needy() || undefined, HELP_MS, options.signal)
+  await store.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
+  await peers.flush(FAREWELL_MS)
+}
