@@ -6,7 +6,7 @@ import { schnorr_FROST, secp256k1_FROST } from '@noble/curves/secp256k1.js'
 import { systemRandom } from '../src/host/random.ts'
 import type { Hash, Index, Party } from '../src/lib/brand.ts'
 import { toHex } from '../src/lib/bytes.ts'
-import { deal, openDealt, publicFrom, shareFrom } from '../src/mpc/frost/keygen.ts'
+import { deal, openDealt } from '../src/mpc/frost/dealing.ts'
 import { evaluate, evaluateCommitment, sumCommitments } from '../src/mpc/frost/polynomial.ts'
 import {
   aggregate,
@@ -18,8 +18,9 @@ import {
   signatureShare,
 } from '../src/mpc/frost/sign.ts'
 import { loadSuite, type Suite } from '../src/mpc/frost/suite.ts'
+import { publicFrom, shareFrom } from '../src/mpc/frost/total.ts'
 import { verify } from '../src/mpc/frost/verify.ts'
-import type { Element, Scalar } from '../src/mpc/group/group.ts'
+import type { Scalar } from '../src/mpc/group/group.ts'
 import { type ProtocolId, protocolIds } from '../src/records/definition-fields.ts'
 import { type Measurement, measurement, type Sample, type Wanted } from './measure.ts'
 
@@ -41,6 +42,10 @@ const message = systemRandom(32)
 const must = (holds: boolean): void => {
   if (!holds) throw new Error('what was measured went wrong')
 }
+const whole = <T>(made: T): Exclude<T, string> => {
+  must(typeof made !== 'string')
+  return made as Exclude<T, string>
+}
 
 /** All three parties of a key generation: what each computes from the others' messages as they come over the wire. */
 const keygen = (suite: Suite) => {
@@ -53,14 +58,13 @@ const keygen = (suite: Suite) => {
     const commitments = dealings.map((dealing, at) => {
       if (at === me - 1) return dealing.elements
       const opened = openDealt(suite, context, session, (at + 1) as Party, dealing.message)
-      must(typeof opened !== 'string')
-      return opened as readonly Element[]
+      return whole(opened)
     })
     const shares = dealings.map((dealing) => field.encode(evaluate(field, dealing.coefficients, me)))
     const sum = shares.map((share) => field.decode(share) as Scalar).reduce((a, b) => field.add(a, b))
     const total = sumCommitments(group, commitments)
     must(group.equals(group.timesBase(sum), evaluateCommitment(group, total, me)))
-    return { share: shareFrom(suite, total, sum), ...publicFrom(suite, total, PARTIES) }
+    return { share: shareFrom(suite, total, sum), ...whole(publicFrom(suite, total, PARTIES)) }
   })
 }
 
@@ -78,11 +82,11 @@ const sign = (suite: Suite, keys: ReturnType<typeof keygen>): Uint8Array => {
     ) as Commitment
   const shares = committed.map((own) => {
     const list = signers.map((index) => (index === own.index ? own.commitment : open(index)))
-    const signing = prepare(suite, publicKey, list, message, own)
+    const signing = whole(prepare(suite, publicKey, list, message, own))
     const share = field.decode(bytesOf(own.index)) as Scalar
     return field.encode(signatureShare(suite, signing, own.index, own.nonces, share))
   })
-  const signing = prepare(suite, publicKey, signers.map(open), message)
+  const signing = whole(prepare(suite, publicKey, signers.map(open), message))
   for (const [at, index] of signers.entries()) {
     const verifyingShare = verifyingShares[index - 1] as Uint8Array
     must(failedSignatureShare(suite, signing, index, verifyingShare, shares[at] as Uint8Array) === undefined)

@@ -7,7 +7,7 @@ import { ensureKmsKey, openKmsKey } from '../src/kms/registry.ts'
 import type { Hash, Index } from '../src/lib/brand.ts'
 import { toHex } from '../src/lib/bytes.ts'
 import { Secret } from '../src/lib/secret.ts'
-import { loadProtocols } from '../src/mpc/registry.ts'
+import { loadScheme } from '../src/mpc/registry.ts'
 import { envelopeHash } from '../src/records/sealed-shard.ts'
 import { sealShard } from '../src/shards/seal.ts'
 import { shardStore } from '../src/shards/store.ts'
@@ -53,7 +53,7 @@ const stage = async (): Promise<Measurement> => {
 
 /** One proof of possession made, and three checked: what a site of three does for a record. */
 const prove = async (): Promise<Measurement> => {
-  const { provePossession, verifyPossession } = await loadProtocols('frost-ed25519')
+  const { provePossession, verifyPossession } = await loadScheme('frost-ed25519')
   const { ed25519 } = await import('@noble/curves/ed25519.js')
   const scalar = ed25519.Point.Fn.create(BigInt(`0x${toHex(systemRandom(31))}`))
   const share = new Secret(ed25519.Point.Fn.toBytes(scalar))

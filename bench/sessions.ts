@@ -9,8 +9,8 @@ import { limitedSigner } from '../src/identity/identity-key.ts'
 import type { Hash, Identity, Index, SiteId } from '../src/lib/brand.ts'
 import { toHex } from '../src/lib/bytes.ts'
 import { Secret } from '../src/lib/secret.ts'
-import type { KeygenOutput } from '../src/mpc/frost/keygen.ts'
-import { loadProtocols, type Protocols } from '../src/mpc/registry.ts'
+import { loadScheme } from '../src/mpc/registry.ts'
+import type { KeygenOutput, Scheme } from '../src/mpc/scheme.ts'
 import { protocolIds } from '../src/records/definition-fields.ts'
 import { type Channels, openChannels } from '../src/transport/channels.ts'
 import { connectRelays } from '../src/transport/relay-client.ts'
@@ -151,21 +151,21 @@ const session = async <T>(
   )
 }
 
-const keygen = (parties: readonly Party[], protocols: Protocols): Promise<readonly KeygenOutput[]> =>
+const keygen = (parties: readonly Party[], protocols: Scheme): Promise<readonly KeygenOutput[]> =>
   session(parties, names.length, (one) =>
     protocols.keygen.run(
-      one.mailbox(protocols.keygen.id, protocols.keygen.rounds),
+      one.mailbox(protocols.keygen),
       { threshold: SIGNERS, parties: names.length },
       { random: systemRandom },
     ),
   )
 
-const sign = (parties: readonly Party[], protocols: Protocols, keys: readonly KeygenOutput[]) => {
+const sign = (parties: readonly Party[], protocols: Scheme, keys: readonly KeygenOutput[]) => {
   const [{ publicKey, verifyingShares }] = keys as [KeygenOutput]
   const message = systemRandom(32)
   return session(parties, SIGNERS, (one, at) =>
     protocols.sign.run(
-      one.mailbox(protocols.sign.id, protocols.sign.rounds),
+      one.mailbox(protocols.sign),
       {
         threshold: SIGNERS,
         publicKey,
@@ -190,7 +190,7 @@ const measureOver = async (where: 'memory' | 'relay', medium: Medium, wanted: Wa
   for (const id of protocolIds) {
     const [keygenName, signName] = [`keygen/${id}/${where}`, `sign/${id}/${where}`]
     if (!wanted(keygenName) && !wanted(signName)) continue
-    const protocols = await loadProtocols(id)
+    const protocols = await loadScheme(id)
     if (wanted(keygenName))
       measured.push(perSite(await measure(keygenName, 15, () => keygen(parties, protocols), 3), names.length))
     if (!wanted(signName)) continue

@@ -29,22 +29,31 @@ export interface JudgeFacts {
   readonly message: Uint8Array | undefined
 }
 
+/** A protocol of a ceremony's own session. */
+export interface SessionProtocol {
+  readonly id: string
+  /** Its rounds, without echoes and confirmations. */
+  readonly rounds: Readonly<Record<string, 'all' | 'each'>>
+  /**
+   * Of a key generation: key and verifying shares that its broadcasts give. Throws DecodeError where a proof fails or a
+   * message is not here.
+   */
+  derive?(
+    context: { readonly threshold: number; readonly parties: number },
+    session: Hash,
+    posts: readonly LoggedMessage[],
+  ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
+}
+
 /** What verify asks of sessions, of the rules for definitions, and of one protocol's maths: all of it pure. */
 export interface ProtocolEvidence {
-  /** Protocol that a ceremony's own session runs, and its rounds, without echoes and confirmations. */
-  readonly id: string
-  readonly rounds: Readonly<Record<string, 'all' | 'each'>>
+  /** What a ceremony's own session runs: today's protocol, and those that older versions ran. */
+  readonly protocols: readonly SessionProtocol[]
   /** Throws DecodeError. */
   readSignedMessage(bytes: Uint8Array): LoggedMessage
   signedBy(post: LoggedMessage, key: KeyHex): boolean
   /** Hash over the headers of a session's own rounds, in any order; others are left out. */
   transcriptOf(headers: readonly Uint8Array[]): Hash
-  /** Key and verifying shares that the broadcasts of a key generation give. Throws DecodeError where a proof fails. */
-  keygenPublic(
-    context: { readonly threshold: number; readonly parties: number },
-    session: Hash,
-    posts: readonly LoggedMessage[],
-  ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
   verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
   verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
   /** What the test signatures of a record sign, and by which sets of indices. */

@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
+import { protocols } from '../records/protocols.ts'
 
 /** A flag without a value; oclif itself leaves one that is not given undefined. */
 export const toggle = (options: { summary: string; helpGroup?: string; exclusive?: string[] }) =>
@@ -55,16 +56,7 @@ export const wholeFlag = Flags.custom<number, { min: number; max: number }>({
   },
 })
 
-export const protocolFlag = Flags.option({
-  options: [
-    'frost-ed25519',
-    'frost-ed448',
-    'frost-p256',
-    'frost-ristretto255',
-    'frost-secp256k1',
-    'frost-secp256k1-tr',
-  ] as const,
-})
+export const protocolFlag = Flags.option({ options: Object.keys(protocols) as (keyof typeof protocols)[] })
 
 /** A UTC time, as milliseconds since 1970. */
 export const instantFlag = Flags.custom<number>({

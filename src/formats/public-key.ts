@@ -1,6 +1,7 @@
 import { ECDH } from 'node:crypto'
 import { concat, fromHex, toBase64, toHex, u32, utf8 } from '../lib/bytes.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
+import { protocols } from '../records/protocols.ts'
 
 /** Every form in which users of this kind of key want it; null where the curve has none. */
 export interface PublicKeyForms {
@@ -39,23 +40,23 @@ const openssh = (comment: string, type: string, ...parts: readonly Uint8Array[])
 export const publicKeyForms = (protocol: ProtocolId, hex: string, name: string): PublicKeyForms => {
   const key = fromHex(hex)
   const none = { pem: null, openssh: null, xOnly: null }
-  switch (protocol) {
-    case 'frost-ed25519':
+  switch (protocols[protocol].keyForm) {
+    case 'ed25519':
       return { hex, pem: pem(SPKI.ed25519, key), openssh: openssh(name, 'ssh-ed25519', key), xOnly: null }
-    case 'frost-ed448':
+    case 'ed448':
       return { ...none, hex, pem: pem(SPKI.ed448, key) }
-    case 'frost-p256': {
+    case 'p256': {
       const point = uncompressed('prime256v1', hex)
       const line = openssh(name, 'ecdsa-sha2-nistp256', utf8('nistp256'), point)
       return { hex, pem: pem(SPKI.p256, point), openssh: line, xOnly: null }
     }
-    case 'frost-secp256k1':
+    case 'secp256k1':
       return { ...none, hex, pem: pem(SPKI.secp256k1, uncompressed('secp256k1', hex)) }
-    case 'frost-secp256k1-tr': {
+    case 'bip340': {
       const xOnly = toHex(key.length === 33 ? key.subarray(1) : key)
       return { ...none, hex: xOnly, xOnly }
     }
-    case 'frost-ristretto255':
+    case 'raw':
       return { ...none, hex }
   }
 }

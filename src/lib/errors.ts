@@ -37,6 +37,10 @@ export const errorTable = {
   E_PEER_PROOF_INVALID: { exit: 4, doc: 'a site sent a proof that does not hold' },
   E_PEER_SHARE_INVALID: { exit: 4, doc: 'a site sent a share that does not match its commitment' },
   E_PEER_DISAGREES: { exit: 4, doc: 'a site signed an outcome that differs from the one that the transcript gives' },
+  E_DEGENERATE: {
+    exit: 5,
+    doc: 'chance made a value that no key and no signature may have; nobody is at fault, and a retry may help',
+  },
   E_SITE_ROLLED_BACK: {
     exit: 4,
     doc: 'a site shows a ledger that is older than, or forked from, one that it showed before',

@@ -1,4 +1,5 @@
 import type { Hash, Party } from '../lib/brand.ts'
+import type { ErrorCode } from '../lib/errors.ts'
 import type { Random } from '../lib/ports.ts'
 import type { Codec } from '../records/codec.ts'
 import type { Blame, Verdict } from '../records/round.ts'
@@ -14,6 +15,8 @@ export interface Round<T, To extends 'all' | 'each'> {
    * round returns; 'none' where nothing secret depends on it.
    */
   readonly echo: 'round' | 'rides' | 'none'
+  /** Longest wait for this round's messages, in seconds; without it, the one that the definition gives to every round. */
+  readonly seconds?: number
 }
 // biome-ignore lint/suspicious/noExplicitAny: rounds of any payload
 export type Rounds = Readonly<Record<string, Round<any, 'all' | 'each'>>>
@@ -42,8 +45,15 @@ export interface Mailbox<R extends Rounds> {
    * got, and ends only when every sender and receiver agree. `round` is the name it goes by.
    */
   confirm(round: string): Promise<void>
-  /** A sub-session of some of the parties, with places and an id of its own; this party must be one of them. */
-  within<S extends Rounds>(label: string, parties: readonly Party[], rounds: S): Mailbox<S>
+  /**
+   * A sub-session of some of the parties (places in this session), with an id and places of its own; this party must be
+   * one of them. The label distinguishes two sub-sessions of one protocol. Its messages are logged like any other.
+   */
+  within<S extends Rounds>(
+    protocol: Pick<ProtocolRules<S, never>, 'id' | 'rounds'>,
+    label: string,
+    parties: readonly Party[],
+  ): Mailbox<S>
   /** Ends the session with blame: the accused's messages of the named rounds (and, of broadcasts it depends on, everybody's) are the evidence. */
   blame(who: Party, check: string, rounds: readonly (keyof R & string)[]): never
 }
@@ -72,17 +82,50 @@ export interface Claim<Context> {
   readonly context: Context
 }
 
+/** A named check that a party's messages can fail, as people read it. */
+export interface ProtocolCheck {
+  readonly code: ErrorCode
+  /** What the guilty party did, after its name. */
+  readonly what: string
+  /** The last round whose messages the check looks at. */
+  readonly round: string
+}
+
+/** What is known of a protocol before its mathematics is loaded. */
+export interface ProtocolFacts {
+  /** Stands in the header of every message. */
+  readonly id: string
+  /** By the name that a claim gives. */
+  readonly checks: Readonly<Record<string, ProtocolCheck>>
+  /** From its own message of this round on, a party's part may be used without it: it can no longer say that nothing happened. */
+  readonly boundFrom?: string
+}
+
 /**
- * One straight-line function over a typed mailbox. `Context` is the public part of the input (roster indices, threshold,
+ * What a stranger reads a protocol's sessions by. `Context` is the public part of the input (roster indices, threshold,
  * public key and verifying shares): with it and the signed messages alone, `judge` decides, at the accuser and at a
  * stranger alike. It answers `undecidable` only where a part of the context is not there and the answer rests on it; a
  * claim that lacks messages of its own is refuted.
  */
-export interface Protocol<R extends Rounds, Context, In extends Context, Out> {
-  readonly id: string
+export interface ProtocolRules<R extends Rounds, Context> extends ProtocolFacts {
+  /** In the order in which they run. */
   readonly rounds: R
-  run(box: Mailbox<R>, input: In, tools: Tools): Promise<Out>
+  /** Scheme that it runs in sub-sessions of its own, by id. */
+  readonly within?: Readonly<Record<string, SubProtocol<Context>>>
   judge(claim: Claim<Context>): Verdict
+}
+
+/** A protocol that another one runs inside its session. */
+export interface SubProtocol<Context> {
+  // biome-ignore lint/suspicious/noExplicitAny: of any rounds and context
+  readonly rules: ProtocolRules<any, any>
+  /** Public context of a sub-session; undefined where its name is none that the outer protocol gives. */
+  context(outer: Context, label: string, members: readonly Party[]): unknown
+}
+
+/** One straight-line function over a typed mailbox. */
+export interface Protocol<R extends Rounds, Context, In extends Context, Out> extends ProtocolRules<R, Context> {
+  run(box: Mailbox<R>, input: In, tools: Tools): Promise<Out>
 }
 
 export type { Blame }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { hexOf, identity, label, line, siteId, sorted, time, whole } from './fields.ts'
+import { protocols } from './protocols.ts'
 
 /** Where a site seals its shard. `key` is the provider's own name of the key. */
 export const kmsSlot = v.strictObject({ provider: label, key: line(512) })
@@ -19,15 +20,8 @@ export const siteEntry = v.strictObject({
 })
 export type SiteEntry = v.InferOutput<typeof siteEntry>
 
-export const protocolIds = [
-  'frost-ed25519',
-  'frost-ed448',
-  'frost-p256',
-  'frost-ristretto255',
-  'frost-secp256k1',
-  'frost-secp256k1-tr',
-] as const
-export type ProtocolId = (typeof protocolIds)[number]
+export type ProtocolId = keyof typeof protocols
+export const protocolIds = Object.keys(protocols) as readonly ProtocolId[]
 
 /** Fields that the definitions of all kinds share. */
 export const commonFields = {

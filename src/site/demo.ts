@@ -363,6 +363,6 @@ const makeSites = async (folder: string, sites: readonly string[]) => {
       return { bundle, verdict: report.verdict, checks: report.checks.length, open: report.open, same }
     },
     shown: async (protocol: ProtocolId, publicKey: string) =>
-      Buffer.from((await registry.loadProtocols(protocol)).shownKey(Buffer.from(publicKey, 'hex'))).toString('hex'),
+      Buffer.from((await registry.loadScheme(protocol)).shownKey(Buffer.from(publicKey, 'hex'))).toString('hex'),
   }
 }

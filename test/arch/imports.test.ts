@@ -56,8 +56,8 @@ const below: Readonly<Record<string, readonly string[]>> = {
 /** Verifying a signature is nobody's secret: these may be imported as values by other parts. */
 const shared = ['identity/ed25519.ts', 'identity/identity.ts', 'identity/dsse.ts']
 
-/** Small: cli may use these as values. */
-const leaves = ['records/short-id.ts', 'identity/words.ts']
+/** Small: cli and formats may use these as values. */
+const leaves = ['records/protocols.ts', 'records/short-id.ts', 'identity/words.ts']
 
 const allowed = (found: Import): boolean => {
   const from = folderOf(found.file)
@@ -65,7 +65,7 @@ const allowed = (found: Import): boolean => {
   const to = folderOf(target)
   if (from === to || below[from]?.includes(to)) return true
   if (parts.includes(from) && parts.includes(to)) return found.kind === 'type' || shared.includes(target)
-  if (from === 'cli' && leaves.includes(target)) return true
+  if (['cli', 'formats'].includes(from) && leaves.includes(target)) return true
   // Results are typed where they are made; cli only shows them. A command loads its use case when it runs.
   if (from === 'cli') return found.kind === 'type' || (found.kind === 'dynamic' && to === 'site')
   if (from === 'formats') return found.kind === 'type'

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Hash } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
@@ -53,7 +53,7 @@ describe('the chain in memory', () => {
     const signed = await joinAll(world, ['eu', 'ap'], sign, message)
     expect(signed.map((one) => one.open)).toEqual([[], []])
     expect(new Set(await Promise.all(signed.map((one) => bundleOf(world, one.site, one.bundle)))).size).toBe(1)
-    const protocols = await loadProtocols(protocol)
+    const protocols = await loadScheme(protocol)
     for (const one of signed)
       expect(protocols.verifySignature(fromHex(key.publicKey), message, fromHex(one.signature ?? ''))).toBe(true)
   })

@@ -8,7 +8,7 @@ import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { sha256 } from '../../src/lib/hash.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { keygenDefinition } from '../support/definition.ts'
@@ -49,7 +49,7 @@ describe('a vote for a record of an attempt before', () => {
       ceremonyKind(definition),
       options,
     )
-    const protocols = await loadProtocols(definition.protocol)
+    const protocols = await loadScheme(definition.protocol)
     expect(votedElsewhere(ceremony, protocols)).toBeDefined()
 
     const started = ceremony.events('started').at(-1) ?? expect.fail()

@@ -7,13 +7,13 @@ import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { suiteOf } from '../../src/mpc/frost/suite.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { frostKeygen } from '../../src/mpc/frost/keygen.ts'
+import { loadSuite, suiteOf } from '../../src/mpc/frost/suite.ts'
 import { messageCodec } from '../../src/records/round.ts'
 import { seededRandom } from '../support/random.ts'
 
 it('keeps of a private message what nobody can try guesses at', async () => {
-  const protocols = await loadProtocols('frost-ed25519')
+  await loadSuite('frost-ed25519')
   const sites = ['eu', 'us', 'ap'] as SiteId[]
   const signer = rawSigner(new Secret(new Uint8Array(32).fill(5)))
   const sent: Uint8Array[] = []
@@ -31,8 +31,7 @@ it('keeps of a private message what nobody can try guesses at', async () => {
     record: (bytes) => kept.push(bytes),
     progress: () => undefined,
   })
-  const { id, rounds } = protocols.keygen
-  const box = session.mailbox(id, rounds)
+  const box = session.mailbox(frostKeygen('frost-ed25519'))
   const { field } = suiteOf('frost-ed25519').group
   const share = field.encode(field.fromNumber(7))
   // Both peers get one share: only what hides it may make the two headers differ.

@@ -15,8 +15,8 @@ vi.mock('../../src/mpc/registry.ts', async (original) => {
   const real = await original<typeof import('../../src/mpc/registry.ts')>()
   return {
     ...real,
-    loadProtocols: async (...args: Parameters<typeof real.loadProtocols>) => {
-      const protocols = await real.loadProtocols(...args)
+    loadScheme: async (...args: Parameters<typeof real.loadScheme>) => {
+      const protocols = await real.loadScheme(...args)
       const run: typeof protocols.keygen.run = async (...given) => {
         const output = await protocols.keygen.run(...given)
         made.shares.push(output.share)

@@ -12,7 +12,7 @@ import { openHome } from '../../src/identity/home.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -122,7 +122,7 @@ const votesIn = async (disk: SimDisk, definition: Definition, name: string): Pro
 
 /** One epoch a site, the same record at all, no file of any other, and a share that is whole: it proves itself. */
 const checkEpochs = async (disks: ReadonlyMap<string, SimDisk>, definition: Definition): Promise<void> => {
-  const protocols = await loadProtocols(definition.protocol)
+  const protocols = await loadScheme(definition.protocol)
   const records = new Set<Hash>()
   for (const [at, name] of names.entries()) {
     const disk = disks.get(name) as SimDisk
@@ -271,7 +271,7 @@ describe('one site crashes at a disk operation', () => {
   })
 
   it('of a sign: all signers end with one signature', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
-    const protocols = await loadProtocols(sign.protocol)
+    const protocols = await loadScheme(sign.protocol)
     await playAll(casesOf(signers, places.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
       const signatures = new Set([...played.results.values()].map((one) => one.signature))
       expect(signatures.size).toBe(1)

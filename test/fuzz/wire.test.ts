@@ -6,7 +6,8 @@ import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, fromBase64, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { keygenRounds, openDealt } from '../../src/mpc/frost/keygen.ts'
+import { openDealt } from '../../src/mpc/frost/dealing.ts'
+import { keygenRounds } from '../../src/mpc/frost/keygen.ts'
 import { openCommitment, signRounds } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import { attemptCodec } from '../../src/records/attempt.ts'
@@ -277,17 +278,25 @@ describe('round messages', () => {
       const sign = signRounds(id)
       const proof = new Uint8Array(group.bytes + group.field.bytes).fill(1)
       proof.set(element)
-      const dealt = keygen.commitments.codec.encode([[element, element], new Uint8Array(signatureBytes).fill(2), proof])
+      const salt = new Uint8Array(32).fill(3)
+      const dealt = keygen.openings.codec.encode([
+        salt,
+        [element, element],
+        new Uint8Array(signatureBytes).fill(2),
+        proof,
+      ])
       const context = { threshold: 2, parties: 3 }
       return [
         {
-          ...cborTarget(keygen.commitments.codec, [dealt]),
+          ...cborTarget(keygen.openings.codec, [dealt]),
           read: (bytes) => {
-            const value = keygen.commitments.codec.decode(bytes)
-            openDealt(suite, context, TOPIC, 1 as never, value)
-            return keygen.commitments.codec.encode(value)
+            const value = keygen.openings.codec.decode(bytes)
+            const [, ...parts] = value
+            openDealt(suite, context, TOPIC, 1 as never, parts)
+            return keygen.openings.codec.encode(value)
           },
         },
+        cborTarget(keygen.commitments.codec, [keygen.commitments.codec.encode(salt)]),
         cborTarget(keygen.shares.codec, [keygen.shares.codec.encode(scalar)]),
         {
           ...cborTarget(sign.commitments.codec, [sign.commitments.codec.encode([element, element])]),

@@ -1,7 +1,7 @@
 import { recordFaults } from '../../src/ceremony/blame/record-faults.ts'
 import { testLabel } from '../../src/ceremony/blame/test-session.ts'
 import { readSignedMessage, type SignedMessage } from '../../src/ceremony/session/round-message.ts'
-import { subSession } from '../../src/ceremony/session/session.ts'
+import { subSession } from '../../src/ceremony/session/sub-session.ts'
 import type { Party } from '../../src/lib/brand.ts'
 import { toBase64, toHex } from '../../src/lib/bytes.ts'
 import type { Random } from '../../src/lib/ports.ts'
@@ -51,10 +51,11 @@ export const falseClaim = (table: Table, run: Play, liars: readonly Seat[], hone
   const session = anchor === undefined ? run.attempt : toHex(anchor.post.session)
   const sets = testSignerSets(table.terms.n, table.terms.t)
   const within = [...run.facts.records.keys()]
-    .flatMap((record) =>
-      sets.map((members, set) => ({ label: testLabel(table.protocols.sign.id, set, record), members: [...members] })),
+    .flatMap((record) => sets.map((members, set) => ({ label: testLabel(set, record), members: [...members] })))
+    .find(
+      ({ label, members }) =>
+        subSession(run.attempt, { protocol: table.protocols.sign.id, label, members }) === session,
     )
-    .find(({ label, members }) => subSession(run.attempt, label, members) === session)
   return blameCodec.decode(
     blameCodec.encode({
       ceremony: run.facts.attempt?.ceremony ?? run.attempt,

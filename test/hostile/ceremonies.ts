@@ -8,13 +8,14 @@ import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import { Peers } from '../../src/ceremony/peers/peers.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
-import { Session, subSession } from '../../src/ceremony/session/session.ts'
+import { Session } from '../../src/ceremony/session/session.ts'
+import { subSession } from '../../src/ceremony/session/sub-session.ts'
 import { Ceremony, type JoinOptions } from '../../src/ceremony/store/ceremony.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import type { Mailbox, Rounds } from '../../src/mpc/mailbox.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import type { Mailbox, ProtocolRules, Rounds } from '../../src/mpc/mailbox.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
@@ -86,18 +87,21 @@ Session.prototype.deliver = function (this: Session, from: SiteId, bytes: Uint8A
   if (!this.signal.aborted) heardIn.get(this)?.took.add(hashOf(bytes))
   deliver.call(this, from, bytes)
 }
-Session.prototype.mailbox = function <R extends Rounds>(this: Session, protocol: string, rounds: R): Mailbox<R> {
+Session.prototype.mailbox = function <R extends Rounds>(
+  this: Session,
+  protocol: Pick<ProtocolRules<R, never>, 'id' | 'rounds'>,
+): Mailbox<R> {
   const opening = (id: Hash): void => {
     if (!this.signal.aborted) heardIn.get(this)?.opened.add(id)
   }
   const id = heardIn.get(this)?.attempt
   if (id !== undefined) opening(id)
-  const box = mailbox.call(this, protocol, rounds) as Mailbox<R>
+  const box = mailbox.call(this, protocol as never) as Mailbox<R>
   return {
     ...box,
-    within: (label, parties, inner) => {
-      opening(subSession(box.session, label, parties))
-      return box.within(label, parties, inner)
+    within: (inner, label, members) => {
+      opening(subSession(box.session, { protocol: inner.id, label, members }))
+      return box.within(inner, label, members)
     },
   }
 }
@@ -173,7 +177,7 @@ export const joinAs = async (
   liar?: Liar,
   changes: JoinChanges = {},
 ): Promise<Joined> => {
-  await world.clock.hold(loadProtocols(definition.protocol))
+  await world.clock.hold(loadScheme(definition.protocol))
   const site = { ...(await memorySite(world, name, changes.machine)), ...changes.site }
   const progress: Progress[] = []
   const stop = new AbortController()

@@ -3,6 +3,7 @@ import { readSignedMessage, signMessage } from '../../src/ceremony/session/round
 import { BlameError } from '../../src/ceremony/session/session.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { toBase64 } from '../../src/lib/bytes.ts'
+import { signRounds } from '../../src/mpc/frost/sign.ts'
 import { echoCodec, messageCodec } from '../../src/records/round.ts'
 import { seededRandom } from '../support/random.ts'
 import { type Play, play, type Seat, type Tamper, tableOf } from './parties.ts'
@@ -51,7 +52,7 @@ describe('the judge', () => {
     const liar = table.sites[0] as SiteId
     const bad = inRound('commitments', (seat, _to, bytes) => {
       const { protocol, session, round, from } = readSignedMessage(bytes)
-      const value = table.protocols.sign.rounds.commitments.codec.encode([
+      const value = signRounds('frost-ed25519').commitments.codec.encode([
         new Uint8Array(32).fill(0xff),
         new Uint8Array(32).fill(0xff),
       ])

@@ -11,7 +11,7 @@ import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
-import { deal } from '../../src/mpc/frost/keygen.ts'
+import { type Dealt, deal, newSalt, type Opening } from '../../src/mpc/frost/dealing.ts'
 import { commit } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import type { Rounds } from '../../src/mpc/mailbox.ts'
@@ -137,16 +137,21 @@ const another = (
   const keygen = post.protocol === table.protocols.keygen.id
   const field = suite.group.field
   const scalar = (): Uint8Array => field.encode(field.fromNumber(1 + ((random(1)[0] ?? 0) % 200)))
-  if (keygen && post.round === 'commitments') {
+  // A hash that nothing opens.
+  if (keygen && post.round === 'commitments') return spec.codec.encode(random(32))
+  if (keygen && post.round === 'openings') {
     const context = { threshold: table.terms.t, parties: table.terms.n }
     const session = toHex(post.session) as Hash
-    if (valid) return spec.codec.encode(deal(suite, context, session, seat.party, random).message)
-    const [commitment, proof, own] = spec.codec.decode(post.payload) as [Uint8Array[], Uint8Array, Uint8Array]
-    const forms: (() => unknown)[] = [
+    const anew = (): Opening => [newSalt(random), ...deal(suite, context, session, seat.party, random).message]
+    if (valid) return spec.codec.encode(anew())
+    const [salt, commitment, proof, own] = spec.codec.decode(post.payload) as [Uint8Array, ...Dealt]
+    const forms: (() => Dealt)[] = [
       () => [commitment, flip(proof, random), own],
       () => [commitment, proof, flip(own, random)],
       () => [commitment.slice(0, -1), proof, own],
       () => [[...commitment, ...commitment].slice(0, commitment.length + 1), proof, own],
+      // Dealt anew, when all others' dealings are known.
+      () => deal(suite, context, session, seat.party, random).message,
       () => [
         commitment.map((one, at) => (at === commitment.length - 1 ? new Uint8Array(one.length).fill(0xff) : one)),
         proof,
@@ -163,7 +168,7 @@ const another = (
         return other.message
       },
     ]
-    return spec.codec.encode(pick(random, forms)())
+    return spec.codec.encode([chance(random, 8) ? newSalt(random) : salt, ...pick(random, forms)()])
   }
   if (keygen && post.round === 'shares') return spec.codec.encode(scalar())
   if (!keygen && post.round === 'commitments') {

@@ -3,14 +3,16 @@ import { judgeContext, type PublicFacts } from '../../src/ceremony/blame/judge-c
 import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { keygenOutcome } from '../../src/ceremony/epoch/keygen-outcome.ts'
-import { Session, subSession } from '../../src/ceremony/session/session.ts'
+import { Session } from '../../src/ceremony/session/session.ts'
+import { subSession } from '../../src/ceremony/session/sub-session.ts'
 import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Index, Party, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Clock, Random } from '../../src/lib/ports.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { loadProtocols, type Protocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
+import type { Scheme } from '../../src/mpc/scheme.ts'
 import { testSignerSets } from '../../src/mpc/test-signature.ts'
 import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
 import type { ProtocolId, SiteEntry } from '../../src/records/definition-fields.ts'
@@ -37,7 +39,7 @@ export interface Terms {
 /** Everything about a session that is the same whatever is drawn in it. */
 export interface Table {
   readonly terms: Terms
-  readonly protocols: Protocols
+  readonly protocols: Scheme
   readonly sites: readonly SiteId[]
   readonly definition: KeygenDefinition | SignDefinition
   readonly message: Uint8Array
@@ -78,7 +80,7 @@ const epochOf = async (terms: Terms): Promise<Table['epoch']> => {
 export const tableOf = async (terms: Terms): Promise<Table> => {
   const { kind, protocol, n, t } = terms
   const sites = await entriesOf(n)
-  const protocols = await loadProtocols(protocol)
+  const protocols = await loadScheme(protocol)
   const common = { protocol, threshold: t, sites }
   const names = sites.map((site) => site.name)
   if (kind !== 'sign')
@@ -161,10 +163,11 @@ const afterKeygen = async (
   await Promise.all(
     testSignerSets(terms.n, terms.t).map(async (members, set) => {
       if (!members.includes(Number(box.self) as Index)) return
-      const label = testLabel(protocols.sign.id, set, record)
+      const label = testLabel(set, record)
       const parties = members.map((one) => Number(one) as Party)
-      if (!session.signal.aborted) opened.add(subSession(box.session, label, parties))
-      const inner = box.within(label, parties, protocols.sign.rounds)
+      if (!session.signal.aborted)
+        opened.add(subSession(box.session, { protocol: protocols.sign.id, label, members: parties }))
+      const inner = box.within(protocols.sign, label, parties)
       await protocols.sign.run(inner, { ...testContext(outcome, record, members), share }, { random })
     }),
   )
@@ -251,7 +254,7 @@ export const play = async (
         if (epoch === undefined) throw new Error('no epoch')
         const index = table.sites.indexOf(site)
         const { signature } = await protocols.sign.run(
-          session.mailbox(protocols.sign.id, protocols.sign.rounds),
+          session.mailbox(protocols.sign),
           {
             threshold: epoch.outcome.threshold,
             publicKey: fromHex(epoch.outcome.publicKey),
@@ -264,7 +267,7 @@ export const play = async (
         )
         return { is: 'made', signature }
       }
-      const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
+      const box = session.mailbox(protocols.keygen)
       const made = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
       const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), made)
       know(outcome, recordOf(table, outcome))

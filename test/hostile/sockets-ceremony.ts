@@ -5,7 +5,7 @@ import { rawSigner } from '../../src/identity/ed25519.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import type { RelayRoom } from '../../src/transport/relay-client.ts'
 import { enterAs, person } from '../transport/relay-support.ts'
 import { AUTHORITY, type End, openEnd, until } from '../transport/support.ts'
@@ -41,7 +41,7 @@ interface Seat {
   readonly early: { from: End['name']; topic: Hash; bytes: Uint8Array }[]
 }
 
-const protocols = loadProtocols('frost-ed25519')
+const protocols = loadScheme('frost-ed25519')
 
 /** All of `seats` in a session of their own; `work` is one site's side. */
 const session = <T>(
@@ -96,11 +96,7 @@ export const ceremony = async (url: string, names: readonly string[]): Promise<C
   })
   await until(() => seats.every(({ end }) => end.connected.length >= names.length - 1), ROUND)
   const keys = await session(seats, (one) =>
-    keygen.run(
-      one.mailbox(keygen.id, keygen.rounds),
-      { threshold: THRESHOLD, parties: names.length },
-      { random: systemRandom },
-    ),
+    keygen.run(one.mailbox(keygen), { threshold: THRESHOLD, parties: names.length }, { random: systemRandom }),
   )
   let signed = 0
   return {
@@ -118,7 +114,7 @@ export const ceremony = async (url: string, names: readonly string[]): Promise<C
           const key = keys[at]
           if (key === undefined) throw new Error('no key')
           const input = { ...key, threshold: THRESHOLD, indices: [1, 2] as Index[], message }
-          return sign.run(one.mailbox(sign.id, sign.rounds), input, { random: systemRandom })
+          return sign.run(one.mailbox(sign), input, { random: systemRandom })
         },
         (at) => {
           const now = performance.now()

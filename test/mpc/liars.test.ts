@@ -4,25 +4,14 @@ import { describe, expect, it } from 'vitest'
 import type { Hash, Index, Party } from '../../src/lib/brand.ts'
 import { concat, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import {
-  type Dealt,
-  deal,
-  frostKeygen,
-  type KeygenCheck,
-  type KeygenContext,
-  keygenPublic,
-  keygenRounds,
-} from '../../src/mpc/frost/keygen.ts'
-import {
-  frostSign,
-  type NonceCommitments,
-  type SignCheck,
-  type SignInput,
-  signRounds,
-} from '../../src/mpc/frost/sign.ts'
+import { type Dealt, deal, newSalt, type Opening } from '../../src/mpc/frost/dealing.ts'
+import type { KeygenCheck, SignCheck } from '../../src/mpc/frost/facts.ts'
+import { dealingHash, frostKeygen, keygenRounds } from '../../src/mpc/frost/keygen.ts'
+import { frostSign, type NonceCommitments, signRounds } from '../../src/mpc/frost/sign.ts'
 import { loadSuite, type Suite, suiteOf } from '../../src/mpc/frost/suite.ts'
 import type { Scalar } from '../../src/mpc/group/group.ts'
 import type { Claim, JudgedMessage } from '../../src/mpc/mailbox.ts'
+import type { KeygenContext, SignInput } from '../../src/mpc/scheme.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { blameOf, type MemoryNetwork, type Outgoing, runAll, type Tamper, values } from '../support/memory-mailbox.ts'
@@ -60,8 +49,17 @@ const keygen = async (id: ProtocolId, tamper?: Tamper) =>
     ...(tamper && { tamper }),
   })
 
+/** What an honest dealer of `keygen` opens: the same bytes as in its run. */
+const openingOf = (suite: Suite, from: Party): Opening => {
+  const random = seededRandom(`${suite.id} keygen ${from}`)
+  const { message } = deal(suite, context, session, from, random)
+  return [newSalt(random), ...message]
+}
+
+type ShownCheck = Exclude<KeygenCheck, 'opening' | 'share-scalar' | 'share-zero' | 'share-commitment'>
 type DealtLie = (suite: Suite, dealt: Dealt, from: Party) => Dealt
-const dealtLies: Record<Exclude<KeygenCheck, 'share-scalar' | 'share-commitment'>, DealtLie[]> = {
+/** Lies that their dealer committed to. */
+const dealtLies: Record<ShownCheck, DealtLie[]> = {
   'commitment-count': [
     (_, [commitment, ...proofs]) => [commitment.slice(0, 1), ...proofs],
     // A polynomial of a higher degree would raise the threshold.
@@ -108,6 +106,15 @@ const dealtLies: Record<Exclude<KeygenCheck, 'share-scalar' | 'share-commitment'
     ],
   ],
 }
+
+/** What is opened instead of what was committed to. */
+const openingLies: ((suite: Suite, opening: Opening, from: Party) => Opening)[] = [
+  (_, [, ...dealt]) => [new Uint8Array(32), ...dealt],
+  // Dealt anew, when all others' dealings are known; every proof holds.
+  (suite, [salt], from) => [salt, ...deal(suite, context, session, from, seededRandom('rushing')).message],
+  // Another dealer's opening.
+  (suite, _, from) => openingOf(suite, ((from % 3) + 1) as Party),
+]
 
 const makeKey = async (id: ProtocolId) => {
   const made = await keygen(id)
@@ -157,7 +164,9 @@ const keygenChecks: KeygenCheck[] = [
   'commitment-point',
   'proof-of-knowledge',
   'session-proof',
+  'opening',
   'share-scalar',
+  'share-zero',
   'share-commitment',
 ]
 const signChecks: SignCheck[] = ['commitment-point', 'signature-share-scalar', 'signature-share']
@@ -169,26 +178,59 @@ describe.each(protocolIds)('%s: liars in key generation', (id) => {
   it.each(cases)('$check $at', async ({ check, lie }) => {
     const suite = await loadSuite(id)
     const liar = 2 as Party
-    const tamper = ({ round, from, payload }: Outgoing): Uint8Array | undefined =>
-      round === 'commitments' && from === liar
-        ? rounds.commitments.codec.encode(lie(suite, rounds.commitments.codec.decode(payload), from))
-        : undefined
+    const [salt, ...dealt] = openingOf(suite, liar)
+    const opening: Opening = [salt, ...lie(suite, dealt, liar)]
+    const tamper = ({ round, from, payload }: Outgoing): Uint8Array | undefined => {
+      if (from !== liar) return undefined
+      if (round === 'openings') {
+        expect(toHex(payload)).toBe(toHex(rounds.openings.codec.encode([salt, ...dealt])))
+        return rounds.openings.codec.encode(opening)
+      }
+      const hash = dealingHash(id, context, session, liar, opening)
+      return round === 'commitments' ? rounds.commitments.codec.encode(hash) : undefined
+    }
+    await convicted(liar, check, tamper)
+  })
+
+  it.each(openingLies.map((lie, at) => ({ at, lie })))('opening $at', async ({ lie }) => {
+    const suite = await loadSuite(id)
+    const liar = 2 as Party
+    const { codec } = rounds.openings
+    await convicted(liar, 'opening', ({ round, from, payload }) =>
+      round === 'openings' && from === liar ? codec.encode(lie(suite, codec.decode(payload), liar)) : undefined,
+    )
+  })
+
+  it('opening: a commitment copied from another dealer opens to nothing', async () => {
+    const suite = await loadSuite(id)
+    const copied = dealingHash(id, context, session, 1 as Party, openingOf(suite, 1 as Party))
+    await convicted(3 as Party, 'opening', ({ round, from }) => {
+      if (from !== 3) return undefined
+      if (round === 'openings') return rounds.openings.codec.encode(openingOf(suite, 1 as Party))
+      return round === 'commitments' ? rounds.commitments.codec.encode(copied) : undefined
+    })
+  })
+
+  const convicted = async (liar: Party, check: string, tamper: Tamper): Promise<void> => {
     const { ended, network } = await keygen(id, tamper)
     const blame = blameOf(ended)
     expect([blame.accused, blame.check]).toEqual([liar, check])
-    expect(frostKeygen(id).judge(blame.claim(context))).toBe('proven')
-    for (const claim of claimsAbout(network, keygenChecks, 3, context)) {
-      const proven = frostKeygen(id).judge(claim) === 'proven'
-      expect(proven).toBe(claim.accused === liar && claim.check === check)
+    expect(network.sent.some((one) => one.round === 'shares' && one.from !== liar)).toBe(false)
+    const { judge, derive } = frostKeygen(id)
+    const claim = blame.claim(context)
+    expect(judge(claim)).toBe('proven')
+    for (const round of ['commitments', 'openings'])
+      expect(judge({ ...claim, messages: claim.messages.filter((one) => one.round !== round) })).toBe('refuted')
+    for (const other of claimsAbout(network, keygenChecks, 3, context)) {
+      const proven = judge(other) === 'proven'
+      expect(proven).toBe(other.accused === liar && other.check === check)
     }
-    const payloads = [1, 2, 3].map(
-      (from) => network.sent.find((one) => one.round === 'commitments' && one.from === from)?.payload as Uint8Array,
-    )
-    expect(() => keygenPublic(id, context, session, payloads)).toThrow(`party 2: ${check}`)
-  })
+    expect(() => derive(context, session, network.broadcasts(rounds))).toThrow(`party ${liar}: ${check}`)
+  }
 
   it.each([
     { check: 'share-scalar', lie: (suite: Suite) => order(suite) },
+    { check: 'share-zero', lie: ({ group: { field } }: Suite) => field.encode(field.fromNumber(0)) },
     { check: 'share-commitment', lie: plusOne },
   ])('$check', async ({ check, lie }) => {
     const suite = await loadSuite(id)
@@ -307,7 +349,7 @@ describe('codecs of the rounds', () => {
       expect(() => commitments.codec.encode([new Uint8Array(group.bytes), new Uint8Array(group.bytes + 1)])).toThrow(
         DecodeError,
       )
-      const { codec } = keygenRounds(id).commitments
+      const { codec } = keygenRounds(id).openings
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
           for (const one of [codec, commitments.codec, shares.codec])
@@ -328,8 +370,8 @@ describe('codecs of the rounds', () => {
       const suite = await loadSuite(id)
       const about = { threshold: 32, parties: 32 }
       const { message } = deal(suite, about, session, 32 as Party, seededRandom(id))
-      const { codec } = keygenRounds(id).commitments
-      expect(codec.encode(message).length).toBeLessThanOrEqual(codec.limit)
+      const { codec } = keygenRounds(id).openings
+      expect(codec.encode([new Uint8Array(32), ...message]).length).toBeLessThanOrEqual(codec.limit)
     }
   })
 })

@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest'
 import type { Hash, Index, Party } from '../../src/lib/brand.ts'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { type Dealing, deal, failedShare, provesKnowledge, publicFrom, shareFrom } from '../../src/mpc/frost/keygen.ts'
+import { type Dealing, deal, failedShare } from '../../src/mpc/frost/dealing.ts'
 import { evaluate, sumCommitments } from '../../src/mpc/frost/polynomial.ts'
+import { provesKnowledge } from '../../src/mpc/frost/proof-of-knowledge.ts'
 import {
   aggregate,
   type Commitment,
@@ -16,11 +17,13 @@ import {
   signatureShare,
 } from '../../src/mpc/frost/sign.ts'
 import { loadSuite } from '../../src/mpc/frost/suite.ts'
+import { publicFrom, shareFrom } from '../../src/mpc/frost/total.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { nobleFrost } from '../support/noble-frost.ts'
 import { seededRandom } from '../support/random.ts'
+import { whole } from '../support/whole.ts'
 
 const session = hashOf(utf8('noble')) as Hash
 
@@ -98,7 +101,7 @@ describe.each(protocolIds)('%s against noble', (id) => {
           }
         }
         const total = sumCommitments(group, elements)
-        const made = publicFrom(suite, total, n)
+        const made = whole(publicFrom(suite, total, n))
         const shares = new Map<Index, Uint8Array>()
         let pub: FrostPublic = {
           signers: limits,
@@ -152,11 +155,11 @@ describe.each(protocolIds)('%s against noble', (id) => {
           hiding: new Uint8Array(hiding),
           binding: new Uint8Array(binding),
         }))
-        const signing = prepare(suite, made.publicKey, list, message)
+        const signing = whole(prepare(suite, made.publicKey, list, message))
         const signatureShares = committed.map((one) => {
           const own = signatureShare(
             suite,
-            prepare(suite, made.publicKey, list, message, one),
+            whole(prepare(suite, made.publicKey, list, message, one)),
             one.index,
             one.nonces,
             one.share,

@@ -4,7 +4,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -17,7 +17,7 @@ describe.each(protocolIds)('possession of a %s share', (id) => {
   const one = 1 as Index
 
   it('is proven by the share, for one index, one context and one suite', async () => {
-    const { provePossession, verifyPossession } = await loadProtocols(id)
+    const { provePossession, verifyPossession } = await loadScheme(id)
     const proof = provePossession(share(77), one, record, seededRandom(id))
     expect(verifyPossession(element(77), one, record, proof)).toBe(true)
     expect(verifyPossession(element(78), one, record, proof)).toBe(false)
@@ -29,12 +29,11 @@ describe.each(protocolIds)('possession of a %s share', (id) => {
       expect(verifyPossession(element(77), one, record, changed)).toBe(false)
     }
     for (const other of protocolIds)
-      if (other !== id)
-        expect((await loadProtocols(other)).verifyPossession(element(77), one, record, proof)).toBe(false)
+      if (other !== id) expect((await loadScheme(other)).verifyPossession(element(77), one, record, proof)).toBe(false)
   })
 
   it('is refused for what does not decode', async () => {
-    const { provePossession, verifyPossession } = await loadProtocols(id)
+    const { provePossession, verifyPossession } = await loadScheme(id)
     const proof = provePossession(share(77), one, record, seededRandom(id))
     for (const bad of [proof.subarray(1), new Uint8Array(), new Uint8Array(proof.length).fill(255)])
       expect(verifyPossession(element(77), one, record, bad)).toBe(false)
@@ -49,7 +48,7 @@ describe.each(protocolIds)('possession of a %s share', (id) => {
   })
 
   it('is another proof each time', async () => {
-    const { provePossession } = await loadProtocols(id)
+    const { provePossession } = await loadScheme(id)
     const random = seededRandom(id)
     const proofs = [1, 2].map(() => provePossession(share(77), one, record, random))
     expect(proofs[0]).not.toEqual(proofs[1])

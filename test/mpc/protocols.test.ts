@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
@@ -11,7 +11,7 @@ const session = hashOf(utf8('protocols')) as Hash
 
 describe.each(protocolIds)('%s', (id) => {
   it('makes a key and signs with every quorum of it', async () => {
-    const protocols = await loadProtocols(id)
+    const protocols = await loadScheme(id)
     const context = { threshold: 2, parties: 3 }
     const made = await runAll(protocols.keygen, [context, context, context], {
       session,
@@ -25,10 +25,7 @@ describe.each(protocolIds)('%s', (id) => {
       expect(toHex(key.publicKey)).toBe(toHex(first.publicKey))
       expect(key.verifyingShares.map(toHex)).toEqual(first.verifyingShares.map(toHex))
     }
-    const payloads = [1, 2, 3].map(
-      (from) => made.network.sent.find((one) => one.round === 'commitments' && one.from === from)?.payload,
-    )
-    const again = protocols.keygenPublic(context, session, payloads as Uint8Array[])
+    const again = protocols.keygen.derive(context, session, made.network.broadcasts(protocols.keygen.rounds))
     expect(toHex(again.publicKey)).toBe(toHex(first.publicKey))
     expect(again.verifyingShares.map(toHex)).toEqual(first.verifyingShares.map(toHex))
 

@@ -4,7 +4,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { signRounds } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { MemoryBlame, runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -12,7 +12,7 @@ const session = hashOf(utf8('split shares')) as Hash
 
 describe('two signers whose wrong shares cancel', () => {
   it('are blamed for them, though the sum is a signature', async () => {
-    const protocols = await loadProtocols('frost-ed25519')
+    const protocols = await loadScheme('frost-ed25519')
     const context = { threshold: 3, parties: 3 }
     const tools = (party: number) => ({ random: seededRandom(`split ${party}`) })
     const keys = values((await runAll(protocols.keygen, [context, context, context], { session, tools })).ended)

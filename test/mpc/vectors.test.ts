@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { Hash, Index, Party } from '../../src/lib/brand.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { deal, provesKnowledge, publicFrom, shareFrom } from '../../src/mpc/frost/keygen.ts'
+import { deal } from '../../src/mpc/frost/dealing.ts'
 import { evaluate, sumCommitments } from '../../src/mpc/frost/polynomial.ts'
+import { provesKnowledge } from '../../src/mpc/frost/proof-of-knowledge.ts'
 import {
   aggregate,
   bindingFactors,
@@ -16,11 +17,13 @@ import {
   signatureShare,
 } from '../../src/mpc/frost/sign.ts'
 import { bindSuite, loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
+import { publicFrom, shareFrom } from '../../src/mpc/frost/total.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { nobleGroups } from '../../src/mpc/group/noble.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { seededRandom } from '../support/random.ts'
+import { whole } from '../support/whole.ts'
 
 interface SigningVector {
   readonly name: string
@@ -98,7 +101,7 @@ const runSigning = (suite: Suite, vector: SigningVector): void => {
     return { index: signer.index, nonces, commitment, share: scalarOf(suite, toHex(share)) }
   })
   const commitments = committed.map((one) => one.commitment)
-  const signing = prepare(suite, publicKey, commitments, message)
+  const signing = whole(prepare(suite, publicKey, commitments, message))
   for (const signer of vector.signers) {
     expect(hex(signing.bindingFactors.get(signer.index) as Scalar)).toBe(signer.bindingFactor)
     expect(hex(suite.h1(fromHex(signer.bindingFactorInput)))).toBe(signer.bindingFactor)
@@ -106,7 +109,7 @@ const runSigning = (suite: Suite, vector: SigningVector): void => {
   if (!suite.evenY) expect(bindingFactors(suite, publicKey, commitments, message)).toEqual(signing.bindingFactors)
 
   const shares = committed.map((one) => {
-    const own = prepare(suite, publicKey, commitments, message, one)
+    const own = whole(prepare(suite, publicKey, commitments, message, one))
     expect(toHex(own.nonce)).toBe(toHex(signing.nonce))
     return signatureShare(suite, own, one.index, one.nonces, one.share)
   })
@@ -159,7 +162,7 @@ describe.each(runs)('vectors of $id on $backend', ({ id, load }) => {
       group,
       dealings.map((one) => one.elements),
     )
-    const made = publicFrom(suite, total, parties.length)
+    const made = whole(publicFrom(suite, total, parties.length))
     expect(toHex(made.publicKey)).toBe(publicKey)
     for (const [at, party] of parties.entries()) {
       const received = dealings.map((dealing, from) => {

@@ -3,7 +3,7 @@ import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadSuite } from '../../src/mpc/frost/suite.ts'
 import type { ScalarField } from '../../src/mpc/group/group.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -34,7 +34,7 @@ describe('a key generation', () => {
   it('leaves no scalar that a secret went into, but those that it said to all', async () => {
     const { group } = await loadSuite('frost-ed25519')
     expect(group.backend).not.toBe('noble')
-    const protocols = await loadProtocols('frost-ed25519')
+    const protocols = await loadScheme('frost-ed25519')
     const drawn = new WeakSet<Uint8Array>()
     const shares = new Set<string>()
     const secrets = follow(group.field, (bytes) => drawn.has(bytes) || shares.has(toHex(bytes)))
@@ -70,7 +70,7 @@ describe('a key generation', () => {
       },
     })
     expect(values(run.ended)).toHaveLength(4)
-    const said = run.network.sent.filter(({ round }) => round === 'commitments').map(({ payload }) => toHex(payload))
+    const said = run.network.sent.filter(({ round }) => round === 'openings').map(({ payload }) => toHex(payload))
     const left = [...secrets]
       .filter(([bytes]) => bytes.some((one) => one !== 0))
       .filter(([, was]) => !said.some((payload) => payload.includes(was)))

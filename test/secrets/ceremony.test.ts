@@ -18,7 +18,7 @@ import { hashOf, tupleHash } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { evaluate } from '../../src/mpc/frost/polynomial.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
@@ -262,7 +262,7 @@ describe.each<[string, () => Promise<Medium>, ProtocolId]>([
   }
 
   test('the key and the signature are made', async () => {
-    const protocols = await loadProtocols(protocol)
+    const protocols = await loadScheme(protocol)
     expect(protocols.verifySignature(fromHex(key.publicKey), message, fromHex(signature))).toBe(true)
   })
 

@@ -60,6 +60,14 @@ export class MemoryNetwork {
     return this.#sent
   }
 
+  /** Each broadcast of these rounds once, as a stranger reads them. */
+  broadcasts(rounds: Rounds): readonly JudgedMessage[] {
+    const places = new Map<string, JudgedMessage>()
+    for (const { round, from, payload } of this.#sent)
+      if (rounds[round]?.to === 'all') places.set(`${round} ${from}`, { round, from, to: 0, payload })
+    return [...places.values()]
+  }
+
   stop(): void {
     this.#stopped = new MemoryStopped()
     this.#wake()
@@ -146,9 +154,9 @@ export class MemoryNetwork {
         for (const [peer, payload] of await collect(round))
           if (!equal(payload, between(peer, me))) throw new Error('private messages differ')
       },
-      within: (label, inner, innerRounds) => {
+      within: ({ id: protocol, rounds: innerRounds }, label, inner) => {
         const id = toHex(
-          tupleHash('within', fromHex(session), utf8(label), ...inner.map((party) => u32(party))),
+          tupleHash('within', fromHex(session), utf8(protocol), utf8(label), ...inner.map((party) => u32(party))),
         ) as Hash
         return this.#open(
           self,

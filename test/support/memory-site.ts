@@ -10,7 +10,7 @@ import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { Disk } from '../../src/lib/ports.ts'
-import { loadProtocols } from '../../src/mpc/registry.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -30,7 +30,7 @@ export interface MemoryWorld {
 export const memoryWorld = async (names: readonly string[], seed = 'world'): Promise<MemoryWorld> => {
   const clock = stillClock()
   // The first import takes real time, which this clock would not see.
-  await loadProtocols('frost-ed25519')
+  await loadScheme('frost-ed25519')
   return {
     clock,
     network: memoryNetwork({ clock, random: seededRandom(seed) }),
@@ -114,7 +114,7 @@ export const startJoin = async (
   message: Uint8Array | null = null,
   changes: Partial<Site> = {},
 ): Promise<Running> => {
-  await world.clock.hold(loadProtocols(definition.protocol))
+  await world.clock.hold(loadScheme(definition.protocol))
   const site = { ...(await memorySite(world, name)), ...changes }
   const events: Progress[] = []
   const stop = new AbortController()

@@ -4,7 +4,7 @@ import { DecodeError } from '../../records/codec.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { LoggedMessage } from '../protocol-evidence.ts'
+import type { LoggedMessage, SessionProtocol } from '../protocol-evidence.ts'
 import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
@@ -49,9 +49,13 @@ const signed = (facts: BundleFacts): Finding => {
     : fails(`${bad.length} messages are not signed by a participant of their attempt`, inputs(bad))
 }
 
-const expected = (facts: BundleFacts, parties: number): ReadonlySet<string> => {
+/** The protocol that the first message names, of those that such a ceremony runs; today's where there is none. */
+const protocolOf = ({ evidence }: BundleFacts, posts: readonly Logged[]): SessionProtocol =>
+  evidence.protocols.find(({ id }) => id === posts[0]?.post.protocol) ?? (evidence.protocols[0] as SessionProtocol)
+
+const expected = ({ rounds }: SessionProtocol, parties: number): ReadonlySet<string> => {
   const wanted = new Set<string>()
-  for (const [round, to] of Object.entries(facts.evidence.rounds))
+  for (const [round, to] of Object.entries(rounds))
     for (let from = 1; from <= parties; from++) {
       if (to === 'all') wanted.add(`${round}|${from}|0`)
       else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
@@ -69,9 +73,10 @@ const complete = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made === undefined) return undefined
   const posts = ownPosts(facts, made)
-  const wanted = expected(facts, made.attempt.value.participants.length)
+  const protocol = protocolOf(facts, posts)
+  const wanted = expected(protocol, made.attempt.value.participants.length)
   const found = posts.map(({ post }) => place(post))
-  if (posts.some(({ post }) => post.protocol !== facts.evidence.id))
+  if (posts.some(({ post }) => post.protocol !== protocol.id))
     return fails('a message of another protocol', inputs(posts))
   if (found.some((one) => !wanted.has(one))) return fails('a message that this protocol does not have', inputs(posts))
   if (new Set(found).size !== found.length)
@@ -131,13 +136,16 @@ const derived = (facts: BundleFacts): Finding | undefined => {
   if (made?.kind !== 'keygen') return undefined
   const { outcome, attempt, outcomeHash } = made
   const { definition } = facts
-  const posts = ownPosts(facts, made)
-    .map(({ post }) => post)
-    .filter(({ to }) => to === 0)
-    .sort((a, b) => Number(a.from) - Number(b.from))
+  const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0)
+  const { derive } = protocolOf(facts, posts)
+  if (derive === undefined) return undefined
   const context = { threshold: definition.threshold, parties: definition.sites.length }
   try {
-    const { publicKey, verifyingShares } = facts.evidence.keygenPublic(context, attempt.hash, posts)
+    const { publicKey, verifyingShares } = derive(
+      context,
+      attempt.hash,
+      posts.map(({ post }) => post),
+    )
     const equal =
       toHex(publicKey) === outcome.publicKey && verifyingShares.map(toHex).join() === outcome.verifyingShares.join()
     return equal

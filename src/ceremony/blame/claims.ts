@@ -2,7 +2,8 @@ import type { Hash, Party, SiteId } from '../../lib/brand.ts'
 import { toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import { protocolFacts } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import type { Codec } from '../../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { type Blame, blameCodec, type Verdict } from '../../records/round.ts'
@@ -17,7 +18,7 @@ import { judgeContext } from './judge-context.ts'
 /** The facts of this ceremony that claims are judged by, as this site holds them. */
 export interface JudgeFacts {
   readonly ceremony: Ceremony
-  readonly protocols: Protocols
+  readonly protocols: Scheme
   readonly epoch: Epoch | undefined
   /** What a sign ceremony signs. */
   readonly message: Uint8Array | undefined
@@ -118,9 +119,11 @@ export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame
 
 /** What the operator reads when somebody was convicted. */
 export const blameFault = (blame: Blame, bundle: string | undefined): QuorateError => {
-  const { code, what } = inWords(blame.check)
-  // Shares are judged when all have been sent: the accused may have made of this site's what it kept from it.
-  const made = blame.check.startsWith('signature-share') && blame.within === null
+  const { code, what } = inWords(blame)
+  // Judged when all had sent what binds them: the accused may have made of this site's part what it kept from it.
+  const facts = protocolFacts(blame.protocol)
+  const made =
+    blame.within === null && facts?.boundFrom !== undefined && facts.checks[blame.check]?.round === facts.boundFrom
   const so = made
     ? `no signature was made here, but this site’s share went out: ${blame.accused} may hold one`
     : 'nothing was made'

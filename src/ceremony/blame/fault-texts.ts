@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../../lib/errors.ts'
+import { protocolFacts } from '../../mpc/registry.ts'
+import type { Blame } from '../../records/round.ts'
 
 interface Words {
   readonly code: ErrorCode
@@ -32,16 +34,12 @@ const words: Readonly<Record<string, Words>> = {
   possession: { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed' },
   'test-signature': { code: 'E_PEER_PROOF_INVALID', what: 'stated a test signature that does not verify' },
   result: { code: 'E_PEER_PROOF_INVALID', what: 'stated a signature that is not one over this message by this key' },
-  'proof-of-knowledge': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof of knowledge that does not hold' },
-  'session-proof': { code: 'E_PEER_PROOF_INVALID', what: 'sent a proof that does not belong to this session' },
-  'share-commitment': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that does not match its commitment' },
-  'share-scalar': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that is no scalar' },
-  'signature-share': {
-    code: 'E_PEER_SHARE_INVALID',
-    what: 'sent a signature share that does not match its commitment',
-  },
 }
 
 /** A failed check as people read it. */
-export const inWords = (check: string): Words =>
-  words[check] ?? { code: 'E_PEER_SHARE_INVALID', what: `failed the check ${check}` }
+export const inWords = (blame: Pick<Blame, 'check' | 'protocol'>): Words =>
+  words[blame.check] ??
+  protocolFacts(blame.protocol)?.checks[blame.check] ?? {
+    code: 'E_PEER_SHARE_INVALID',
+    what: `failed the check ${blame.check}`,
+  }

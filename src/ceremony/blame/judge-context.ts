@@ -1,12 +1,12 @@
 import type { Hash } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
-import type { AnyProtocol, JudgeContext, SessionContext } from './judge.ts'
+import type { AnyRules, JudgeContext, SessionContext } from './judge.ts'
 import { testContext, testLabel } from './test-session.ts'
 
 /** The public facts that a claim is judged by. Each may be missing: a claim that rests on it is then undecidable. */
@@ -14,7 +14,7 @@ export interface PublicFacts {
   readonly definition: Definition
   /** Signed by all its participants; undefined where no such attempt of the claim's name is here. */
   readonly attempt: Attempt | undefined
-  readonly protocols: Protocols
+  readonly protocols: Scheme
   /** By the hash of their bytes: a claim says which it is judged by, so whoever adds more changes nothing. */
   readonly outcomes: ReadonlyMap<Hash, Outcome>
   readonly records: ReadonlyMap<Hash, EpochRecord>
@@ -28,8 +28,10 @@ export const judgeContext = (facts: PublicFacts): JudgeContext => ({
 })
 
 /** What a session runs is fixed by the definition: an accuser who names another protocol makes no honest message false. */
-const protocolOf = ({ definition, protocols }: PublicFacts, blame: Blame): AnyProtocol | undefined => {
-  if (definition.kind === 'keygen') return blame.within === null ? protocols.keygen : protocols.sign
+const protocolOf = ({ definition, protocols }: PublicFacts, blame: Blame): AnyRules | undefined => {
+  if (definition.kind === 'keygen' && blame.within === null)
+    return [protocols.keygen, ...protocols.past.keygen].find(({ id }) => id === blame.protocol)
+  if (definition.kind === 'keygen') return protocols.sign
   return blame.within === null ? protocols.sign : undefined
 }
 
@@ -70,9 +72,12 @@ const testContextOf = (
   const { definition, protocols } = facts
   const sets = testSignerSets(definition.sites.length, definition.threshold)
   const set = sets.findIndex((one) => one.join() === members.join())
-  const start = testLabel(protocols.sign.id, set, '' as Hash)
-  const record = label.slice(start.length) as Hash
-  if (set < 0 || !label.startsWith(start) || !RECORD.test(record)) return 'none'
+  // Version 0.1 put the protocol before it.
+  const start = [testLabel(set, '' as Hash), `${protocols.sign.id}:${testLabel(set, '' as Hash)}`].find((one) =>
+    label.startsWith(one),
+  )
+  const record = label.slice(start?.length) as Hash
+  if (set < 0 || start === undefined || !RECORD.test(record)) return 'none'
   const outcome = outcomeOf(facts, record)
   if (outcome === undefined) return 'unknown'
   return outcome.attempt === attempt ? { context: testContext(outcome, record, members) } : 'none'

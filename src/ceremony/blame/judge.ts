@@ -1,22 +1,23 @@
 import type { KeyHex, Party, SiteId } from '../../lib/brand.ts'
 import { equal, fromBase64, toHex } from '../../lib/bytes.ts'
-import type { JudgedMessage, Protocol, Rounds } from '../../mpc/mailbox.ts'
+import type { JudgedMessage, ProtocolRules, Rounds } from '../../mpc/mailbox.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
 import { readSignedMessage, type SignedMessage, signedBy } from '../session/round-message.ts'
 import { confirmRound, echoRound, isEchoRound, roundSpec } from '../session/round-spec.ts'
-import { confirmEntries, entryOf, subSession } from '../session/session.ts'
+import { confirmEntries, entryOf } from '../session/session.ts'
+import { isSubSession } from '../session/sub-session.ts'
 import type { PublicFacts } from './judge-context.ts'
 import { judgeRecord, recordFaults } from './record-faults.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: any protocol's
-export type AnyProtocol = Protocol<Rounds, any, any, any>
+export type AnyRules = ProtocolRules<Rounds, any>
 
 /** What a stranger has besides the claim. */
 export interface JudgeContext extends PublicFacts {
   /** What the session that the claim names runs; undefined where it is none of this ceremony. */
-  protocol(blame: Blame): AnyProtocol | undefined
+  protocol(blame: Blame): AnyRules | undefined
   context(blame: Blame): SessionContext
 }
 
@@ -66,7 +67,11 @@ const judge = (blame: Blame, world: JudgeContext): Verdict => {
           !equal(first.headerBytes, second.headerBytes),
       )
     case 'malformed':
-      return provenIf(posts.length === 1 && signedBy(first, accusedKey) && isMalformed(first, blame, protocol))
+      return provenIf(
+        posts.length === 1 &&
+          signedBy(first, accusedKey) &&
+          isMalformed(first, blame, protocol, !world.protocols.past.keygen.some(({ id }) => id === protocol.id)),
+      )
     case 'echo':
       return provenIf(
         posts.length === 1 &&
@@ -92,13 +97,14 @@ const judge = (blame: Blame, world: JudgeContext): Verdict => {
 const sessionMembers = (blame: Blame, attempt: Attempt): readonly { site: SiteId; key: KeyHex }[] | undefined => {
   if (blame.within === null) return blame.session === blame.attempt ? attempt.participants : undefined
   const { label, members } = blame.within
-  if (label.split(':')[0] !== blame.protocol || subSession(blame.attempt, label, members) !== blame.session)
-    return undefined
+  if (!isSubSession(blame.session, blame.attempt, { protocol: blame.protocol, label, members })) return undefined
   const sites = members.map((member) => attempt.participants[member - 1])
   return sites.every((site) => site !== undefined) ? sites : undefined
 }
 
-const isMalformed = (post: SignedMessage, blame: Blame, protocol: AnyProtocol): boolean => {
+const isMalformed = (post: SignedMessage, blame: Blame, protocol: AnyRules, current: boolean): boolean => {
+  // Under a past protocol, a message of today's is none of its sessions'.
+  if (post.protocol !== blame.protocol && !current) return false
   const spec = roundSpec(protocol.rounds, post.round)
   if (post.protocol !== blame.protocol || post.from !== blame.party || spec === undefined) return true
   if ((spec.to === 'all') !== (post.to === 0) || post.length > spec.codec.limit) return true
@@ -114,7 +120,7 @@ const isMalformed = (post: SignedMessage, blame: Blame, protocol: AnyProtocol): 
 
 const isFalseEcho = (
   post: SignedMessage,
-  protocol: AnyProtocol,
+  protocol: AnyRules,
   parties: number,
   keyOf: (party: Party) => KeyHex | undefined,
 ): boolean => {
@@ -135,7 +141,7 @@ const isFalseEcho = (
 
 const isFalseConfirmation = (
   post: SignedMessage,
-  protocol: AnyProtocol,
+  protocol: AnyRules,
   parties: number,
   keyOf: (party: Party) => KeyHex | undefined,
 ): boolean => {
@@ -155,7 +161,7 @@ const isFalseConfirmation = (
 const judgeProtocolFault = (
   blame: Blame,
   posts: readonly SignedMessage[],
-  protocol: AnyProtocol,
+  protocol: AnyRules,
   keyOf: (party: Party) => KeyHex | undefined,
   parties: number,
   world: JudgeContext,

@@ -2,8 +2,8 @@ import { readCertificate } from '../../identity/certificate.ts'
 import { openRecord } from '../../identity/dsse.ts'
 import { verifyEd25519 } from '../../identity/ed25519.ts'
 import { parseIdentity } from '../../identity/identity.ts'
-import type { Hash, KeyHex, Party } from '../../lib/brand.ts'
-import { equal, fromBase64, fromHex, toHex } from '../../lib/bytes.ts'
+import type { Hash, KeyHex } from '../../lib/brand.ts'
+import { fromBase64, fromHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
@@ -19,13 +19,12 @@ import {
   recordTable,
   rowOf,
 } from '../../records/record-table.ts'
-import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
+import type { Blame, Verdict } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
-import { readSignedMessage, type SignedMessage, signedBy } from '../session/round-message.ts'
-import { confirmRound, echoRound } from '../session/round-spec.ts'
-import { confirmEntries, transcriptOf } from '../session/session.ts'
+import { receivedBy } from '../session/received.ts'
+import { readSignedMessage } from '../session/round-message.ts'
 import type { PublicFacts } from './judge-context.ts'
 
 interface Case {
@@ -158,8 +157,6 @@ const judgeResult = (given: Case): Verdict => {
   return provenIf(!protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature)))
 }
 
-const NONE = new Uint8Array(0)
-
 /**
  * A staged outcome is what its site computed from what it received. What it received, it signed: its echoes of the
  * broadcasts and of the confirmations. So a stranger computes the same; and nobody else's words can make it another.
@@ -176,45 +173,15 @@ const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt): boolean =
   const { definition, protocols } = facts
   const members = attempt.participants
   if (members[blame.party - 1]?.site !== blame.accused) return false
-  const keyOf = (party: Party): KeyHex => members[party - 1]?.key as KeyHex
-  const { id, rounds } = protocols.keygen
-  const posts = new Map<string, SignedMessage>()
-  for (let at = 2; at < given.length; at++) {
-    const post = readSignedMessage(given.bytes(at))
-    const here = post.protocol === id && toHex(post.session) === blame.attempt && post.to === 0
-    if (!here || members[post.from - 1] === undefined || !signedBy(post, keyOf(post.from))) return false
-    if (post.payload === undefined) return false
-    posts.set(`${post.round}|${post.from}`, post)
-  }
-  const seen = (round: string): readonly SignedMessage[] | undefined => {
-    const echo = posts.get(`${echoRound(round)}|${blame.party}`)
-    const vector: EchoVector = echo === undefined ? [] : echoCodec.decode(echo.payload ?? NONE)
-    const all = members.map((_, at) => posts.get(`${round}|${at + 1}`))
-    const same = all.every((post, at) => post !== undefined && equal(vector[at]?.[0] ?? NONE, post.headerBytes))
-    return vector.length === members.length && same ? (all as readonly SignedMessage[]) : undefined
-  }
-  const [dealt, confirmed] = [seen('commitments'), seen(confirmRound)]
-  if (dealt === undefined || confirmed === undefined) return false
-  const privates = Object.keys(rounds).filter((name) => rounds[name as keyof typeof rounds].to === 'each')
-  const headers = new Map<string, Uint8Array>()
-  for (const post of confirmed) {
-    const vector = echoCodec.decode(post.payload ?? NONE)
-    const entries = confirmEntries(vector, post.from, post, members.length, privates, keyOf)
-    if (entries === undefined) return false
-    for (const { round, from, to, headerBytes } of entries) {
-      const place = `${round}|${from}|${to}`
-      if (!equal(headers.get(place) ?? headerBytes, headerBytes)) return false
-      headers.set(place, headerBytes)
-    }
-  }
-  const transcript = transcriptOf([...dealt.map((post) => post.headerBytes), ...headers.values()])
+  const posts = Array.from({ length: given.length - 2 }, (_, at) => readSignedMessage(given.bytes(at + 2)))
+  const rules = [protocols.keygen, ...protocols.past.keygen].find(({ id }) => id === posts[0]?.protocol)
+  const keys = members.map(({ key }) => key)
+  if (rules === undefined) return false
+  const received = receivedBy(blame.party, rules, blame.attempt, keys, posts)
+  if (received === undefined) return false
   const context = { threshold: definition.threshold, parties: definition.sites.length }
-  const made = protocols.keygenPublic(
-    context,
-    blame.attempt,
-    dealt.map((post) => post.payload ?? NONE),
-  )
-  const outcome = keygenOutcome(definition, authority.hash, blame.attempt, transcript, made)
+  const made = rules.derive(context, blame.attempt, received.messages)
+  const outcome = keygenOutcome(definition, authority.hash, blame.attempt, received.transcript, made)
   return hashOf(outcomeCodec.encode(outcome)) !== value.outcome
 }
 

@@ -3,9 +3,8 @@ import { fromHex } from '../../lib/bytes.ts'
 import { testSignatureMessage } from '../../mpc/test-signature.ts'
 import type { Outcome } from '../../records/outcome.ts'
 
-/** Names the record, so that what a site signs in this sub-session can be judged by no other one. */
-export const testLabel = (protocol: string, set: number, record: Hash): string =>
-  `${protocol}:test-${set + 1}:${record}`
+/** Label of a test signature's sub-session. It names the record, so that what a site signs there can be judged by no other one. */
+export const testLabel = (set: number, record: Hash): string => `test-${set + 1}:${record}`
 
 /** Context of a test signature's session; what signs is the whole roster's share at `members`. */
 export const testContext = (outcome: Outcome, record: Hash, members: readonly Index[]) => ({

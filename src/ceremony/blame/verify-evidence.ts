@@ -1,33 +1,43 @@
-import type { EvidenceOf } from '../../audit/protocol-evidence.ts'
-import { loadProtocols } from '../../mpc/registry.ts'
+import type { EvidenceOf, SessionProtocol } from '../../audit/protocol-evidence.ts'
+import type { ProtocolRules, Rounds } from '../../mpc/mailbox.ts'
+import { loadScheme } from '../../mpc/registry.ts'
+import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
-import { DecodeError } from '../../records/codec.ts'
 import { lint } from '../definition/lint.ts'
 import { readSignedMessage, signedBy } from '../session/round-message.ts'
 import { transcriptOf } from '../session/session.ts'
 import { judgeBlame } from './judge.ts'
 import { judgeContext } from './judge-context.ts'
 
+const ways = (rules: ProtocolRules<Rounds, never>): Readonly<Record<string, 'all' | 'each'>> =>
+  Object.fromEntries(Object.entries(rules.rounds).map(([name, { to }]) => [name, to]))
+
+const keyProtocol = (rules: KeyRules<Rounds, KeygenContext>): SessionProtocol => ({
+  id: rules.id,
+  rounds: ways(rules),
+  derive: (context, session, posts) => {
+    const messages = posts.flatMap(({ round, from, to, payload }) =>
+      payload === undefined ? [] : [{ round, from, to, payload }],
+    )
+    return rules.derive(context, session, messages)
+  },
+})
+
 /** What `audit verify` needs of sessions, lint and the protocol that a definition names. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
-  const protocols = await loadProtocols(definition.protocol)
-  const { id, rounds } = definition.kind === 'keygen' ? protocols.keygen : protocols.sign
+  const scheme = await loadScheme(definition.protocol)
+  const { keygen, sign, past } = scheme
   return {
-    id,
-    rounds: Object.fromEntries(Object.entries(rounds).map(([name, { to }]) => [name, to])),
+    protocols:
+      definition.kind === 'keygen' ? [keygen, ...past.keygen].map(keyProtocol) : [{ id: sign.id, rounds: ways(sign) }],
     readSignedMessage,
     signedBy,
     transcriptOf,
-    keygenPublic: (context, session, posts) => {
-      const payloads = posts.filter(({ round }) => round === 'commitments').map(({ payload }) => payload)
-      if (!payloads.every((one) => one !== undefined)) throw new DecodeError('a commitment is not here')
-      return protocols.keygenPublic(context, session, payloads)
-    },
-    verifyPossession: protocols.verifyPossession,
-    verifySignature: protocols.verifySignature,
+    verifyPossession: scheme.verifyPossession,
+    verifySignature: scheme.verifySignature,
     testMessage: testSignatureMessage,
     testSignerSets,
-    judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, protocols })),
+    judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, protocols: scheme })),
     faultsOf: (one) =>
       lint(one)
         .filter(({ level }) => level === 'error')

@@ -1,5 +1,5 @@
 import type { SiteId } from '../../lib/brand.ts'
-import { loadProtocols } from '../../mpc/registry.ts'
+import { loadScheme } from '../../mpc/registry.ts'
 import type { Definition } from '../../records/definition.ts'
 import { type RecordName, recordTable } from '../../records/record-table.ts'
 import { guilty, type JudgeFacts, recordBlame } from '../blame/claims.ts'
@@ -92,7 +92,7 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
     index: seat.index,
     of: authority.roster.length,
   })
-  const protocols = await loadProtocols(definition.protocol)
+  const protocols = await loadScheme(definition.protocol)
   const prepared = await kind.prepare(site, definition, options.message)
   const checks = await preflight(ceremony)
   await openLog(ceremony, prepared)

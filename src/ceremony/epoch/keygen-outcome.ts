@@ -1,6 +1,6 @@
 import type { Hash } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
-import type { KeygenPublic } from '../../mpc/frost/keygen.ts'
+import type { KeygenPublic } from '../../mpc/scheme.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { Outcome } from '../../records/outcome.ts'
 

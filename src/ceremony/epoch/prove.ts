@@ -3,7 +3,7 @@ import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import type { Outcome, Possession, TestSignature } from '../../records/outcome.ts'
 import { testContext, testLabel } from '../blame/test-session.ts'
@@ -15,7 +15,7 @@ import type { Held } from '../store/shelf.ts'
 /** Proves possession of the share that was reopened from disk, and signs with each set that this site is in. */
 export const proveRecord = async (
   ceremony: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   box: Mailbox<Rounds>,
   outcome: Outcome,
   record: Hash,
@@ -35,11 +35,11 @@ export const proveRecord = async (
   await Promise.all(
     sets.map(async (members, set) => {
       if (!members.includes(seat.index)) return
-      const label = testLabel(protocols.sign.id, set, record)
+      const label = testLabel(set, record)
       const inner = box.within(
+        protocols.sign,
         label,
         members.map((index) => Number(index) as Party),
-        protocols.sign.rounds,
       )
       const context = testContext(outcome, record, members)
       const tools = { random: hedged(ceremony.site, inner.session, label, share, context.message) }
@@ -62,7 +62,7 @@ const once = ({ verdicts }: RecordStore, { envelope }: Held<unknown>, verify: ()
   return known
 }
 
-const possessionHolds = (store: RecordStore, protocols: Protocols, outcome: Outcome, held: Held<Possession>): boolean =>
+const possessionHolds = (store: RecordStore, protocols: Scheme, outcome: Outcome, held: Held<Possession>): boolean =>
   once(store, held, () => {
     const { index, record, proof } = held.signed.value
     const share = outcome.verifyingShares[index - 1]
@@ -71,7 +71,7 @@ const possessionHolds = (store: RecordStore, protocols: Protocols, outcome: Outc
 
 const testHolds = (
   store: RecordStore,
-  protocols: Protocols,
+  protocols: Scheme,
   outcome: Outcome,
   held: Held<TestSignature>,
   index: Index,
@@ -88,7 +88,7 @@ const testHolds = (
   })
 
 /** Proofs of a record that the store holds, and whether each holds. */
-const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash) => {
+const judged = (ceremony: Ceremony, protocols: Scheme, outcome: Outcome, record: Hash) => {
   const { store, authority } = ceremony
   const possessions = [...(store.possessions.get(record)?.values() ?? [])].map((held) => ({
     check: 'possession' as const,
@@ -104,12 +104,7 @@ const judged = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, reco
 }
 
 /** What of a record's proofs is missing here: names of sites, and of signer sets. Empty: everything holds. */
-export const unproven = (
-  ceremony: Ceremony,
-  protocols: Protocols,
-  outcome: Outcome,
-  record: Hash,
-): readonly string[] => {
+export const unproven = (ceremony: Ceremony, protocols: Scheme, outcome: Outcome, record: Hash): readonly string[] => {
   const { roster } = ceremony.authority
   const { possessions, tests } = judged(ceremony, protocols, outcome, record)
   const sites = roster
@@ -124,7 +119,7 @@ export const unproven = (
 /** A proof that does not hold, as a fault of who signed it. */
 export const falseProof = (
   ceremony: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   outcome: Outcome,
   record: Hash,
 ): RecordFault | undefined => {
@@ -136,7 +131,7 @@ export const falseProof = (
 }
 
 /** Logs the others' proofs of a record, all of which hold: what came besides is nothing that this site stands for. */
-export const keepProofs = (ceremony: Ceremony, protocols: Protocols, outcome: Outcome, record: Hash): void => {
+export const keepProofs = (ceremony: Ceremony, protocols: Scheme, outcome: Outcome, record: Hash): void => {
   const { possessions, tests } = judged(ceremony, protocols, outcome, record)
   for (const { check, held, holds } of [...possessions, ...tests]) {
     const known = ceremony.events(check).some((event) => event.object === hashOf(held.envelope))

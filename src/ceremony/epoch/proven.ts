@@ -1,5 +1,5 @@
 import type { SiteId } from '../../lib/brand.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { recordBlame } from '../blame/claims.ts'
 import { BlameError, type Session } from '../session/session.ts'
@@ -12,7 +12,7 @@ import type { StagedRecord } from './staged-record.ts'
 export const everyProven = async (
   ceremony: Ceremony,
   session: Session,
-  protocols: Protocols,
+  protocols: Scheme,
   voted: StagedRecord,
 ): Promise<void> => {
   const { store, options, authority } = ceremony
@@ -42,7 +42,7 @@ export const everyProven = async (
 }
 
 /** Sites whose proofs are not here; where only a test signature is missing, those who told of none. */
-const lacking = (ceremony: Ceremony, protocols: Protocols, voted: StagedRecord): readonly SiteId[] => {
+const lacking = (ceremony: Ceremony, protocols: Scheme, voted: StagedRecord): readonly SiteId[] => {
   const { store, authority, seat } = ceremony
   const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
   const told = new Set([...(store.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))

@@ -1,4 +1,4 @@
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import { recordCodec } from '../../records/outcome.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -26,7 +26,7 @@ export const votedBefore = (ceremony: Ceremony): StagedRecord | undefined => {
  * What a vote of another site asks for: the record, where this site staged its shard for it and everything that the vote
  * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
  */
-export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): StagedRecord | undefined => {
+export const votedElsewhere = (ceremony: Ceremony, protocols: Scheme): StagedRecord | undefined => {
   for (const record of ceremony.store.votedFor()) {
     const voted = stagedRecord(ceremony, record)
     if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
@@ -37,7 +37,7 @@ export const votedElsewhere = (ceremony: Ceremony, protocols: Protocols): Staged
 
 export const followVote = async (
   ceremony: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   voted: StagedRecord,
   duties: Duties,
 ): Promise<void> => {

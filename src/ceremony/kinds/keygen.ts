@@ -1,6 +1,5 @@
 import { utf8 } from '../../lib/bytes.ts'
-import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { installEpoch } from '../epoch/install.ts'
@@ -19,12 +18,12 @@ import type { CeremonyKind, CeremonyResult, Duties, FoundFault, KindRun } from '
 /** Makes a key: run, stage, prove, vote; the votes of all make it usable. */
 class KeygenRun implements KindRun {
   readonly #ceremony: Ceremony
-  readonly #protocols: Protocols
+  readonly #protocols: Scheme
   readonly #duties: Duties
   /** The record that this site proved shares for, or voted for. */
   #record: StagedRecord | undefined
 
-  constructor(ceremony: Ceremony, protocols: Protocols, duties: Duties) {
+  constructor(ceremony: Ceremony, protocols: Scheme, duties: Duties) {
     this.#ceremony = ceremony
     this.#protocols = protocols
     this.#duties = duties
@@ -52,7 +51,7 @@ class KeygenRun implements KindRun {
     const protocols = this.#protocols
     const definition = ceremony.authority.definition as KeygenDefinition
     await dropOlder(ceremony)
-    const box = session.mailbox(protocols.keygen.id, protocols.keygen.rounds)
+    const box = session.mailbox(protocols.keygen)
     const input = { threshold: definition.threshold, parties: definition.sites.length }
     const made = await protocols.keygen.run(box, input, {
       random: hedged(ceremony.site, attempt.hash, protocols.keygen.id),
@@ -64,7 +63,7 @@ class KeygenRun implements KindRun {
       ceremony.note('record', recordCodec.encode(record.record))
       this.#record = record
       this.#duties.judge()
-      await proveRecord(ceremony, protocols, box as unknown as Mailbox<Rounds>, outcome, record.hash, share)
+      await proveRecord(ceremony, protocols, box, outcome, record.hash, share)
       await everyProven(ceremony, session, protocols, record)
       keepProofs(ceremony, protocols, outcome, record.hash)
       await vote(ceremony, record, () => {

@@ -1,6 +1,6 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import type { Epoch } from '../epoch/epoch.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Site } from '../ports.ts'
@@ -59,7 +59,7 @@ export interface Prepared {
   readonly message: Uint8Array | undefined
   /** Logs what an auditor needs to read this log alone. Called once, when the log begins. */
   noteIn(ceremony: Ceremony): void
-  begin(ceremony: Ceremony, protocols: Protocols, duties: Duties): KindRun
+  begin(ceremony: Ceremony, protocols: Scheme, duties: Duties): KindRun
 }
 
 /** One kind of ceremony at one site: what is particular to it, and nothing else. */

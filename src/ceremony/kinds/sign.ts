@@ -2,7 +2,8 @@ import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash, Index, SiteId } from '../../lib/brand.ts'
 import { equal, fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
-import type { Protocols } from '../../mpc/registry.ts'
+import { protocolFacts } from '../../mpc/registry.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { outcomeCodec, recordCodec, resultCodec, type SignResult } from '../../records/outcome.ts'
@@ -19,7 +20,7 @@ import type { Held } from '../store/shelf.ts'
 import type { CeremonyKind, CeremonyResult, FoundFault, KindRun } from './kind.ts'
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
-export const resultHolds = (protocols: Protocols, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
+export const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
   result.base === epoch.hash &&
   result.publicKey === epoch.outcome.publicKey &&
   result.message === hashOf(message) &&
@@ -28,7 +29,7 @@ export const resultHolds = (protocols: Protocols, epoch: Epoch, message: Uint8Ar
 /** A verified signature that a signer of a whole attempt states; undefined where nobody does. */
 export const statedResult = (
   ceremony: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   epoch: Epoch,
   message: Uint8Array,
 ): SignResult | undefined =>
@@ -43,7 +44,7 @@ export const statedResult = (
 /** A fault in a stated signature; undefined where it holds or cannot be judged. */
 const falseResult = (
   { store }: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   epoch: Epoch,
   message: Uint8Array,
   { site, signed, envelope }: Held<SignResult>,
@@ -68,7 +69,7 @@ const keepResults = (ceremony: Ceremony, own: SignResult): void => {
 /** Two rounds; resolves with the signature that this site aggregated and checked. The share is opened for this session alone. */
 const runSign = async (
   ceremony: Ceremony,
-  protocols: Protocols,
+  protocols: Scheme,
   session: Session,
   attempt: HeldAttempt,
   epoch: Epoch,
@@ -84,7 +85,7 @@ const runSign = async (
   )
   try {
     const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
-    const box = session.mailbox(protocols.sign.id, protocols.sign.rounds)
+    const box = session.mailbox(protocols.sign)
     const context = {
       threshold: epoch.outcome.threshold,
       publicKey: fromHex(epoch.outcome.publicKey),
@@ -119,12 +120,12 @@ const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void
 /** Signs a message by a quorum of sites: two rounds, and a verified signature ends the definition. */
 class SignRun implements KindRun {
   readonly #ceremony: Ceremony
-  readonly #protocols: Protocols
+  readonly #protocols: Scheme
   readonly #epoch: Epoch
   readonly #message: Uint8Array
   #reached: SignResult | undefined
 
-  constructor(ceremony: Ceremony, protocols: Protocols, epoch: Epoch, message: Uint8Array) {
+  constructor(ceremony: Ceremony, protocols: Scheme, epoch: Epoch, message: Uint8Array) {
     this.#ceremony = ceremony
     this.#protocols = protocols
     this.#epoch = epoch
@@ -192,16 +193,18 @@ const boundBy = (log: LogView, site: SiteId): string | undefined => {
   const shared = events.some((event) => {
     const body =
       event.what === 'message' && event.site === site && event.object !== null ? log.body(event.object) : undefined
-    return body !== undefined && roundOf(body) === 'shares'
+    return body !== undefined && isBinding(body)
   })
   return shared ? 'it has sent a signature share' : undefined
 }
 
-const roundOf = (message: Uint8Array): string | undefined => {
+/** Whether its sender is bound from this message on. */
+const isBinding = (bytes: Uint8Array): boolean => {
   try {
-    return readSignedMessage(message).round
+    const { protocol, round } = readSignedMessage(bytes)
+    return protocolFacts(protocol)?.boundFrom === round
   } catch (error) {
-    if (error instanceof DecodeError) return undefined
+    if (error instanceof DecodeError) return false
     throw error
   }
 }

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import type { RawSigner } from '../../identity/ed25519.ts'
 import type { Hash, KeyHex, Party, SiteId } from '../../lib/brand.ts'
-import { equal, fromHex, toBase64, toHex, u32 } from '../../lib/bytes.ts'
+import { equal, toBase64, toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { tupleHash } from '../../lib/hash.ts'
 import type { Clock, Random } from '../../lib/ports.ts'
-import type { Broadcasts, Mailbox, Payload, Privates, Rounds } from '../../mpc/mailbox.ts'
+import type { Broadcasts, Mailbox, Payload, Privates, ProtocolRules, Rounds } from '../../mpc/mailbox.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec } from '../../records/round.ts'
 import {
@@ -17,6 +17,7 @@ import {
   signMessage,
 } from './round-message.ts'
 import { confirmRound, echoRound, isEchoRound, type RoundSpec, roundSpec, roundWords } from './round-spec.ts'
+import { subSession } from './sub-session.ts'
 
 /** Ends a session with a proof against one participant. */
 export class BlameError extends Error {
@@ -141,7 +142,7 @@ export class Session {
     else if (this.#early.filter((one) => one.from === from).length < MOST_EARLY) this.#early.push({ from, post })
   }
 
-  mailbox<R extends Rounds>(protocol: string, rounds: R): Mailbox<R> {
+  mailbox<R extends Rounds>({ id: protocol, rounds }: Pick<ProtocolRules<R, never>, 'id' | 'rounds'>): Mailbox<R> {
     return this.#open({
       id: this.#options.attempt,
       protocol,
@@ -201,18 +202,21 @@ export class Session {
       broadcast: (round, own) => this.#broadcast(stage, self, peers, round, own),
       scatter: (round, to) => this.#scatter(stage, self, peers, round, to),
       confirm: () => this.#confirm(stage, self, peers),
-      within: (label, parties, rounds) => this.#within(stage, label, parties, rounds),
+      within: (protocol, label, parties) => this.#within(stage, protocol, label, parties),
       blame: (who, check, rounds) => this.#accuse(stage, who, check, this.#evidence(stage, who, rounds)),
     }
   }
 
-  #within<S extends Rounds>(parent: SubSession, label: string, parties: readonly Party[], rounds: S): Mailbox<S> {
-    const id = subSession(parent.id, label, parties)
+  #within<S extends Rounds>(
+    parent: SubSession,
+    { id: protocol, rounds }: Pick<ProtocolRules<S, never>, 'id' | 'rounds'>,
+    label: string,
+    parties: readonly Party[],
+  ): Mailbox<S> {
     const sites = parties.map((party) => this.#siteOf(parent, party))
-    const [protocol] = label.split(':')
     return this.#open({
-      id,
-      protocol: protocol ?? label,
+      id: subSession(parent.id, { protocol, label, members: parties }),
+      protocol,
       rounds,
       sites,
       within: { label, members: parties.map((party) => Number(party) as never) },
@@ -543,17 +547,6 @@ const cloned = (self: SiteId): QuorateError =>
   )
 
 const byHeader = (a: SignedMessage, b: SignedMessage): number => Buffer.compare(a.headerBytes, b.headerBytes)
-
-/** Id of a sub-session: bound to its parent, its label and its members. The label starts with the protocol's id. */
-export const subSession = (parent: Hash, label: string, parties: readonly number[]): Hash =>
-  toHex(
-    tupleHash(
-      'quorate sub-session v1',
-      fromHex(parent),
-      new TextEncoder().encode(label),
-      ...parties.map((party) => u32(party)),
-    ),
-  ) as Hash
 
 /** Echoes and confirmations only compare the rest: they are not part of what was agreed on. */
 export const transcriptOf = (headers: readonly Uint8Array[]): Hash => {

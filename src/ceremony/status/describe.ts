@@ -163,7 +163,7 @@ const proofsIn = (log: Pick<LogView, 'body'>, evidence: readonly LogEvent[]): re
     const body = object === null ? undefined : log.body(object)
     if (site === null || body === undefined || shown.has(site)) continue
     try {
-      shown.set(site, `${site} ${inWords(blameCodec.decode(body).check).what}`)
+      shown.set(site, `${site} ${inWords(blameCodec.decode(body)).what}`)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
     }

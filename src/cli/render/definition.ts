@@ -1,21 +1,13 @@
 import type { Finding } from '../../ceremony/definition/lint.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Definition } from '../../records/definition.ts'
-import type { KmsSlot, ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
+import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'
 import type { SignMessage } from '../../records/kinds/sign.ts'
+import { protocols } from '../../records/protocols.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DefinitionShown } from '../../site/planning.ts'
 import type { Line, Lines } from '../term.ts'
 import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
-
-const USES: Readonly<Record<ProtocolId, string>> = {
-  'frost-ed25519': 'Solana, OpenSSH, X.509',
-  'frost-ed448': 'X.509',
-  'frost-p256': 'Schnorr over P-256',
-  'frost-ristretto255': 'Schnorr over ristretto255',
-  'frost-secp256k1': 'Schnorr over secp256k1',
-  'frost-secp256k1-tr': 'Bitcoin taproot (BIP-340)',
-}
 
 const spare = (threshold: number, sites: number): string => {
   const lost = sites - threshold
@@ -133,7 +125,7 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
   const { definition, findings } = shown
   return [
     ...about(definition),
-    { label: 'protocol', text: definition.protocol, note: USES[definition.protocol] },
+    { label: 'protocol', text: definition.protocol, note: protocols[definition.protocol].uses },
     {
       label: 'quorum',
       text: `${definition.threshold} of ${definition.sites.length}`,

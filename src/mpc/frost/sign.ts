@@ -3,38 +3,17 @@ import type { Index, Party } from '../../lib/brand.ts'
 import { concat, equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
-import type { Secret } from '../../lib/secret.ts'
 import { cborCodec } from '../../records/codec.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar, ScalarField } from '../group/group.ts'
 import type { Claim, Protocol, Round } from '../mailbox.ts'
+import type { SignContext, SignInput, SignOutput } from '../scheme.ts'
+import { frostFacts, type SignCheck } from './facts.ts'
 import { lagrange, plusProduct } from './polynomial.ts'
 import { encodeSignature, hasOddY, loadSuite, type Suite, suiteOf, xOnly } from './suite.ts'
 import { verify } from './verify.ts'
-
-/** What everybody knows before a signature. */
-export interface SignContext {
-  readonly threshold: number
-  /** As key generation gave it. */
-  readonly publicKey: Uint8Array
-  /** Each party's index, in party order. */
-  readonly indices: readonly Index[]
-  /** Of the whole roster, in index order. */
-  readonly verifyingShares: readonly Uint8Array[]
-  /** undefined only for a judge that does not have it. */
-  readonly message: Uint8Array | undefined
-}
-export interface SignInput extends SignContext {
-  readonly message: Uint8Array
-  /** Encoded scalar. */
-  readonly share: Secret
-}
-export interface SignOutput {
-  /** Ed25519 and Ed448 as RFC 8032, BIP-340, otherwise RFC 9591 appendix A. */
-  readonly signature: Uint8Array
-}
 
 /** Encoded hiding and binding nonce commitments. */
 export type NonceCommitments = readonly [hiding: Uint8Array, binding: Uint8Array]
@@ -43,9 +22,6 @@ export type SignRounds = {
   readonly commitments: Round<NonceCommitments, 'all'>
   readonly shares: Round<Uint8Array, 'all'>
 }
-
-/** Names of what a signer's messages can fail. */
-export type SignCheck = 'commitment-point' | 'signature-share-scalar' | 'signature-share'
 
 export const signRounds = (id: ProtocolId): SignRounds => {
   const { group } = suiteOf(id)
@@ -70,14 +46,19 @@ export interface Nonces {
   readonly binding: Scalar
 }
 
-/** One nonce: H3 of fresh randomness and the share, so that a broken random source alone does not repeat it (RFC 9591 §4.1). */
+/**
+ * One nonce, not zero: H3 of fresh randomness and the share, so that a broken random source alone does not repeat it (RFC
+ * 9591 §4.1).
+ */
 const nonce = (suite: Suite, share: Uint8Array, random: Random): Scalar => {
-  const fresh = random(32)
-  const input = concat(fresh, share)
-  const k = suite.h3(input)
-  fresh.fill(0)
-  input.fill(0)
-  return k
+  for (;;) {
+    const fresh = random(32)
+    const input = concat(fresh, share)
+    const k = suite.h3(input)
+    fresh.fill(0)
+    input.fill(0)
+    if (!suite.group.field.isZero(k)) return k
+  }
 }
 
 /** One signer's commitments; `bytes` are what the commitment list hashes. */
@@ -151,8 +132,9 @@ export interface Signing {
 }
 
 /**
- * `own` saves a signer the variable-time multiplication of its own commitment: hiding + factor·binding is one secret scalar
- * times the base.
+ * The session's public values, or 'nonce-identity' where the nonces add up to the identity: the binding factors hash every
+ * commitment, so nobody can choose the sum. `own` saves a signer the variable-time multiplication of its own commitment:
+ * hiding + factor·binding is one secret scalar times the base.
  */
 export const prepare = (
   suite: Suite,
@@ -160,7 +142,7 @@ export const prepare = (
   commitments: readonly Commitment[],
   message: Uint8Array,
   own?: { readonly index: Index; readonly nonces: Nonces },
-): Signing => {
+): Signing | 'nonce-identity' => {
   const { group } = suite
   const { field } = group
   const list = commitments.toSorted((a, b) => a.index - b.index)
@@ -169,14 +151,18 @@ export const prepare = (
   const nonceShares = new Map(
     list.map(({ index, hiding, binding }) => {
       const factor = factors.get(index) as Scalar
-      if (index !== own?.index) return [index, group.add(hiding, group.combine(undefined, [factor], [binding]))]
-      const sum = nonceSum(field, own.nonces, factor)
+      const sum = index === own?.index ? nonceSum(field, own.nonces, factor) : undefined
+      // A zero sum is the identity, which only the other way of computing it can give.
+      if (sum === undefined || field.isZero(sum))
+        return [index, group.add(hiding, group.combine(undefined, [factor], [binding]))]
       const element = group.timesBase(sum)
       field.wipe(sum)
       return [index, element]
     }),
   )
-  const encoded = group.encode([...nonceShares.values()].reduce((sum, share) => group.add(sum, share)))
+  const nonce = [...nonceShares.values()].reduce((sum, share) => group.add(sum, share))
+  if (group.isIdentity(nonce)) return 'nonce-identity'
+  const encoded = group.encode(nonce)
   return {
     members: list.map((one) => one.index),
     bindingFactors: factors,
@@ -284,11 +270,12 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
     if (suite.group.field.decode(share.value) === undefined) return 'signature-share-scalar'
     if (context.message === undefined) return 'no message'
     const signing = prepare(suite, context.publicKey, commitments, context.message)
+    if (signing === 'nonce-identity') return undefined
     return failedSignatureShare(suite, signing, index, verifyingShare, share.value)
   }
 
   return {
-    id: `${id}/sign`,
+    ...frostFacts(id).sign,
     rounds,
 
     async run(box, input, { random }) {
@@ -321,6 +308,13 @@ export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, Sig
           list.push(opened)
         }
         const signing = prepare(suite, input.publicKey, list, input.message, own)
+        if (signing === 'nonce-identity')
+          throw new QuorateError(
+            'E_DEGENERATE',
+            'the signers’ nonces add up to the identity: they make no signature',
+            'nobody is at fault and no share was sent; run join again. If it happens twice, keep the logs and report it',
+            { check: signing },
+          )
 
         // Round 2: signature shares. One peer's is judged by the sum; two could send wrong ones that cancel, and others to
         // somebody else, so that honest parties would have one signature from two transcripts.

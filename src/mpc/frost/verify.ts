@@ -1,8 +1,10 @@
 import { createPublicKey, type KeyObject, verify as opensslVerify } from 'node:crypto'
-import { concat, fromHex, toHex } from '../../lib/bytes.ts'
+import { concat, equal, fromHex, toHex } from '../../lib/bytes.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import { type Suite, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
 
+/** The one encoding of edwards25519's identity. */
+const IDENTITY = Uint8Array.of(1, ...new Uint8Array(31))
 const SPKI = fromHex('302a300506032b6570032100')
 const MOST_KEYS = 256
 const parsed = new Map<string, KeyObject>()
@@ -29,9 +31,10 @@ const evenKey = (publicKey: Uint8Array): Uint8Array => {
 export const verify = (suite: Suite, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean => {
   if (signature.length !== suite.signatureBytes) return false
   if (suite.id === 'frost-ed25519') {
-    // Cofactorless, and with a key of prime order as strict as the equation below, but faster.
+    // Cofactorless, and with a key of prime order as strict as the equation below, but faster. OpenSSL takes the identity as R.
     const key = ed25519Key(suite, publicKey)
-    return key !== undefined && opensslVerify(null, message, key, signature)
+    const isIdentity = equal(signature.subarray(0, IDENTITY.length), IDENTITY)
+    return key !== undefined && !isIdentity && opensslVerify(null, message, key, signature)
   }
   const encoded = suite.evenY ? evenKey(publicKey) : publicKey
   const key = suite.group.decode(encoded)

@@ -1,0 +1,82 @@
+import type { ProtocolId } from '../../records/definition-fields.ts'
+import type { ProtocolCheck, ProtocolFacts } from '../mailbox.ts'
+
+/** Names of what a dealing and its shares can fail; the first that fails is the one that is blamed. */
+export type DealingCheck =
+  | 'commitment-count'
+  | 'commitment-point'
+  | 'proof-of-knowledge'
+  | 'session-proof'
+  | 'share-scalar'
+  | 'share-zero'
+  | 'share-commitment'
+/** Names of what a dealer's messages can fail. */
+export type KeygenCheck = 'opening' | DealingCheck
+/** Names of what a signer's messages can fail. */
+export type SignCheck = 'commitment-point' | 'signature-share-scalar' | 'signature-share'
+
+/** `shown` is the round that shows a dealing. */
+const dealingChecks = (shown: string): Readonly<Record<DealingCheck, ProtocolCheck>> => ({
+  'commitment-count': {
+    code: 'E_PEER_PROOF_INVALID',
+    what: 'committed to a polynomial of another degree than the threshold asks for',
+    round: shown,
+  },
+  'commitment-point': {
+    code: 'E_PEER_PROOF_INVALID',
+    what: 'committed to what is no point of this group',
+    round: shown,
+  },
+  'proof-of-knowledge': {
+    code: 'E_PEER_PROOF_INVALID',
+    what: 'sent a proof of knowledge that does not hold',
+    round: shown,
+  },
+  'session-proof': {
+    code: 'E_PEER_PROOF_INVALID',
+    what: 'sent a proof that does not belong to this session',
+    round: shown,
+  },
+  'share-scalar': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that is no scalar', round: 'shares' },
+  'share-zero': { code: 'E_PEER_SHARE_INVALID', what: 'sent a share that is zero', round: 'shares' },
+  'share-commitment': {
+    code: 'E_PEER_SHARE_INVALID',
+    what: 'sent a share that does not match its commitment',
+    round: 'shares',
+  },
+})
+
+const keygenChecks: Readonly<Record<KeygenCheck, ProtocolCheck>> = {
+  opening: {
+    code: 'E_PEER_PROOF_INVALID',
+    what: 'opened another dealing than the one that it had committed to',
+    round: 'openings',
+  },
+  ...dealingChecks('openings'),
+}
+
+const signChecks: Readonly<Record<SignCheck, ProtocolCheck>> = {
+  'commitment-point': {
+    code: 'E_PEER_SHARE_INVALID',
+    what: 'committed to a nonce that is no point of this group',
+    round: 'commitments',
+  },
+  'signature-share-scalar': {
+    code: 'E_PEER_SHARE_INVALID',
+    what: 'sent a signature share that is no scalar',
+    round: 'shares',
+  },
+  'signature-share': {
+    code: 'E_PEER_SHARE_INVALID',
+    what: 'sent a signature share that does not match its commitment',
+    round: 'shares',
+  },
+}
+
+/** What is known of FROST's protocols before a curve is loaded. `keygenV1` ran in version 0.1. */
+export const frostFacts = (id: ProtocolId) =>
+  ({
+    keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },
+    keygenV1: { id: `${id}/keygen`, checks: dealingChecks('commitments') },
+    sign: { id: `${id}/sign`, checks: signChecks, boundFrom: 'shares' },
+  }) as const satisfies Readonly<Record<string, ProtocolFacts>>

@@ -1,0 +1,23 @@
+import type { ProtocolId } from '../../records/definition-fields.ts'
+import type { Scheme } from '../scheme.ts'
+import { frostKeygen } from './keygen.ts'
+import { frostKeygenV1 } from './keygen-v1.ts'
+import { provePossession, verifyPossession } from './possession.ts'
+import { frostSign } from './sign.ts'
+import { loadSuite, xOnly } from './suite.ts'
+import { verifySignature } from './verify.ts'
+
+/** FROST over the group of one ciphersuite. */
+export const frostScheme = async (id: ProtocolId): Promise<Scheme> => {
+  const { evenY } = await loadSuite(id)
+  return {
+    id,
+    keygen: frostKeygen(id),
+    sign: frostSign(id),
+    past: { keygen: [frostKeygenV1(id)] },
+    verifySignature: (...rest) => verifySignature(id, ...rest),
+    provePossession: (...rest) => provePossession(id, ...rest),
+    verifyPossession: (...rest) => verifyPossession(id, ...rest),
+    shownKey: (publicKey) => (evenY ? xOnly(publicKey) : publicKey),
+  }
+}

@@ -1,0 +1,71 @@
+import type { Hash, Index } from '../lib/brand.ts'
+import type { Random } from '../lib/ports.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
+import type { JudgedMessage, Protocol, ProtocolRules, Rounds } from './mailbox.ts'
+
+/** What everybody knows before a key generation. A party's place is the index of its share. */
+export interface KeygenContext {
+  readonly threshold: number
+  readonly parties: number
+}
+export interface KeygenPublic {
+  /** Encoded element; compressed with its Y also for BIP-340, after the BIP-341 tweak. */
+  readonly publicKey: Uint8Array
+  /** Encoded elements in index order: share·G. */
+  readonly verifyingShares: readonly Uint8Array[]
+}
+export interface KeygenOutput extends KeygenPublic {
+  /** Encoded scalar. */
+  readonly share: Secret
+}
+
+/** What everybody knows before a signature. */
+export interface SignContext {
+  readonly threshold: number
+  /** As key generation gave it. */
+  readonly publicKey: Uint8Array
+  /** Each party's index, in party order. */
+  readonly indices: readonly Index[]
+  /** Of the whole roster, in index order. */
+  readonly verifyingShares: readonly Uint8Array[]
+  /** undefined only for a judge that does not have it. */
+  readonly message: Uint8Array | undefined
+}
+export interface SignInput extends SignContext {
+  readonly message: Uint8Array
+  /** Encoded scalar. */
+  readonly share: Secret
+}
+export interface SignOutput {
+  /** Ed25519 and Ed448 as RFC 8032, BIP-340, otherwise RFC 9591 appendix A. */
+  readonly signature: Uint8Array
+}
+
+/** The rules of a protocol that makes a key. */
+export interface KeyRules<R extends Rounds, Context> extends ProtocolRules<R, Context> {
+  /**
+   * Key and verifying shares that the broadcasts of a whole session give; every check is run again. Throws DecodeError
+   * that names the party whose message fails one, or the value that no key may have.
+   */
+  derive(context: Context, session: Hash, messages: readonly JudgedMessage[]): KeygenPublic
+}
+export type KeyProtocol<R extends Rounds, Context, In extends Context, Out> = KeyRules<R, Context> &
+  Protocol<R, Context, In, Out>
+
+/** All that one protocol id can do, over the fastest backend that this machine has. Refresh, reshare and repair get a field each. */
+export interface Scheme {
+  readonly id: ProtocolId
+  readonly keygen: KeyProtocol<Rounds, KeygenContext, KeygenContext, KeygenOutput>
+  readonly sign: Protocol<Rounds, SignContext, SignInput, SignOutput>
+  /** Scheme that older versions ran under this id: their bundles are read by these, and nothing runs them. */
+  readonly past: { readonly keygen: readonly KeyRules<Rounds, KeygenContext>[] }
+  /** Strict; never throws. */
+  verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** Proves, for one context (a record's hash), that whoever runs this holds the share of `index`. Throws RangeError for what is no share. */
+  provePossession(share: Secret, index: Index, context: Hash, random: Random): Uint8Array
+  /** Never throws: what does not decode proves nothing. */
+  verifyPossession(verifyingShare: Uint8Array, index: Index, context: Hash, proof: Uint8Array): boolean
+  /** The key as its users show it: x only for BIP-340, as it is otherwise. */
+  shownKey(publicKey: Uint8Array): Uint8Array
+}
