@@ -25,6 +25,7 @@ import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import { stillClock } from '../support/still-clock.ts'
+import { strangerAgrees } from './strangers.ts'
 
 /** What a lying site makes of what it is about to say. */
 export interface Liar {
@@ -168,7 +169,7 @@ export interface JoinChanges {
   readonly progress?: (event: Progress) => void
 }
 
-/** One join, by an honest site or by a liar. */
+/** One join, by an honest site or by a liar. What an honest one proved, its bundle proves to a stranger. */
 export const joinAs = async (
   world: MemoryWorld,
   name: SiteId,
@@ -203,7 +204,9 @@ export const joinAs = async (
   watching.set(options.signal, (one) => {
     ceremony = one
   })
-  return liar === undefined ? run() : running.run(liar, run)
+  const joined = await (liar === undefined ? run() : running.run(liar, run))
+  if (liar === undefined) await world.clock.hold(strangerAgrees(world, joined))
+  return joined
 }
 
 export const approveAll = async (

@@ -25,6 +25,7 @@ import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
 import { whyLate } from './late.ts'
 import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
+import { bundleAt } from './strangers.ts'
 
 const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 40)
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
@@ -100,11 +101,6 @@ interface Counts {
   liars: Record<number, number>
   whyLate: Record<string, number>
   failures: Record<string, number>
-}
-
-const bundleAt = async (world: MemoryWorld, { site, result, error }: Joined): Promise<Uint8Array | undefined> => {
-  const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)
-  return typeof path === 'string' ? world.homes.get(site)?.disk.read(path) : undefined
 }
 
 /** A site's way through a real relay on this machine. */

@@ -7,6 +7,7 @@ import { signRounds } from '../../src/mpc/frost/sign.ts'
 import { echoCodec, messageCodec } from '../../src/records/round.ts'
 import { seededRandom } from '../support/random.ts'
 import { type Play, play, type Seat, type Tamper, tableOf } from './parties.ts'
+import { provenByStranger } from './strangers.ts'
 
 const NONE = new Uint8Array(0)
 
@@ -62,6 +63,7 @@ describe('the judge', () => {
     const [blame] = blamesIn(run, [liar])
     expect(blame).toMatchObject({ accused: liar, check: 'commitment-point' })
     expect(blame && run.judge(blame)).toBe(true)
+    await provenByStranger(table, run, blame ?? expect.fail())
   })
 
   it('finds who gave two transcripts, where two liars agree on what passed between them', async () => {
@@ -117,6 +119,7 @@ describe('the judge', () => {
       expect([c, d]).toContain(blame.accused)
       expect(blame.check).toBe('equivocation')
       expect(run.judge(blame)).toBe(true)
+      await provenByStranger(table, run, blame)
     }
     const made = run.endings.filter((one, at) => at < 3 && one.is === 'made' && 'outcome' in one)
     expect(new Set(made.map((one) => JSON.stringify('outcome' in one ? one.outcome : ''))).size).toBeLessThanOrEqual(1)

@@ -49,11 +49,11 @@ export interface Table {
     | undefined
 }
 
-const NAMES = Array.from({ length: 9 }, (_, at) => `s${at + 1}` as SiteId)
-const entries = new Map<number, readonly SiteEntry[]>()
-const entriesOf = async (n: number): Promise<SiteEntry[]> => {
-  if (!entries.has(9)) entries.set(9, await siteEntries(NAMES))
-  return (entries.get(9) ?? []).slice(0, n)
+const entries: Promise<SiteEntry>[] = []
+const entriesOf = (n: number): Promise<SiteEntry[]> => {
+  for (let at = entries.length + 1; at <= n; at++)
+    entries.push(siteEntries([`s${at}`]).then(([entry]) => entry as SiteEntry))
+  return Promise.all(entries.slice(0, n))
 }
 
 const message = utf8('pay nobody')
@@ -118,6 +118,9 @@ export interface Play {
   /** Everything that left a site, as it left it. */
   readonly sent: readonly { readonly from: SiteId; readonly to: SiteId; readonly bytes: Uint8Array }[]
   readonly facts: PublicFacts
+  /** The facts that one seat knows by itself. */
+  factsAt(site: SiteId): PublicFacts
+  /** Whether a claim is proven by all that is known. Fails where the verdict by less is neither this one nor undecidable. */
   judge(blame: Blame): boolean
 }
 
@@ -238,13 +241,7 @@ export const play = async (
     const way = liars.get(seat.site)?.(seat)
     if (way !== undefined) ways.set(seat.site, way)
   }
-  const outcomes = new Map<Hash, Outcome>()
-  const records = new Map<Hash, EpochRecord>()
-  const know = (outcome: Outcome, record: EpochRecord): void => {
-    outcomes.set(record.outcome, outcome)
-    records.set(hashOf(recordCodec.encode(record)), record)
-  }
-  if (epoch !== undefined) know(epoch.outcome, epoch.record)
+  const made = new Map<SiteId, { readonly outcome: Outcome; readonly record: EpochRecord }>()
 
   const runOne = async (seat: Seat): Promise<Ending> => {
     const { session, site } = seat
@@ -268,11 +265,11 @@ export const play = async (
         return { is: 'made', signature }
       }
       const box = session.mailbox(protocols.keygen)
-      const made = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
-      const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), made)
-      know(outcome, recordOf(table, outcome))
-      await afterKeygen(table, seat, box as never, outcome, made.share, random)
-      return { is: 'made', outcome, share: made.share.reveal().slice() }
+      const key = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
+      const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), key)
+      made.set(site, { outcome, record: recordOf(table, outcome) })
+      await afterKeygen(table, seat, box as never, outcome, key.share, random)
+      return { is: 'made', outcome, share: key.share.reveal().slice() }
     } catch (error) {
       return { is: 'failed', error }
     }
@@ -302,14 +299,42 @@ export const play = async (
     if (idle > 3) wake()
     if (idle > 200) throw new Error('a session that does not end')
   }
-  const facts: PublicFacts = { definition, attempt, protocols, outcomes, records, message: table.message }
-  const world = judgeContext(facts)
+  const factsOf = (known: readonly { readonly outcome: Outcome; readonly record: EpochRecord }[]): PublicFacts => ({
+    definition,
+    attempt,
+    protocols,
+    outcomes: new Map(known.map(({ outcome, record }) => [record.outcome, outcome])),
+    records: new Map(known.map(({ record }) => [hashOf(recordCodec.encode(record)), record])),
+    message: table.message,
+  })
+  const base = epoch === undefined ? [] : [epoch]
+  const facts = factsOf([...base, ...made.values()])
+  const nothing = { attempt: undefined, outcomes: new Map(), records: new Map(), message: undefined }
+  const less: readonly Partial<PublicFacts>[] = [
+    ...Object.entries(nothing).map(([name, none]) => ({ [name]: none })),
+    nothing,
+  ]
   return {
     attempt: id,
     endings: await Promise.all(running),
     seats,
     sent,
     facts,
-    judge: (blame) => judgeBlame(blame, world) === 'proven',
+    factsAt(site) {
+      const own = made.get(site)
+      return factsOf(own === undefined ? base : [...base, own])
+    },
+    judge(blame) {
+      const verdict = judgeBlame(blame, judgeContext(facts))
+      for (const without of less) {
+        const other = judgeBlame(blame, judgeContext({ ...facts, ...without }))
+        if (other !== verdict && other !== 'undecidable')
+          throw new Error(`${blame.check}: ${verdict}, and without ${Object.keys(without).join()} ${other}`)
+      }
+      // A claim of this ceremony rests on nothing that is not known here.
+      if (verdict === 'undecidable' && blame.within === null && blame.attempt === id)
+        throw new Error(`${blame.check}: undecidable by all facts`)
+      return verdict === 'proven'
+    },
   }
 }

@@ -8,6 +8,7 @@ import { seededRandom } from '../support/random.ts'
 import { falseClaim } from './accuse.ts'
 import { type LieName, liarWith, lieNames, seenAtOnce, type Told } from './lies.ts'
 import { type Kind, type Play, play, type Seat, type Table, tableOf } from './parties.ts'
+import { provenByStranger } from './strangers.ts'
 
 const RUNS = Number(process.env['HOSTILE_RUNS'] ?? 960)
 const SEED = process.env['HOSTILE_SEED'] ?? 'liars'
@@ -67,6 +68,7 @@ const lieIn = async ({ table, participants, lies }: Draw, random: Random, most: 
     if (error instanceof BlameError) {
       const { blame } = error
       expect(run.judge(blame), `a claim that does not hold: ${blame.check}`).toBe(true)
+      await provenByStranger(table, run, blame)
       expect(blame.accuser).toBe(seat.site)
       expect([...lies.keys()], `${blame.check} against an honest site`).toContain(blame.accused)
       blamed.add(blame.accused)

@@ -47,6 +47,11 @@ export class Claims {
     return error
   }
 
+  /** Whether a claim waits for what it rests on. */
+  get waiting(): boolean {
+    return this.#pending.size > 0
+  }
+
   /** Judges again what waits. Returns a proof against a site that may sit in this ceremony. */
   judgePending(): BlameError | undefined {
     const { ceremony } = this.#facts

@@ -43,7 +43,10 @@ const endForgetful = async ({ ceremony, peers }: Run, error: QuorateError): Prom
 }
 
 const endAborted = async (run: Run, error: QuorateError): Promise<QuorateError> => {
-  const { ceremony, peers } = run
+  const { ceremony, peers, claims } = run
+  const { proposal } = ceremony.authority.definition.deadlines
+  // Whoever left over a proof says both; what the proof rests on may come after them.
+  await ceremony.store.until(() => !claims.waiting || undefined, proposal * 1000)
   if (!ceremony.aborted) await endWithOthers(ceremony, peers, (error.details['left'] ?? []) as readonly SiteId[])
   await peers.flush(1000)
   const path = await (ceremony.aborted

@@ -30,8 +30,9 @@ export const readNotes = (
     take('certificate', posted.certificate)
     for (const bytes of envelopesIn(note.value.approvals)) take('approval', bytes)
     for (const bytes of envelopesIn(note.value.votes)) take('ready', bytes)
-    if (note.value.abort !== null) take('aborted', posted.note)
+    // Before the abort, which may end this join: who left over a proof shows it here.
     for (const bytes of envelopesIn(note.value.evidence)) take('blame', bytes)
+    if (note.value.abort !== null) take('aborted', posted.note)
   })
 }
 
