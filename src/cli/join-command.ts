@@ -34,6 +34,9 @@ export abstract class JoinCommand extends QuorateCommand {
     const { home, definition } = await ceremonyOf(this.kind, flags)
     await this.begin(home, definition)
     const { join } = await import('../site/join.ts')
+    const { runtimeWarning } = await import('../site/machine.ts')
+    const old = runtimeWarning()
+    if (old !== undefined) this.warnOf(old)
     const joined = await join({
       home,
       definition,

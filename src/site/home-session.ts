@@ -150,7 +150,7 @@ export const openSite = async (
     home,
     card: await home.card(),
     identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
-    machine: { ...machine, build: await buildHash() },
+    machine: { ...machine, build: buildHash() },
     ledger,
     shards: shardStore(disk),
     ceremonyLog: owned.ceremonyLog,

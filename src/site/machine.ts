@@ -1,5 +1,6 @@
 import { type Hedge, hedged } from '../ceremony/hedge.ts'
 import { systemClock } from '../host/clock.ts'
+import { pastEnd } from '../host/node-lines.ts'
 import { systemRandom } from '../host/random.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { hashOf } from '../lib/hash.ts'
@@ -20,3 +21,6 @@ export const firstRandom = (folder: string): Random => {
   const home = { hedge: new Secret(machine.random(32)) }
   return hedged({ machine, home }, hashOf(utf8(folder)), 'first secrets of a home')
 }
+
+/** One line where this Node gets no security fixes any more. */
+export const runtimeWarning = (now = machine.clock.now()): string | undefined => pastEnd(process.versions.node, now)

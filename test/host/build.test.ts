@@ -1,0 +1,82 @@
+import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { buildHash } from '../../src/host/build.ts'
+import { newFolder } from '../e2e/support.ts'
+
+const work = newFolder('build')
+afterAll(work.remove)
+
+const files: Readonly<Record<string, string>> = {
+  'bin/quorate.js': 'start()',
+  'oclif.manifest.json': '{}',
+  'package.json': JSON.stringify({ name: 'us', dependencies: { one: '1' }, peerDependencies: { addon: '1' } }),
+  'dist/main.js': 'main()',
+  'node_modules/one/package.json': JSON.stringify({
+    name: 'one',
+    version: '1.0.0',
+    dependencies: { two: '2' },
+    peerDependencies: { tool: '1' },
+  }),
+  'node_modules/one/index.mjs': 'one()',
+  'node_modules/two/package.json': JSON.stringify({ name: 'two', version: '2.0.0' }),
+  'node_modules/two/lib/two.wasm': 'two',
+  'node_modules/two/lib/two.d.ts': 'types',
+  'node_modules/tool/package.json': JSON.stringify({ name: 'tool', version: '1.0.0' }),
+  'node_modules/tool/index.js': 'tool()',
+}
+let made = 0
+const tree = (changes: Readonly<Record<string, string>> = {}): string => {
+  const root = join(work.path, String(++made))
+  for (const [path, text] of Object.entries({ ...files, ...changes })) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  return root
+}
+
+describe('the hash of a build', () => {
+  const plain = buildHash(tree())
+
+  test('is the same wherever the same files lie, and whichever way npm put the packages', () => {
+    expect(buildHash(tree())).toBe(plain)
+    const root = tree()
+    mkdirSync(join(root, 'node_modules/one/node_modules'))
+    renameSync(join(root, 'node_modules/two'), join(root, 'node_modules/one/node_modules/two'))
+    expect(buildHash(root)).toBe(plain)
+    const both = tree()
+    cpSync(join(both, 'node_modules/two'), join(both, 'node_modules/one/node_modules/two'), { recursive: true })
+    expect(buildHash(both)).toBe(plain)
+  })
+
+  test.each([
+    ['an own file', { 'dist/main.js': 'main(evil)' }],
+    ['an own file more', { 'dist/more.js': '' }],
+    ['the start', { 'bin/quorate.js': 'evil()' }],
+    ['a dependency', { 'node_modules/one/index.mjs': 'one(evil)' }],
+    ['a dependency of a dependency', { 'node_modules/two/lib/two.wasm': 'twO' }],
+    ['a file more in one', { 'node_modules/two/lib/more.cjs': '' }],
+    [
+      'an addon that was installed',
+      { 'node_modules/addon/package.json': '{"name":"addon"}', 'node_modules/addon/a.node': 'x' },
+    ],
+  ])('is another with %s changed', (_, changes) => {
+    expect(buildHash(tree(changes))).not.toBe(plain)
+  })
+
+  test('is of the package that is resolved, not of one with the same name elsewhere', () => {
+    const nested = {
+      'node_modules/one/node_modules/two/package.json': files['node_modules/two/package.json'] as string,
+      'node_modules/one/node_modules/two/lib/two.wasm': 'evil',
+    }
+    expect(buildHash(tree(nested))).not.toBe(plain)
+  })
+
+  test.each([
+    ['types', { 'node_modules/two/lib/two.d.ts': 'other types' }],
+    ['the tools of others', { 'node_modules/tool/index.js': 'other()' }],
+    ['a package that nothing here loads', { 'node_modules/dev/package.json': '{"name":"dev"}' }],
+  ])('is the same with %s changed', (_, changes) => {
+    expect(buildHash(tree(changes))).toBe(plain)
+  })
+})
