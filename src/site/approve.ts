@@ -17,7 +17,7 @@ import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { DecodeError } from '../records/codec.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
 import { type HomeSession, noteApproval, openHomeSession } from './home-session.ts'
@@ -62,7 +62,8 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)
-    const base = definition.kind === 'sign' && home.role === 'site' ? await keyBase(folder, definition.key) : undefined
+    const key = recordKind(definition).key(definition)
+    const base = key !== null && home.role === 'site' ? await keyBase(folder, key) : undefined
     return {
       definition,
       now: systemClock.now(),

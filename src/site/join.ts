@@ -68,7 +68,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
       }
     }
     const authority = definitionAuthority(definition)
-    const message = definition.kind === 'sign' ? ((await owned.disk.read(messagePath(authority.hash))) ?? null) : null
+    const message = (await owned.disk.read(messagePath(authority.hash))) ?? null
     const result = await joinCeremony({ ...site, connect }, definition, {
       progress: wanted.progress,
       signal: stop.signal,

@@ -1,14 +1,13 @@
-import type { KeyBase } from '../ceremony/definition/lint.ts'
+import type { KeyBase } from '../ceremony/definition/lint-key.ts'
 import { definitionPath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
-import { ceremonyId } from '../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
-import type { KeygenDefinition } from '../records/kinds/keygen.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 
@@ -32,16 +31,16 @@ export interface KeyShown {
   readonly record: Hash | null
 }
 
-const definitionOf = async (disk: Disk, ceremony: Hash): Promise<KeygenDefinition | undefined> => {
+const definitionOf = async (disk: Disk, ceremony: Hash): Promise<Definition | undefined> => {
   const bytes = await disk.read(definitionPath(ceremony))
   if (bytes === undefined) return undefined
   const definition = await readDefinition(bytes)
-  return definition.kind === 'keygen' && ceremonyId(definition) === ceremony ? definition : undefined
+  return recordKind(definition).makes === 'key' && ceremonyId(definition) === ceremony ? definition : undefined
 }
 
 interface Found {
   readonly shown: KeyShown
-  readonly definition: KeygenDefinition | undefined
+  readonly definition: Definition | undefined
 }
 
 const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {

@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { lintAgainst } from '../../src/ceremony/definition/lint.ts'
+import { lintAgainst } from '../../src/ceremony/definition/lint-key.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { KeyBase } from '../../src/ceremony/definition/lint.ts'
+import type { KeyBase } from '../../src/ceremony/definition/lint-key.ts'
 import { planKeygen, planSign } from '../../src/ceremony/definition/plan.ts'
 import { makeCard } from '../../src/identity/card.ts'
 import type { Hash, Identity, SiteId, Time } from '../../src/lib/brand.ts'

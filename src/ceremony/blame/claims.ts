@@ -68,7 +68,7 @@ export const recordBlame = (
     ceremony: authority.hash,
     attempt: session,
     session,
-    protocol: `${authority.definition.protocol}/${authority.definition.kind}`,
+    protocol: `${authority.protocol}/${authority.kind}`,
     within: null,
     accused: site,
     party: (place === undefined || place < 0 ? Number(authority.member(site)?.index) : place + 1) as Party,

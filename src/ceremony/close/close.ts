@@ -47,7 +47,7 @@ export const closeCeremony = async (
   })
   tell()
 
-  const until = clock.monotonic() + authority.definition.deadlines.close * 1000
+  const until = clock.monotonic() + authority.terms.deadlines.close * 1000
   const left = (): number => Math.max(1, until - clock.monotonic())
   const cosigning = new Set<SiteId>()
   const take = oneAtATime(
@@ -87,7 +87,7 @@ export const closeCeremony = async (
   }
   await store.until(signed, complete ? left() : 1, options.signal)
 
-  const path = bundlePath(authority.hash, authority.definition.kind)
+  const path = bundlePath(authority.hash, authority.kind)
   const cosignatures = new Map([...endings.cosignatures].map(([of, lines]) => [of, [...lines.values()]]))
   await writeBundle(ceremony, path, bundle, cosignatures, endings.signatures)
   await peers.flush(FAREWELL_MS)

@@ -37,6 +37,6 @@ export const serveLatecomers = async (
         !peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest'),
     )
   await store.until(() => needy() || undefined, HELP_MS, options.signal)
-  await store.until(() => !needy() || undefined, authority.definition.deadlines.close * 1000, options.signal)
+  await store.until(() => !needy() || undefined, authority.terms.deadlines.close * 1000, options.signal)
   await peers.flush(FAREWELL_MS)
 }

@@ -13,7 +13,7 @@ import { cosignatureHolds, signatureHolds, signManifest } from './cosign.ts'
 /** The bundle that an earlier join of this site wrote over its closed log; undefined where there is none that is whole. */
 export const keptBundle = async (ceremony: Ceremony): Promise<BundleReader | undefined> => {
   const { site, authority, seat, log } = ceremony
-  const bytes = await site.home.disk.read(bundlePath(authority.hash, authority.definition.kind))
+  const bytes = await site.home.disk.read(bundlePath(authority.hash, authority.kind))
   if (bytes === undefined) return undefined
   try {
     const bundle = await readBundle({

@@ -6,9 +6,11 @@ import { QuorateError } from '../../lib/errors.ts'
 import { ceremonyId, type Definition } from '../../records/definition.ts'
 import { type Approval, approvalCodec, type Card, cardCodec } from '../../records/identity.ts'
 import type { Signed } from '../../records/signed.ts'
+import { ceremonyKind } from '../kinds/index.ts'
 import { ownRole } from './authority.ts'
-import { type KeyBase, lint, lintAgainst, refuseErrors } from './lint.ts'
-import { messageBytes } from './message.ts'
+import { refuseErrors } from './finding.ts'
+import { lint } from './lint.ts'
+import type { KeyBase } from './lint-key.ts'
 
 /** Throws E_CARD unless the definition's entry for this site is this machine's own card, field by field. */
 export const refuseOtherCard = (definition: Definition, identity: Identity, own: Card): void => {
@@ -63,10 +65,7 @@ export const checkApproval = (wanted: {
       'ask the planner for a new definition',
     )
   if (trust !== undefined) refuseStrangers(definition, identity, trust)
-  if (definition.kind === 'sign') {
-    if (base !== undefined) refuseErrors(lintAgainst(definition, base))
-    messageBytes(definition.message, message)
-  }
+  ceremonyKind(definition).refuseUnfit(definition, { base, message })
   return { ceremony: ceremonyId(definition), identity, role, purpose: 'approve', at: now }
 }
 

@@ -3,8 +3,9 @@ import { QuorateError } from '../../lib/errors.ts'
 import { roleIn } from '../../records/admission.ts'
 import { missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
-import type { SiteEntry } from '../../records/definition-fields.ts'
+import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { Approval } from '../../records/identity.ts'
+import type { Kind } from '../../records/kinds/index.ts'
 
 export interface Member {
   readonly name: SiteId
@@ -13,9 +14,19 @@ export interface Member {
   readonly entry: SiteEntry
 }
 
+/** When, how often and by which way. Times of deadlines are seconds. */
+export type Terms = Pick<Definition, 'window' | 'deadlines' | 'attempts' | 'relays'>
+
 /** What people allowed: a definition today, a standing mandate later. Each run is an attempt under it. */
 export interface Authority {
   readonly hash: Hash
+  readonly kind: Kind
+  /** A label for people. */
+  readonly name: string
+  readonly protocol: ProtocolId
+  readonly threshold: number
+  readonly terms: Terms
+  /** The document itself, for what keeps, shows or judges it; the rules that follow from it are read above and below. */
   readonly definition: Definition
   /** In roster order; a member's index is its place, from 1. */
   readonly roster: readonly Member[]
@@ -52,8 +63,14 @@ export const definitionAuthority = (definition: Definition): Authority => {
   const row = recordKind(definition)
   const { candidates: named, count: seats } = row.seats(definition)
   const candidates = roster.filter((member) => named.includes(member.name))
+  const { kind, name, protocol, threshold, window, deadlines, attempts, relays } = definition
   return {
     hash: ceremonyId(definition),
+    kind,
+    name,
+    protocol,
+    threshold,
+    terms: { window, deadlines, attempts, relays },
     definition,
     roster,
     member: (site) => roster.find((member) => member.name === site),

@@ -4,7 +4,7 @@ import { ceremonyId, recordKind } from '../../records/definition.ts'
 import { readDefinition } from '../../records/definition-yaml.ts'
 import { definitionPath } from '../paths.ts'
 import type { Site } from '../ports.ts'
-import type { KeyBase } from './lint.ts'
+import type { KeyBase } from './lint-key.ts'
 
 const kept = async ({ home, ceremonyLog }: Pick<Site, 'home' | 'ceremonyLog'>, ceremony: Hash) => {
   const bytes = await home.disk.read(definitionPath(ceremony))

@@ -1,22 +1,10 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
-import type { Hash, Identity } from '../../lib/brand.ts'
-import { QuorateError } from '../../lib/errors.ts'
+import type { Identity } from '../../lib/brand.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
-import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { readsAsId } from '../../records/short-id.ts'
+import { ceremonyKind } from '../kinds/index.ts'
 import { sharedControl } from './control-domains.ts'
-
-/** What is wrong with a definition, or deserves a second look. Rules have names that never change. */
-export interface Finding {
-  readonly level: 'error' | 'warning'
-  readonly rule: string
-  /** As `sites[1].identity`. */
-  readonly place: string
-  readonly message: string
-}
-
-const error = (rule: string, place: string, message: string): Finding => ({ level: 'error', rule, place, message })
-const warning = (rule: string, place: string, message: string): Finding => ({ level: 'warning', rule, place, message })
+import { error, type Finding, warning } from './finding.ts'
 
 /** Places of values that stood before, with the place where they did. */
 const repeats = (values: readonly (readonly [place: string, value: string])[]) => {
@@ -154,29 +142,6 @@ const time = ({ window, attempts, threshold, deadlines }: Definition, now: numbe
   ]
 }
 
-const signing = (definition: Definition): readonly Finding[] => {
-  if (definition.kind !== 'sign') return []
-  const { signers, sites, threshold, message } = definition
-  const blind =
-    message.form === 'digest'
-      ? [warning('blind', 'message', 'nobody can decode what is signed; the reason stands here')]
-      : []
-  if (signers === 'any') return blind
-  const seats = signers.map((name) => sites.findIndex((site) => site.name === name))
-  return [
-    ...blind,
-    ...seats.flatMap((seat, n) => (seat === -1 ? [error('signer', `signers[${n}]`, 'no site of this name')] : [])),
-    ...seats.flatMap((seat, n) =>
-      n > 0 && seat !== -1 && seat <= (seats[n - 1] ?? -1)
-        ? [error('signer-order', `signers[${n}]`, 'signers stand in the order of the sites, each once')]
-        : [],
-    ),
-    ...(signers.length < threshold
-      ? [error('signers', 'signers', `${signers.length} signers, and the key needs ${threshold}`)]
-      : []),
-  ]
-}
-
 /** Everything that can be said of a definition alone; `now` in milliseconds since 1970. Errors first. */
 export const lint = (definition: Definition, now?: number): readonly Finding[] => {
   const all = [
@@ -186,48 +151,7 @@ export const lint = (definition: Definition, now?: number): readonly Finding[] =
     ...independence(definition),
     ...relays(definition),
     ...time(definition, now),
-    ...signing(definition),
+    ...ceremonyKind(definition).lint(definition),
   ]
   return [...all.filter((one) => one.level === 'error'), ...all.filter((one) => one.level === 'warning')]
-}
-
-/** A key as its keygen made it, and the record that is newest. */
-export interface KeyBase {
-  /** The one that made it. */
-  readonly definition: Definition
-  /** Hash of the keygen outcome. */
-  readonly key: Hash
-  readonly record: Hash
-}
-
-/** Where a definition that uses a key says otherwise than the key: places are indices, so the order counts. */
-export const lintAgainst = (definition: SignDefinition, base: KeyBase): readonly Finding[] => {
-  const { sites, threshold, protocol } = base.definition
-  const roster = sites.length === definition.sites.length
-  return [
-    ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
-    ...(definition.base === base.record ? [] : [error('base', 'base', 'not the newest record of this key')]),
-    ...(definition.protocol === protocol ? [] : [error('key-protocol', 'protocol', `the key is for ${protocol}`)]),
-    ...(definition.threshold === threshold ? [] : [error('key-threshold', 'threshold', `the key needs ${threshold}`)]),
-    ...(roster ? [] : [error('roster', 'sites', `the key has ${sites.length} sites`)]),
-    ...sites.flatMap((site, n) =>
-      roster && definition.sites[n]?.identity !== site.identity
-        ? [error('roster', `sites[${n}].identity`, 'not the site that holds this share')]
-        : [],
-    ),
-  ]
-}
-
-/** Throws E_DEFINITION for the first error. */
-export const refuseErrors = (findings: readonly Finding[]): void => {
-  const errors = findings.filter((one) => one.level === 'error')
-  const [first] = errors
-  if (first === undefined) return
-  const more = errors.length === 1 ? '' : ` (and ${errors.length - 1} more)`
-  throw new QuorateError(
-    'E_DEFINITION',
-    `${first.place}: ${first.message}${more}`,
-    'plan it again; an approved definition is never mended in place',
-    { findings },
-  )
 }

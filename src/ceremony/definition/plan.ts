@@ -8,7 +8,9 @@ import { type Definition, definitionCodec } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
-import { type Finding, type KeyBase, lint, lintAgainst } from './lint.ts'
+import type { Finding } from './finding.ts'
+import { lint } from './lint.ts'
+import { type KeyBase, lintAgainst } from './lint-key.ts'
 
 export interface Planned<D extends Definition> {
   readonly definition: D

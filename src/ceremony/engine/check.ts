@@ -19,7 +19,7 @@ export const checkOnly = async (run: Run): Promise<JoinResult> => {
     )
     return authority.missing(store.approved()).length === 0 && here.length >= authority.seats ? true : undefined
   }
-  const found = await store.until(ready, authority.definition.deadlines.gather * 1000, options.signal)
+  const found = await store.until(ready, authority.terms.deadlines.gather * 1000, options.signal)
   if (found === undefined) {
     const missing = authority.missing(store.approved()).map((id) => nameOf(authority, id))
     const absent = authority.candidates

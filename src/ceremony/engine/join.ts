@@ -7,7 +7,8 @@ import { Claims } from '../blame/pending-claims.ts'
 import { closeCeremony } from '../close/close.ts'
 import { refuseOtherCard } from '../definition/approve.ts'
 import { definitionAuthority } from '../definition/authority.ts'
-import { lint, refuseErrors } from '../definition/lint.ts'
+import { refuseErrors } from '../definition/finding.ts'
+import { lint } from '../definition/lint.ts'
 import { type AttemptFacts, agreeAttempt } from '../gather/agree.ts'
 import { preflight } from '../gather/preflight.ts'
 import { showGathering } from '../gather/show.ts'
@@ -166,7 +167,7 @@ const reach = async (run: Run): Promise<void> => {
     options.progress({
       phase: 'attempt-failed',
       number: ceremony.attempts.length,
-      of: authority.definition.attempts,
+      of: authority.terms.attempts,
       reason: failed.reason,
     })
   }

@@ -83,7 +83,7 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     throw new QuorateError(
       'E_NOT_APPROVED',
       'this site has not approved the definition',
-      `run \`quorate ${authority.definition.kind} approve\` first; nothing has happened`,
+      `run \`quorate ${authority.kind} approve\` first; nothing has happened`,
     )
 }
 

@@ -51,7 +51,7 @@ const openSession = ({ ceremony, peers }: Run, attempt: HeldAttempt): Session =>
     signer: ceremony.keys.message.raw,
     clock: site.machine.clock,
     random: hedged(site, attempt.hash, 'message salts'),
-    roundMs: authority.definition.deadlines.round * 1000,
+    roundMs: authority.terms.deadlines.round * 1000,
     send: (to, bytes) => peers.sendInSession(attempt.hash, to, bytes),
     record: (bytes, from) => ceremony.note('message', bytes, from),
     progress: (state) => options.progress({ phase: 'round', ...state }),
@@ -78,7 +78,8 @@ const afterFailure = async (run: Run, error: unknown): Promise<Failed> => {
 }
 
 const silence = ({ ceremony }: Run, { message, missing, round }: SilenceError): QuorateError => {
-  const { deadlines, kind, attempts } = ceremony.authority.definition
+  const { terms, kind } = ceremony.authority
+  const { deadlines, attempts } = terms
   return new QuorateError(
     'E_PEER_SILENT',
     `${message} (${deadlines.round} s)`,

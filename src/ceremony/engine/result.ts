@@ -27,8 +27,8 @@ export const joinResult = (
   closed: Closed | undefined,
 ): JoinResult => ({
   ceremony: authority.hash,
-  kind: authority.definition.kind,
-  name: authority.definition.name,
+  kind: authority.kind,
+  name: authority.name,
   site: seat.name,
   state: made === undefined ? 'checked' : 'closed',
   key: made?.key ?? null,

@@ -21,7 +21,7 @@ export const finishedBefore = async (
   const made = kind.result(ceremony)
   if (bundle === undefined || made === undefined || !(await isComplete(ceremony, bundle, made.sites))) return undefined
   await inRoom(ceremony, (peers) => serveLatecomers(ceremony, peers, bundle, made.sites))
-  return joinResult(ceremony, made, { bundle: bundlePath(authority.hash, authority.definition.kind), open: [] })
+  return joinResult(ceremony, made, { bundle: bundlePath(authority.hash, authority.kind), open: [] })
 }
 
 /** Meets the others where a relay answers at once; what is done there is for them, and this site waits for nobody. */

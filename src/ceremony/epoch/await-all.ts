@@ -10,7 +10,7 @@ export const awaitAll = async <T>(
   look: () => T | undefined,
   missing: () => readonly SiteId[],
 ): Promise<T> => {
-  const ms = ceremony.authority.definition.deadlines.round * 1000
+  const ms = ceremony.authority.terms.deadlines.round * 1000
   const found = await ceremony.store.until(look, ms, session.signal)
   if (found === undefined) throw new SilenceError(missing(), what)
   return found

@@ -41,7 +41,7 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
  */
 const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: boolean): Promise<void> => {
   const { store, authority } = ceremony
-  const { threshold } = authority.definition
+  const { threshold } = authority
   const receipts = () =>
     authority.roster
       .map(({ name }) => name)
@@ -65,7 +65,7 @@ const awaitEach = async (
     options.progress({ phase: 'step', step, got: here.length, total, waiting })
     return here.length === total ? true : undefined
   }
-  return (await store.until(look, authority.definition.deadlines.close * 1000, options.signal)) === true
+  return (await store.until(look, authority.terms.deadlines.close * 1000, options.signal)) === true
 }
 
 const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {

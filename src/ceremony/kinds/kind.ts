@@ -1,6 +1,8 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
+import type { Finding } from '../definition/finding.ts'
+import type { KeyBase } from '../definition/lint-key.ts'
 import type { Epoch } from '../epoch/epoch.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Site } from '../ports.ts'
@@ -69,6 +71,16 @@ export interface CeremonyKind<D> {
   prepare(site: Site, definition: D, message: Uint8Array | null): Promise<Prepared>
   /** Undefined where this site is not bound to anything yet. */
   result(ceremony: Ceremony): CeremonyResult | undefined
+  /** Findings particular to this kind, beside those of every definition. */
+  lint(definition: D): readonly Finding[]
+  /**
+   * What must hold before somebody approves, beside the definition: the key that it uses, as far as this home knows it,
+   * and the bytes that are to be signed. Throws E_DEFINITION, E_REFUSED and E_FILE.
+   */
+  refuseUnfit(
+    definition: D,
+    given: { readonly base: KeyBase | undefined; readonly message: Uint8Array | undefined },
+  ): void
   /** Why this site cannot leave any more; undefined: it can. Others may finish without it, and its word that nothing happened would be false. */
   boundBy(log: LogView, site: SiteId): string | undefined
 }

@@ -122,7 +122,7 @@ export class Ceremony {
   /** Opens the log, takes back what it holds, and makes this join's keys. */
   static async open(site: Site, authority: Authority, kind: KindRules, options: JoinOptions): Promise<Ceremony> {
     const log = await site.ceremonyLog(authority.hash)
-    const { deadlines, window } = authority.definition
+    const { deadlines, window } = authority.terms
     const expires = Math.max(Date.parse(window.closes), site.machine.clock.now()) + deadlines.gather * 1000
     const keys = await joinKeys(site.identityKey, authority.hash, expires, hedged(site, authority.hash, 'join keys'))
     const ceremony = new Ceremony(site, authority, kind, log, keys, options)

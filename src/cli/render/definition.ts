@@ -1,4 +1,4 @@
-import type { Finding } from '../../ceremony/definition/lint.ts'
+import type { Finding } from '../../ceremony/definition/finding.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'

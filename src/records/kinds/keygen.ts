@@ -22,6 +22,7 @@ export const keygen = {
   dealers: names,
   receivers: names,
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
+  key: () => null,
   buildsOn: 'nothing',
   makes: 'key',
 } as const satisfies RecordKind<KeygenDefinition>

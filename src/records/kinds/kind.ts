@@ -1,5 +1,5 @@
 import type * as v from 'valibot'
-import type { Identity, SiteId } from '../../lib/brand.ts'
+import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
 
 /** Approvals that a definition needs: of every one of `all`, and of any `quorum` of `some`. */
 export interface ApprovalRule {
@@ -25,6 +25,8 @@ export interface RecordKind<D> {
   /** Sites that hold a share of the epoch that this makes, or uses. In roster order. */
   receivers(definition: D): readonly SiteId[]
   seats(definition: D): Seats
+  /** The key that is used: hash of its keygen outcome; null where one is made. */
+  key(definition: D): Hash | null
   /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses. */
   readonly buildsOn: 'nothing' | 'record'
   /** `key`: a set of ready votes makes an epoch usable. `signature`: a verified signature ends the definition. */

@@ -61,6 +61,7 @@ export const sign = {
     const candidates = named(definition).map((site) => site.name)
     return { candidates, count: definition.signers === 'any' ? definition.threshold : candidates.length }
   },
+  key: (definition) => definition.key,
   buildsOn: 'record',
   makes: 'signature',
 } as const satisfies RecordKind<SignDefinition>

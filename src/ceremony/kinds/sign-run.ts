@@ -1,0 +1,183 @@
+import type { Hash, Index } from '../../lib/brand.ts'
+import { equal, fromHex, toHex } from '../../lib/bytes.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
+import type { SignDefinition } from '../../records/kinds/sign.ts'
+import { outcomeCodec, recordCodec, resultCodec, type SignResult } from '../../records/outcome.ts'
+import { refuseErrors } from '../definition/finding.ts'
+import { keyBaseOf } from '../definition/key-base.ts'
+import { lintAgainst } from '../definition/lint-key.ts'
+import { messageBytes } from '../definition/message.ts'
+import { type Epoch, newestEpoch, noteEpoch } from '../epoch/epoch.ts'
+import { hedged } from '../hedge.ts'
+import type { Session } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { HeldAttempt } from '../store/record-store.ts'
+import type { Held } from '../store/shelf.ts'
+import type { CeremonyKind, FoundFault, KindRun } from './kind.ts'
+import { result } from './sign.ts'
+
+/** Whether a result is a signature over this definition's message under the epoch's key. */
+export const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
+  result.base === epoch.hash &&
+  result.publicKey === epoch.outcome.publicKey &&
+  result.message === hashOf(message) &&
+  protocols.verifySignature(fromHex(epoch.outcome.publicKey), message, fromHex(result.signature))
+
+/** A verified signature that a signer of a whole attempt states; undefined where nobody does. */
+export const statedResult = (
+  ceremony: Ceremony,
+  protocols: Scheme,
+  epoch: Epoch,
+  message: Uint8Array,
+): SignResult | undefined =>
+  [...ceremony.store.results.values()]
+    .filter(({ site, signed }) => {
+      const attempt = ceremony.store.attempts.get(signed.value.attempt)
+      return attempt?.signatures.has(site) === true && attempt.signatures.size === attempt.value.participants.length
+    })
+    .map(({ signed }) => signed.value)
+    .find((result) => resultHolds(protocols, epoch, message, result))
+
+/** A fault in a stated signature; undefined where it holds or cannot be judged. */
+const falseResult = (
+  { store }: Ceremony,
+  protocols: Scheme,
+  epoch: Epoch,
+  message: Uint8Array,
+  { site, signed, envelope }: Held<SignResult>,
+): FoundFault | undefined => {
+  const { value, key } = signed
+  if (resultHolds(protocols, epoch, message, value)) return undefined
+  const fault = { site, check: 'result', records: [{ key, envelope }] }
+  const attempt = store.attempts.get(value.attempt)
+  if (value.base !== epoch.hash) return attempt === undefined ? undefined : { fault, rest: [], attempt }
+  return { fault, rest: [recordCodec.encode(epoch.record), outcomeCodec.encode(epoch.outcome)] }
+}
+
+/** Logs what others state of the signature that this site states too. */
+const keepResults = (ceremony: Ceremony, own: SignResult): void => {
+  const bytes = resultCodec.encode(own)
+  for (const { site, signed, envelope } of ceremony.store.results.values()) {
+    const known = ceremony.events('result').some((event) => event.object === hashOf(envelope))
+    if (!known && site !== ceremony.seat.name && equal(signed.bytes, bytes)) ceremony.note('result', envelope, site)
+  }
+}
+
+/** Two rounds; resolves with the signature that this site aggregated and checked. The share is opened for this session alone. */
+const runSign = async (
+  ceremony: Ceremony,
+  protocols: Scheme,
+  session: Session,
+  attempt: HeldAttempt,
+  epoch: Epoch,
+  message: Uint8Array,
+): Promise<SignResult> => {
+  const { site, seat, authority } = ceremony
+  const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
+  const share = await site.shards.reopen(
+    epoch.key,
+    epoch.record.outcome,
+    epoch.record.envelopes[seat.index - 1] as Hash,
+    keys,
+  )
+  try {
+    const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
+    const box = session.mailbox(protocols.sign)
+    const context = {
+      threshold: epoch.outcome.threshold,
+      publicKey: fromHex(epoch.outcome.publicKey),
+      indices,
+      verifyingShares: epoch.outcome.verifyingShares.map(fromHex),
+      message,
+    }
+    const { signature } = await protocols.sign.run(
+      box,
+      { ...context, share },
+      { random: hedged(ceremony.site, attempt.hash, protocols.sign.id, share, message) },
+    )
+    return {
+      ceremony: authority.hash,
+      attempt: attempt.hash,
+      transcript: session.transcript(),
+      base: epoch.hash,
+      publicKey: epoch.outcome.publicKey,
+      message: hashOf(message),
+      signature: toHex(signature),
+    }
+  } finally {
+    share.wipe()
+  }
+}
+
+/** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
+const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
+  await ceremony.publish('result', result)
+}
+
+/** Signs a message by a quorum of sites: two rounds, and a verified signature ends the definition. */
+class SignRun implements KindRun {
+  readonly #ceremony: Ceremony
+  readonly #protocols: Scheme
+  readonly #epoch: Epoch
+  readonly #message: Uint8Array
+  #reached: SignResult | undefined
+
+  constructor(ceremony: Ceremony, protocols: Scheme, epoch: Epoch, message: Uint8Array) {
+    this.#ceremony = ceremony
+    this.#protocols = protocols
+    this.#epoch = epoch
+    this.#message = message
+  }
+
+  isSettled(): boolean {
+    return this.#stated() !== undefined
+  }
+
+  #stated(): SignResult | undefined {
+    return statedResult(this.#ceremony, this.#protocols, this.#epoch, this.#message)
+  }
+
+  async settle(): Promise<boolean> {
+    this.#reached = this.#stated()
+    return this.#reached !== undefined
+  }
+
+  async attempt(session: Session, attempt: HeldAttempt): Promise<void> {
+    this.#reached = await runSign(this.#ceremony, this.#protocols, session, attempt, this.#epoch, this.#message)
+  }
+
+  async commit(): Promise<void> {
+    const ceremony = this.#ceremony
+    if (this.#reached === undefined) throw new Error('no signature was reached')
+    const own = ceremony.store.results.get(ceremony.seat.name)
+    if (own === undefined) await stateResult(ceremony, this.#reached)
+    if (!ceremony.closed) keepResults(ceremony, own?.signed.value ?? this.#reached)
+  }
+
+  outputs(): ReadonlyMap<string, Uint8Array> {
+    return new Map([
+      ['message', this.#message],
+      ['signature', fromHex(result(this.#ceremony)?.signature ?? '')],
+    ])
+  }
+
+  faults(): readonly FoundFault[] {
+    return [...this.#ceremony.store.results.values()].flatMap(
+      (held) => falseResult(this.#ceremony, this.#protocols, this.#epoch, this.#message, held) ?? [],
+    )
+  }
+}
+
+export const prepareSign: CeremonyKind<SignDefinition>['prepare'] = async (site, definition, given) => {
+  const message = messageBytes(definition.message, given ?? undefined)
+  const epoch = await newestEpoch(site, definition.key)
+  refuseErrors(lintAgainst(definition, await keyBaseOf(site, epoch)))
+  return {
+    base: epoch.hash,
+    epoch,
+    message,
+    noteIn: (ceremony) => noteEpoch(ceremony, epoch),
+    begin: (ceremony, protocols) => new SignRun(ceremony, protocols, epoch, message),
+  }
+}
