@@ -15,7 +15,7 @@ export interface Capabilities {
   /** The provider authenticates the context itself. */
   readonly context: boolean
   readonly hardware: boolean
-  /** One line for cards, screens and bundles: "local: no hardware protection". */
+  /** One line for cards, screens and bundles (protection.ts). */
   readonly protection: string
 }
 

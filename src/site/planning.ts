@@ -8,6 +8,7 @@ import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremo
 import { planKeygen, planSign } from '../ceremony/definition/plan.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
+import { protectionOf } from '../kms/protection.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
@@ -28,12 +29,22 @@ export interface DefinitionShown {
   readonly findings: readonly Finding[]
   /** Control domains that reach more than one site's shard. */
   readonly shared: readonly ControlDomain[]
+  /** What KMS providers say of all their keys, by site; a site that is not here has none of those. */
+  readonly protection: Readonly<Record<string, readonly string[]>>
   readonly window: 'opens' | 'open' | 'closed'
   /** Milliseconds until it opens, or while it is still open; 0 when closed. */
   readonly left: number
 }
 
 const usage = (message: string, hint: string): QuorateError => new QuorateError('E_USAGE', message, hint)
+
+const protectionBySite = ({ sites }: Definition): DefinitionShown['protection'] =>
+  Object.fromEntries(
+    sites.flatMap(({ name, kms }) => {
+      const said = new Set(kms.flatMap((slot) => protectionOf(slot) ?? []))
+      return said.size === 0 ? [] : [[name, [...said]]]
+    }),
+  )
 
 export const describeDefinition = async (
   definition: Definition,
@@ -48,6 +59,7 @@ export const describeDefinition = async (
     words: await fingerprint(ceremony),
     findings,
     shared: sharedControl(definition.sites),
+    protection: protectionBySite(definition),
     window: now < opens ? 'opens' : now < closes ? 'open' : 'closed',
     left: now < opens ? opens - now : Math.max(0, closes - now),
   }

@@ -3,6 +3,7 @@ import { makeRoot, openRoot } from '../host/disk.ts'
 import { makeCard } from '../identity/card.ts'
 import { createHome, type Home, type HomeConfig, openHome } from '../identity/home.ts'
 import type { Role } from '../identity/identity.ts'
+import { protectionOf } from '../kms/protection.ts'
 import { ensureKmsKey, parseKmsSlot } from '../kms/registry.ts'
 import type { Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
@@ -38,6 +39,8 @@ export interface HomeShown {
   readonly locked: boolean
   /** The card's other fields; null where the home is not a site's. */
   readonly card: Card | null
+  /** KMS keys of the card, as PROVIDER:KEY, and what their provider says of them. */
+  readonly kms: readonly { readonly key: string; readonly protection: string | null }[]
 }
 export interface HomeMade extends HomeShown {
   /** KMS keys, and whether they were made now. */
@@ -65,7 +68,12 @@ const required = (value: string | undefined, flag: string): string => {
 const show = async (home: Home, folder: string): Promise<HomeShown> => {
   const config: HomeConfig = await home.config()
   const { identity, role, locked } = home
-  return { home: folder, name: config.name, role, identity, locked, card: 'kms' in config ? config : null }
+  const card = 'kms' in config ? config : null
+  const kms = (card?.kms ?? []).map((slot) => ({
+    key: `${slot.provider}:${slot.key}`,
+    protection: protectionOf(slot),
+  }))
+  return { home: folder, name: config.name, role, identity, locked, card, kms }
 }
 
 /** Makes a home and, for a site, the KMS keys that its provider lets it make. Nothing is overwritten. */

@@ -2,10 +2,10 @@ import type { Finding } from '../../ceremony/definition/finding.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'
-import type { SignMessage } from '../../records/kinds/sign.ts'
 import { protocols } from '../../records/protocols.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DefinitionShown } from '../../site/planning.ts'
+import { cliKind } from '../kinds/index.ts'
 import type { Line, Lines } from '../term.ts'
 import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
 
@@ -15,43 +15,20 @@ const spare = (threshold: number, sites: number): string => {
   return `${quorum}; ${lost === 0 ? 'none' : `any ${lost}`} may be lost`
 }
 
-const message = (wanted: SignMessage): Line => {
-  switch (wanted.form) {
-    case 'file':
-      return {
-        label: 'message',
-        text: `file ${cut(wanted.name, 30)}, ${wanted.size} bytes`,
-        note: `sha256 ${wanted.sha256}`,
-      }
-    case 'hex':
-      return { label: 'message', text: `${wanted.size} bytes given as hex`, note: `sha256 ${wanted.sha256}` }
-    case 'digest':
-      return {
-        label: 'message',
-        text: `digest ${wanted.digest}`,
-        note: `signed blind: ${unpadded(wanted.blind)}`,
-        noteTone: 'warn',
-      }
-  }
-}
-
 const kms = (slots: readonly KmsSlot[]): string =>
   slots.map(({ provider, key }) => `${provider} ${cutFront(key, 28 - provider.length)}`).join(', ')
 
-const siteNote = (own: boolean, local: boolean): Pick<Line, 'note' | 'noteTone'> => {
-  const notes = [...(own ? ['this site, its card matches'] : []), ...(local ? ['local: no hardware protection'] : [])]
-  return notes.length === 0 ? {} : { note: notes.join('; '), noteTone: local ? 'warn' : 'good' }
+const siteNote = (own: boolean, protection: readonly string[]): Pick<Line, 'note' | 'noteTone'> => {
+  const notes = [...(own ? ['this site, its card matches'] : []), ...protection]
+  return notes.length === 0 ? {} : { note: notes.join('; '), noteTone: protection.length > 0 ? 'warn' : 'good' }
 }
 
-const siteLines = ({ sites }: Definition, own: string | undefined): Line[] => {
+const siteLines = ({ definition: { sites }, protection }: DefinitionShown, own: string | undefined): Line[] => {
   const names = Math.max(...sites.map(({ name }) => name.length)) + 2
   return sites.map((site, n) => ({
     label: `site ${n + 1}`,
     text: `${site.name.padEnd(names)}${shortIdentity(site.identity)}  ${kms(site.kms)}  ${cut(site.jurisdiction, 12)}`,
-    ...siteNote(
-      site.identity === own,
-      site.kms.some(({ provider }) => provider === 'local'),
-    ),
+    ...siteNote(site.identity === own, protection[site.name] ?? []),
   }))
 }
 
@@ -93,26 +70,6 @@ const window = ({ definition, window: state, left }: DefinitionShown): Line => (
 const deadlines = ({ gather, proposal, round, close }: Definition['deadlines']): string =>
   `gather ${gather} s, proposal ${proposal} s, round ${round} s, close ${close} s`
 
-const about = (definition: Definition): Line[] =>
-  definition.kind === 'keygen'
-    ? [{ label: 'ceremony', text: `keygen: a new key named ${definition.name}`, tone: 'strong' }]
-    : [
-        { label: 'ceremony', text: `sign: a signature named ${definition.name}`, tone: 'strong' },
-        message(definition.message),
-      ]
-
-const uses = (definition: Definition): Line[] =>
-  definition.kind === 'keygen'
-    ? [{ label: 'builds on', text: 'nothing', note: 'first ceremony of this key' }]
-    : [
-        {
-          label: 'signers',
-          text:
-            definition.signers === 'any' ? `any ${definition.threshold} of the sites` : definition.signers.join(', '),
-        },
-        { label: 'builds on', text: `key ${cut(definition.key, 17)}`, note: `record ${cut(definition.base, 17)}` },
-      ]
-
 const findingLines = (findings: readonly Finding[]): Line[] =>
   findings.map(({ level, place, message: text }) => ({
     label: level,
@@ -124,7 +81,7 @@ const findingLines = (findings: readonly Finding[]): Line[] =>
 export const definitionLines = (shown: DefinitionShown, own?: string): Lines => {
   const { definition, findings } = shown
   return [
-    ...about(definition),
+    ...cliKind(definition).about(definition),
     { label: 'protocol', text: definition.protocol, note: protocols[definition.protocol].uses },
     {
       label: 'quorum',
@@ -137,7 +94,7 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
       text: `at most ${definition.attempts}`,
       note: deadlines(definition.deadlines),
     },
-    ...siteLines(definition, own),
+    ...siteLines(shown, own),
     ...stated('store', definition.sites, ({ stores }) => stores),
     ...stated('measured', definition.sites, ({ measurement }) => [measurement ?? 'no measurement stated']),
     ...definition.approvers.map((identity) => ({
@@ -151,7 +108,7 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
       note: identity === null ? 'any identity' : shortIdentity(identity),
     })),
     ...control(shown),
-    ...uses(definition),
+    ...cliKind(definition).uses(definition),
     ...findingLines(findings),
   ]
 }
@@ -176,13 +133,8 @@ export const planView = (shown: DefinitionShown & { readonly file: string | null
 const next = (definition: Definition, file: string): Line => ({
   label: 'next',
   text: `quorate ${definition.kind} approve --definition ${shellWord(file)}`,
-  note: `at ${whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
+  note: `at ${cliKind(definition).whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
 })
-
-const whoApproves = (definition: Definition): string => {
-  if (definition.kind === 'keygen') return 'every site'
-  return definition.signers === 'any' ? `any ${definition.threshold} sites` : definition.signers.join(', ')
-}
 
 /** What makes the definition one that cannot run. */
 export const definitionFault = ({ findings }: DefinitionShown): QuorateError | undefined => {

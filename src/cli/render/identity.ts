@@ -18,22 +18,16 @@ const cardLines = ({ card }: HomeShown): Line[] =>
     ? []
     : [
         ...card.stores.map((store) => ({ label: 'store', text: store })),
-        { label: 'law', text: card.jurisdiction },
+        { label: 'jurisdiction', text: card.jurisdiction },
         {
           label: 'control',
           text: [card.control.organisation, card.control.account, card.control.administrator].join(' / '),
         },
       ]
 
-const protection = (provider: string): string => (provider === 'local' ? 'local: no hardware protection' : '')
-
 export const identityView = (home: HomeShown): Lines => [
   ...homeLines(home),
-  ...(home.card?.kms ?? []).map(({ provider, key }) => ({
-    label: 'kms',
-    text: `${provider}:${key}`,
-    note: protection(provider),
-  })),
+  ...home.kms.map(({ key, protection }) => ({ label: 'kms', text: key, note: protection ?? '' })),
   ...cardLines(home),
 ]
 
@@ -42,7 +36,9 @@ export const createdView = (home: HomeMade): Lines => [
   ...home.keys.map(({ key, made }) => ({
     label: 'kms',
     text: key,
-    note: [made ? 'made now' : 'was there', protection(key.split(':')[0] ?? '')].filter(Boolean).join('; '),
+    note: [made ? 'made now' : 'was there', home.kms.find((one) => one.key === key)?.protection]
+      .filter(Boolean)
+      .join('; '),
   })),
   ...cardLines(home),
   ...(home.role === 'site'
