@@ -15,7 +15,7 @@ export const checkOnly = async (run: Run): Promise<JoinResult> => {
     const here = authority.candidates.filter(
       (member) =>
         member.name === ceremony.seat.name ||
-        (peers.bySite.get(member.name)?.connected === true && peers.proven(member.name)),
+        (peers.bySite.get(member.name)?.connected === true && peers.ledgers.proven(member.name)),
     )
     return authority.missing(store.approved()).length === 0 && here.length >= authority.seats ? true : undefined
   }

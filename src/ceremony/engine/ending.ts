@@ -37,7 +37,7 @@ const endByProof = async (run: Run, { blame }: BlameError): Promise<QuorateError
 const endForgetful = async ({ ceremony, peers }: Run, error: QuorateError): Promise<QuorateError> => {
   await keepForgottenRecord(ceremony, error)
   const { store, authority } = ceremony
-  await store.until(() => peers.shownToAll || undefined, authority.terms.deadlines.proposal * 1000)
+  await store.until(() => peers.ledgers.shownToAll || undefined, authority.terms.deadlines.proposal * 1000)
   await peers.flush(2000)
   return error
 }

@@ -10,5 +10,5 @@ export const sendHello = async ({ ceremony, peers, prepared }: Run): Promise<voi
     result: results === undefined ? null : hashOf(results.signed.bytes),
     check: ceremony.options.check,
   })
-  peers.showLedger()
+  peers.ledgers.show()
 }

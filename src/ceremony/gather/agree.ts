@@ -113,7 +113,7 @@ const nextStep = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, found: 
 
 /** A ledger that went back: this site's own ends the join; a peer's, where its seat cannot go to another. */
 const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
-  const own = peers.ownRollback
+  const own = peers.ledgers.ownRollback
   if (own !== undefined)
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
@@ -149,7 +149,10 @@ const isSeatable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, membe
     store.attempts.get(hash)?.value.participants.some((one) => one.hello === hello.hash),
   )
   if (used || hello.value.attempts >= authority.definition.attempts) return false
-  return member.name === seat.name || (peers.bySite.get(member.name)?.connected === true && peers.proven(member.name))
+  return (
+    member.name === seat.name ||
+    (peers.bySite.get(member.name)?.connected === true && peers.ledgers.proven(member.name))
+  )
 }
 
 /** Whether the attempts that a hello says its site has signed are all here, signed by it. */

@@ -1,9 +1,7 @@
-import type { Checkpoint } from '../../audit/log.ts'
-import { ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
 import { readCertificate } from '../../identity/certificate.ts'
 import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
-import { fromHex, fromUtf8, toHex, utf8 } from '../../lib/bytes.ts'
+import { toHex, utf8 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Hello } from '../../records/attempt.ts'
@@ -12,27 +10,12 @@ import { recordTable } from '../../records/record-table.ts'
 import { recordHash } from '../../records/signed.ts'
 import { type Channels, openChannels } from '../../transport/channels.ts'
 import type { NoteBoard, PostedNote, Wire } from '../../transport/wire.ts'
-import type { Member } from '../definition/authority.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Admitted } from '../store/record-store.ts'
-import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
+import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
 import { type PeerMessage, peerMessageCodec } from './peer-message.ts'
-
-/** What this site knows of one other site in this room. */
-export interface Peer {
-  readonly member: Member
-  connected: boolean
-  /** The head of its ledger that it proved here. */
-  head: Checkpoint | undefined
-  /** The head that this site remembered when the join began; undefined at the first contact. */
-  readonly remembered: Checkpoint | undefined
-  /** Both heads, where the one shown does not extend the one remembered. */
-  rolledBack: { readonly remembered: string; readonly shown: string } | undefined
-  /** Size of this site's own ledger that the peer has been shown. */
-  shown: number | undefined
-}
 
 const MOST_EARLY_BYTES = 4 * 2 ** 20
 const MOST_CLOSE_MESSAGES = 256
@@ -55,32 +38,14 @@ export class Peers {
   readonly #closing = new AbortController()
   readonly #sending = new Set<Promise<void>>()
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
-  /** Set where this site itself was shown to be rolled back. */
-  ownRollback: { readonly remembered: string } | undefined
+  readonly ledgers: LedgerExchange
 
   constructor(ceremony: Ceremony, wire: Wire & NoteBoard, onAdmitted: (admitted: Admitted, from: SiteId) => void) {
     this.#ceremony = ceremony
     this.#wire = wire
     this.#admitted = onAdmitted
-    const heads = rememberedHeads(ceremony.site.ledger)
-    this.bySite = new Map(
-      ceremony.authority.roster
-        .filter((member) => member.name !== ceremony.seat.name)
-        .map((member) => {
-          const note = heads.get(ledgerOrigin(member.identity))
-          return [
-            member.name,
-            {
-              member,
-              connected: false,
-              head: undefined,
-              remembered: note && rememberedHead(note),
-              rolledBack: undefined,
-              shown: undefined,
-            },
-          ]
-        }),
-    )
+    this.bySite = peersOf(ceremony)
+    this.ledgers = new LedgerExchange(ceremony, this.bySite, (to, message) => this.send(to, message))
   }
 
   open(): void {
@@ -136,11 +101,6 @@ export class Peers {
 
   sendInSession(topic: Hash, to: SiteId, message: Uint8Array): void {
     this.#send(to, topic, message)
-  }
-
-  /** Shows each peer how far this site's ledger has grown, so that the head in the newest hello is proven. */
-  showLedger(): void {
-    for (const peer of this.bySite.values()) this.#showLedger(peer)
   }
 
   #send(to: SiteId, topic: Hash, message: Uint8Array): void {
@@ -228,10 +188,10 @@ export class Peers {
         return
       }
       case 'remember':
-        this.#remembered(from, message.note)
+        this.ledgers.remembered(from, message.note)
         return
       case 'ledger':
-        this.#ledger(from, message)
+        this.ledgers.shown(from, message)
         return
       case 'want':
         for (const raw of message.objects) {
@@ -296,58 +256,6 @@ export class Peers {
     )
   }
 
-  #remembered(from: SiteId, note: Uint8Array): void {
-    const peer = this.bySite.get(from)
-    const { site, seat, store } = this.#ceremony
-    if (peer === undefined) return
-    const head = note.length === 0 ? undefined : openHead(note, seat.identity, [site.home.keys.log.key])
-    if (note.length > 0 && head === undefined) return
-    const own = site.ledger.head
-    if (
-      head !== undefined &&
-      own !== undefined &&
-      (head.size > own.size || site.ledger.root(head.size) !== head.root)
-    ) {
-      // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
-      this.ownRollback = { remembered: head.note }
-      store.changed()
-    }
-    peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
-    this.#showLedger(peer)
-    store.changed()
-  }
-
-  /** Whether every other site has been shown this site's ledger. */
-  get shownToAll(): boolean {
-    return [...this.bySite.values()].every((peer) => peer.connected && peer.shown !== undefined)
-  }
-
-  #showLedger(peer: Peer): void {
-    const { ledger } = this.#ceremony.site
-    const head = ledger.head
-    if (head === undefined || peer.shown === undefined || !peer.connected) return
-    const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
-    this.send(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
-    peer.shown = head.size
-  }
-
-  #ledger(from: SiteId, message: Extract<PeerMessage, { is: 'ledger' }>): void {
-    const peer = this.bySite.get(from)
-    if (peer === undefined) return
-    const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
-    if (head === undefined) return
-    const old = peer.head ?? peer.remembered
-    const holds =
-      old === undefined ||
-      (head.size === old.size && head.root === old.root) ||
-      (message.from === old.size && extendsHead(old, head, message.proof))
-    if (holds) {
-      peer.head = head
-      peer.rolledBack = undefined
-    } else peer.rolledBack = { remembered: old.note, shown: head.note }
-    this.#ceremony.store.changed()
-  }
-
   async #readNotes(): Promise<void> {
     for await (const posted of this.#wire.notes())
       try {
@@ -373,27 +281,9 @@ export class Peers {
     if (attempt?.value.participants.some((one) => one.site === site)) this.#session?.session.fail(error)
   }
 
-  /** Whether a peer's ledger is proven up to what its newest hello says. */
-  proven(name: SiteId): boolean {
-    const hello = this.#ceremony.store.hellos.get(name)
-    const head = this.bySite.get(name)?.head
-    return (
-      hello !== undefined &&
-      head !== undefined &&
-      hello.signed.value.ledger.size === head.size &&
-      hello.signed.value.ledger.root === head.root
-    )
-  }
-
   /** A peer's newest hello and its hash. */
   hello(name: SiteId): { readonly hash: Hash; readonly value: Hello } | undefined {
     const held = this.#ceremony.store.hellos.get(name)
     return held === undefined ? undefined : { hash: recordHash(held.signed), value: held.signed.value }
   }
-}
-
-/** A head that this site's own ledger holds: verified when it was taken in. */
-const rememberedHead = (note: Uint8Array): Checkpoint => {
-  const { size, root } = parseCheckpoint(note)
-  return { size, root: toHex(root) as Hash, note: fromUtf8(note) }
 }

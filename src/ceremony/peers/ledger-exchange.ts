@@ -1,0 +1,131 @@
+import type { Checkpoint } from '../../audit/log.ts'
+import { ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { fromHex, fromUtf8, toHex, utf8 } from '../../lib/bytes.ts'
+import type { Member } from '../definition/authority.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
+import type { PeerMessage } from './peer-message.ts'
+
+/** What this site knows of one other site in this room. */
+export interface Peer {
+  readonly member: Member
+  connected: boolean
+  /** The head of its ledger that it proved here. */
+  head: Checkpoint | undefined
+  /** The head that this site remembered when the join began; undefined at the first contact. */
+  readonly remembered: Checkpoint | undefined
+  /** Both heads, where the one shown does not extend the one remembered. */
+  rolledBack: { readonly remembered: string; readonly shown: string } | undefined
+  /** Size of this site's own ledger that the peer has been shown. */
+  shown: number | undefined
+}
+
+/** The other sites of a ceremony, none of them met yet, with the heads that this site's ledger remembers of theirs. */
+export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId, Peer> => {
+  const heads = rememberedHeads(site.ledger)
+  return new Map(
+    authority.roster
+      .filter((member) => member.name !== seat.name)
+      .map((member) => {
+        const note = heads.get(ledgerOrigin(member.identity))
+        const remembered = note && rememberedHead(note)
+        return [
+          member.name,
+          { member, connected: false, head: undefined, remembered, rolledBack: undefined, shown: undefined },
+        ]
+      }),
+  )
+}
+
+/** How sites prove to each other that no ledger went back: heads remembered, heads shown, and the proofs between them. */
+export class LedgerExchange {
+  readonly #ceremony: Ceremony
+  readonly #peers: ReadonlyMap<SiteId, Peer>
+  readonly #send: (to: SiteId, message: PeerMessage) => void
+  /** Set where this site itself was shown to be rolled back. */
+  ownRollback: { readonly remembered: string } | undefined
+
+  constructor(ceremony: Ceremony, peers: ReadonlyMap<SiteId, Peer>, send: (to: SiteId, message: PeerMessage) => void) {
+    this.#ceremony = ceremony
+    this.#peers = peers
+    this.#send = send
+  }
+
+  /** Shows each peer how far this site's ledger has grown, so that the head in the newest hello is proven. */
+  show(): void {
+    for (const peer of this.#peers.values()) this.#show(peer)
+  }
+
+  /** A peer says which head of this site's ledger it remembers, and is shown how the ledger goes on from there. */
+  remembered(from: SiteId, note: Uint8Array): void {
+    const peer = this.#peers.get(from)
+    const { site, seat, store } = this.#ceremony
+    if (peer === undefined) return
+    const head = note.length === 0 ? undefined : openHead(note, seat.identity, [site.home.keys.log.key])
+    if (note.length > 0 && head === undefined) return
+    const own = site.ledger.head
+    if (
+      head !== undefined &&
+      own !== undefined &&
+      (head.size > own.size || site.ledger.root(head.size) !== head.root)
+    ) {
+      // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
+      this.ownRollback = { remembered: head.note }
+      store.changed()
+    }
+    peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
+    this.#show(peer)
+    store.changed()
+  }
+
+  /** Whether every other site has been shown this site's ledger. */
+  get shownToAll(): boolean {
+    return [...this.#peers.values()].every((peer) => peer.connected && peer.shown !== undefined)
+  }
+
+  #show(peer: Peer): void {
+    const { ledger } = this.#ceremony.site
+    const head = ledger.head
+    if (head === undefined || peer.shown === undefined || !peer.connected) return
+    const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
+    this.#send(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
+    peer.shown = head.size
+  }
+
+  /** A peer shows its ledger's head, and the proof that it extends the head that this site remembers. */
+  shown(from: SiteId, message: Extract<PeerMessage, { is: 'ledger' }>): void {
+    const peer = this.#peers.get(from)
+    if (peer === undefined) return
+    const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
+    if (head === undefined) return
+    const old = peer.head ?? peer.remembered
+    const holds =
+      old === undefined ||
+      (head.size === old.size && head.root === old.root) ||
+      (message.from === old.size && extendsHead(old, head, message.proof))
+    if (holds) {
+      peer.head = head
+      peer.rolledBack = undefined
+    } else peer.rolledBack = { remembered: old.note, shown: head.note }
+    this.#ceremony.store.changed()
+  }
+
+  /** Whether a peer's ledger is proven up to what its newest hello says. */
+  proven(name: SiteId): boolean {
+    const hello = this.#ceremony.store.hellos.get(name)
+    const head = this.#peers.get(name)?.head
+    return (
+      hello !== undefined &&
+      head !== undefined &&
+      hello.signed.value.ledger.size === head.size &&
+      hello.signed.value.ledger.root === head.root
+    )
+  }
+}
+
+/** A head that this site's own ledger holds: verified when it was taken in. */
+const rememberedHead = (note: Uint8Array): Checkpoint => {
+  const { size, root } = parseCheckpoint(note)
+  return { size, root: toHex(root) as Hash, note: fromUtf8(note) }
+}
