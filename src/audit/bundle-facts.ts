@@ -45,7 +45,7 @@ import type { LoggedMessage, ProtocolEvidence } from './protocol-evidence.ts'
 import type { Trust } from './trust.ts'
 
 /** The first event of one name about one object and site in a log. */
-export interface Entry {
+interface Entry {
   readonly what: LogEvent['what']
   readonly seq: number
   readonly at: number
@@ -75,7 +75,7 @@ export interface LedgerFacts {
   readonly signed: boolean
 }
 
-export interface Seat {
+interface Seat {
   readonly name: SiteId
   readonly index: Index
   readonly identity: Identity
@@ -100,7 +100,7 @@ export interface HeldAttempt {
 }
 
 /** Something that a log names under a name that it does not deserve. */
-export interface Fault {
+interface Fault {
   readonly what: LogEvent['what']
   readonly object: Hash
   readonly log: SiteId
@@ -204,7 +204,7 @@ class Keyring {
 /** Calls `read` once for each object that some log names so; what it throws becomes a fault. */
 type Reader = (bytes: Uint8Array, object: Hash, entry: Entry, log: SiteId) => void
 
-export interface VerifyInput {
+interface VerifyInput {
   readonly trust: Trust | 'stated' | undefined
   readonly at: number | undefined
   /** The signed file, where it is not in the bundle. */

@@ -76,7 +76,7 @@ const before = (a: Named, b: Named): boolean => {
   return a.of === b.of ? a.kind === 'events' && b.kind === 'checkpoint' : a.of < b.of
 }
 
-export interface BundleParts {
+interface BundleParts {
   /** definitionCodec bytes. */
   readonly definition: Uint8Array
   readonly sites: SiteExports

@@ -7,7 +7,7 @@ import type { LogView } from './disk-log.ts'
 import { leafHash } from './merkle.ts'
 
 /** A ceremony log as a bundle carries it. */
-export interface LogExport {
+interface LogExport {
   /** Canonical JSON of each event and a newline, in order. */
   readonly events: Uint8Array
   /** The log's own note over exactly these events. */

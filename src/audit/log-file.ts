@@ -12,7 +12,7 @@ export const header: Uint8Array = utf8('quorate-log/v1\n')
 export const PAYLOAD_LIMIT = 2 ** 23
 
 const kinds = { event: 0x45, body: 0x42, barrier: 0x43 } as const
-export type RecordKind = keyof typeof kinds
+type RecordKind = keyof typeof kinds
 
 const HEAD = 5
 const CHECKSUM = 8

@@ -1,6 +1,6 @@
 import { type RawSigner, verifyEd25519 } from '../identity/ed25519.ts'
 import type { Hash, Identity, KeyHex } from '../lib/brand.ts'
-import { concat, equal, fromBase64, fromHex, fromUtf8, toBase64, toHex, utf8 } from '../lib/bytes.ts'
+import { concat, equal, fromBase64, fromHex, fromUtf8, toBase64, utf8 } from '../lib/bytes.ts'
 import { sha256 } from '../lib/hash.ts'
 import { DecodeError } from '../records/codec.ts'
 
@@ -31,22 +31,14 @@ export const witnessName = (identity: Identity): string => `quorate/witness/${id
 const keyId = (name: string, alg: number, key: KeyHex): Uint8Array =>
   sha256(utf8(`${name}\n`), Uint8Array.of(alg), fromHex(key)).subarray(0, 4)
 
-const vkey = (name: string, alg: number, key: KeyHex): string =>
-  `${name}+${toHex(keyId(name, alg, key))}+${toBase64(concat(Uint8Array.of(alg), fromHex(key)))}`
-
-/** A log's verifier key, as other tools take it. */
-export const logVkey = (origin: string, key: KeyHex): string => vkey(origin, ALG_LOG, key)
-/** A witness's verifier key, as other tools take it. */
-export const witnessVkey = (name: string, key: KeyHex): string => vkey(name, ALG_COSIGNATURE, key)
-
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string
   readonly keyId: Uint8Array
   /** 64 bytes of a log; of a cosignature 8 bytes of time before them. */
   readonly signature: Uint8Array
 }
 
-export interface Note {
+interface Note {
   /** Ends in a newline; what is signed. */
   readonly text: string
   readonly signatures: readonly NoteSignature[]

@@ -19,7 +19,7 @@ export interface LoggedMessage {
 }
 
 /** What a blame record is judged by. */
-export interface JudgeFacts {
+interface JudgeFacts {
   readonly definition: Definition
   /** Signed by all its participants; undefined where the claim names none such. */
   readonly attempt: Attempt | undefined

@@ -10,7 +10,7 @@ export const BLOCK = 512
 const MOST_BYTES = 2 ** 33 - 1
 const NAME = /^[a-z0-9][a-zA-Z0-9._-]*(?:\/[a-z0-9][a-zA-Z0-9._-]*)*$/
 
-export const isTarName = (name: string): boolean => name.length <= 100 && NAME.test(name)
+const isTarName = (name: string): boolean => name.length <= 100 && NAME.test(name)
 
 const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, '0')}\0`
 

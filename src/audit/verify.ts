@@ -44,7 +44,7 @@ export interface VerifyOptions {
   readonly checks?: readonly Check[]
 }
 
-export interface CheckReport extends Finding {
+interface CheckReport extends Finding {
   readonly id: string
 }
 

@@ -11,7 +11,7 @@ import type { NoteBoard, Wire } from '../transport/wire.ts'
 import type { Authority } from './definition/authority.ts'
 
 /** What the machine gives besides its disk. */
-export interface Machine {
+interface Machine {
   readonly clock: Clock
   /** The system's; what is secret comes from `hedged` (hedge.ts), never from here. */
   readonly random: Random

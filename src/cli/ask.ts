@@ -2,7 +2,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { isInteractive } from './term.ts'
 
 /** A question, and the flag that answers it where nobody can be asked. */
-export interface Question {
+interface Question {
   readonly message: string
   readonly flag: string
   readonly noInput: boolean

@@ -20,7 +20,7 @@ export interface Shown {
 }
 
 /** A renderer: result to lines. */
-export type View<T> = (result: T) => Lines
+type View<T> = (result: T) => Lines
 
 /**
  * Base of all commands. `run` parses flags, calls one use case and returns `show(view, result)`; main.ts prints it,

@@ -7,7 +7,7 @@ import { askHidden, canAsk } from './ask.ts'
 const LIMIT = 4096
 const HINT = 'give --passphrase-file with a file, - for stdin, or /dev/fd/N'
 
-export interface PassphraseSource {
+interface PassphraseSource {
   /** Path, `-` or /dev/fd/N; undefined asks at the terminal. */
   readonly file: string | undefined
   readonly noInput: boolean

@@ -30,7 +30,7 @@ export interface Columns {
   readonly text: number
   readonly note: number
 }
-export const COLUMNS: Columns = { text: 12, note: 61 }
+const COLUMNS: Columns = { text: 12, note: 61 }
 
 const instance = (support: { readonly level: number } | false): ChalkInstance =>
   new Chalk({ level: (process.env['NO_COLOR'] || !support ? 0 : support.level) as 0 | 1 | 2 | 3 })

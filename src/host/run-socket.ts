@@ -24,10 +24,10 @@ export interface HomeRequest {
   readonly reason?: string
   readonly object?: string
 }
-export type HomeAnswer =
+type HomeAnswer =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string }
-export type HomeHandler = (request: HomeRequest) => Promise<HomeAnswer>
+type HomeHandler = (request: HomeRequest) => Promise<HomeAnswer>
 
 /** Where the socket of a home is, by a path that is short enough for one. */
 interface Place {

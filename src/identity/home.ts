@@ -19,7 +19,7 @@ import { type IdentityKey, identityKey } from './identity-key.ts'
 
 /** Purposes whose keys are made with the home and live as long. */
 const homePurposes = ['log', 'cosign', 'note'] as const
-export type HomePurpose = (typeof homePurposes)[number]
+type HomePurpose = (typeof homePurposes)[number]
 
 const plainConfig = v.strictObject({ name: siteId, identity: identityField })
 /** What site.yaml says: at a site its card, elsewhere a name and an identity. */

@@ -11,7 +11,7 @@ export interface Wrapped {
   readonly ciphertext: Uint8Array
 }
 
-export interface Capabilities {
+interface Capabilities {
   /** The provider authenticates the context itself. */
   readonly context: boolean
   readonly hardware: boolean

@@ -6,7 +6,7 @@ const providers: Readonly<Record<string, () => Promise<KmsProvider>>> = {
   local: async () => (await import('./local.ts')).localKms,
 }
 
-export const kmsProviders: readonly string[] = Object.keys(providers)
+const kmsProviders: readonly string[] = Object.keys(providers)
 
 /** `local:/path/to/key` as provider and key. Throws E_USAGE. */
 export const parseKmsSlot = (text: string): KmsSlot => {

@@ -1,7 +1,7 @@
 declare const brand: unique symbol
 
 /** A string or number that only the function which checked it can make. */
-export type Brand<T, Name extends string> = T & { readonly [brand]: Name }
+type Brand<T, Name extends string> = T & { readonly [brand]: Name }
 
 /** A site's name: a label inside one definition, [a-z0-9-]. */
 export type SiteId = Brand<string, 'SiteId'>

@@ -2,7 +2,7 @@ import type { Hash, Party } from '../lib/brand.ts'
 import type { ErrorCode } from '../lib/errors.ts'
 import type { Random } from '../lib/ports.ts'
 import type { Codec } from '../records/codec.ts'
-import type { Blame, Verdict } from '../records/round.ts'
+import type { Verdict } from '../records/round.ts'
 
 /** How one round goes over the wire. The payload's size limit is the codec's. */
 export interface Round<T, To extends 'all' | 'each'> {
@@ -116,7 +116,7 @@ export interface ProtocolRules<R extends Rounds, Context> extends ProtocolFacts 
 }
 
 /** A protocol that another one runs inside its session. */
-export interface SubProtocol<Context> {
+interface SubProtocol<Context> {
   // biome-ignore lint/suspicious/noExplicitAny: of any rounds and context
   readonly rules: ProtocolRules<any, any>
   /** Public context of a sub-session; undefined where its name is none that the outer protocol gives. */
@@ -127,5 +127,3 @@ export interface SubProtocol<Context> {
 export interface Protocol<R extends Rounds, Context, In extends Context, Out> extends ProtocolRules<R, Context> {
   run(box: Mailbox<R>, input: In, tools: Tools): Promise<Out>
 }
-
-export type { Blame }

@@ -10,7 +10,7 @@ export interface Codec<T> extends Reader<T> {
 }
 
 /** One version of a record, as far as it is read. */
-export interface Reader<T> {
+interface Reader<T> {
   /** Ends in a version, as `hello/v1`. */
   readonly type: string
   /** Most bytes that `decode` looks at. */

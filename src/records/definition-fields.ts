@@ -3,7 +3,7 @@ import { hexOf, identity, label, line, siteId, sorted, time, whole } from './fie
 import { protocols } from './protocols.ts'
 
 /** Where a site seals its shard. `key` is the provider's own name of the key. */
-export const kmsSlot = v.strictObject({ provider: label, key: line(512) })
+const kmsSlot = v.strictObject({ provider: label, key: line(512) })
 export type KmsSlot = v.InferOutput<typeof kmsSlot>
 
 /** What one site vouches for about itself; the same fields as its card. */

@@ -4,7 +4,7 @@ import { type Definition, definitionCodec, definitionSchema } from './definition
 import { type Comments, decodeYaml, encodeYaml } from './yaml.ts'
 
 /** Most bytes of a definition file. */
-export const DEFINITION_LIMIT = 262_144
+const DEFINITION_LIMIT = 262_144
 
 const OPEN_BRACE = 0x7b
 

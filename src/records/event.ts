@@ -24,8 +24,8 @@ type RecordEvent = (typeof recordTable)[RecordName]['event']
 const recordEvents: readonly RecordEvent[] = recordNames.map((name) => recordTable[name].event)
 
 /** Everything that a ceremony log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
-export const ceremonyEvents: readonly CeremonyEventName[] = [...ownEvents, ...recordEvents]
-export const ledgerEvents = [
+const ceremonyEvents: readonly CeremonyEventName[] = [...ownEvents, ...recordEvents]
+const ledgerEvents = [
   'created',
   'approved',
   'withdrawn',

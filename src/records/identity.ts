@@ -1,14 +1,14 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec } from './codec.ts'
 import { siteEntry } from './definition-fields.ts'
-import { hash, identity, instant, keyHex, line, siteId } from './fields.ts'
+import { hash, identity, instant, keyHex, line } from './fields.ts'
 
 /** What a site says of itself, signed by its identity. */
 export const cardCodec: Codec<Card> = jsonCodec('card/v1', siteEntry)
 export type Card = v.InferOutput<typeof siteEntry>
 
 /** log: checkpoints. cosign: cosignatures. note: notes and relay challenges. channel: X25519. message: all else in a ceremony. */
-export const purposes = ['log', 'cosign', 'note', 'channel', 'message'] as const
+const purposes = ['log', 'cosign', 'note', 'channel', 'message'] as const
 export type Purpose = (typeof purposes)[number]
 
 const certificateSchema = v.strictObject({
@@ -52,6 +52,3 @@ const noteSchema = v.strictObject({
 })
 export type Note = v.InferOutput<typeof noteSchema>
 export const noteCodec: Codec<Note> = jsonCodec('note/v1', noteSchema, 262_144)
-
-/** HOME/site.yaml: what `identity create` was told; the card is made of it. */
-export const siteConfigSchema = v.strictObject({ ...siteEntry.entries, name: siteId })

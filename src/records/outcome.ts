@@ -65,9 +65,6 @@ const receiptSchema = v.strictObject({ ceremony: hash, site: siteId, record: has
 /** "The ready set is durable here and the epoch is in use." */
 export type Installed = v.InferOutput<typeof receiptSchema>
 export const installedCodec: Codec<Installed> = jsonCodec('installed/v1', receiptSchema)
-/** "The shares of the epoch before this record are destroyed here." */
-export type Retired = v.InferOutput<typeof receiptSchema>
-export const retiredCodec: Codec<Retired> = jsonCodec('retired/v1', receiptSchema)
 
 const resultSchema = v.strictObject({
   ceremony: hash,

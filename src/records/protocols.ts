@@ -9,4 +9,4 @@ export const protocols = {
 } as const satisfies Readonly<Record<string, { uses: string; keyForm: KeyForm }>>
 
 /** `raw`: the group's own encoding, which no other tool has a name for. */
-export type KeyForm = 'ed25519' | 'ed448' | 'p256' | 'secp256k1' | 'bip340' | 'raw'
+type KeyForm = 'ed25519' | 'ed448' | 'p256' | 'secp256k1' | 'bip340' | 'raw'

@@ -18,7 +18,7 @@ export const headerCodec: Codec<RoundHeader> = cborCodec('round-header/v1', head
 
 /** header bytes, signature, payload, salt (empty in a broadcast). */
 const messageSchema = v.strictTuple([bytes(1, 512), signature, bytes(0, 2 ** 20), bytes(0, 32)])
-export type RoundMessage = v.InferOutput<typeof messageSchema>
+type RoundMessage = v.InferOutput<typeof messageSchema>
 export const messageCodec: Codec<RoundMessage> = cborCodec('round-message/v1', messageSchema, 2 ** 20 + 1024)
 
 /** What one site received of a broadcast round, own message included, in party order: header bytes and its sender's signature. */

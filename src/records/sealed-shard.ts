@@ -40,7 +40,7 @@ const slotSchema = v.strictObject({
 export type ShardSlot = v.InferOutput<typeof slotSchema>
 const slotsSchema = v.pipe(v.array(slotSchema), v.minLength(1), v.maxLength(8))
 /** In slot order; a slot's number is its place, from 1. */
-export type ShardSlots = v.InferOutput<typeof slotsSchema>
+type ShardSlots = v.InferOutput<typeof slotsSchema>
 export const shardSlotsCodec: Codec<ShardSlots> = cborCodec('shard-slots/v1', slotsSchema, 65_536)
 
 const ciphertextSchema = v.strictObject({
@@ -50,7 +50,7 @@ const ciphertextSchema = v.strictObject({
   /** AES-256-GCM ciphertext and tag. */
   sealed: bytes(17, 4096),
 })
-export type ShardCiphertext = v.InferOutput<typeof ciphertextSchema>
+type ShardCiphertext = v.InferOutput<typeof ciphertextSchema>
 export const shardCiphertextCodec: Codec<ShardCiphertext> = cborCodec('shard-ciphertext/v1', ciphertextSchema, 8192)
 
 /** A sealed shard: the exact bytes of its three parts. */

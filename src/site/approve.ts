@@ -28,7 +28,7 @@ import { postNoteToRelays } from './post-note.ts'
 /** An approval is given whether or not anybody hears of it at once. */
 const TELLING_MS = 2000
 
-export interface ApproveWanted {
+interface ApproveWanted {
   readonly home: string
   readonly definition: Definition
   /** Sign, a file or hex: its content, kept in the home for the join. */
@@ -37,7 +37,7 @@ export interface ApproveWanted {
   readonly passphrase: () => Promise<Secret>
 }
 
-export interface Approved {
+interface Approved {
   readonly ceremony: Hash
   readonly identity: Identity
   readonly role: 'site' | 'approver'

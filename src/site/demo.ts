@@ -7,7 +7,7 @@ import type { Joined } from './join.ts'
 
 /** A whole ceremony on one machine: a relay and each site's join as processes of their own, on loopback. */
 
-export interface DemoWanted {
+interface DemoWanted {
   /** Folder that is made; everything lies in it. */
   readonly folder: string
   readonly protocol: ProtocolId

@@ -6,7 +6,7 @@ import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
 import { definitionFile } from './definition-file.ts'
 
-export interface Wanted {
+interface Wanted {
   readonly home: string
   readonly kind: Definition['kind']
   /** Content of a definition file. */

@@ -24,7 +24,7 @@ import {
   unreached,
 } from './home-session.ts'
 
-export interface JoinWanted extends SiteSecrets {
+interface JoinWanted extends SiteSecrets {
   readonly home: string
   readonly definition: Definition
   readonly check: boolean

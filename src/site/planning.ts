@@ -142,7 +142,7 @@ export const planNewKey = async (
   return made(definition, findings, now)
 }
 
-export interface MessageFlags {
+interface MessageFlags {
   readonly message: string | undefined
   readonly messageHex: string | undefined
   readonly digest: string | undefined

@@ -12,7 +12,7 @@ import { defaultLimits, type Limits } from '../transport/relay/limits.ts'
 import { type Relay, type RelayEvent, startRelay } from '../transport/relay/server.ts'
 import { firstRandom, machine } from './machine.ts'
 
-export interface RelayWanted {
+interface RelayWanted {
   readonly host: string
   readonly port: number
   readonly tls: { readonly certificate: string; readonly key: string } | undefined

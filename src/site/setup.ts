@@ -15,7 +15,7 @@ import { readsAsId } from '../records/short-id.ts'
 import { firstRandom } from './machine.ts'
 
 /** What `identity create` is told. */
-export interface Wanted {
+interface Wanted {
   readonly home: string
   readonly name: string
   readonly role: Role

@@ -5,7 +5,7 @@ import { parseTrust } from '../audit/trust.ts'
 import { type VerifyReport, verifyBundle } from '../audit/verify.ts'
 import { protocolEvidence } from '../ceremony/blame/verify-evidence.ts'
 
-export interface VerifyWanted {
+interface VerifyWanted {
   readonly bundle: string
   /** Text of a trust file. */
   readonly trust: string | undefined

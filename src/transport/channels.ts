@@ -33,7 +33,7 @@ export interface ChannelsOptions {
   onReplaced?(peer: SiteId): void
 }
 
-export interface PeerStatus {
+interface PeerStatus {
   readonly connected: boolean
   /** Monotonic milliseconds of the last authentic packet. */
   readonly lastHeard: number | undefined

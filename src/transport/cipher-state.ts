@@ -8,7 +8,7 @@ const EMPTY = new Uint8Array(0)
 const WINDOW = 4096
 
 /** What became of a sealed frame's body. `old`: seen before, or too far behind to know. */
-export type Opened = Content | 'old' | 'unauthentic' | 'malformed'
+type Opened = Content | 'old' | 'unauthentic' | 'malformed'
 
 /** The keys of one handshake. Every packet has a number of its own, never used twice, which is its nonce. */
 export class CipherState {

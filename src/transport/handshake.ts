@@ -48,7 +48,7 @@ export interface Established {
 }
 
 /** `refused`: authentic, under a static key whose certificate was not accepted. */
-export type Refusal = 'unauthentic' | 'refused'
+type Refusal = 'unauthentic' | 'refused'
 
 export interface Initiation {
   readonly id: string

@@ -45,9 +45,9 @@ const LEAVE = 500
 const REASON = 200
 
 /** `routing`: connected to a router that offers no admission; `impostor`: not the relay that the definition names. */
-export type RelayState = 'connecting' | 'entering' | 'admitted' | 'routing' | 'refused' | 'impostor' | 'down' | 'closed'
+type RelayState = 'connecting' | 'entering' | 'admitted' | 'routing' | 'refused' | 'impostor' | 'down' | 'closed'
 
-export interface RelayStatus {
+interface RelayStatus {
   readonly url: string
   readonly state: RelayState
   /** Why not, where there is a reason; one printable line. */

@@ -6,7 +6,7 @@ import { utf8 } from '../lib/bytes.ts'
  * every binary message to everybody on a path will do. Binary: length and name of the sender, length and name of the
  * addressee, the rest.
  */
-export interface Addressed {
+interface Addressed {
   /** The sender's claim, or the relay's. */
   readonly from: SiteId
   readonly to: SiteId

@@ -79,7 +79,7 @@ export const newCounters = (): Counters => ({
   replaced: 0,
 })
 
-export interface PeerOptions {
+interface PeerOptions {
   readonly name: SiteId
   readonly authority: Hash
   readonly self: Self

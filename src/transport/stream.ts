@@ -7,7 +7,7 @@ import { ACK_BITS, type Ack, SEGMENT_DATA, type Segment } from './channel-frame.
 /** Data bytes sent and not acknowledged. */
 const IN_FLIGHT = 262_144
 /** Message bytes accepted and not acknowledged; beyond it `enqueue` refuses. */
-export const QUEUE_LIMIT = 16_777_216
+const QUEUE_LIMIT = 16_777_216
 /** What an accepted message costs beside its bytes. */
 const OVERHEAD = 512
 /** Most bytes held out of order; an honest sender never has more in flight. */
@@ -175,7 +175,7 @@ export class Outbox {
   }
 }
 
-export type Arrival = 'new' | 'duplicate' | 'beyond' | 'malformed'
+type Arrival = 'new' | 'duplicate' | 'beyond' | 'malformed'
 
 export class Inbox {
   #next = 0

@@ -1,38 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import {
+  sourceFiles as files,
+  folderOf,
+  type Import,
+  imports,
+  isOwn as own,
+  reachedFrom,
+  sourceText,
+  targetOf,
+} from '../../scripts/imports.mjs'
 
-const src = fileURLToPath(new URL('../../src', import.meta.url))
-
-interface Import {
-  readonly file: string
-  readonly target: string
-  readonly kind: 'value' | 'type' | 'dynamic'
-}
-
-const IMPORT =
-  /^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*(?:\/\*.*?\*\/\s*)?'([^']+)'\s*\)/gms
-
-/** `import { type A, type B }` brings no value either, but the module is still loaded under verbatimModuleSyntax. */
-const importsOf = (file: string): Import[] =>
-  [...readFileSync(join(src, file), 'utf8').matchAll(IMPORT)].map((match) => ({
-    file,
-    target: match[2] ?? match[3] ?? '',
-    kind: match[3] !== undefined ? 'dynamic' : match[1] !== undefined ? 'type' : 'value',
-  }))
-
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .map((file) => file.split(sep).join('/'))
-  .sort()
-const imports = files.flatMap(importsOf)
-const own = (found: Import): boolean => found.target.startsWith('.')
-const targetOf = (found: Import): string =>
-  relative(src, join(src, dirname(found.file), found.target))
-    .split(sep)
-    .join('/')
-const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : file.replace(/\.ts$/, ''))
 const packageOf = (target: string): string =>
   target
     .split('/')
@@ -129,23 +106,11 @@ describe('imports', () => {
     expect(heavy.map(told)).toEqual([])
   })
 
-  /** Everything that the process has loaded when a command begins to run. */
-  const loaded = (roots: readonly string[]): readonly Import[] => {
-    const seen = new Set<string>()
-    const queue = [...roots]
-    for (const file of queue) {
-      if (seen.has(file)) continue
-      seen.add(file)
-      queue.push(
-        ...imports.filter((found) => found.file === file && own(found) && found.kind === 'value').map(targetOf),
-      )
-    }
-    return imports.filter(({ file, kind }) => seen.has(file) && kind === 'value')
-  }
-
   test('what every command loads is light', () => {
     const roots = files.filter((file) => file.startsWith('commands/'))
-    const packages = loaded(['cli/main.ts', ...roots])
+    const loaded = reachedFrom(['cli/main.ts', ...roots], ['value'])
+    const packages = imports
+      .filter((found) => found.kind === 'value' && loaded.has(found.file))
       .filter((found) => !own(found) && !found.target.startsWith('node:'))
       .map((found) => packageOf(found.target))
     expect([...new Set(packages)].sort()).toEqual(['@oclif/core', 'chalk'])
@@ -163,7 +128,7 @@ describe('imports', () => {
     const forbidden = /(?<!\.)\bprocess\.(?:env|exit|argv|stdout|stderr|stdin)\b|\bconsole\./
     const found = files
       .filter((file) => !file.startsWith('cli/') && !file.startsWith('commands/'))
-      .filter((file) => forbidden.test(readFileSync(join(src, file), 'utf8')))
+      .filter((file) => forbidden.test(sourceText(file)))
     expect(found).toEqual([])
   })
 })

@@ -52,7 +52,7 @@ const closed = (facts: BundleFacts): Finding => {
 }
 
 /** Sites that signed an attempt whose signatures are complete: their logs belong here. */
-export const tookPart = ({ attempts, roster }: BundleFacts): readonly SiteId[] => {
+const tookPart = ({ attempts, roster }: BundleFacts): readonly SiteId[] => {
   const sites = new Set(
     [...attempts.values()]
       .filter(({ value, signers }) => value.participants.every(({ site }) => signers.has(site)))

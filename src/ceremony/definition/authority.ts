@@ -15,7 +15,7 @@ export interface Member {
 }
 
 /** When, how often and by which way. Times of deadlines are seconds. */
-export type Terms = Pick<Definition, 'window' | 'deadlines' | 'attempts' | 'relays'>
+type Terms = Pick<Definition, 'window' | 'deadlines' | 'attempts' | 'relays'>
 
 /** What people allowed: a definition today, a standing mandate later. Each run is an attempt under it. */
 export interface Authority {

@@ -12,7 +12,7 @@ import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
 import { type KeyBase, lintAgainst } from './lint-key.ts'
 
-export interface Planned<D extends Definition> {
+interface Planned<D extends Definition> {
   readonly definition: D
   readonly findings: readonly Finding[]
 }

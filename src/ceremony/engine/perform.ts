@@ -8,7 +8,7 @@ import type { HeldAttempt } from '../store/record-store.ts'
 import type { Run } from './run.ts'
 
 /** An attempt that came to nothing, where another may follow. */
-export interface Failed {
+interface Failed {
   /** Sites that were missing, or came back in the middle of it. */
   readonly absent: readonly SiteId[]
   readonly reason: string

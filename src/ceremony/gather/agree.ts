@@ -12,7 +12,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 
 /** What a gather may find instead of a need to run: somebody holds what this ceremony was to make, or nobody may run it. */
-export type Found = () => 'settled' | undefined
+type Found = () => 'settled' | undefined
 
 export interface AttemptFacts {
   /** Record of the epoch that would be used; null in a keygen. */

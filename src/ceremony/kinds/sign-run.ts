@@ -18,14 +18,14 @@ import type { CeremonyKind, FoundFault, KindRun } from './kind.ts'
 import { result } from './sign.ts'
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
-export const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
+const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
   result.base === epoch.hash &&
   result.publicKey === epoch.outcome.publicKey &&
   result.message === hashOf(message) &&
   protocols.verifySignature(fromHex(epoch.outcome.publicKey), message, fromHex(result.signature))
 
 /** A verified signature that a signer of a whole attempt states; undefined where nobody does. */
-export const statedResult = (
+const statedResult = (
   ceremony: Ceremony,
   protocols: Scheme,
   epoch: Epoch,

@@ -7,7 +7,7 @@ import { confirmRound, echoRound } from './round-spec.ts'
 import { confirmEntries, transcriptOf } from './session.ts'
 
 /** A whole session as one party signed that it received it. */
-export interface Received {
+interface Received {
   readonly messages: readonly JudgedMessage[]
   readonly transcript: Hash
 }

@@ -41,7 +41,7 @@ export class SilenceError extends Error {
   }
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly ceremony: Hash
   /** Hash of the attempt: the session id. */
   readonly attempt: Hash

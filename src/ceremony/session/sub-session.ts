@@ -3,7 +3,7 @@ import { fromHex, toHex, u32, utf8 } from '../../lib/bytes.ts'
 import { tupleHash } from '../../lib/hash.ts'
 
 /** A session inside another one: its protocol, its label, and the places that its parties have in the outer one. */
-export interface SubSessionName {
+interface SubSessionName {
   readonly protocol: string
   readonly label: string
   readonly members: readonly number[]

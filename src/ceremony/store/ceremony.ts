@@ -40,7 +40,7 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
   )
 
 /** What the ledger says of a word in the ceremony log. */
-export interface LedgerEntry {
+interface LedgerEntry {
   readonly what: LedgerEventName
   readonly object: Hash | null
 }

@@ -25,7 +25,7 @@ export interface HeldAttempt {
   readonly signatures: Map<SiteId, Uint8Array>
 }
 
-export interface HeldCertificate {
+interface HeldCertificate {
   readonly value: Certificate
   readonly envelope: Uint8Array
   readonly hash: Hash

@@ -11,7 +11,7 @@ import type { Columns, Line, Lines, Tone } from '../term.ts'
 export const VERIFY_COLUMNS: Columns = { text: 12, note: 82 }
 
 /** The report without the document's own fields. */
-export type Verified = Omit<VerifyReport, 'schema'>
+type Verified = Omit<VerifyReport, 'schema'>
 
 const TONES: Readonly<Record<CheckVerdict, Tone>> = { holds: 'good', fails: 'bad', open: 'warn' }
 

@@ -4,7 +4,7 @@ import type { KeyShown } from '../../site/keys.ts'
 import type { Line, Lines } from '../term.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
-export type KeyWithForms = KeyShown & { readonly forms: PublicKeyForms | null }
+type KeyWithForms = KeyShown & { readonly forms: PublicKeyForms | null }
 
 export const withForms = (key: KeyShown): KeyWithForms => ({
   ...key,

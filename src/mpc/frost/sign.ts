@@ -18,7 +18,7 @@ import { verify } from './verify.ts'
 /** Encoded hiding and binding nonce commitments. */
 export type NonceCommitments = readonly [hiding: Uint8Array, binding: Uint8Array]
 
-export type SignRounds = {
+type SignRounds = {
   readonly commitments: Round<NonceCommitments, 'all'>
   readonly shares: Round<Uint8Array, 'all'>
 }
@@ -41,7 +41,7 @@ export const signRounds = (id: ProtocolId): SignRounds => {
   }
 }
 
-export interface Nonces {
+interface Nonces {
   readonly hiding: Scalar
   readonly binding: Scalar
 }
@@ -117,7 +117,7 @@ export const bindingFactors = (
 }
 
 /** What all signers of one session compute alike from the commitment list (RFC 9591 §4.4 to §4.6). */
-export interface Signing {
+interface Signing {
   /** In index order. */
   readonly members: readonly Index[]
   readonly bindingFactors: ReadonlyMap<Index, Scalar>

@@ -10,7 +10,7 @@ import { hasOddY, type Suite, taggedHash, xOnly } from './suite.ts'
  * an honest dealer's is uniform: nobody chooses the sum, so none of these is anybody's fault. Each has the chance of one in
  * the group's order (the tweak: 2^-127).
  */
-export type Degenerate = 'sum-identity' | 'tweak-range' | 'key-identity' | 'verifying-share-identity'
+type Degenerate = 'sum-identity' | 'tweak-range' | 'key-identity' | 'verifying-share-identity'
 
 const words: Readonly<Record<Degenerate, string>> = {
   'sum-identity': 'the sum of all commitments has a coefficient that is the identity',

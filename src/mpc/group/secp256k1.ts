@@ -6,7 +6,7 @@ import type { Element, Group, Scalar } from './group.ts'
 import { nobleGroups } from './noble.ts'
 
 /** libsecp256k1's functions over points of 65 bytes: no square root between two operations. */
-export interface Secp256k1Points {
+interface Secp256k1Points {
   readonly backend: string
   timesBase(k: Uint8Array): Uint8Array
   /** Variable time. */

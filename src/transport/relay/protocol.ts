@@ -74,7 +74,7 @@ export type Enter = Extract<RelayMessage, { what: 'enter' }>
 export const relayMessageCodec: Codec<RelayMessage> = jsonCodec('relay/v1', messageSchema, TEXT_LIMIT)
 
 /** The note key in a certificate of the home's own keys; undefined where this identity did not sign it for that. */
-export const noteKey = (envelope: Uint8Array, member: Identity): KeyHex | undefined => {
+const noteKey = (envelope: Uint8Array, member: Identity): KeyHex | undefined => {
   const parsed = parseIdentity(member)
   if (parsed === undefined) return undefined
   try {

@@ -4,7 +4,7 @@ import { compare, fromHex, toHex, utf8 } from '../../lib/bytes.ts'
 import { tupleHash } from '../../lib/hash.ts'
 import { identity, siteId } from '../../records/fields.ts'
 
-export const memberSchema = v.strictObject({
+const memberSchema = v.strictObject({
   name: siteId,
   identity,
   role: v.picklist(['site', 'approver']),
@@ -12,7 +12,7 @@ export const memberSchema = v.strictObject({
 /** Who may enter a room: a site of the roster, or an approver. */
 export type Member = v.InferOutput<typeof memberSchema>
 
-export const MOST_MEMBERS = 48
+const MOST_MEMBERS = 48
 
 /** In order of name; names and identities each stand once. */
 export const membersSchema = v.pipe(

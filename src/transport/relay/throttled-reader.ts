@@ -6,7 +6,7 @@ const PIECE = 4096
 /** Messages that are handled at once, even for whoever is calm. */
 const MANY = 16
 
-export interface ThrottledReaderOptions {
+interface ThrottledReaderOptions {
   readonly turns: FairQueue
   /** Whose bytes are parsed as soon as they are read: a member that has asked for little lately. */
   calm(): boolean
