@@ -15,7 +15,6 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { Held } from '../store/shelf.ts'
 import type { CeremonyKind, FoundFault, KindRun } from './kind.ts'
-import { result } from './sign.ts'
 
 /** Whether a result is a signature over this definition's message under the epoch's key. */
 const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
@@ -156,9 +155,10 @@ class SignRun implements KindRun {
   }
 
   outputs(): ReadonlyMap<string, Uint8Array> {
+    const { store, seat } = this.#ceremony
     return new Map([
       ['message', this.#message],
-      ['signature', fromHex(result(this.#ceremony)?.signature ?? '')],
+      ['signature', fromHex(store.results.get(seat.name)?.signed.value.signature ?? '')],
     ])
   }
 

@@ -10,7 +10,7 @@ import { readSignedMessage } from '../session/round-message.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
 
-export const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefined => {
+const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefined => {
   const stated = store.results.get(seat.name)?.signed.value
   if (stated === undefined) return undefined
   const { protocol, key: id } = authority.definition as SignDefinition
