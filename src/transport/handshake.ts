@@ -1,10 +1,10 @@
 import { hkdfSync } from 'node:crypto'
-import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 import type { Hash, Identity, KeyHex } from '../lib/brand.ts'
 import { concat, equal, fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { tupleHash } from '../lib/hash.ts'
 import type { Random } from '../lib/ports.ts'
 import { Secret } from '../lib/secret.ts'
+import { encapsulate, KEM, kemKey } from './kem.ts'
 import { Handshake, type KeyPair, keyPair } from './noise.ts'
 
 /** Noise XXpsk3 with ML-KEM-768 mixed in: what the three messages carry, and what comes of them (PROTOCOL §4). */
@@ -13,8 +13,6 @@ const LABEL = 'quorate/channel/v1'
 const PSK_LABEL = 'quorate/channel/v1 ml-kem-768'
 export const ID_LENGTH = 16
 const INSTANCE = 16
-/** FIPS 203, ML-KEM-768. */
-const KEM = { seed: 64, publicKey: 1184, cipherText: 1088, message: 32 }
 /** Longest message looked at: room for any certificate. */
 const LONGEST = 8192
 
@@ -111,7 +109,7 @@ export const initiate = (authority: Hash, self: Self, other: Other): Initiation 
     ephemeral: ephemeral(self.random),
   })
   const seed = self.random(KEM.seed)
-  const kem = ml_kem768.keygen(seed)
+  const kem = kemKey(seed)
   seed.fill(0)
   const id = self.random(ID_LENGTH)
   const first = handshake.writeMessage(concat(id, kem.publicKey))
@@ -124,12 +122,12 @@ export const initiate = (authority: Hash, self: Self, other: Other): Initiation 
       const payload = read(trial, second)
       if (payload === undefined) return 'unauthentic'
       const cipherText = payload.subarray(0, KEM.cipherText)
-      const instance = payload.slice(KEM.cipherText ?? 0, KEM.cipherText + INSTANCE)
+      const instance = payload.slice(KEM.cipherText, KEM.cipherText + INSTANCE)
       const certificate = payload.slice(KEM.cipherText + INSTANCE)
       if (instance.length !== INSTANCE || !accepted(trial, other, certificate)) return 'refused'
-      trial.setPsk(pskOf(trial, ml_kem768.decapsulate(cipherText, kem.secretKey)))
+      trial.setPsk(pskOf(trial, kem.decapsulate(cipherText)))
       const third = trial.writeMessage(concat(self.instance, self.certificate))
-      kem.secretKey.fill(0)
+      kem.wipe()
       return { third, established: establish(trial, toHex(id), instance) }
     },
   }
@@ -158,7 +156,7 @@ export const answer = (
   const message = self.random(KEM.message)
   let second: Uint8Array
   try {
-    const { cipherText, sharedSecret } = ml_kem768.encapsulate(payload.subarray(ID_LENGTH), message)
+    const { cipherText, sharedSecret } = encapsulate(payload.subarray(ID_LENGTH), message)
     second = handshake.writeMessage(concat(cipherText, self.instance, self.certificate))
     handshake.setPsk(pskOf(handshake, sharedSecret))
   } catch {
