@@ -5,8 +5,11 @@ import type { Source } from '../audit/tar.ts'
 import { allChecks } from '../audit/verify.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { helloCodec } from '../records/attempt.ts'
+import { DecodeError } from '../records/codec.ts'
 import type { Definition } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
+import { decodeEnvelope } from '../records/signed.ts'
 import { withFile } from './verify.ts'
 
 /** A bundle's contents, as they say of themselves: nothing here is verified. */
@@ -16,6 +19,12 @@ export interface BundleShown {
   readonly name: string
   readonly definition: Definition
   readonly sites: readonly { readonly site: SiteId; readonly events: number; readonly signed: boolean }[]
+  /** What sites said in their hellos that they run; null: a hello that does not say (v1). */
+  readonly builds: readonly {
+    readonly sites: readonly SiteId[]
+    readonly build: Hash
+    readonly runtime: string | null
+  }[]
   readonly outputs: readonly string[]
   readonly objects: number
   /** All logs by their own clocks; messages of rounds are only counted unless they are asked for. */
@@ -40,15 +49,36 @@ export const refuseUnknownPoints = (wanted: readonly string[]): void => {
   )
 }
 
+/** A hello that is not here, or is none, says nothing: `audit verify` names it. */
+const keepBuild = async (
+  builds: Map<string, { sites: Set<SiteId>; build: Hash; runtime: string | null }>,
+  bundle: BundleReader,
+  object: Hash,
+): Promise<void> => {
+  const bytes = await bundle.object(object)
+  if (bytes === undefined) return
+  try {
+    const { site, build, runtime } = helloCodec.decode(decodeEnvelope(bytes, helloCodec.limit).payload)
+    const key = `${build} ${runtime}`
+    const known = builds.get(key) ?? { sites: new Set<SiteId>(), build, runtime }
+    known.sites.add(site)
+    builds.set(key, known)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+  }
+}
+
 const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
   const timeline: BundleShown['timeline'][number][] = []
   const counts = new Map<SiteId, number>()
+  const builds = new Map<string, { sites: Set<SiteId>; build: Hash; runtime: string | null }>()
   let skipped = 0
   for (const name of bundle.manifest.logs) {
     let count = 0
     for await (const batch of bundle.events(name))
       for (const { event } of batch) {
         count += 1
+        if (event.what === 'hello' && event.object !== null) await keepBuild(builds, bundle, event.object)
         if (event.what === 'message' && !messages) skipped += 1
         else timeline.push({ at: event.at, log: name, what: event.what, site: event.site, object: event.object })
       }
@@ -60,6 +90,7 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
     name: bundle.definition.name,
     definition: bundle.definition,
     sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
+    builds: [...builds.values()].map(({ sites, ...one }) => ({ sites: [...sites].sort(), ...one })),
     outputs: bundle.outputs,
     objects: bundle.objects.length,
     timeline: timeline.sort((a, b) => a.at - b.at),

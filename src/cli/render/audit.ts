@@ -119,6 +119,11 @@ export const bundleView = (shown: BundleShown): Lines => [
     text: `${site}  ${events} events`,
     note: signed ? 'signed the manifest' : 'has not signed the manifest',
   })),
+  ...shown.builds.map(({ sites, build, runtime }) => ({
+    label: 'build',
+    text: `${build.slice(0, 16)}  ${runtime ?? 'runtime not said'}`,
+    note: sites.join(', '),
+  })),
   {
     label: 'outputs',
     text: shown.outputs.length === 0 ? 'none' : shown.outputs.join(', '),
