@@ -1,9 +1,11 @@
-// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables. `--check` writes nothing and
-// fails when one of them is not current.
+// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables, and the pictures of
+// docs/architecture.md, from the imports. `--check` writes nothing and fails when one of them is not current.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './build.mjs'
+import { arrowsBetween, isInside, placeOf, shortened } from './floors.mjs'
+import { folderOf } from './imports.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const made = '<!-- made by `npm run docs`; edit the source instead -->'
@@ -76,6 +78,27 @@ const exitCodesPage = (codes, table) =>
     ].join('\n'),
   ].join('\n\n')
 
+const box = (name) => name.replace(/\/$/, '').replace(/[^a-z]/g, '_')
+const graph = (arrows) =>
+  [
+    '```mermaid',
+    'graph TD',
+    ...shortened(arrows).map(([from, to]) => `  ${box(from)}["${from}"] --> ${box(to)}["${to}"]`),
+    '```',
+  ].join('\n')
+
+const pictures = {
+  src: () => graph(arrowsBetween((file) => `${folderOf(file)}/`)),
+  ceremony: () => graph(arrowsBetween(placeOf, isInside)),
+}
+/** The page with its pictures drawn anew, each between its two marks. */
+const drawn = (path) =>
+  readFileSync(join(root, path), 'utf8')
+    .trimEnd()
+    .replace(/(<!-- picture (\w+)[^\n]*-->\n\n).*?(\n\n<!-- end of picture -->)/gs, (_, before, name, after) =>
+      [before, pictures[name](), after].join(''),
+    )
+
 await buildIfStale()
 const { commands } = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
 const { errorTable } = await import('../dist/lib/errors.js')
@@ -84,6 +107,7 @@ const pages = {
   'docs/commands.md': commandsPage(commands),
   'docs/errors.md': errorsPage(errorTable),
   'docs/exit-codes.md': exitCodesPage(exitCodes, errorTable),
+  'docs/architecture.md': drawn('docs/architecture.md'),
 }
 const stale = Object.entries(pages).filter(([path, text]) => {
   const file = join(root, path)

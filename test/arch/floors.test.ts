@@ -1,34 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { floors, isInside, placeOf, shortened } from '../../scripts/floors.mjs'
 import { type Import, imports, isOwn, sourceFiles, targetOf } from '../../scripts/imports.mjs'
 
-/**
- * Floors of src/ceremony, from the top: a file imports values of its own room and of lower floors only. A file that is
- * named stands on another floor than its room, for the reason beside it.
- */
-const FLOORS: readonly (readonly string[])[] = [
-  // The judge as an auditor runs it is handed in from outside, and reads definitions as lint does.
-  ['engine/', 'status/', 'blame/verify-evidence.ts'],
-  // Ask the table of kinds; what kinds ask in turn (findings, message, authority) stands below.
-  ['definition/lint.ts', 'definition/approve.ts', 'definition/plan.ts'],
-  ['gather/', 'close/'],
-  ['kinds/'],
-  ['epoch/'],
-  ['peers/'],
-  ['store/'],
-  ['blame/'],
-  ['definition/'],
-  ['session/'],
-  // Pure: the judge derives the outcome too.
-  ['epoch/keygen-outcome.ts'],
-  ['hedge.ts', 'lifecycle.ts', 'paths.ts', 'ports.ts', 'progress.ts'],
-]
-
-const ROOM = 'ceremony/'
-const floorOf = (file: string): number => {
-  const path = file.slice(ROOM.length)
-  const named = FLOORS.findIndex((floor) => floor.includes(path))
-  return named !== -1 ? named : FLOORS.findIndex((floor) => floor.includes(`${path.split('/')[0]}/`))
-}
+const floorOf = (file: string): number => floors.findIndex((floor) => floor.includes(placeOf(file) ?? ''))
 const roomOf = (file: string): string => file.split('/').slice(0, 2).join('/')
 const told = (found: Import): string => `${found.file} → ${targetOf(found)}`
 
@@ -48,14 +22,12 @@ const circles = (edges: ReadonlyMap<string, readonly string[]>): readonly string
 }
 
 describe('floors', () => {
-  const inside = imports.filter(
-    (found) => isOwn(found) && found.file.startsWith(ROOM) && targetOf(found).startsWith(ROOM),
-  )
+  const inside = imports.filter((found) => isOwn(found) && isInside(found.file) && isInside(targetOf(found)))
 
   test('every file of ceremony stands on one', () => {
-    const files = sourceFiles.filter((file) => file.startsWith(ROOM))
+    const files = sourceFiles.filter(isInside)
     expect(files.filter((file) => floorOf(file) === -1)).toEqual([])
-    expect(FLOORS.flat().filter((name) => !files.some((file) => file.startsWith(ROOM + name)))).toEqual([])
+    expect(floors.flat().filter((name) => !files.some((file) => placeOf(file) === name))).toEqual([])
   })
 
   test('nothing in ceremony takes a value from a floor above, or from another room on its own', () => {
@@ -76,6 +48,18 @@ describe('floors', () => {
       ]),
     )
     expect(circles(edges)).toEqual([])
+  })
+
+  test('the picture leaves out what a longer way says too', () => {
+    const chain = [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['b', 'c'],
+    ] as const
+    expect(shortened(chain)).toEqual([
+      ['a', 'b'],
+      ['b', 'c'],
+    ])
   })
 
   test('a circle is seen', () => {
