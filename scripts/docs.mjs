@@ -95,8 +95,8 @@ const pictures = {
 const drawn = (path) =>
   readFileSync(join(root, path), 'utf8')
     .trimEnd()
-    .replace(/(<!-- picture (\w+)[^\n]*-->\n\n).*?(\n\n<!-- end of picture -->)/gs, (_, before, name, after) =>
-      [before, pictures[name](), after].join(''),
+    .replace(/(<!-- picture (\w+)[^\n]*-->\n)(?:(?!<!--).)*(<!-- end of picture -->)/gs, (_, before, name, after) =>
+      [before, pictures[name](), after].join('\n'),
     )
 
 await buildIfStale()
