@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { reachedFrom, sourceFiles } from '../../scripts/imports.mjs'
 import { allChecks } from '../../src/audit/verify.ts'
 import { errorTable } from '../../src/lib/errors.ts'
 import { built, root } from '../support/cli.ts'
@@ -119,6 +120,18 @@ describe('threat model', () => {
         !/`(?:test\/[^`]+\.test\.ts|none yet)`/.test(test ?? ''),
     )
     expect(lacking).toEqual([])
+  })
+
+  it('names files that the tool loads when it runs', () => {
+    const loaded = reachedFrom(['cli/main.ts', ...sourceFiles.filter((file) => file.startsWith('commands/'))])
+    const isLoaded = (path: string): boolean =>
+      [...loaded].some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`))
+    const held = rows.flatMap(([, , , file = '']) => [...file.matchAll(/`src\/([^`]+)`/g)].map(([, path = '']) => path))
+    expect(held.length).toBeGreaterThan(40)
+    expect(held.filter((path) => !isLoaded(path))).toEqual([])
+    // A file of the right name that nothing loads would be found: this one exists for its types alone.
+    expect(isLoaded('lib/ports.ts')).toBe(false)
+    expect(isLoaded('audit/verify.ts')).toBe(true)
   })
 
   it('names checks that there are', () => {
