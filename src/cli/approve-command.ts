@@ -21,7 +21,7 @@ export abstract class ApproveCommand extends QuorateCommand {
     home: homeFlag,
   }
 
-  /** What is to be signed, where the definition holds only its hash. */
+  /** The bytes that are to be signed, where the definition holds only their hash. */
   protected message(): Promise<Uint8Array | undefined> {
     return Promise.resolve(undefined)
   }

@@ -6,7 +6,7 @@ import { stopSignal } from './signals.ts'
 import { type Columns, type Lines, say } from './term.ts'
 
 /**
- * What a command ends with: a result for scripts, the same result as people read it, and, where the answer is no or not
+ * The end of a command: a result for scripts, the same result as people read it, and, where the answer is no or not
  * yet, the fault that says so and gives the exit code.
  */
 export interface Shown {
@@ -15,7 +15,7 @@ export interface Shown {
   readonly text: Lines | string | Uint8Array
   readonly columns: Columns | undefined
   readonly fault: QuorateError | undefined
-  /** What goes on after the result was printed: a relay serves. */
+  /** Work that goes on after the result was printed: a relay serves. */
   readonly serve: (() => Promise<void>) | undefined
 }
 
@@ -30,7 +30,7 @@ type Document = object & { ok?: never; schema?: never; warnings?: never; error?:
 
 export abstract class QuorateCommand extends Command {
   static override baseFlags = globalFlags
-  /** What was warned of so far; stands in the JSON document too. */
+  /** Warnings so far; they stand in the JSON document too. */
   readonly warnings: string[] = []
 
   abstract override run(): Promise<Shown>

@@ -31,7 +31,7 @@ const entries = (commands: readonly Command.Loadable[]): readonly Entry[] =>
     }))
     .sort((a, b) => (a.words < b.words ? -1 : 1))
 
-/** What may follow each beginning of a command. */
+/** Words that may follow each beginning of a command. */
 const next = (all: readonly Entry[]): ReadonlyMap<string, readonly string[]> => {
   const found = new Map<string, Set<string>>()
   for (const { words } of all) {

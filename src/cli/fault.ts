@@ -41,7 +41,7 @@ const bug = (cause: unknown): QuorateError =>
 const usage = (message: string, hint = 'see the same command with --help; nothing happened'): QuorateError =>
   new QuorateError('E_USAGE', message, hint)
 
-/** What oclif keeps of a command line that it could not read. */
+/** The parts that oclif keeps of a command line that it could not read. */
 interface OclifError extends Error {
   readonly oclif?: unknown
   readonly parse?: {

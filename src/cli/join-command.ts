@@ -18,12 +18,12 @@ export abstract class JoinCommand extends QuorateCommand {
     'kms-passphrase-file': kmsPassphraseFileFlag,
   }
 
-  /** What would make the outcome useless is refused while nothing has happened. */
+  /** Refuses, while nothing has happened, flags that would make the outcome useless. */
   protected begin(_home: string, _definition: Definition): Promise<void> {
     return Promise.resolve()
   }
 
-  /** What a topic does with the outcome besides showing it. */
+  /** A topic's own work with the outcome, besides showing it. */
   protected finish(_joined: Joined): Promise<void> {
     return Promise.resolve()
   }

@@ -8,7 +8,7 @@ import { faultDocument, faultFields, nearest, sayFault, stopped, toFault } from 
 import { endWithDemo, handleSignals } from './signals.ts'
 import { forStdout, plainUnlessColour, write } from './term.ts'
 
-/** What stands on the command line before `--`, whether or not the rest can be parsed. */
+/** The command line before `--`, also where the rest cannot be parsed. */
 const has = (argv: readonly string[], flag: string): boolean => {
   const end = argv.indexOf('--')
   return (end === -1 ? argv : argv.slice(0, end)).includes(flag)
@@ -43,7 +43,7 @@ const noCommand = (config: Config, argv: readonly string[]): QuorateError => {
   )
 }
 
-/** What to print, and the exit code that goes with it. */
+/** Text to print, and the exit code that goes with it. */
 interface Ending {
   readonly stdout: string | Uint8Array
   readonly fault: QuorateError | undefined
@@ -76,7 +76,7 @@ const version = async (root: string, json: boolean): Promise<Ending> => {
   return textEnding('version', { version, node: process.version }, `quorate ${version} node ${process.version}\n`, json)
 }
 
-/** What is known so far, for whoever has to end the process early. */
+/** Everything known so far, for whoever has to end the process early. */
 interface Course {
   schema: string
   warnings: readonly string[]

@@ -75,7 +75,7 @@ export abstract class PlanCommand extends QuorateCommand {
   }
 }
 
-/** What both kinds of plan take from flags. */
+/** The flags that every kind of plan takes. */
 export const commonFlags = (flags: Interfaces.InferredFlags<typeof planFlags>): CommonFlags => ({
   name: required(flags.name, '--name'),
   relays: flags.relay ?? [],

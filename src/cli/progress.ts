@@ -33,7 +33,7 @@ export const progressLine = (event: Progress): Line => {
     case 'preflight':
       return { label: 'preflight', text: event.checks.join(', '), note: 'ok' }
     case 'gather': {
-      // What stands there once nothing is waited for is a remark about the peer's build.
+      // The text there, once nothing is waited for, is a remark about the peer's build.
       const { waiting: note } = event
       const remark = note === null ? {} : note.endsWith('build') ? { note } : waiting([note])
       return { label: 'gather', text: `${event.site} ${event.state}`, ...remark }

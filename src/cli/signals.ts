@@ -5,7 +5,7 @@ let controller: AbortController | undefined
 let onStop: (() => void) | undefined
 let stops = 0
 
-/** Aborts at the first signal. Who never asks for it is ended at once by the first one. */
+/** Aborts at the first signal. A command that never asks for it is ended at once by the first one. */
 export const stopSignal = (): AbortSignal => {
   controller ??= new AbortController()
   return controller.signal

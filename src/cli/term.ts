@@ -22,7 +22,7 @@ export interface Line {
   readonly note?: string
   readonly noteTone?: Tone
 }
-/** What a renderer returns; an empty string is an empty line. */
+/** The result of a renderer; an empty string is an empty line. */
 export type Lines = readonly (Line | '')[]
 
 /** Where the text and the remark begin, unless what stands before is longer. */

@@ -61,5 +61,5 @@ export const publicKeyForms = (protocol: ProtocolId, hex: string, name: string):
   }
 }
 
-/** What people compare: two groups from each end. */
+/** The part that people compare: two groups from each end. */
 export const shortKey = (hex: string): string => `${hex.slice(0, 4)} ${hex.slice(4, 8)} … ${hex.slice(-4)}`

@@ -9,7 +9,7 @@ const here = fileURLToPath(new URL('../..', import.meta.url))
 /** The same in a clone and in an installed package; dist/dependencies.json is the lockfile of what is shipped. */
 const OWN_FILES = ['bin/quorate.js', 'oclif.manifest.json', 'package.json']
 const OWN_FOLDERS = ['dist']
-/** What Node loads of a package; types and pages for people are left out. */
+/** Files of a package that Node loads; types and pages for people are left out. */
 const LOADED = /\.(?:js|cjs|mjs|json|wasm|node)$/
 
 interface Manifest {

@@ -146,7 +146,7 @@ const hostDisk = (root: string): HostDisk => {
           try {
             await file.handle.appendFile(bytes)
           } catch (error) {
-            // What was written in part must not stand before what is appended next.
+            // Bytes that were written in part must not stand before those that are appended next.
             await file.handle.truncate(file.size).catch((worse: unknown) => {
               file.broken = worse
             })

@@ -11,7 +11,7 @@ export const nodeLines: Readonly<Record<number, string>> = {
   25: '2026-06-01',
   26: '2029-04-30',
 }
-/** What documents and images name. */
+/** The line that documents and images name. */
 const RECOMMENDED = 24
 
 /** One line where the line of `version` (as 20.20.2) is past its end at `now` in milliseconds since 1970; else undefined. */

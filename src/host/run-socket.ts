@@ -16,7 +16,7 @@ const ABANDONED_MS = 5000
 const MOST_BYTES = 65_536
 const ANSWER_MS = 30_000
 
-/** What another command asks of the process that owns a home. */
+/** A request of another command to the process that owns a home. */
 export interface HomeRequest {
   /** `running`: whether it is this ceremony that runs. */
   readonly do: 'abort' | 'approved' | 'running'
@@ -101,7 +101,7 @@ export const askOwner = async (home: string, request: HomeRequest, ms?: number):
 }
 
 export interface HomeClaim {
-  /** What answers from now on. */
+  /** Sets the handler that answers from now on. */
   handle(handler: HomeHandler): void
   release(): Promise<void>
 }
@@ -140,7 +140,7 @@ const listen = (server: Server, path: string): Promise<void> =>
     })
   })
 
-/** Whether somebody answers; undefined where no socket is. */
+/** True where somebody answers; undefined where no socket is. */
 const answers = (path: string): Promise<boolean | undefined> =>
   new Promise((resolve) => {
     const probe = connect(path)

@@ -22,7 +22,7 @@ const homePurposes = ['log', 'cosign', 'note'] as const
 type HomePurpose = (typeof homePurposes)[number]
 
 const plainConfig = v.strictObject({ name: siteId, identity: identityField })
-/** What site.yaml says: at a site its card, elsewhere a name and an identity. */
+/** The contents of site.yaml: at a site its card, elsewhere a name and an identity. */
 export type HomeConfig = Card | v.InferOutput<typeof plainConfig>
 
 export interface Home {
@@ -38,7 +38,7 @@ export interface Home {
   readonly hedge: Secret
   /** Reads site.yaml anew. Throws E_HOME. */
   config(): Promise<HomeConfig>
-  /** What this machine's card says now. Throws E_HOME where the home is not a site's. */
+  /** Returns this machine's card. Throws E_HOME where the home is not a site's. */
   card(): Promise<Card>
   /** Throws E_PASSPHRASE where a passphrase is needed and missing, or is wrong. */
   unlock(passphrase?: Secret): Promise<IdentityKey>
@@ -155,7 +155,10 @@ export const createHome = async (disk: Disk, wanted: NewHome, random: Random): P
   return openHome(disk)
 }
 
-/** Throws E_HOME where the home is incomplete, damaged, or mixed from two. Who may read it is the disk's to check. */
+/**
+ * Throws E_HOME where the home is incomplete, damaged, or mixed from two. The disk checks that this user alone may read
+ * it.
+ */
 export const openHome = async (disk: Disk): Promise<Home> => {
   if ((await disk.read(CONFIG)) === undefined)
     throw new QuorateError(

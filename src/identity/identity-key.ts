@@ -23,7 +23,7 @@ export const limitedSigner = (site: SiteId, raw: RawSigner, types: readonly stri
   }
 }
 
-/** What an identity signs, by its role; the manifest keeps in-toto's own type. */
+/** Types that an identity signs, by its role; the manifest keeps in-toto's own type. */
 const relayTypes = ['relay-challenge/v1', 'key-certificate/v1']
 const siteTypes = ['card/v1', 'approval/v1', 'key-certificate/v1', 'application/vnd.in-toto+json']
 

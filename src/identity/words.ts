@@ -2,7 +2,9 @@ import type { Hash } from '../lib/brand.ts'
 import { fromHex, utf8 } from '../lib/bytes.ts'
 import { scrypt } from '../lib/scrypt.ts'
 
-/** What each try at two definitions with the same words costs: 128 MiB and about half a second, 2^44 times (88 bits). */
+/**
+ * The cost of each try at two definitions with the same words: 128 MiB and about half a second, 2^44 times (88 bits).
+ */
 const COST = 2 ** 17
 const COUNT = 8
 const BITS = 11

@@ -28,7 +28,7 @@ export interface KmsKey {
   unwrap(piece: Wrapped, context: Hash): Promise<Secret>
 }
 
-/** What a provider may need of the machine that opens a key. */
+/** Parts of the machine that a provider may need to open a key. */
 export interface KmsContext {
   /** Absolute path of the home that the key protects: a local key must not lie in it. */
   readonly home: string

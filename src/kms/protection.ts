@@ -1,6 +1,6 @@
 import type { KmsSlot } from '../records/definition-fields.ts'
 
-/** What a provider says of every key of its own, before any is opened; one line for cards, screens and bundles. */
+/** A provider's statement of what protects its keys, before any is opened; one line for cards, screens and bundles. */
 export const protections: Readonly<Record<string, string>> = {
   local: 'local: no hardware protection',
 }

@@ -13,8 +13,8 @@ export const durableFolder = async (disk: Disk, path: string): Promise<void> => 
 }
 
 /**
- * A file that is there whole or not at all, and durable when this resolves; replaces what stood there. The folder must be
- * there. What a crash leaves is `PATH.new`, which the next write removes and no reader looks at.
+ * A file that is there whole or not at all, and durable when this resolves; replaces what stood there. The folder must
+ * be there. A crash leaves `PATH.new`, which the next write removes and no reader looks at.
  */
 export const writeDurable = async (disk: Disk, path: string, bytes: Uint8Array): Promise<void> => {
   const fresh = `${path}.new`

@@ -61,11 +61,14 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
-/** What a person sees: what is wrong, who does what next, the code. Lower case, no full stop, text of peers escaped. */
+/**
+ * An error as a person sees it: what is wrong, who does what next, the code. Lower case, no full stop, text of peers
+ * escaped.
+ */
 export class QuorateError extends Error {
   override readonly name = 'QuorateError'
   readonly code: ErrorCode
-  /** Who does what next. */
+  /** The next step, and the person who takes it. */
   readonly hint: string
   /** Hash of the blame record that proves a peer's fault, where there is one, and other facts for scripts. */
   readonly details: Readonly<Record<string, unknown>>

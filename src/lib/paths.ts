@@ -8,7 +8,7 @@ export const homePath = (path: string): readonly string[] => {
   return segments
 }
 
-/** Whether a home could hold a file of this path. */
+/** True where a home could hold a file of this path. */
 export const isHomePath = (path: string): boolean => {
   try {
     return homePath(path).length > 0

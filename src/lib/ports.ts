@@ -1,4 +1,7 @@
-/** What the machine gives to a site. Tests bring a disk that loses what was not synced, a clock that jumps, a seeded random. */
+/**
+ * Ports of the machine, as a site gets them. Tests bring a disk that loses what was not synced, a clock that jumps, a
+ * seeded random.
+ */
 
 export interface Clock {
   /** Milliseconds since 1970, as the operator's clock says. */

@@ -13,7 +13,7 @@ export interface HedgeOptions {
   readonly hedgeKey: Secret
   readonly share?: Secret
   readonly session: Hash
-  /** What the bytes are for; differs between any two sources of one session. */
+  /** The use of the bytes; differs between any two sources of one session. */
   readonly label: string
   readonly message?: Uint8Array
   readonly processId: number

@@ -2,9 +2,9 @@ import type { Hash, Index } from '../lib/brand.ts'
 import { concat, fromHex, utf8 } from '../lib/bytes.ts'
 
 /**
- * What the test signatures of a record sign: the byte 0xff, a fixed text and the record's hash. No chain decodes it as a
- * transaction: 0xff opens none (as a Solana message version it is set aside for off-chain text), and its length is that of
- * no transaction digest.
+ * The message of a record's test signatures: the byte 0xff, a fixed text and the record's hash. No chain decodes it as
+ * a transaction: 0xff opens none (as a Solana message version it is set aside for off-chain text), and its length is
+ * that of no transaction digest.
  */
 export const testSignatureMessage = (record: Hash): Uint8Array =>
   concat(Uint8Array.of(0xff), utf8('quorate test signature v1\n'), fromHex(record))

@@ -2,7 +2,10 @@ import type { Identity } from '../lib/brand.ts'
 import { type Definition, recordKind } from './definition.ts'
 import type { ApprovalRule } from './kinds/kind.ts'
 
-/** Who must approve: see the rows of the kind table. Approvers that a definition lists must all approve, whatever its kind. */
+/**
+ * The approvals that are needed: see the rows of the kind table. Approvers that a definition lists must all approve,
+ * whatever its kind.
+ */
 export const approvalRule = (definition: Definition): ApprovalRule => recordKind(definition).approvals(definition)
 
 /** Approvals wanted still: of each of `all`, and of any `quorum` of `some`. */
@@ -13,7 +16,7 @@ export const wantedApprovals = (definition: Definition, approved: ReadonlySet<Id
   return { all: absent(all), some: left === 0 ? [] : absent(some), quorum: left }
 }
 
-/** Whose approval would count still; empty where the rule is met. */
+/** Identities whose approval would count still; empty where the rule is met. */
 export const missingApprovals = (definition: Definition, approved: ReadonlySet<Identity>): readonly Identity[] => {
   const { all, some } = wantedApprovals(definition, approved)
   return [...all, ...some]

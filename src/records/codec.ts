@@ -59,7 +59,10 @@ const bounded = (type: string, limit: number, bytes: Uint8Array): Uint8Array => 
   return bytes
 }
 
-/** What a parser of `form` makes of the bytes. Throws DecodeError: other words than ours might repeat the bytes. */
+/**
+ * Returns the value that a parser of `form` makes of the bytes. Throws DecodeError: other words than ours might repeat
+ * the bytes.
+ */
 export const parsed = <T>(type: string, form: string, parser: () => T): T => {
   try {
     return parser()

@@ -6,14 +6,14 @@ import { protocols } from './protocols.ts'
 const kmsSlot = v.strictObject({ provider: label, key: line(512) })
 export type KmsSlot = v.InferOutput<typeof kmsSlot>
 
-/** What one site vouches for about itself; the same fields as its card. */
+/** A site's entry, for which that site vouches; the same fields as its card. */
 export const siteEntry = v.strictObject({
   name: siteId,
   identity,
   kms: v.pipe(v.array(kmsSlot), v.minLength(1, 'expected a KMS key'), v.maxLength(8, 'expected at most 8 keys')),
   stores: v.pipe(v.array(line(512)), v.minLength(1, 'expected a store'), v.maxLength(8, 'expected at most 8 stores')),
   jurisdiction: line(64),
-  /** Who can make this site's KMS key open something: organisation, account, administrator. */
+  /** Those who can make this site's KMS key open something: organisation, account, administrator. */
   control: v.strictObject({ organisation: line(128), account: line(128), administrator: line(128) }),
   /** Build or enclave measurement, where the site states one. */
   measurement: v.nullable(hexOf(32, 64)),

@@ -3,7 +3,7 @@ import { type Codec, jsonCodec } from './codec.ts'
 import { hash, instant, siteId, whole } from './fields.ts'
 import { type RecordName, recordNames, recordTable } from './record-table.ts'
 
-/** What a log says besides the signed records that the record table names. */
+/** Events of a log besides the signed records of the record table. */
 const ownEvents = [
   'opened', // first: object = the ledger's checkpoint note
   'joined', // a process began; object = its message-key certificate

@@ -3,7 +3,7 @@ import { type Codec, jsonCodec } from './codec.ts'
 import { siteEntry } from './definition-fields.ts'
 import { hash, identity, instant, keyHex, line } from './fields.ts'
 
-/** What a site says of itself, signed by its identity. */
+/** A site's statement of itself, signed by its identity. */
 export const cardCodec: Codec<Card> = jsonCodec('card/v1', siteEntry)
 export type Card = v.InferOutput<typeof siteEntry>
 
@@ -26,7 +26,7 @@ export const certificateCodec: Codec<Certificate> = jsonCodec('key-certificate/v
 const approvalSchema = v.strictObject({
   ceremony: hash,
   identity,
-  /** What the identity is in this definition; an approval given in one role is none in another. */
+  /** The identity's role in this definition; an approval given in one role is none in another. */
   role: v.picklist(['site', 'approver']),
   purpose: v.literal('approve'),
   at: instant,

@@ -12,6 +12,6 @@ const schema = v.strictObject({
     v.maxLength(4096),
   ),
 })
-/** What a bundle shows of a site's ledger: nothing but its head and what it says about this ceremony. */
+/** The part of a site's ledger that a bundle shows: its head, and its events about this ceremony. */
 export type LedgerExcerpt = v.InferOutput<typeof schema>
 export const ledgerExcerptCodec: Codec<LedgerExcerpt> = jsonCodec('ledger-part/v1', schema, 2 ** 22)

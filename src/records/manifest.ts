@@ -11,7 +11,9 @@ export interface ManifestFile {
   readonly sha256: Hash
 }
 
-/** What a bundle holds: every file but the manifest, its signatures and the cosignatures, in the bundle's order. */
+/**
+ * The list of a bundle's files: every one but the manifest, its signatures and the cosignatures, in the bundle's order.
+ */
 export interface Manifest {
   readonly ceremony: Hash
   readonly kind: Kind

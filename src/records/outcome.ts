@@ -15,7 +15,7 @@ const outcomeSchema = v.strictObject({
   verifyingShares: v.pipe(v.array(hexOf(32, 64)), v.minLength(2), v.maxLength(32)),
   base: v.nullable(hash),
 })
-/** What a key-changing protocol made, before anything is sealed. Its hash at keygen is the key's id. */
+/** The result of a key-changing protocol, before anything is sealed. Its hash at keygen is the key's id. */
 export type Outcome = v.InferOutput<typeof outcomeSchema>
 export const outcomeCodec: Codec<Outcome> = jsonCodec('outcome/v1', outcomeSchema)
 

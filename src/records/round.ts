@@ -10,7 +10,7 @@ const roundName = v.custom<string>(
   'expected a round name',
 )
 
-/** What a message key signs for each protocol message; `to` is 0 in a broadcast. */
+/** The header that a message key signs for each protocol message; `to` is 0 in a broadcast. */
 const headerSchema = v.strictTuple([line(64), raw32, roundName, party, whole(0, 255), whole(0, 2 ** 31), raw32])
 /** protocol, session, round, from, to, length, H(payload) (salted in private ones). */
 export type RoundHeader = v.InferOutput<typeof headerSchema>
@@ -21,7 +21,10 @@ const messageSchema = v.strictTuple([bytes(1, 512), signature, bytes(0, 2 ** 20)
 type RoundMessage = v.InferOutput<typeof messageSchema>
 export const messageCodec: Codec<RoundMessage> = cborCodec('round-message/v1', messageSchema, 2 ** 20 + 1024)
 
-/** What one site received of a broadcast round, own message included, in party order: header bytes and its sender's signature. */
+/**
+ * A broadcast round as one site received it, own message included, in party order: header bytes and its sender's
+ * signature.
+ */
 const echoSchema = v.pipe(v.array(v.strictTuple([bytes(1, 512), signature])), v.maxLength(255))
 export type EchoVector = v.InferOutput<typeof echoSchema>
 export const echoCodec: Codec<EchoVector> = cborCodec('echo-vector/v1', echoSchema, 2 ** 18)

@@ -67,6 +67,6 @@ export const shardFileCodec: Codec<[Uint8Array, Uint8Array]> = cborCodec(
   12_288,
 )
 
-/** What the epoch's record names: H(core, slots, ciphertext). */
+/** The hash that the epoch's record names: H(core, slots, ciphertext). */
 export const envelopeHash = ({ core, slots, ciphertext }: SealedShard): Hash =>
   toHex(tupleHash('quorate sealed shard v1', core, slots, ciphertext)) as Hash

@@ -65,5 +65,7 @@ export const decodeEnvelope = (bytes: Uint8Array, limit: number): Envelope => {
   })
 }
 
-/** What names a signed record: the hash of what was signed, so that a second signature over it is not a second record. */
+/**
+ * The name of a signed record: the hash of what was signed, so that a second signature over it is not a second record.
+ */
 export const recordHash = (signed: { readonly bytes: Uint8Array }): Hash => hashOf(signed.bytes)

@@ -6,7 +6,7 @@ import { DecodeError, expectation, issuePath, pathText } from './codec.ts'
 /** Maps, lists, text, whole numbers, booleans and null: all that a file of ours holds. */
 const DEPTH = 16
 
-/** What no line of a file may hold, comments included: invisible or reordering characters make it read otherwise. */
+/** Characters that no line may hold, comments included: invisible or reordering ones make it read otherwise. */
 const HIDDEN = /(?![\n\r\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]/u
 
 type Path = readonly (string | number)[]

@@ -20,7 +20,7 @@ import {
 
 const DATA_KEY = 32
 
-/** What the KMS binds to a wrapped piece: this shard, this slot. */
+/** The context that the KMS binds to a wrapped piece: this shard, this slot. */
 const slotContext = (core: Uint8Array, slot: number): Hash =>
   toHex(tupleHash('quorate shard slot v1', core, u32(slot))) as Hash
 

@@ -140,7 +140,7 @@ export const shardStore = (disk: Disk): ShardStore => {
       const { key, outcome } = shardCoreCodec.decode(sealed.core)
       const folder = folderOf(key, outcome)
       await durableFolder(disk, folder)
-      // What a crash left alone of an earlier sealing opens nothing without its other half.
+      // Half of an earlier sealing, which a crash left, opens nothing without the other half.
       if ((await sealedAt(folder)) === undefined)
         for (const part of ['slots', 'shard']) await disk.remove(`${folder}/${part}`)
       await once(`${folder}/slots`, sealed.slots)

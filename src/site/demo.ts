@@ -237,7 +237,7 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
       processes: children.map((child) => child.pid),
     }
   } catch (error) {
-    // What the processes say when they are stopped is no fault of theirs.
+    // Errors of processes that are being stopped are no fault of theirs.
     throw signal.aborted ? signal.reason : error
   } finally {
     signal.removeEventListener('abort', stopAll)

@@ -139,7 +139,7 @@ export const openSite = async (
   secrets: SiteSecrets,
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
-  // Who only looks at a home loads none of these.
+  // A command that only looks at a home loads none of these.
   const [{ buildHash }, { openKmsKey }, { shardStore }] = await Promise.all([
     import('../host/build.ts'),
     import('../kms/registry.ts'),

@@ -94,7 +94,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
       cutOff,
       left: stop.signal.reason === LEFT_HERE,
     })
-    // Who has not approved yet has not joined.
+    // A site that has not approved yet has not joined.
     if (error instanceof QuorateError && error.code !== 'E_NOT_APPROVED')
       await keepLastJoin(owned.disk, ceremonyId(definition), systemClock.now(), error)
     throw error
@@ -122,7 +122,7 @@ const asSeenHere = (
   if (!(error instanceof QuorateError)) return error
   const { code, details } = error
   const message = code === 'E_ABORTED' && seen.left ? LEFT_HERE.message : error.message
-  // Who was not heard of may be there: where every relay was gone, that is what to mend first.
+  // A site that was not heard of may be there: where every relay was gone, mend that first.
   if (seen.cutOff.length > 0 && UNHEARD.includes(code))
     return new QuorateError(
       code,
@@ -143,7 +143,7 @@ const asSeenHere = (
   )
 }
 
-/** What `abort` and `approve` of the same home ask of the join that runs. */
+/** Answers `abort` and `approve` of the same home while the join runs. */
 const answerFor = async (
   owned: HomeSession,
   authority: Authority,

@@ -98,7 +98,7 @@ const find = async (folder: string, wanted: string): Promise<Found> => {
 
 export const showKey = async (folder: string, wanted: string): Promise<KeyShown> => (await find(folder, wanted)).shown
 
-/** What a definition that uses the key builds on. Throws E_NOT_FOUND where it is not usable yet. */
+/** Returns the record that a definition with this key builds on. Throws E_NOT_FOUND where it is not usable yet. */
 export const keyBase = async (folder: string, wanted: string): Promise<KeyBase & { readonly publicKey: string }> => {
   const { shown, definition } = await find(folder, wanted)
   const { key, record, publicKey, state } = shown

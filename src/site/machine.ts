@@ -7,7 +7,7 @@ import { hashOf } from '../lib/hash.ts'
 import type { Random } from '../lib/ports.ts'
 import { Secret } from '../lib/secret.ts'
 
-/** What every use case takes of this machine; the hash of the build, which takes reading its files, only a join needs. */
+/** Ports of this machine for every use case. The hash of the build is not among them: only a join reads all files. */
 export const machine: Hedge['machine'] = {
   clock: systemClock,
   random: systemRandom,

@@ -29,7 +29,7 @@ export interface DefinitionShown {
   readonly findings: readonly Finding[]
   /** Control domains that reach more than one site's shard. */
   readonly shared: readonly ControlDomain[]
-  /** What KMS providers say of all their keys, by site; a site that is not here has none of those. */
+  /** Protection by the KMS provider's own statement, by site; a site that is not here has none of those. */
   readonly protection: Readonly<Record<string, readonly string[]>>
   readonly window: 'opens' | 'open' | 'closed'
   /** Milliseconds until it opens, or while it is still open; 0 when closed. */
@@ -65,7 +65,7 @@ export const describeDefinition = async (
   }
 }
 
-/** What both kinds of plan take from flags. */
+/** The flags that every kind of plan takes. */
 export interface CommonFlags {
   readonly name: string
   readonly opens: string | undefined
@@ -178,7 +178,9 @@ const readMessage = async (path: string): Promise<Uint8Array> => {
   return new Uint8Array(await readFile(path))
 }
 
-/** What is to be signed, as an approver brings it; undefined where the definition itself holds all of it. */
+/**
+ * The bytes that are to be signed, as an approver brings them; undefined where the definition itself holds all of it.
+ */
 export const messageGiven = async (flags: Omit<MessageFlags, 'digest' | 'blind'>): Promise<Uint8Array | undefined> => {
   if (flags.message !== undefined) return readMessage(flags.message)
   return flags.messageHex === undefined ? undefined : hexOf('message-hex', flags.messageHex)

@@ -14,7 +14,7 @@ import type { Card } from '../records/identity.ts'
 import { readsAsId } from '../records/short-id.ts'
 import { firstRandom } from './machine.ts'
 
-/** What `identity create` is told. */
+/** Input of `identity create`. */
 interface Wanted {
   readonly home: string
   readonly name: string

@@ -20,14 +20,16 @@ import { type RecordName, recordOfEvent } from '../records/record-table.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { connectRoom, lookAtLog, unreached, whenReachable } from './home-session.ts'
 
-/** What this site's log holds of who approved and who left. */
+/** Approvals and aborts in this site's log. */
 const KEPT: ReadonlySet<RecordName> = new Set(['certificate', 'approval', 'aborted'])
 const NOTES_MS = 600
 /** Nobody waits longer to see where things stand. */
 const REACH_MS = 3000
 const ANSWER_MS = 1000
 
-/** What this site's own logs say, and others' notes where a relay shows them. Writes nothing, needs no passphrase. */
+/**
+ * Status by this site's own logs, and by others' notes where a relay shows them. Writes nothing, needs no passphrase.
+ */
 export const status = async (wanted: {
   readonly home: string
   readonly definition: Definition

@@ -69,7 +69,7 @@ export interface Segment {
   readonly data: Uint8Array
 }
 
-/** What has come: every segment below `next`, and of those after it the ones whose bit is set. */
+/** Segments that have come: every one below `next`, and of those after it the ones whose bit is set. */
 export interface Ack {
   readonly next: number
   readonly bits: Uint8Array

@@ -7,7 +7,7 @@ const EMPTY = new Uint8Array(0)
 /** How far behind the highest number a packet may come. */
 const WINDOW = 4096
 
-/** What became of a sealed frame's body. `old`: seen before, or too far behind to know. */
+/** The fate of a sealed frame's body. `old`: seen before, or too far behind to know. */
 type Opened = Content | 'old' | 'unauthentic' | 'malformed'
 
 /** The keys of one handshake. Every packet has a number of its own, never used twice, which is its nonce. */
@@ -29,7 +29,7 @@ export class CipherState {
     this.#receive = established.receive
   }
 
-  /** Whether the peer has proven, by one packet, that it holds the same keys. */
+  /** True once the peer has proven, by one frame, that it holds the same keys. */
   get confirmed(): boolean {
     return this.#highest >= 0
   }

@@ -1,4 +1,4 @@
-/** Whether a host of a URL or a listening address can only mean this machine. */
+/** True where a host of a URL or a listening address can only mean this machine. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' ||
   host === '::1' ||

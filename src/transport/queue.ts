@@ -1,4 +1,7 @@
-/** What comes in faster than one reader takes it out. Bounded: beyond the limit new items are lost, as on any wire. */
+/**
+ * Items that come in faster than one reader takes them out. Bounded: beyond the limit new items are lost, as on any
+ * wire.
+ */
 export class Queue<T> implements AsyncIterable<T> {
   readonly #limit: number
   readonly #size: (item: T) => number

@@ -121,7 +121,9 @@ const wordsLine = ({ words, ceremony }: DefinitionShown): Line => ({
   note: `ceremony ${shortId(ceremony)}`,
 })
 
-/** What `plan` shows: everything, with all words and the full id that --confirm takes; no words for what cannot run. */
+/**
+ * The screen of `plan`: everything, with all words and the full id that --confirm takes; no words for what cannot run.
+ */
 export const planView = (shown: DefinitionShown & { readonly file: string | null }): Lines => [
   ...definitionLines(shown),
   ...(definitionFault(shown) === undefined
@@ -136,7 +138,7 @@ const next = (definition: Definition, file: string): Line => ({
   note: `at ${cliKind(definition).whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
 })
 
-/** What makes the definition one that cannot run. */
+/** The faults by which the definition cannot run. */
 export const definitionFault = ({ findings }: DefinitionShown): QuorateError | undefined => {
   const [first, ...more] = findings.filter(({ level }) => level === 'error')
   if (first === undefined) return undefined

@@ -7,7 +7,7 @@ import { asciiEvent, type Lines, say } from '../term.ts'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const shown = (path: string): string => relative(process.cwd(), path) || path
-/** What a demo shows of its ceremonies: rounds and steps when all are there, not each arrival. */
+/** The lines of a demo's ceremonies: rounds and steps when all are there, not each arrival. */
 const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
 

@@ -132,7 +132,7 @@ export const openDealt = (
   return elements
 }
 
-/** Whether a share is the value that its dealer committed to. It meets only the constant-time multiplication. */
+/** True where a share is the value that its dealer committed to. It meets only the constant-time multiplication. */
 export const shareFits = (
   { group }: Suite,
   commitment: readonly Element[],

@@ -19,7 +19,7 @@ const words: Readonly<Record<Degenerate, string>> = {
   'verifying-share-identity': 'a verifying share is the identity',
 }
 
-/** What the operator reads where chance, and nobody, made a value that no key may have. */
+/** Error for the operator where chance, and nobody, made a value that no key may have. */
 export const degenerateError = (name: Degenerate): QuorateError =>
   new QuorateError(
     'E_DEGENERATE',

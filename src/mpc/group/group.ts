@@ -34,7 +34,7 @@ export interface ScalarField {
  * secret scalars go only there.
  */
 export interface Group {
-  /** What does the arithmetic, for benchmarks and support. */
+  /** The library that does the arithmetic, for benchmarks and support. */
   readonly backend: string
   readonly field: ScalarField
   /** Length of an encoded element. */

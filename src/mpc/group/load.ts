@@ -20,7 +20,7 @@ const loaders: Record<CurveName, readonly Loader[]> = {
 }
 
 /**
- * Whether a backend is of the curve that it says: its base is noble's, (−1)·G + G is the identity, and both kinds of
+ * True where a backend is of the curve that it says: its base is noble's, (−1)·G + G is the identity, and both kinds of
  * multiplication agree. Catches a library that loads and does not work here, not a malicious one.
  */
 export const selfTest = (group: Group, noble: Group): boolean => {

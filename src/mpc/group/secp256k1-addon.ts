@@ -2,7 +2,7 @@ import { equal } from '../../lib/bytes.ts'
 import type { Group } from './group.ts'
 import { secp256k1Group } from './secp256k1.ts'
 
-/** What is used of the addon `secp256k1`. Points come in any form and go out in 65 bytes. */
+/** The functions that are used of the addon `secp256k1`. Points come in any form and go out in 65 bytes. */
 interface Secp256k1Addon {
   publicKeyCreate(k: Uint8Array, compressed: false): Uint8Array
   publicKeyTweakMul(p: Uint8Array, k: Uint8Array, compressed: false): Uint8Array
@@ -13,7 +13,7 @@ interface Secp256k1Addon {
 // Not a dependency: used where its user has installed it. Its main entry falls back to elliptic.js without a word.
 const ADDON: string = 'secp256k1/bindings.js'
 
-/** Whether q is −p: the one sum that the addon refuses. */
+/** True where q is −p: the one sum that the addon refuses. */
 const areOpposite = (p: Uint8Array, q: Uint8Array): boolean =>
   equal(p.subarray(1, 33), q.subarray(1, 33)) && !equal(p, q)
 

@@ -2,7 +2,7 @@ import { sodiumGroup } from './curve25519.ts'
 import type { Group } from './group.ts'
 import { ed25519Identity, loadSodiumField } from './libsodium.ts'
 
-/** What is used of the addon `sodium-native`: results are written into the first argument. */
+/** The functions that are used of the addon `sodium-native`: results are written into the first argument. */
 interface SodiumNative {
   crypto_scalarmult_ed25519_base_noclamp(out: Uint8Array, k: Uint8Array): void
   crypto_scalarmult_ed25519_noclamp(out: Uint8Array, k: Uint8Array, p: Uint8Array): void

@@ -6,7 +6,9 @@ import { commonFields } from '../definition-fields.ts'
 import { hash, hexOf, line, siteId, whole } from '../fields.ts'
 import type { RecordKind } from './kind.ts'
 
-/** What is signed: the bytes of a file or hex (then `sha256` is over exactly those), or a digest that nobody can decode. */
+/**
+ * The message: the bytes of a file or hex (then `sha256` is over exactly those), or a digest that nobody can decode.
+ */
 const signMessage = v.variant('form', [
   v.strictObject({ form: v.literal('file'), name: line(255), size: whole(0, 67_108_864), sha256: hash }),
   v.strictObject({ form: v.literal('hex'), size: whole(0, 1_048_576), sha256: hash }),

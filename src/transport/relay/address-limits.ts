@@ -5,7 +5,7 @@ import { TokenBucket } from './token-bucket.ts'
 /** Addresses whose rate is remembered; the one seen first is forgotten first. */
 const ADDRESSES = 8192
 
-/** What each address may do so often a second, and so many at once before that counts. */
+/** Limits for each address: so much a second, and so much at once before that counts. */
 export class AddressLimits {
   readonly #perSecond: number
   readonly #burst: number

@@ -11,7 +11,7 @@ import type { Counts } from './stats.ts'
 import { ThrottledReader } from './throttled-reader.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** What all connections of a relay share. */
+/** State that all connections of a relay share. */
 export interface Pool {
   readonly limits: Limits
   readonly counts: Counts
@@ -22,7 +22,7 @@ export interface Pool {
   buffered: number
 }
 
-/** What a message that waits takes beyond its bytes: two entries of the socket's queue, a header, a callback. */
+/** Memory of a message that waits, beyond its bytes: two entries of the socket's queue, a header, a callback. */
 export const OVERHEAD = 1024
 /** Below it a reader is not slow, whatever the others hold. */
 const FAIR = 65_536
@@ -34,7 +34,7 @@ export class Connection {
   challenge: Challenge | undefined
   readonly exporter: Hash | null
   admission: Admission | undefined
-  /** Whose notes this reader is yet to be shown; one at a time is on its way. */
+  /** Members whose notes this reader is yet to be shown; one at a time is on its way. */
   readonly due = new Set<SiteId>()
   showing = false
   /** Monotonic milliseconds of the last sign of life. */
@@ -102,7 +102,7 @@ export class Connection {
     const { clock } = this.#pool
     this.#socket.pause()
     this.#intake.hold()
-    // What stands in the piece that is being parsed goes on adding to the debt.
+    // The rest of the piece that is being parsed goes on adding to the debt.
     for (let left = this.#wait(); left > 0; left = this.#wait()) await clock.sleep(left)
     this.#socket.resume()
     this.#intake.release()

@@ -1,4 +1,4 @@
-/** What one relay takes before it says no. Sizes in bytes, times in milliseconds. */
+/** Limits beyond which a relay says no. Sizes in bytes, times in milliseconds. */
 export interface Limits {
   /** One frame from member to member. */
   readonly frame: number
@@ -25,7 +25,10 @@ export interface Limits {
   /** Frames and bytes a second from one connection; beyond them it is read no further for a while. */
   readonly framesPerSecond: number
   readonly bytesPerSecond: number
-  /** What is done in one turn of the event loop for strangers and for those who send much: pieces of 4 KiB parsed, WebSockets opened. */
+  /**
+   * Work in one turn of the event loop for strangers and for those who send much: pieces of 4 KiB parsed, WebSockets
+   * opened.
+   */
   readonly perTurn: number
   /** Waiting for one slow reader, with 1 KiB more for each message; beyond it the reader is cut. */
   readonly buffered: number

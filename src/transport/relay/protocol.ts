@@ -8,7 +8,7 @@ import { hash, hexOf, identity, line, siteId } from '../../records/fields.ts'
 import { certificateCodec } from '../../records/identity.ts'
 import { type Member, membersSchema, roomName } from './room.ts'
 
-/** What a client and a relay say to each other, as text messages of canonical JSON; members' frames are binary. */
+/** Messages between a client and a relay, as text of canonical JSON; members' frames are binary. */
 
 /** Longest note envelope: base64 of the longest note, and its frame. */
 export const NOTE_LIMIT = 360_448
@@ -21,7 +21,7 @@ const challengeSchema = v.strictObject({
   relay: identity,
   /** Fresh for each connection. */
   nonce: hexOf(32, 32),
-  /** Whether the relay itself ends TLS, and the answer must name this connection's exporter. */
+  /** True where the relay itself ends TLS: then the answer must name this connection's exporter. */
   exporter: v.boolean(),
 })
 export type Challenge = v.InferOutput<typeof challengeSchema>

@@ -9,7 +9,7 @@ const memberSchema = v.strictObject({
   identity,
   role: v.picklist(['site', 'approver']),
 })
-/** Who may enter a room: a site of the roster, or an approver. */
+/** A member, who may enter a room: a site of the roster, or an approver. */
 export type Member = v.InferOutput<typeof memberSchema>
 
 const MOST_MEMBERS = 48

@@ -23,7 +23,7 @@ interface Room {
   emptySince: number | undefined
 }
 
-/** Who is where, what they left, and who gets which frame. */
+/** The rooms of a relay: their members and notes, and the receivers of each frame. */
 export class Rooms {
   readonly #limits: Limits
   readonly #counts: Counts

@@ -48,7 +48,7 @@ export interface RelayOptions {
   /** The relay's identity key. */
   readonly signer: Signer
   readonly limits?: Partial<Limits>
-  /** Who may open rooms; without it anybody. */
+  /** Identities that may open rooms; without it anybody. */
   readonly allow?: ReadonlySet<Identity>
   readonly clock: Clock
   readonly random: Random

@@ -1,4 +1,4 @@
-/** What the relay did since it began. Counts only grow. */
+/** Counts of the relay since it began. Counts only grow. */
 export interface Counts {
   framesIn: number
   bytesIn: number

@@ -8,7 +8,7 @@ const MANY = 16
 
 interface ThrottledReaderOptions {
   readonly turns: FairQueue
-  /** Whose bytes are parsed as soon as they are read: a member that has asked for little lately. */
+  /** True where bytes are parsed as soon as they are read: of a member that has asked for little lately. */
   calm(): boolean
   /** Is told how many bytes came, before any of them is parsed. */
   seen(bytes: number): void

@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Whether at least half of what it can keep is left. */
+  /** True where at least half of what it can keep is left. */
   halfFull(now: number, slower = 1): boolean {
     this.take(0, now, slower)
     return this.#tokens >= this.#burst / 2
