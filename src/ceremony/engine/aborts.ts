@@ -19,22 +19,39 @@ export const abortedHere = (): QuorateError =>
     'plan a new definition; this one is never run again here',
   )
 
+/** Others may finish with what this site sent: no abort can tell it that nothing was made. */
+const isBound = ({ kind, log, seat }: Ceremony): boolean => kind.boundBy(log, seat.name) !== undefined
+
 /** The error of a ceremony in which too few are left; undefined while it may still go on. */
-const leftBy = ({ store, authority }: Ceremony): QuorateError | undefined => {
+const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
+  const { store, authority } = ceremony
   if (authority.possibleWithout(store.goneIdentities())) return undefined
   const names = [...store.goneIdentities()].map((id) => nameOf(authority, id))
   return new QuorateError(
     'E_ABORTED',
     `${names.join(', ')} left this ceremony`,
-    'plan a new definition when all agree; nothing was made',
+    isBound(ceremony)
+      ? 'the others may have finished with what this site sent: run join again to ask them. Plan a new definition when all agree'
+      : 'plan a new definition when all agree; nothing was made',
     { left: names },
   )
 }
 
-/** Nobody waits in a session for a site that left, where nothing can come of it. */
+/**
+ * Whether what was to be made turns up at others after all, where an error says that too many left. A site that is bound
+ * asks at each join, for one proposal's time; a site that is not bound has nothing to ask for.
+ */
+export const settledElsewhere = async ({ ceremony, work }: Run, error: unknown): Promise<boolean> => {
+  if (!(error instanceof QuorateError) || error.code !== 'E_ABORTED' || !isBound(ceremony)) return false
+  const { store, authority, options } = ceremony
+  const ms = authority.terms.deadlines.proposal * 1000
+  return (await store.until(() => work.isSettled() || undefined, ms, options.signal)) === true
+}
+
+/** Nobody waits in a session for a site that left, where nothing can come of it. Once this site is bound, something may. */
 export const stopSession = (ceremony: Ceremony, peers: Pick<Peers, 'failSession'>): void => {
   const left = leftBy(ceremony)
-  if (left === undefined) return
+  if (left === undefined || isBound(ceremony)) return
   for (const member of ceremony.authority.roster)
     if (ceremony.store.goneIdentities().has(member.identity)) peers.failSession(left, member.name)
 }

@@ -18,7 +18,7 @@ import { postNote, readNotes } from '../peers/notes.ts'
 import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
 import { Ceremony, type JoinOptions } from '../store/ceremony.ts'
-import { abortedHere, abortHere, dropAfterAbort, refuseStopped, stopSession } from './aborts.ts'
+import { abortedHere, abortHere, dropAfterAbort, refuseStopped, settledElsewhere, stopSession } from './aborts.ts'
 import { checkOnly } from './check.ts'
 import { endRun } from './ending.ts'
 import { sendHello } from './hello.ts'
@@ -159,7 +159,10 @@ const reach = async (run: Run): Promise<void> => {
     return undefined
   }
   while (!(await work.settle())) {
-    const attempt = await agreeAttempt(ceremony, peers, facts, settled, () => sendHello(run))
+    const attempt = await agreeAttempt(ceremony, peers, facts, settled, () => sendHello(run)).catch(async (error) => {
+      if (await settledElsewhere(run, error)) return undefined
+      throw error
+    })
     if (attempt === undefined) continue
     const failed = await performAttempt(run, attempt)
     if (failed === undefined) return
