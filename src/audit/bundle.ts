@@ -95,7 +95,7 @@ export interface Endorsements {
 
 export interface UnsignedBundle {
   readonly manifest: Manifest
-  /** What each site's identity signs. */
+  /** The statement that each site's identity signs. */
   readonly manifestBytes: Uint8Array
   /** The bundle's bytes, in pieces. */
   finish(endorsements: Endorsements): AsyncIterable<Uint8Array>
@@ -169,7 +169,7 @@ export const buildBundle = async (parts: BundleParts): Promise<UnsignedBundle> =
   return { manifest, manifestBytes, finish: (endorsements) => writeTar(all(endorsements)) }
 }
 
-/** A bundle whose form is right and whose files are those of its manifest. What they say is for verifyBundle. */
+/** A bundle whose form is right and whose files are those of its manifest. verifyBundle judges their contents. */
 export interface BundleReader {
   readonly manifest: Manifest
   readonly manifestBytes: Uint8Array

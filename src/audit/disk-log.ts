@@ -10,7 +10,7 @@ import { barriersAfter, encodeRecord, type FileRecord, header, PAYLOAD_LIMIT, re
 import { leafHash, Tree } from './merkle.ts'
 import { openCheckpoint, signCheckpoint } from './note.ts'
 
-/** What can be read of a log without its key. */
+/** The part of a log that can be read without its key. */
 export type LogView = Omit<Log, 'append' | 'barrier'>
 
 interface Contents {
@@ -59,7 +59,7 @@ const wholeRecords = (file: Uint8Array): { readonly records: readonly FileRecord
 }
 
 /**
- * What stands in a log file up to its last barrier. Everything after it was promised to nobody and is dropped: a
+ * Reads a log file up to its last barrier. Everything after it was promised to nobody and is dropped: a
  * write that a crash cut short, or whole events whose barrier did not make it. So a log always comes back exactly as
  * some barrier left it. Bytes that are damaged *before* a barrier which this key signed are no torn tail: E_LOG.
  * (Damage to the very last barrier itself cannot be told from a torn tail; the peers' memory of the ledger head can.)
@@ -246,7 +246,7 @@ export const openLog = async (place: Place & { readonly signer: RawSigner }): Pr
   if (file === undefined) {
     if (folder !== '.') await disk.folder(folder)
   } else {
-    // What a killed process wrote may be seen and yet not be durable; nobody may act on it before it is.
+    // Bytes that a killed process wrote may be seen and yet not be durable; nobody may act on it before it is.
     if (file.length > contents.length) await disk.truncate(path, contents.length)
     else await disk.sync(path)
     for (const each of foldersOf(path)) await disk.syncFolder(each)

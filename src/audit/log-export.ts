@@ -14,7 +14,7 @@ interface LogExport {
   readonly checkpoint: string
 }
 
-/** What one site adds to a bundle, all of it signed by its own keys. */
+/** One site's part of a bundle, all of it signed by its own keys. */
 export interface SiteExport extends LogExport {
   /** ledgerPartCodec bytes. */
   readonly ledger: Uint8Array

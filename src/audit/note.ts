@@ -83,7 +83,7 @@ const total = <T>(read: () => T): T => {
 /** Throws DecodeError on whatever `encodeNote` would not have written. */
 export const parseNote = (note: string | Uint8Array): Note => total(() => parse(note))
 
-/** What a checkpoint says: the first `size` entries of the log `origin` have this root. */
+/** The statement of a checkpoint: the first `size` entries of the log `origin` have this root. */
 export interface TreeHead {
   readonly origin: string
   readonly size: number

@@ -5,7 +5,7 @@ import type { Secret } from '../lib/secret.ts'
 import { hedgedRandom } from '../mpc/hedged.ts'
 import type { Site } from './ports.ts'
 
-/** What a source of secret randomness is made of at one site. */
+/** The parts of a source of secret randomness at one site. */
 export type Hedge = { readonly machine: Omit<Site['machine'], 'build'>; readonly home: Pick<Site['home'], 'hedge'> }
 
 /**

@@ -10,7 +10,7 @@ import type { ShardStore } from '../shards/store.ts'
 import type { NoteBoard, Wire } from '../transport/wire.ts'
 import type { Authority } from './definition/authority.ts'
 
-/** What the machine gives besides its disk. */
+/** Ports of the machine besides its disk. */
 interface Machine {
   readonly clock: Clock
   /** The system's; what is secret comes from `hedged` (hedge.ts), never from here. */

@@ -1,6 +1,6 @@
 import type { SiteId } from '../lib/brand.ts'
 
-/** What a run tells while it runs; rendered as lines or as JSON events. */
+/** Progress of a run; rendered as lines or as JSON events. */
 export type Progress =
   | {
       readonly phase: 'join'

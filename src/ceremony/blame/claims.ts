@@ -20,7 +20,7 @@ export interface JudgeFacts {
   readonly ceremony: Ceremony
   readonly protocols: Scheme
   readonly epoch: Epoch | undefined
-  /** What a sign ceremony signs. */
+  /** The bytes that a sign ceremony signs. */
   readonly message: Uint8Array | undefined
 }
 
@@ -78,7 +78,7 @@ export const recordBlame = (
   }
 }
 
-/** What this site's own log holds under a name, by hash. */
+/** Bodies that this site's own log holds under a name, by hash. */
 const named = <T>(ceremony: Ceremony, what: 'outcome' | 'record', codec: Codec<T>): ReadonlyMap<Hash, T> =>
   new Map(
     ceremony.events(what).flatMap(({ object }) => {
@@ -106,7 +106,7 @@ export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame
   if (!known && !ceremony.closed) ceremony.note('evidence', bytes, blame.accused)
   ceremony.take('blame', bytes, ceremony.seat.name)
   if (!ceremony.closed) await ceremony.barrier()
-  // Who the accused kept out of the attempt, or never spoke to, can judge it all the same.
+  // A site that the accused kept out of the attempt, or never spoke to, can judge it all the same.
   const attempt = ceremony.store.attempts.get(blame.attempt)
   for (const { site, key } of attempt?.value.participants ?? []) {
     const certificate = ceremony.store.certificate(site, key)?.envelope
@@ -117,7 +117,7 @@ export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame
   peers.broadcast({ is: 'object', name: 'blame', bytes })
 }
 
-/** What the operator reads when somebody was convicted. */
+/** Error for the operator when somebody was convicted. */
 export const blameFault = (blame: Blame, bundle: string | undefined): QuorateError => {
   const { code, what } = inWords(blame)
   // Judged when all had sent what binds them: the accused may have made of this site's part what it kept from it.

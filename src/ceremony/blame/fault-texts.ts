@@ -4,7 +4,7 @@ import type { Blame } from '../../records/round.ts'
 
 interface Words {
   readonly code: ErrorCode
-  /** What the accused did, after its name. */
+  /** The accused's deed, to be read after its name. */
   readonly what: string
 }
 

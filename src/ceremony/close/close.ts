@@ -12,7 +12,7 @@ import { closeLog, keptBundle, writeBundle } from './own-bundle.ts'
 export interface Closed {
   /** Path of the bundle in this home. */
   readonly bundle: string
-  /** What is missing from it, in words; empty: complete. */
+  /** The parts that are missing from it, in words; empty: complete. */
   readonly open: readonly string[]
 }
 
@@ -21,7 +21,7 @@ export const FAREWELL_MS = 10_000
 
 /**
  * Ends this site's log, exchanges logs, cosignatures and manifest signatures with the others who took part, and writes
- * the bundle. Who is silent here leaves an open point; nothing that was made is held back for it.
+ * the bundle. A site that is silent here leaves an open point; nothing that was made is held back for it.
  */
 export const closeCeremony = async (
   ceremony: Ceremony,

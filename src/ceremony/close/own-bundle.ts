@@ -28,7 +28,7 @@ export const keptBundle = async (ceremony: Ceremony): Promise<BundleReader | und
   }
 }
 
-/** Whether nothing is missing from a bundle of these sites. */
+/** True where nothing is missing from a bundle of these sites. */
 export const isComplete = async (
   ceremony: Ceremony,
   bundle: BundleReader,
@@ -69,8 +69,8 @@ export const closeAndWriteOwnBundle = async (ceremony: Ceremony, outputs: Output
   writeSingleLogBundle(ceremony, await closeLog(ceremony), outputs)
 
 /**
- * A bundle of this site alone, its log still open: what a ceremony leaves that others ended. What this site promised in
- * it still binds it.
+ * A bundle of this site alone, its log still open: what a ceremony leaves that others ended. This site stays bound by
+ * its promises in it.
  */
 export const writeOwnBundle = async (ceremony: Ceremony, outputs: Outputs): Promise<string> => {
   await ceremony.barrier()

@@ -17,7 +17,7 @@ export interface Member {
 /** When, how often and by which way. Times of deadlines are seconds. */
 type Terms = Pick<Definition, 'window' | 'deadlines' | 'attempts' | 'relays'>
 
-/** What people allowed: a definition today, a standing mandate later. Each run is an attempt under it. */
+/** The decision of people: a definition today, a standing mandate later. Each run is an attempt under it. */
 export interface Authority {
   readonly hash: Hash
   readonly kind: Kind
@@ -38,7 +38,7 @@ export interface Authority {
   readonly candidates: readonly Member[]
   /** Identities whose approval is still wanted; empty: may run. */
   missing(approved: ReadonlySet<Identity>): readonly Identity[]
-  /** Whether the ceremony could still run without these. */
+  /** True where the ceremony could still run without these. */
   possibleWithout(gone: ReadonlySet<Identity>): boolean
 }
 
@@ -86,7 +86,7 @@ export const definitionAuthority = (definition: Definition): Authority => {
   }
 }
 
-/** Whose approvals are wanted still, for people; those who left are not asked. */
+/** Approvals that are still wanted, for people; those who left are not asked. */
 export const wantedInWords = (
   { definition }: Authority,
   approved: ReadonlySet<Identity>,

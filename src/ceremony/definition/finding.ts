@@ -1,6 +1,6 @@
 import { QuorateError } from '../../lib/errors.ts'
 
-/** What is wrong with a definition, or deserves a second look. Rules have names that never change. */
+/** A fault of a definition, or a point that deserves a second look. Rules have names that never change. */
 export interface Finding {
   readonly level: 'error' | 'warning'
   readonly rule: string

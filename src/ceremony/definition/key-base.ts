@@ -12,8 +12,8 @@ const kept = async ({ home, ceremonyLog }: Pick<Site, 'home' | 'ceremonyLog'>, c
 }
 
 /**
- * What this site knows of a key by itself, to hold a definition that uses it against: the definition that made the key, by
- * its own folder or its log. Throws E_NOT_FOUND where neither has it, E_DEFINITION where the file is another.
+ * Returns this site's own facts of a key, to hold a definition that uses it against: the definition that made the key,
+ * by its own folder or its log. Throws E_NOT_FOUND where neither has it, E_DEFINITION where the file is another.
  */
 export const keyBaseOf = async (
   site: Pick<Site, 'home' | 'ceremonyLog'>,

@@ -15,7 +15,7 @@ const tooLarge = (limit: number): QuorateError =>
     'sign its digest, and say why in --blind; every signer will see that reason',
   )
 
-/** What a definition says of a file's bytes. `name` is a label for people. */
+/** A file's bytes as a definition names them. `name` is a label for people. */
 export const fileMessage = (name: string, bytes: Uint8Array): SignMessage => {
   if (bytes.length > MESSAGE_LIMIT) throw tooLarge(MESSAGE_LIMIT)
   return { form: 'file', name, size: bytes.length, sha256: hashOf(bytes) }

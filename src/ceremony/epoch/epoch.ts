@@ -33,7 +33,7 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   }
 }
 
-/** What an auditor needs to read this log alone: the outcome and record of the epoch that signs. */
+/** Logs the outcome and record of the epoch that signs: an auditor can then read this log alone. */
 export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
   ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
   ceremony.note('record', recordCodec.encode(epoch.record))

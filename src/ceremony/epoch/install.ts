@@ -52,7 +52,7 @@ const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: 
     throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
 }
 
-/** Whether every site of the roster came to be in `got` before the close deadline. */
+/** Waits for every site of the roster to be in `got`. Returns false at the close deadline. */
 const awaitEach = async (
   { store, authority, options }: Ceremony,
   step: 'ready' | 'installed',

@@ -4,7 +4,7 @@ import type { KeygenPublic } from '../../mpc/scheme.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { Outcome } from '../../records/outcome.ts'
 
-/** What a key generation made, from its definition, its attempt and its messages alone: the same bytes at every site. */
+/** The outcome of a key generation, from its definition, attempt and messages alone: the same bytes at every site. */
 export const keygenOutcome = (
   definition: Definition,
   ceremony: Hash,

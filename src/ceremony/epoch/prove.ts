@@ -103,7 +103,7 @@ const judged = (ceremony: Ceremony, protocols: Scheme, outcome: Outcome, record:
   return { possessions, tests }
 }
 
-/** What of a record's proofs is missing here: names of sites, and of signer sets. Empty: everything holds. */
+/** Proofs of a record that are missing here: names of sites, and of signer sets. Empty: everything holds. */
 export const unproven = (ceremony: Ceremony, protocols: Scheme, outcome: Outcome, record: Hash): readonly string[] => {
   const { roster } = ceremony.authority
   const { possessions, tests } = judged(ceremony, protocols, outcome, record)

@@ -23,8 +23,8 @@ export const votedBefore = (ceremony: Ceremony): StagedRecord | undefined => {
 }
 
 /**
- * What a vote of another site asks for: the record, where this site staged its shard for it and everything that the vote
- * rests on is here. Such a site checks the rest and votes too, and no attempt runs.
+ * The record that another site voted for, where this site staged its shard for it and holds all that the vote rests on.
+ * Such a site checks the rest and votes too, and no attempt runs.
  */
 export const votedElsewhere = (ceremony: Ceremony, protocols: Scheme): StagedRecord | undefined => {
   for (const record of ceremony.store.votedFor()) {

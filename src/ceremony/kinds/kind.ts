@@ -28,7 +28,7 @@ export interface FoundFault {
   readonly attempt?: HeldAttempt | undefined
 }
 
-/** What a run is told by the engine. */
+/** Calls that a run makes to the engine. */
 export interface Duties {
   /** Called when more can be judged than before. */
   judge(): void
@@ -38,7 +38,7 @@ export interface Duties {
 
 /** One run of one kind, from the moment when this site can meet others. */
 export interface KindRun {
-  /** Whether everything is here that an attempt was to make, or that a peer made without this site. Looks only. */
+  /** True where everything is here that an attempt was to make, or that a peer made without this site. Looks only. */
   isSettled(): boolean
   /** Takes over what is settled, and binds this site to it. False where nothing is. */
   settle(): Promise<boolean>
@@ -74,7 +74,7 @@ export interface CeremonyKind<D> {
   /** Findings particular to this kind, beside those of every definition. */
   lint(definition: D): readonly Finding[]
   /**
-   * What must hold before somebody approves, beside the definition: the key that it uses, as far as this home knows it,
+   * Checks before somebody approves, beside the definition: the key that it uses, as far as this home knows it,
    * and the bytes that are to be signed. Throws E_DEFINITION, E_REFUSED and E_FILE.
    */
   refuseUnfit(

@@ -16,7 +16,7 @@ import type { HeldAttempt } from '../store/record-store.ts'
 import type { Held } from '../store/shelf.ts'
 import type { CeremonyKind, FoundFault, KindRun } from './kind.ts'
 
-/** Whether a result is a signature over this definition's message under the epoch's key. */
+/** True where a result is a signature over this definition's message under the epoch's key. */
 const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, result: SignResult): boolean =>
   result.base === epoch.hash &&
   result.publicKey === epoch.outcome.publicKey &&

@@ -37,7 +37,7 @@ const boundBy = (log: LogView, site: SiteId): string | undefined => {
   return shared ? 'it has sent a signature share' : undefined
 }
 
-/** Whether its sender is bound from this message on. */
+/** True where its sender is bound from this message on. */
 const isBinding = (bytes: Uint8Array): boolean => {
   try {
     const { protocol, round } = readSignedMessage(bytes)

@@ -7,7 +7,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
 import type { PeerMessage } from './peer-message.ts'
 
-/** What this site knows of one other site in this room. */
+/** This site's knowledge of one other site in this room. */
 export interface Peer {
   readonly member: Member
   connected: boolean
@@ -79,7 +79,7 @@ export class LedgerExchange {
     store.changed()
   }
 
-  /** Whether every other site has been shown this site's ledger. */
+  /** True where every other site has been shown this site's ledger. */
   get shownToAll(): boolean {
     return [...this.#peers.values()].every((peer) => peer.connected && peer.shown !== undefined)
   }
@@ -111,7 +111,7 @@ export class LedgerExchange {
     this.#ceremony.store.changed()
   }
 
-  /** Whether a peer's ledger is proven up to what its newest hello says. */
+  /** True where a peer's ledger is proven up to the head in its newest hello. */
   proven(name: SiteId): boolean {
     const hello = this.#ceremony.store.hellos.get(name)
     const head = this.#peers.get(name)?.head

@@ -27,6 +27,6 @@ export const openHead = (note: Uint8Array, identity: Identity, keys: readonly Ke
   return undefined
 }
 
-/** Whether `head` extends `old`. */
+/** True where `head` extends `old`. */
 export const extendsHead = (old: Checkpoint, head: Checkpoint, proof: readonly Uint8Array[]): boolean =>
   old.size <= head.size && verifyConsistency(old.size, head.size, fromHex(old.root), fromHex(head.root), proof)

@@ -3,7 +3,7 @@ import { type Codec, cborCodec } from '../../records/codec.ts'
 import { bytes, siteId, whole } from '../../records/fields.ts'
 import { recordNames } from '../../records/record-table.ts'
 
-/** What sites say to each other outside sessions, under the authority's topic. Everything of weight is signed within. */
+/** Messages between sites outside sessions, under the authority's topic. Everything of weight is signed within. */
 const raw32 = bytes(32, 32)
 const note = bytes(1, 4096)
 const peerMessageSchema = v.variant('is', [

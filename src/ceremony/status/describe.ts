@@ -23,7 +23,7 @@ export interface MemberStatus {
   readonly age: number | null
 }
 
-/** Who owns the home: nobody; a join of this ceremony; another process; one that holds it and does not answer. */
+/** The owner of the home: nobody; a join of this ceremony; another process; one that holds it and does not answer. */
 export type Running = 'no' | 'join' | 'other' | 'mute'
 
 export interface Status {
@@ -45,18 +45,18 @@ export interface Status {
     readonly message: string
     readonly hint: string
   } | null
-  /** What is missing from this site's bundle. */
+  /** The parts that are missing from this site's bundle. */
   readonly open: readonly string[]
   /** Relays of the definition that do not answer; null: none was asked. */
   readonly unreachable: readonly { readonly url: string; readonly why: string }[] | null
   /** Sites against which this site holds proof. */
   readonly proven: readonly SiteId[]
-  /** What the proofs show, a line for each of these sites. */
+  /** One line for each site that a proof accuses. */
   readonly proofs: readonly string[]
   /** Why members left, by name. */
   readonly left: Readonly<Record<string, string>>
   readonly bundle: string | null
-  /** Who does what next. */
+  /** The next step, and the person who takes it. */
   readonly next: string
 }
 

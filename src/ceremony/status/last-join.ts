@@ -12,9 +12,9 @@ const text = v.pipe(v.string(), v.maxLength(LONGEST))
 
 const lastJoinSchema = v.strictObject({
   at: instant,
-  /** What it failed with; null: it closed. */
+  /** The error that it ended with; null: it closed. */
   fault: v.nullable(v.strictObject({ code: text, message: text, hint: text })),
-  /** What is missing from its bundle. */
+  /** The parts that are missing from its bundle. */
   open: v.pipe(v.array(text), v.maxLength(256)),
 })
 /** How this site's last join of a ceremony ended, for `status`. Unsigned: it is for this site's operator alone. */

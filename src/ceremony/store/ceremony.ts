@@ -39,7 +39,7 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
     { site, word },
   )
 
-/** What the ledger says of a word in the ceremony log. */
+/** The ledger's entry for a record in the ceremony log. */
 interface LedgerEntry {
   readonly what: LedgerEventName
   readonly object: Hash | null
@@ -57,7 +57,7 @@ export interface JoinOptions {
   readonly control?: (control: JoinControl) => void
 }
 
-/** What another command of this home may ask of a running join. */
+/** Requests of another command of this home to a running join. */
 export interface JoinControl {
   readonly log: Log
   readonly site: SiteId
@@ -163,7 +163,7 @@ export class Ceremony {
         if (!(error instanceof DecodeError)) throw error
       }
     }
-    // What was said in an earlier join may still show that somebody contradicts it; it greets nobody now.
+    // Hellos of an earlier join may still show that somebody contradicts them; they greet nobody now.
     this.store.hellos.clear()
   }
 
@@ -182,7 +182,7 @@ export class Ceremony {
     await this.site.ledger.barrier()
   }
 
-  /** What the ledger is to say of this site's own records in the log. */
+  /** Ledger entries that this site's own records in the log ask for. */
   *#ledgerEntries(): Generator<LedgerEntry> {
     if (this.log.size > 0) yield { what: 'log-opened', object: null }
     // An attempt is signed before its signature stands in the log.
