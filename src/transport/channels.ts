@@ -3,8 +3,9 @@ import { compare, utf8 } from '../lib/bytes.ts'
 import type { Clock, Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Channel } from './channel.ts'
+import { type Counters, newCounters } from './counters.ts'
 import { keyPair } from './noise.ts'
-import { type Counters, closedError, newCounters, SecureLink } from './secure-link.ts'
+import { closedError, SecureLink } from './secure-link.ts'
 import type { Wire } from './wire.ts'
 
 /** How long `close` waits for what is not acknowledged. */
@@ -117,7 +118,7 @@ export const openChannels = (options: ChannelsOptions): Channels => {
     }
   }
   wire.whenOpened?.(() => {
-    for (const peer of peers.values()) peer.hurry()
+    for (const peer of peers.values()) peer.retransmitNow()
   })
   void receive()
   void keepTime()

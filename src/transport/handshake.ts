@@ -46,7 +46,7 @@ export interface Established {
 }
 
 /** `refused`: authentic, under a static key whose certificate was not accepted. */
-type Refusal = 'unauthentic' | 'refused'
+export type Refusal = 'unauthentic' | 'refused'
 
 export interface Initiation {
   readonly id: string

@@ -5,7 +5,7 @@ import { concat, fromHex } from '../lib/bytes.ts'
 /** FIPS 203, ML-KEM-768; lengths in bytes. */
 export const KEM = { seed: 64, publicKey: 1184, cipherText: 1088, message: 32 }
 
-export interface KemKey {
+interface KemKey {
   readonly publicKey: Uint8Array
   /** 32 bytes; of a ciphertext that was not made for this key, other ones (implicit rejection). */
   decapsulate(cipherText: Uint8Array): Uint8Array
@@ -13,7 +13,7 @@ export interface KemKey {
   wipe(): void
 }
 /** The key that 64 bytes stand for, d and z of FIPS 203. The caller wipes the seed. */
-export type KemKeygen = (seed: Uint8Array) => KemKey
+type KemKeygen = (seed: Uint8Array) => KemKey
 
 export const nobleKey: KemKeygen = (seed) => {
   const { publicKey, secretKey } = ml_kem768.keygen(seed)

@@ -1,83 +1,25 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
-import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { hashOf } from '../lib/hash.ts'
+import { Answers, ECHO_GAP } from './answers.ts'
 import type { Channel } from './channel.ts'
 import { type ChannelFrame, decodeFrame, encodeFrame, MESSAGE_LIMIT, type Segment } from './channel-frame.ts'
 import { CipherState } from './cipher-state.ts'
-import {
-  type Answer,
-  answer,
-  type Established,
-  ID_LENGTH,
-  type Initiation,
-  initiate,
-  type Other,
-  type Self,
-} from './handshake.ts'
+import type { Counters } from './counters.ts'
+import { type Established, ID_LENGTH, type Initiation, initiate, type Other, type Self } from './handshake.ts'
+import { type Repeated, Repeater } from './retry.ts'
 import { Inbox, Outbox } from './stream.ts'
 
-const FIRST_RETRY = 50
-const LAST_RETRY = 2000
-/** Slower than doubling: on a wire that loses one frame in five the third attempt is still quick. */
-const GROWTH = 1.5
 /** An acknowledgement waits this long for a message to ride on; an answer within a round usually comes sooner. */
 const ACK_DELAY = 2
 /** Data that is acknowledged at once. */
 const ACK_BYTES = 65_536
-/** Shortest time between two equal frames that another's frame causes. */
-const ECHO_GAP = 25
 const HINT_GAP = 100
-const ANSWERS = 8
-const FINISHED = 64
-const NEW_ANSWERS = { burst: 16, perSecond: 4 }
 const SECOND_HANDSHAKE = { first: 250, last: 5000 }
 /** After so long without a hint the next one is taken up quickly again. */
 const CALM = 60_000
 const NO_ID = '00'.repeat(ID_LENGTH)
 const NEVER = Number.POSITIVE_INFINITY
 const EMPTY = new Uint8Array(0)
-
-/** What was dropped, and why; what was sent again. Counts only grow. */
-export interface Counters {
-  sent: number
-  received: number
-  resent: number
-  duplicates: number
-  old: number
-  beyond: number
-  unauthentic: number
-  malformed: number
-  unknown: number
-  /** Handshakes under a static key whose certificate was not accepted. */
-  refused: number
-  /** Handshakes not answered because too many came. */
-  limited: number
-  /** Frames that claim to come from somebody who is no peer. */
-  strangers: number
-  handshakes: number
-  /** Handshakes that only found the peer's process as it was. */
-  needless: number
-  replaced: number
-}
-
-export const newCounters = (): Counters => ({
-  sent: 0,
-  received: 0,
-  resent: 0,
-  duplicates: 0,
-  old: 0,
-  beyond: 0,
-  unauthentic: 0,
-  malformed: 0,
-  unknown: 0,
-  refused: 0,
-  limited: 0,
-  strangers: 0,
-  handshakes: 0,
-  needless: 0,
-  replaced: 0,
-})
 
 interface PeerOptions {
   readonly name: SiteId
@@ -96,16 +38,6 @@ interface PeerOptions {
   onReplaced(): void
   onMessage(topic: Hash, message: Uint8Array): void
 }
-
-/** Something sent again and again until it is answered. */
-interface Repeated {
-  readonly frame: Uint8Array
-  sends: number
-  last: number
-  due: number
-}
-
-const retry = (sends: number): number => Math.min(LAST_RETRY, FIRST_RETRY * GROWTH ** Math.min(sends - 1, 20))
 
 /** Reasons in a promise's rejection. */
 export const closedError = (peer: SiteId): QuorateError =>
@@ -147,11 +79,8 @@ export class SecureLink {
   #open: { readonly initiation: Initiation; readonly repeat: Repeated } | undefined
   #third: Repeated | undefined
   #call: Repeated | undefined
-  /** By id and message 1: whoever passes on a broken copy first must not have the true one taken for answered. */
-  #answers = new Map<string, { readonly id: string; readonly answer: Answer; readonly repeat: Repeated }>()
-  #finished = new Set<string>()
-  #tokens = NEW_ANSWERS.burst
-  #tokensAt: number
+  readonly #answers: Answers
+  readonly #repeater: Repeater
   #hintAllowed = Number.NEGATIVE_INFINITY
   #secondAllowed = Number.NEGATIVE_INFINITY
   #secondGap = SECOND_HANDSHAKE.first
@@ -159,10 +88,11 @@ export class SecureLink {
   constructor(options: PeerOptions) {
     this.#options = options
     const now = options.now()
-    this.#tokensAt = now
+    this.#repeater = new Repeater((frame) => this.#transmit(frame))
+    this.#answers = new Answers({ ...options, repeater: this.#repeater }, now)
     this.#inbox = this.#newInbox()
     if (options.initiator) this.#begin(now)
-    else this.#call = this.#repeated(encodeFrame({ kind: 'unknown', id: NO_ID, body: EMPTY }), now)
+    else this.#call = this.#repeater.first(encodeFrame({ kind: 'unknown', id: NO_ID, body: EMPTY }), now)
   }
 
   get connected(): boolean {
@@ -198,7 +128,7 @@ export class SecureLink {
       return
     }
     if (frame.kind === 'sealed') this.#onSealed(frame, now)
-    else if (frame.kind === 'first' && !initiator) this.#onFirst(frame, now)
+    else if (frame.kind === 'first' && !initiator) this.#answers.onFirst(frame, now)
     else if (frame.kind === 'third' && !initiator) this.#onThird(frame, now)
     else if (frame.kind === 'second' && initiator) this.#onSecond(frame, now)
     else if (frame.kind === 'unknown' && initiator) this.#onHint(frame.id, now)
@@ -212,7 +142,7 @@ export class SecureLink {
     for (const repeat of [this.#open?.repeat, this.#third, this.#call]) {
       if (repeat === undefined || repeat.due > now) continue
       this.#options.counters.resent += 1
-      this.#again(repeat, now)
+      this.#repeater.again(repeat, now)
     }
     if (this.#session === undefined) return
     for (const segment of this.#outbox.overdue(now)) {
@@ -223,14 +153,14 @@ export class SecureLink {
   }
 
   /** Everything not answered is due at once: the wire was closed and is open. */
-  hurry(): void {
+  retransmitNow(): void {
     const now = this.#options.now()
     for (const repeat of [this.#open?.repeat, this.#third, this.#call]) {
       if (repeat === undefined) continue
       repeat.sends = 0
       repeat.due = now
     }
-    this.#outbox.hurry(now)
+    this.#outbox.retransmitNow(now)
     this.#options.changed()
   }
 
@@ -262,64 +192,13 @@ export class SecureLink {
     this.#options.transmit(frame)
   }
 
-  #repeated(frame: Uint8Array, now: number): Repeated {
-    this.#transmit(frame)
-    return { frame, sends: 1, last: now, due: now + retry(1) }
-  }
-
-  #again(repeat: Repeated, now: number): void {
-    repeat.sends += 1
-    repeat.last = now
-    repeat.due = now + retry(repeat.sends)
-    this.#transmit(repeat.frame)
-  }
-
   #begin(now: number): void {
     const { authority, self, other } = this.#options
     const initiation = initiate(authority, self, other)
     const frame = encodeFrame({ kind: 'first', id: initiation.id, body: initiation.first })
-    this.#open = { initiation, repeat: this.#repeated(frame, now) }
+    this.#open = { initiation, repeat: this.#repeater.first(frame, now) }
     this.#secondAllowed = now + this.#secondGap
     this.#secondGap = Math.min(SECOND_HANDSHAKE.last, 2 * this.#secondGap)
-  }
-
-  #onFirst({ id, body }: ChannelFrame, now: number): void {
-    const { authority, self, other, counters } = this.#options
-    if (this.#finished.has(id)) {
-      counters.old += 1
-      return
-    }
-    const key = `${id} ${hashOf(body)}`
-    const known = this.#answers.get(key)
-    if (known !== undefined) {
-      counters.duplicates += 1
-      if (now - known.repeat.last >= ECHO_GAP) this.#again(known.repeat, now)
-      return
-    }
-    if (!this.#takeToken(now)) {
-      counters.limited += 1
-      return
-    }
-    const fresh = answer(authority, self, other, fromHex(id), body)
-    if (fresh === undefined) {
-      counters.unauthentic += 1
-      return
-    }
-    if (this.#answers.size >= ANSWERS) {
-      const oldest = this.#answers.keys().next()
-      if (oldest.done !== true) this.#answers.delete(oldest.value)
-    }
-    const frame = encodeFrame({ kind: 'second', id, body: fresh.second })
-    this.#answers.set(key, { id, answer: fresh, repeat: this.#repeated(frame, now) })
-  }
-
-  #takeToken(now: number): boolean {
-    const gained = ((now - this.#tokensAt) / 1000) * NEW_ANSWERS.perSecond
-    this.#tokens = Math.min(NEW_ANSWERS.burst, this.#tokens + gained)
-    this.#tokensAt = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
-    return true
   }
 
   #onSecond({ id, body }: ChannelFrame, now: number): void {
@@ -340,8 +219,8 @@ export class SecureLink {
       counters.needless += 1
       return
     }
-    this.#third = this.#repeated(encodeFrame({ kind: 'third', id, body: third }), now)
-    this.#adopt(established, now)
+    this.#third = this.#repeater.first(encodeFrame({ kind: 'third', id, body: third }), now)
+    this.#install(established, now)
     this.#pump(now)
   }
 
@@ -352,41 +231,21 @@ export class SecureLink {
       this.#ackDue = Math.min(this.#ackDue, now + ACK_DELAY)
       return
     }
-    let established: ReturnType<Answer['finish']> | 'unknown' = 'unknown'
-    let chosen: string | undefined
-    for (const [key, one] of this.#answers) {
-      if (one.id !== id) continue
-      established = one.answer.finish(body)
-      chosen = key
-      if (typeof established !== 'string') break
-    }
+    const established = this.#answers.complete(id, body)
     if (typeof established === 'string') {
       counters[established] += 1
       this.#hint(id, now)
       return
     }
-    // In the order of arrival: what was answered before this handshake can no longer complete.
-    for (const [key, older] of [...this.#answers]) {
-      this.#answers.delete(key)
-      this.#finish(older.id)
-      if (key === chosen) break
-    }
     this.#call = undefined
-    this.#adopt(established, now)
+    this.#install(established, now)
     this.#announce()
     this.#pump(now)
     // The initiator repeats message 3 until it hears something sealed.
     if (this.#outbox.due() === NEVER) this.#sendSealed(undefined)
   }
 
-  #finish(id: string): void {
-    this.#finished.add(id)
-    if (this.#finished.size <= FINISHED) return
-    const oldest = this.#finished.values().next()
-    if (oldest.done !== true) this.#finished.delete(oldest.value)
-  }
-
-  #adopt(established: Established, now: number): void {
+  #install(established: Established, now: number): void {
     const { counters, name } = this.#options
     counters.handshakes += 1
     const same = this.#instance === established.instance
@@ -396,7 +255,7 @@ export class SecureLink {
     this.#announced = false
     this.#ackDue = NEVER
     this.#ackBytes = 0
-    if (same) this.#outbox.hurry(now)
+    if (same) this.#outbox.retransmitNow(now)
     else if (this.#met) {
       counters.replaced += 1
       this.#outbox.fail(restartedError(name))
@@ -466,7 +325,7 @@ export class SecureLink {
   /** Anybody can send a hint: it costs a handshake now and then, never the session. */
   #onHint(id: string, now: number): void {
     if (this.#open !== undefined) {
-      if (now - this.#open.repeat.last >= ECHO_GAP) this.#again(this.#open.repeat, now)
+      if (now - this.#open.repeat.last >= ECHO_GAP) this.#repeater.again(this.#open.repeat, now)
       return
     }
     if (id !== NO_ID && id !== this.#session?.id) this.#options.counters.old += 1

@@ -115,7 +115,7 @@ export class Outbox {
   }
 
   /** All that is in flight is due at once: keys or wire are new. */
-  hurry(now: number): void {
+  retransmitNow(now: number): void {
     for (const sent of this.#sent.values()) {
       sent.due = now
       sent.sends = 1

@@ -70,6 +70,7 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     'transport/relay/connection.ts OVERHEAD',
   ],
   'a bundle in memory, as tests make them by the hundred': ['audit/tar.ts bufferSource'],
+  'two ways to one key, held against each other': ['transport/kem.ts nativeKey', 'transport/kem.ts nobleKey'],
   'a table, row by row': ['host/node-lines.ts nodeLines'],
   'each way to a passphrase alone': ['cli/secret-input.ts readPassphrase'],
   'published vectors and other implementations meet single formulas, liars single rounds': [

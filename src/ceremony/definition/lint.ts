@@ -2,6 +2,7 @@ import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Identity } from '../../lib/brand.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
 import { readsAsId } from '../../records/short-id.ts'
+import { isLoopback } from '../../transport/loopback.ts'
 import { ceremonyKind } from '../kinds/index.ts'
 import { sharedControl } from './control-domains.ts'
 import { error, type Finding, warning } from './finding.ts'
@@ -109,13 +110,11 @@ const independence = ({ sites, threshold }: Definition): readonly Finding[] => {
   ]
 }
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
-
 const relays = (definition: Definition): readonly Finding[] => [
   ...definition.relays.flatMap(({ url }, n) => {
     if (!URL.canParse(url)) return [error('relay-url', `relays[${n}].url`, 'not a URL')]
     const { protocol, hostname } = new URL(url)
-    if (protocol === 'wss:' || LOOPBACK.test(hostname)) return []
+    if (protocol === 'wss:' || isLoopback(hostname)) return []
     return [error('plain-relay', `relays[${n}].url`, 'plain ws: is for loopback only; write wss:')]
   }),
   ...repeats(

@@ -1,26 +1,11 @@
-import { createPublicKey, type KeyObject, verify as opensslVerify } from 'node:crypto'
-import { concat, equal, fromHex, toHex } from '../../lib/bytes.ts'
+import { verifyEd25519 } from '../../identity/ed25519.ts'
+import type { KeyHex } from '../../lib/brand.ts'
+import { concat, equal, toHex } from '../../lib/bytes.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import { type Suite, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
 
 /** The one encoding of edwards25519's identity. */
 const IDENTITY = Uint8Array.of(1, ...new Uint8Array(31))
-const SPKI = fromHex('302a300506032b6570032100')
-const MOST_KEYS = 256
-const parsed = new Map<string, KeyObject>()
-
-/** OpenSSL's key object of a key that is canonical and of prime order; undefined otherwise. */
-const ed25519Key = ({ group }: Suite, bytes: Uint8Array): KeyObject | undefined => {
-  const name = toHex(bytes)
-  const known = parsed.get(name)
-  if (known !== undefined) return known
-  if (group.decode(bytes) === undefined) return undefined
-  const key = createPublicKey({ key: Buffer.from(concat(SPKI, bytes)), format: 'der', type: 'spki' })
-  if (parsed.size >= MOST_KEYS) parsed.clear()
-  parsed.set(name, key)
-  return key
-}
-
 /** BIP-340's lift_x: a key is its x alone, or compressed with either Y. */
 const evenKey = (publicKey: Uint8Array): Uint8Array => {
   const compressed = publicKey.length === 33 && (publicKey[0] === 2 || publicKey[0] === 3)
@@ -32,9 +17,8 @@ export const verify = (suite: Suite, publicKey: Uint8Array, message: Uint8Array,
   if (signature.length !== suite.signatureBytes) return false
   if (suite.id === 'frost-ed25519') {
     // Cofactorless, and with a key of prime order as strict as the equation below, but faster. OpenSSL takes the identity as R.
-    const key = ed25519Key(suite, publicKey)
     const isIdentity = equal(signature.subarray(0, IDENTITY.length), IDENTITY)
-    return key !== undefined && !isIdentity && opensslVerify(null, message, key, signature)
+    return !isIdentity && verifyEd25519(toHex(publicKey) as KeyHex, message, signature)
   }
   const encoded = suite.evenY ? evenKey(publicKey) : publicKey
   const key = suite.group.decode(encoded)
