@@ -56,15 +56,14 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   chalk: ['cli/term.ts'],
   '@inquirer/prompts': ['cli/ask.ts'],
   ws: ['transport/'],
-  valibot: ['records/', 'identity/', 'shards/', 'audit/', 'transport/', 'ceremony/', 'kms/', 'mpc/', 'site/'],
+  valibot: ['records/', 'identity/', 'audit/', 'transport/', 'ceremony/', 'kms/', 'mpc/', 'site/'],
   yaml: ['records/yaml.ts'],
   cborg: ['lib/cbor.ts'],
   canonicalize: ['lib/canonical.ts'],
   '@scure/base': ['identity/'],
   '@scure/bip39': ['identity/words.ts'],
-  '@noble/curves': ['mpc/', 'identity/', 'transport/'],
-  '@noble/hashes': ['mpc/', 'identity/', 'transport/', 'lib/', 'kms/', 'shards/'],
-  '@noble/ciphers': ['transport/', 'shards/', 'kms/', 'lib/', 'identity/'],
+  '@noble/curves': ['mpc/', 'identity/'],
+  '@noble/hashes': ['mpc/'],
   '@noble/post-quantum': ['transport/'],
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
@@ -89,6 +88,15 @@ describe('imports', () => {
       .filter((found) => !own(found) && !found.target.startsWith('node:'))
       .filter(({ file, target }) => !homes[packageOf(target)]?.some((home) => file.startsWith(home)))
     expect(strays.map(told)).toEqual([])
+  })
+
+  test('and every home is lived in', () => {
+    const empty = Object.entries(homes).flatMap(([name, places]) =>
+      places
+        .filter((place) => !imports.some(({ file, target }) => packageOf(target) === name && file.startsWith(place)))
+        .map((place) => `${name} in ${place}`),
+    )
+    expect(empty).toEqual([])
   })
 
   test('own files are named with their extension, and types come by import type', () => {
