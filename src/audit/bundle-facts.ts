@@ -213,7 +213,7 @@ interface VerifyInput {
 
 const messageOf = async (bundle: BundleReader, given: Uint8Array | undefined): Promise<Uint8Array | undefined> => {
   const { definition } = bundle
-  if (definition.kind !== 'sign') return undefined
+  if (!('message' in definition)) return undefined
   const { message } = definition
   if (message.form === 'digest') return fromHex(message.digest)
   const bytes = given ?? (await bundle.output('message'))

@@ -3,28 +3,38 @@ import type { EpochRecord, Outcome, SignResult } from '../records/outcome.ts'
 import type { BundleFacts, HeldAttempt } from './bundle-facts.ts'
 import { postsOfTranscript } from './transcripts.ts'
 
-/** What a ceremony made, where its records say that it made something. */
-export type CeremonyResult =
-  | {
-      readonly kind: 'keygen'
-      readonly record: EpochRecord
-      readonly recordHash: Hash
-      readonly outcome: Outcome
-      readonly outcomeHash: Hash
-      readonly attempt: HeldAttempt
-      readonly voters: readonly SiteId[]
-    }
-  | {
-      readonly kind: 'sign'
-      readonly result: SignResult
-      readonly attempt: HeldAttempt
-      readonly stated: readonly SiteId[]
-      /** The epoch that signed, as the logs show it. */
-      readonly outcome: Outcome | undefined
-      readonly outcomeHash: Hash | undefined
-    }
+interface Made {
+  readonly attempt: HeldAttempt
+  /** Hash of the transcript that it follows from. */
+  readonly transcript: Hash
+  /** Of the epoch that was made, or that signed; undefined where no log shows it. */
+  readonly outcome: Outcome | undefined
+  readonly outcomeHash: Hash | undefined
+  /** Hex; null where no signature was made. */
+  readonly signature: string | null
+}
 
-const madeKey = (facts: BundleFacts): CeremonyResult | undefined => {
+/** A new epoch of a key. */
+export interface MadeKey extends Made {
+  readonly makes: 'key'
+  readonly record: EpochRecord
+  readonly recordHash: Hash
+  readonly outcome: Outcome
+  readonly outcomeHash: Hash
+  readonly voters: readonly SiteId[]
+}
+
+export interface MadeSignature extends Made {
+  readonly makes: 'signature'
+  readonly result: SignResult
+  readonly stated: readonly SiteId[]
+}
+
+/** What a ceremony made, where its records say that it made something. */
+export type CeremonyResult = MadeKey | MadeSignature
+
+/** The record with most votes. */
+export const madeKey = (facts: BundleFacts): MadeKey | undefined => {
   const votes = new Map<Hash, Set<SiteId>>()
   for (const { site, value } of facts.ready) votes.set(value.record, (votes.get(value.record) ?? new Set()).add(site))
   const [best] = [...votes].sort(([, a], [, b]) => b.size - a.size)
@@ -35,7 +45,9 @@ const madeKey = (facts: BundleFacts): CeremonyResult | undefined => {
   const attempt = outcome && facts.attempts.get(outcome.attempt)
   if (record === undefined || outcome === undefined || attempt === undefined) return undefined
   return {
-    kind: 'keygen',
+    makes: 'key',
+    transcript: outcome.transcript,
+    signature: null,
     record,
     recordHash,
     outcome,
@@ -46,7 +58,7 @@ const madeKey = (facts: BundleFacts): CeremonyResult | undefined => {
 }
 
 /** A liar may state the true signature with a transcript of its own: what the messages here give stands for the attempt. */
-const madeSignature = (facts: BundleFacts): CeremonyResult | undefined => {
+export const madeSignature = (facts: BundleFacts): MadeSignature | undefined => {
   const several = new Set(facts.results.map(({ value }) => value.transcript)).size > 1
   const given = ({ value }: BundleFacts['results'][number]): boolean =>
     postsOfTranscript(facts, value.attempt, value.transcript) !== undefined
@@ -55,7 +67,9 @@ const madeSignature = (facts: BundleFacts): CeremonyResult | undefined => {
   if (first === undefined || attempt === undefined) return undefined
   const outcomeHash = facts.records.get(first.value.base)?.outcome
   return {
-    kind: 'sign',
+    makes: 'signature',
+    transcript: first.value.transcript,
+    signature: first.value.signature,
     result: first.value,
     attempt,
     stated: facts.results.map(({ site }) => site).sort(),
@@ -63,7 +77,3 @@ const madeSignature = (facts: BundleFacts): CeremonyResult | undefined => {
     outcomeHash,
   }
 }
-
-/** The record with most votes, or the signature that was stated; undefined where the ceremony made nothing. */
-export const resultOf = (facts: BundleFacts): CeremonyResult | undefined =>
-  facts.definition.kind === 'keygen' ? madeKey(facts) : madeSignature(facts)

@@ -11,6 +11,8 @@ export interface Finding {
   readonly inputs: readonly Hash[]
   /** What its group's line says where all of the group holds; else `reason`. */
   readonly line?: string
+  /** Participants that contradict themselves here, by name; an approver by the beginning of its identity. */
+  readonly accused?: readonly string[]
 }
 
 /** The lines of the screen; each sums up the checks of its group. */
@@ -31,9 +33,19 @@ export const groups = [
 ] as const
 export type Group = (typeof groups)[number]
 
+/**
+ * What must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of these two
+ * (or what only calls itself so), stated measurements.
+ */
+export type Need = 'result' | 'claims' | 'aborts' | 'endings' | 'measurements'
+
 export interface Check {
-  /** Never changes and is never used for another check. */
+  /** Group and name. Never changes and is never used for another check. */
   readonly id: `${Group}.${string}`
+  /** Left out: every bundle has what it needs. It is asked only where this is there. */
+  readonly needs?: Need
+  /** Open: the bundle is not whole, and no more than `incomplete`. */
+  readonly completes?: true
   /** undefined: says nothing about a bundle of this kind. */
   run(facts: BundleFacts): Finding | undefined | Promise<Finding | undefined>
 }

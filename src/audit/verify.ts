@@ -1,35 +1,17 @@
 import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
+import type { Kind } from '../records/kinds/index.ts'
 import type { BundleReader } from './bundle.ts'
 import { type BundleFacts, readFacts } from './bundle-facts.ts'
-import { type CeremonyResult, resultOf } from './ceremony-result.ts'
-import { type Check, type CheckVerdict, type Finding, fails, type Group, groups } from './check.ts'
-import { attemptChecks } from './checks/attempts.ts'
-import { definitionChecks } from './checks/definition.ts'
-import { blameChecks, endingChecks } from './checks/endings.ts'
-import { endOf, identityChecks } from './checks/identities.ts'
-import { ledgerChecks } from './checks/ledgers.ts'
-import { isClosed, logChecks } from './checks/logs.ts'
-import { signatureChecks } from './checks/signature.ts'
-import { transcriptChecks } from './checks/transcript.ts'
-import { possessionChecks, voteChecks } from './checks/votes.ts'
+import type { CeremonyResult } from './ceremony-result.ts'
+import { type Check, type CheckVerdict, type Finding, fails, type Group, groups, type Need } from './check.ts'
+import { allChecks } from './check-table.ts'
+import { endOf } from './checks/identities.ts'
+import { isClosed } from './checks/logs.ts'
+import { auditKind } from './kinds/index.ts'
+import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
 import type { Trust } from './trust.ts'
-
-/** Every check, in the order of the screen; the first of a group gives its line when all of it holds. */
-export const allChecks: readonly Check[] = [
-  ...definitionChecks,
-  ...identityChecks,
-  ...logChecks,
-  ...ledgerChecks,
-  ...attemptChecks,
-  ...transcriptChecks,
-  ...possessionChecks,
-  ...voteChecks,
-  ...signatureChecks,
-  ...blameChecks,
-  ...endingChecks,
-]
 
 export interface VerifyOptions {
   /** 'stated': the identities that the bundle names are believed; undefined: nobody is. */
@@ -51,7 +33,7 @@ interface CheckReport extends Finding {
 export interface VerifyReport {
   readonly schema: 'quorate/audit-verify/v1'
   readonly bundle: {
-    readonly kind: 'keygen' | 'sign'
+    readonly kind: Kind
     readonly name: string
     readonly ceremony: Hash
     /** Latest time that a log states; null where none is closed. */
@@ -63,11 +45,20 @@ export interface VerifyReport {
   readonly trust: 'file' | 'stated' | 'none'
   readonly lines: readonly { readonly group: Group; readonly verdict: CheckVerdict; readonly reason: string }[]
   readonly checks: readonly CheckReport[]
+  /** Participants that contradict themselves, and the checks that show it. What was made may hold all the same. */
+  readonly contradictions: readonly { readonly by: string; readonly checks: readonly string[] }[]
+  /** Checks that say what is missing from the bundle: a log, a record, a cosignature, a manifest signature. */
+  readonly missing: readonly string[]
+  /** What was required and is open, or is none of this bundle's. */
+  readonly unmet: readonly string[]
   /** What no bundle can show. */
   readonly notShown: readonly string[]
   readonly open: number
   readonly failed: number
-  /** `incomplete`: nothing fails but a required point is open; `unknown-parties`: consistent, by nobody that was vouched for. */
+  /**
+   * `invalid`: what was made does not hold, or is not what the bundle says. `unknown-parties`: consistent, by nobody that was
+   * vouched for. `incomplete`: nothing fails; something is missing, or a required point is open.
+   */
   readonly verdict: 'valid' | 'invalid' | 'incomplete' | 'unknown-parties'
 }
 
@@ -89,9 +80,43 @@ const lineOf = (group: Group, checks: readonly CheckReport[]): VerifyReport['lin
   return [{ group, verdict: worst.verdict, reason: worst === first ? (first.line ?? first.reason) : worst.reason }]
 }
 
-const stateOf = (facts: BundleFacts, made: CeremonyResult | undefined): VerifyReport['bundle']['state'] => {
-  if (made?.kind === 'sign' || (made?.kind === 'keygen' && made.voters.length === facts.roster.length)) return 'made'
+const stateOf = (
+  kind: AuditKind,
+  facts: BundleFacts,
+  made: CeremonyResult | undefined,
+): VerifyReport['bundle']['state'] => {
+  if (made !== undefined && kind.isFinal(facts, made)) return 'made'
   return facts.aborts.length + facts.blames.length > 0 ? 'aborted' : 'unfinished'
+}
+
+const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult | undefined) => boolean>> = {
+  result: (_, made) => made !== undefined,
+  claims: ({ blames }) => blames.length > 0,
+  aborts: ({ aborts }) => aborts.length > 0,
+  endings: ({ blames, aborts, faults }) =>
+    blames.length + aborts.length + faults.filter(({ what }) => what === 'abort' || what === 'evidence').length > 0,
+  measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
+}
+
+/** What every check says that finds what it needs, and a failure for each that had to and did not. */
+const runChecks = async (
+  checks: readonly Check[],
+  kind: AuditKind,
+  facts: BundleFacts,
+  made: CeremonyResult | undefined,
+): Promise<readonly CheckReport[]> => {
+  const applies = ({ needs }: Check): boolean => needs === undefined || isThere[needs](facts, made)
+  const reports: CheckReport[] = []
+  for (const check of checks.filter(applies)) {
+    const report = await runCheck(check, facts)
+    if (report !== undefined) reports.push(report)
+  }
+  const must: ReadonlySet<string> = new Set(kind.must)
+  const silent = allChecks.filter(
+    (check) => must.has(check.id) && applies(check) && !reports.some(({ id }) => id === check.id),
+  )
+  const reason = `said nothing, and every bundle of a ${facts.definition.kind} ceremony has what it looks at`
+  return [...reports, ...silent.map(({ id }) => ({ id, ...fails(reason) }))]
 }
 
 const keyOf = (made: CeremonyResult | undefined): VerifyReport['key'] => {
@@ -99,41 +124,55 @@ const keyOf = (made: CeremonyResult | undefined): VerifyReport['key'] => {
   return { id: made.outcomeHash, protocol: made.outcome.protocol, publicKey: made.outcome.publicKey }
 }
 
-const notShown = (made: CeremonyResult | undefined): readonly string[] => [
+const neverShown: readonly string[] = [
   'that all sites together did not collude',
   'that no newer history is withheld: this is the newest known',
-  ...(made?.kind === 'sign' ? ['how the key was made: its keygen bundle shows that'] : []),
 ]
 
 const closedAt = (facts: BundleFacts): string | null =>
   [...facts.logs.values()].some(isClosed) ? `${new Date(endOf(facts)).toISOString().slice(0, 19)}Z` : null
 
-const verdictOf = (checks: readonly CheckReport[], { trust, require = [] }: VerifyOptions): VerifyReport['verdict'] => {
-  if (checks.some(({ verdict }) => verdict === 'fails')) return 'invalid'
-  const lacks = (point: string): boolean => {
+const contradictionsIn = (checks: readonly CheckReport[]): VerifyReport['contradictions'] => {
+  const by = new Map<string, string[]>()
+  for (const { id, accused = [] } of checks) for (const name of accused) by.set(name, [...(by.get(name) ?? []), id])
+  return [...by].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, ids]) => ({ by: name, checks: ids }))
+}
+
+/** Required points that do not hold. A check that says nothing about this bundle assures nobody who asked for it. */
+const unmetIn = (checks: readonly CheckReport[], required: readonly string[]): readonly string[] =>
+  required.filter((point) => {
     const wanted = checks.filter(({ id }) => id === point || id.split('.')[0] === point)
-    // A check that says nothing about this bundle assures nobody who asked for it.
-    return wanted.length === 0 || wanted.some(({ verdict }) => verdict === 'open')
-  }
-  if (require.some(lacks)) return 'incomplete'
-  return trust === undefined ? 'unknown-parties' : 'valid'
+    return wanted.length === 0 || wanted.some(({ verdict }) => verdict !== 'holds')
+  })
+
+const verdictOf = (
+  { checks, missing, unmet }: Pick<VerifyReport, 'checks' | 'missing' | 'unmet'>,
+  trust: VerifyOptions['trust'],
+): VerifyReport['verdict'] => {
+  if (checks.some(({ verdict }) => verdict === 'fails')) return 'invalid'
+  if (unmet.length > 0) return 'incomplete'
+  if (trust === undefined) return 'unknown-parties'
+  return missing.length > 0 ? 'incomplete' : 'valid'
 }
 
 /**
  * Reads all that a bundle says and runs every check that applies: pure and offline. What does not decode or verify is a
- * failing check, never an error; only what is no bundle at all was refused before, by `readBundle`.
+ * failing check, never an error; what is no bundle at all was refused before, by `readBundle`. Throws E_BUNDLE where no row
+ * of the audit's kinds knows the definition's.
  */
 export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions): Promise<VerifyReport> => {
   const { definition } = bundle
+  const kind = auditKind(definition)
   const evidence = await options.evidence(definition)
   const { trust, at, message } = options
   const facts = await readFacts(bundle, evidence, { trust, at, message })
-  const checks: CheckReport[] = []
-  for (const check of options.checks ?? allChecks) {
-    const report = await runCheck(check, facts)
-    if (report !== undefined) checks.push(report)
-  }
-  const made = resultOf(facts)
+  const made = kind.result(facts)
+  const table: readonly Check[] = options.checks ?? allChecks
+  const checks = await runChecks(table, kind, facts, made)
+  const missing = checks
+    .filter(({ id, verdict }) => verdict === 'open' && table.find((one) => one.id === id)?.completes === true)
+    .map(({ id }) => id)
+  const unmet = unmetIn(checks, options.require ?? [])
   return {
     schema: 'quorate/audit-verify/v1',
     bundle: {
@@ -141,16 +180,19 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
       name: definition.name,
       ceremony: facts.ceremony,
       closed: closedAt(facts),
-      state: stateOf(facts, made),
+      state: stateOf(kind, facts, made),
     },
     key: keyOf(made),
-    signature: made?.kind === 'sign' ? made.result.signature : null,
+    signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     lines: groups.flatMap((group) => lineOf(group, checks)),
     checks,
-    notShown: notShown(made),
+    contradictions: contradictionsIn(checks),
+    missing,
+    unmet,
+    notShown: [...neverShown, ...kind.notShown],
     open: checks.filter(({ verdict }) => verdict === 'open').length,
     failed: checks.filter(({ verdict }) => verdict === 'fails').length,
-    verdict: verdictOf(checks, options),
+    verdict: verdictOf({ checks, missing, unmet }, trust),
   }
 }

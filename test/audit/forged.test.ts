@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { allChecks } from '../../src/audit/check-table.ts'
 import {
   cosignLine,
   ledgerOrigin,
@@ -10,7 +11,7 @@ import {
 } from '../../src/audit/note.ts'
 import type { ProtocolEvidence } from '../../src/audit/protocol-evidence.ts'
 import { encodeSigstore, IN_TOTO } from '../../src/audit/sigstore.ts'
-import { allChecks, type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { transcriptOf } from '../../src/ceremony/session/session.ts'
 import { certify } from '../../src/identity/certificate.ts'
@@ -675,8 +676,12 @@ describe('forged by the owner of all keys', () => {
   it.each(forgeries)('$check refuses a bundle that $does', async ({ check, of, edit, with: changes }) => {
     const bytes = await forge(chain, of === 'sign' ? chain.signBundle : chain.keygenBundle, edit)
     expect(failing(await verify(bytes, changes))).toEqual([check])
+    // Nothing else refuses it, but that the check that should have is silent.
     const without = allChecks.filter(({ id }) => id !== check)
-    expect((await verify(bytes, { ...changes, checks: without })).verdict).toBe('valid')
+    const { checks } = await verify(bytes, { ...changes, checks: without })
+    expect(checks.flatMap(({ id, verdict, reason }) => (verdict === 'fails' ? [[id, reason]] : []))).toEqual([
+      [check, expect.stringContaining('said nothing')],
+    ])
   })
 })
 
@@ -715,7 +720,9 @@ describe('the list of checks', () => {
     for (const [id, edit] of cases) {
       const bytes = await forge(chain, chain.keygenBundle, (draft) => void edit(draft))
       const report = await verify(bytes)
-      if (id !== 'log.bodies') expect(report.verdict).toBe('valid')
+      const completes = allChecks.some((check) => check.id === id && 'completes' in check)
+      if (id !== 'log.bodies')
+        expect([report.verdict, report.missing]).toEqual(completes ? ['incomplete', [id]] : ['valid', []])
       expect(report.checks.find((one) => one.id === id)?.verdict).toBe('open')
       expect((await verify(bytes, { require: [id] })).verdict).not.toBe('valid')
     }

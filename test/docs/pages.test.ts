@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { reachedFrom, sourceFiles } from '../../scripts/imports.mjs'
-import { allChecks } from '../../src/audit/verify.ts'
+import { allChecks } from '../../src/audit/check-table.ts'
 import { errorTable } from '../../src/lib/errors.ts'
 import { built, root } from '../support/cli.ts'
 

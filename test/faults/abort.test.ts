@@ -145,7 +145,7 @@ describe('a site leaves while it runs', () => {
           trust: 'stated',
           evidence: protocolEvidence,
         })
-        expect([failed, verdict]).toEqual([0, 'valid'])
+        expect([failed, verdict !== 'invalid']).toEqual([0, true])
       }
       return code === 'closed' ? 'made' : 'left'
     } catch (error) {

@@ -1,7 +1,8 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
+import { recordKind } from '../../records/definition.ts'
 import type { BundleFacts, HeldAttempt } from '../bundle-facts.ts'
-import { resultOf } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { resultOf } from '../kinds/index.ts'
 import { faulty } from './faults.ts'
 
 export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
@@ -100,16 +101,15 @@ const fresh = (facts: BundleFacts): Finding => {
 }
 
 const seated = (facts: BundleFacts): Finding => {
-  const { definition, roster, records } = facts
-  const named = definition.kind === 'sign' && definition.signers !== 'any' ? definition.signers : undefined
-  const candidates = roster.map(({ name }) => name).filter((name) => named === undefined || named.includes(name))
-  const seats = definition.kind === 'keygen' ? roster.length : (named?.length ?? definition.threshold)
+  const { definition, records } = facts
+  const kind = recordKind(definition)
+  const { candidates, count } = kind.seats(definition)
   for (const { hash, value } of list(facts)) {
     const places = value.participants.map(({ site }) => candidates.indexOf(site))
     const inOrder = places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number)))
-    if (places.length !== seats || !inOrder)
+    if (places.length !== count || !inOrder)
       return fails(`attempt ${value.number} does not seat whom the definition wants`, [hash])
-    if (definition.kind === 'keygen' ? value.base !== null : value.base === null || !records.has(value.base))
+    if (kind.buildsOn === 'nothing' ? value.base !== null : value.base === null || !records.has(value.base))
       return fails(`attempt ${value.number} builds on something else than the definition`, [hash])
     if (value.round !== definition.deadlines.round)
       return fails(`attempt ${value.number} changes the deadlines`, [hash])
@@ -167,7 +167,7 @@ const ended = (facts: BundleFacts): Finding => {
     : open(`${dead - failed.size} attempts did neither fail nor lead anywhere`, hashes(facts))
 }
 
-export const attemptChecks: readonly Check[] = [
+export const attemptChecks = [
   { id: 'attempts.started', run: started },
   {
     id: 'attempts.records',
@@ -182,4 +182,4 @@ export const attemptChecks: readonly Check[] = [
   { id: 'attempts.certified', run: unexpired },
   { id: 'attempts.in-window', run: inWindow },
   { id: 'attempts.ended', run: ended },
-]
+] as const satisfies readonly Check[]

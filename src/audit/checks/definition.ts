@@ -55,10 +55,10 @@ const inWindow = ({ definition, approvals }: BundleFacts): Finding => {
     : open('an approval was given after the window closed, by its own clock', inputs)
 }
 
-export const definitionChecks: readonly Check[] = [
+export const definitionChecks = [
   { id: 'definition.approved', run: approved },
   { id: 'definition.logged', run: logged },
   { id: 'definition.sound', run: sound },
   { id: 'definition.approvals', run: (facts) => faulty(facts, ['approval'], 'every approval is its identity’s own') },
   { id: 'definition.approved-in-time', run: inWindow },
-]
+] as const satisfies readonly Check[]

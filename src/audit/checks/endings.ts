@@ -27,7 +27,8 @@ const proven = (facts: BundleFacts): Finding | undefined => {
   if (said('refuted') !== '') return fails(`blame that its messages do not prove: ${said('refuted')}`, inputs)
   if (said('undecidable') !== '')
     return open(`blame that rests on what is not here, and accuses nobody: ${said('undecidable')}`, inputs)
-  return holds(`judged again and proven: ${said('proven')}`, inputs)
+  const accused = [...new Set(blames.map(({ value }) => value.accused))]
+  return { ...holds(`judged again and proven: ${said('proven')}`, inputs), accused }
 }
 
 /** Who left, and whether the ceremony could go on without; people read why in the log. */
@@ -71,11 +72,12 @@ const stamped = (facts: BundleFacts): Finding => {
   return open('not checked: no timestamp in the bundle')
 }
 
-export const blameChecks: readonly Check[] = [
-  { id: 'blame.proven', run: proven },
-  { id: 'blame.left', run: left },
+export const blameChecks = [
+  { id: 'blame.proven', needs: 'claims', run: proven },
+  { id: 'blame.left', needs: 'aborts', run: left },
   {
     id: 'blame.records',
+    needs: 'endings',
     run: (facts) =>
       facts.blames.length +
         facts.aborts.length +
@@ -84,10 +86,10 @@ export const blameChecks: readonly Check[] = [
         ? undefined
         : faulty(facts, ['evidence', 'abort'], 'every proof of blame and every abort decodes'),
   },
-]
+] as const satisfies readonly Check[]
 
-export const endingChecks: readonly Check[] = [
-  { id: 'manifest.signed', run: signed },
-  { id: 'attestation.measured', run: attested },
+export const endingChecks = [
+  { id: 'manifest.signed', completes: true, run: signed },
+  { id: 'attestation.measured', needs: 'measurements', run: attested },
   { id: 'time.stamped', run: stamped },
-]
+] as const satisfies readonly Check[]

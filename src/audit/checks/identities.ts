@@ -42,11 +42,11 @@ const separate = ({ certificates, roster }: BundleFacts): Finding => {
     : open(`one key certified by more than one of ${names(by)}`)
 }
 
-export const identityChecks: readonly Check[] = [
+export const identityChecks = [
   { id: 'identities.trusted', run: trusted },
   {
     id: 'identities.certificates',
     run: (facts) => faulty(facts, ['joined', 'certificate'], 'every key is certified by its identity for one purpose'),
   },
   { id: 'identities.separate', run: separate },
-]
+] as const satisfies readonly Check[]

@@ -165,10 +165,9 @@ const firstContacts = ({ logs }: BundleFacts): number =>
  * What others saw of a ledger during the ceremony lies before the head that its site shows at the end. A larger head is
  * no proof that it does not: the site may have shown it later, elsewhere.
  */
-const remembered = async (facts: BundleFacts): Promise<Finding | undefined> => {
+const remembered = async (facts: BundleFacts): Promise<Finding> => {
   const seen = await seenByPeers(facts)
   if ('verdict' in seen) return seen
-  if (seen.size === 0) return undefined
   const later: SiteId[] = []
   for (const { name } of facts.roster) {
     const [shown, before, ledger] = [seen.get(name) ?? [], saidBefore(facts, name), facts.ledgers.get(name)]
@@ -190,11 +189,11 @@ const remembered = async (facts: BundleFacts): Promise<Finding | undefined> => {
   return holds(`no ledger went back behind what its peers saw of it; ${firstContacts(facts)} first contacts`, inputs)
 }
 
-export const ledgerChecks: readonly Check[] = [
+export const ledgerChecks = [
   { id: 'ledger.included', run: included },
   { id: 'ledger.signed', run: signed },
   { id: 'ledger.agrees', run: agrees },
   { id: 'ledger.opened', run: opened },
   { id: 'ledger.remembered', run: remembered },
   { id: 'ledger.records', run: (facts) => faulty(facts, ['log-closed'], 'every ledger part decodes') },
-]
+] as const satisfies readonly Check[]

@@ -1,21 +1,23 @@
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
+import { recordKind } from '../../records/definition.ts'
 import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
+import type { MadeSignature } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { resultOf } from '../kinds/index.ts'
 import { postsOfTranscript } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
-type MadeSignature = Extract<CeremonyResult, { kind: 'sign' }>
-
 const made = (facts: BundleFacts): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
   const found = resultOf(facts)
-  return found?.kind === 'sign' && facts.definition.kind === 'sign'
+  return found?.makes === 'signature' && 'message' in facts.definition
     ? { ...found, definition: facts.definition }
     : undefined
 }
+
+const makesSignature = ({ definition }: BundleFacts): boolean => recordKind(definition).makes === 'signature'
 
 const valid = (facts: BundleFacts): Finding | undefined => {
   const signature = made(facts)
@@ -84,7 +86,7 @@ const stated = (facts: BundleFacts): Finding | undefined => {
 }
 
 const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
-  if (facts.definition.kind !== 'sign') return undefined
+  if (!makesSignature(facts)) return undefined
   const signature = made(facts)
   const shown = await facts.bundle.output('signature')
   const others = facts.bundle.outputs.filter((name) => name !== 'signature' && name !== 'message')
@@ -92,23 +94,26 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
   const file = await facts.bundle.output('message')
   if (file !== undefined && (facts.message === undefined || hashOf(file) !== hashOf(facts.message)))
     return fails('the message shown is not that of the definition')
-  if (shown === undefined) return signature === undefined ? undefined : open('the signature is not among the outputs')
+  if (shown === undefined)
+    return signature === undefined
+      ? holds('no signature was made, and none is shown')
+      : open('the signature is not among the outputs')
   return signature !== undefined && toHex(shown) === signature.result.signature
     ? holds('the signature shown is the one that the sites state')
     : fails('the signature shown is not one that the sites state')
 }
 
-export const signatureChecks: readonly Check[] = [
-  { id: 'signature.valid', run: valid },
-  { id: 'signature.stated', run: stated },
-  { id: 'signature.message', run: message },
-  { id: 'signature.key', run: keyed },
+export const signatureChecks = [
+  { id: 'signature.valid', needs: 'result', run: valid },
+  { id: 'signature.stated', needs: 'result', run: stated },
+  { id: 'signature.message', needs: 'result', run: message },
+  { id: 'signature.key', needs: 'result', run: keyed },
   { id: 'signature.output', run: output },
   {
     id: 'signature.records',
     run: (facts) =>
-      facts.definition.kind === 'sign'
+      makesSignature(facts)
         ? faulty(facts, ['result', 'outcome', 'record'], 'every statement of the signature is its site’s own')
         : undefined,
   },
-]
+] as const satisfies readonly Check[]

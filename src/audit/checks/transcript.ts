@@ -2,16 +2,14 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
+import type { CeremonyResult } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { auditKind, resultOf } from '../kinds/index.ts'
 import type { LoggedMessage, SessionProtocol } from '../protocol-evidence.ts'
 import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
 const place = ({ round, from, to }: LoggedMessage): string => `${round}|${from}|${to}`
-
-const transcriptIn = (made: CeremonyResult): Hash =>
-  made.kind === 'keygen' ? made.outcome.transcript : made.result.transcript
 
 /** Those that signed two messages for one place in the protocol. */
 const twoFaced = (facts: BundleFacts, made: CeremonyResult): readonly SiteId[] => {
@@ -33,7 +31,7 @@ const twoFaced = (facts: BundleFacts, made: CeremonyResult): readonly SiteId[] =
 const ownPosts = (facts: BundleFacts, made: CeremonyResult): readonly Logged[] => {
   const all = postsOf(facts, made.attempt.hash)
   if (twoFaced(facts, made).length === 0) return all
-  return postsOfTranscript(facts, made.attempt.hash, transcriptIn(made)) ?? all
+  return postsOfTranscript(facts, made.attempt.hash, made.transcript) ?? all
 }
 
 const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
@@ -104,12 +102,12 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made === undefined) return undefined
   const posts = ownPosts(facts, made)
-  const stated = transcriptIn(made)
+  const stated = made.transcript
   const found = facts.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
   if (found === stated)
     return {
       ...holds('the hash that all signed is that of the messages here', [stated]),
-      line: `one transcript at all sites${made.kind === 'keygen' ? '; key derived again from it' : ''}`,
+      line: `one transcript at all sites${auditKind(facts.definition).transcript}`,
     }
   const absent = unheard(facts, made)
   return absent.length > 0
@@ -120,7 +118,7 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
 /** A site that staged a shard, or stated a signature that it helped to make, logged every broadcast that led to it. */
 const same = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
-  if (made?.kind !== 'keygen') return undefined
+  if (made?.makes !== 'key') return undefined
   const wanted = ownPosts(facts, made).filter(({ post }) => post.to === 0)
   const lacking = [...facts.logs.values()].filter((log) => {
     const has = new Set(log.entries.filter(({ what }) => what === 'message').map(({ object }) => object))
@@ -133,7 +131,7 @@ const same = (facts: BundleFacts): Finding | undefined => {
 
 const derived = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
-  if (made?.kind !== 'keygen') return undefined
+  if (made?.makes !== 'key') return undefined
   const { outcome, attempt, outcomeHash } = made
   const { definition } = facts
   const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0)
@@ -159,7 +157,7 @@ const derived = (facts: BundleFacts): Finding | undefined => {
 
 const stated = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
-  if (made?.kind !== 'keygen') return undefined
+  if (made?.makes !== 'key') return undefined
   const { outcome, outcomeHash } = made
   const { definition } = facts
   const fits =
@@ -173,12 +171,12 @@ const stated = (facts: BundleFacts): Finding | undefined => {
     : fails('the outcome is not one of this definition', [outcomeHash])
 }
 
-export const transcriptChecks: readonly Check[] = [
-  { id: 'transcript.hash', run: hashed },
-  { id: 'transcript.derived', run: derived },
-  { id: 'transcript.outcome', run: stated },
-  { id: 'transcript.complete', run: complete },
-  { id: 'transcript.same', run: same },
+export const transcriptChecks = [
+  { id: 'transcript.hash', needs: 'result', run: hashed },
+  { id: 'transcript.derived', needs: 'result', run: derived },
+  { id: 'transcript.outcome', needs: 'result', run: stated },
+  { id: 'transcript.complete', needs: 'result', run: complete },
+  { id: 'transcript.same', needs: 'result', run: same },
   { id: 'transcript.signed', run: signed },
   { id: 'transcript.messages', run: (facts) => faulty(facts, ['message'], 'every message decodes') },
-]
+] as const satisfies readonly Check[]

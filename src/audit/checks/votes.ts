@@ -1,16 +1,18 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
+import { recordKind } from '../../records/definition.ts'
 import type { BundleFacts, Held } from '../bundle-facts.ts'
-import { type CeremonyResult, resultOf } from '../ceremony-result.ts'
+import type { MadeKey } from '../ceremony-result.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { resultOf } from '../kinds/index.ts'
 import { faulty } from './faults.ts'
-
-type MadeKey = Extract<CeremonyResult, { kind: 'keygen' }>
 
 const key = (facts: BundleFacts): MadeKey | undefined => {
   const made = resultOf(facts)
-  return made?.kind === 'keygen' ? made : undefined
+  return made?.makes === 'key' ? made : undefined
 }
+
+const makesKey = ({ definition }: BundleFacts): boolean => recordKind(definition).makes === 'key'
 
 const objects = (list: readonly { readonly object: Hash }[]): readonly Hash[] => list.map(({ object }) => object)
 
@@ -96,12 +98,15 @@ const kept = (facts: BundleFacts): Finding | undefined => {
 }
 
 const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
-  if (facts.definition.kind !== 'keygen') return undefined
+  if (!makesKey(facts)) return undefined
   const made = key(facts)
   const shown = await facts.bundle.output('public-key.hex')
   const others = facts.bundle.outputs.filter((name) => name !== 'public-key.hex')
   if (others.length > 0) return fails('an output that a keygen does not have')
-  if (shown === undefined) return made === undefined ? undefined : open('the public key is not among the outputs')
+  if (shown === undefined)
+    return made === undefined
+      ? holds('no key was made, and none is shown')
+      : open('the public key is not among the outputs')
   const text = made === undefined ? undefined : `${made.outcome.publicKey}\n`
   return Buffer.compare(shown, Buffer.from(text ?? '')) === 0
     ? holds('the public key shown is that of the outcome')
@@ -151,30 +156,28 @@ const tested = (facts: BundleFacts): Finding | undefined => {
     : lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
 }
 
-export const possessionChecks: readonly Check[] = [
-  { id: 'possession.proven', run: possession },
-  { id: 'possession.tested', run: tested },
+export const possessionChecks = [
+  { id: 'possession.proven', needs: 'result', run: possession },
+  { id: 'possession.tested', needs: 'result', run: tested },
   {
     id: 'possession.records',
     run: (facts) =>
-      facts.definition.kind === 'keygen'
-        ? faulty(facts, ['possession', 'test-signature'], 'every proof is its site’s own')
-        : undefined,
+      makesKey(facts) ? faulty(facts, ['possession', 'test-signature'], 'every proof is its site’s own') : undefined,
   },
-]
+] as const satisfies readonly Check[]
 
-export const voteChecks: readonly Check[] = [
-  { id: 'votes.ready', run: ready },
-  { id: 'votes.single', run: single },
-  { id: 'votes.based', run: based },
-  { id: 'votes.recorded', run: recorded },
-  { id: 'votes.installed', run: installed },
-  { id: 'votes.kept', run: kept },
+export const voteChecks = [
+  { id: 'votes.ready', needs: 'result', run: ready },
+  { id: 'votes.single', needs: 'result', run: single },
+  { id: 'votes.based', needs: 'result', run: based },
+  { id: 'votes.recorded', needs: 'result', run: recorded },
+  { id: 'votes.installed', needs: 'result', run: installed },
+  { id: 'votes.kept', needs: 'result', run: kept },
   { id: 'votes.output', run: output },
   {
     id: 'votes.records',
     run: (facts) =>
-      facts.definition.kind === 'keygen'
+      makesKey(facts)
         ? faulty(
             facts,
             ['outcome', 'record', 'staged', 'ready', 'installed', 'retired'],
@@ -182,4 +185,4 @@ export const voteChecks: readonly Check[] = [
           )
         : undefined,
   },
-]
+] as const satisfies readonly Check[]

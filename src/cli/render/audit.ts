@@ -33,17 +33,37 @@ const points = (count: number): string => `${count} open point${count === 1 ? ''
 const VERDICTS: Readonly<Record<VerifyReport['verdict'], string>> = {
   valid: 'valid',
   invalid: 'not valid',
-  incomplete: 'a required point is open',
+  incomplete: 'incomplete',
   'unknown-parties': 'consistent, by unknown parties',
 }
 
-const verdict = ({ verdict: word, open, failed, trust }: Verified): string =>
-  [
-    VERDICTS[word],
+/** What is missing from an incomplete bundle, or which required point is open. */
+const lacks = ({ verdict: word, unmet, missing, checks }: Verified): string => {
+  if (word !== 'incomplete') return ''
+  if (unmet.length > 0) return `: required and not there: ${unmet.join(', ')}`
+  return `: ${checks.flatMap(({ id, reason }) => (missing.includes(id) ? reason : [])).join('; ')}`
+}
+
+const contradicting = (who: readonly string[]): string =>
+  who.length === 1 ? `${who[0]} contradicts itself` : `${who.join(', ')} contradict themselves`
+
+const verdict = (report: Verified): string => {
+  const { verdict: word, open, failed, trust, contradictions } = report
+  return [
+    `${VERDICTS[word]}${lacks(report)}`,
     ...(word === 'invalid' ? [`${failed} ${failed === 1 ? 'check fails' : 'checks fail'}`] : []),
     ...(open === 0 ? [] : [points(open)]),
+    ...(contradictions.length === 0 ? [] : [contradicting(contradictions.map(({ by }) => by))]),
     ...(trust === 'stated' ? ['believing the identities that the bundle names'] : []),
   ].join(', ')
+}
+
+const VERDICT_TONES: Readonly<Record<VerifyReport['verdict'], Tone>> = {
+  valid: 'good',
+  invalid: 'bad',
+  incomplete: 'warn',
+  'unknown-parties': 'bad',
+}
 
 export const verifyView = (report: Verified): Lines => [
   {
@@ -60,9 +80,10 @@ export const verifyView = (report: Verified): Lines => [
     noteTone: TONES[word],
   })),
   ...failures(report),
+  ...contradictions(report),
   '',
   ...report.notShown.map((text, n) => ({ label: n === 0 ? 'not shown' : '', text })),
-  { label: 'verdict', text: verdict(report), tone: report.verdict === 'valid' ? 'good' : 'bad' },
+  { label: 'verdict', text: verdict(report), tone: VERDICT_TONES[report.verdict] },
 ]
 
 /** Every check that fails by its id, where a group's one line could hide the second. */
@@ -73,8 +94,23 @@ const failures = ({ checks }: Verified): Lines => {
     : ['', ...failed.map(({ id, reason }) => ({ label: 'fails', text: `${id}: ${reason}`, tone: 'bad' as const }))]
 }
 
+/** Who contradicts itself, or is proven to have lied, by the checks that show it. */
+const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
+  found.length === 0
+    ? []
+    : [
+        '',
+        ...found.flatMap(({ by, checks: ids }) =>
+          ids.map((id) => ({
+            label: by,
+            text: `${id}: ${checks.find((check) => check.id === id)?.reason ?? ''}`,
+            tone: 'warn' as const,
+          })),
+        ),
+      ]
+
 /** What makes the answer no. */
-export const verifyFault = ({ verdict: word, checks }: Verified): QuorateError | undefined => {
+export const verifyFault = ({ verdict: word, checks, unmet }: Verified): QuorateError | undefined => {
   const failed = checks.filter((check) => check.verdict === 'fails').map(({ id }) => id)
   switch (word) {
     case 'valid':
@@ -87,11 +123,14 @@ export const verifyFault = ({ verdict: word, checks }: Verified): QuorateError |
         { failed },
       )
     case 'incomplete':
-      return new QuorateError(
-        'E_REFUSED',
-        'a point that --require names is open, or is none of this bundle’s',
-        'complete the bundle with audit merge, or decide without that point',
-      )
+      return unmet.length === 0
+        ? undefined
+        : new QuorateError(
+            'E_REFUSED',
+            `required, and open or none of this bundle’s: ${unmet.join(', ')}`,
+            'complete the bundle with audit merge, or decide without that point',
+            { unmet },
+          )
     case 'unknown-parties':
       return new QuorateError(
         'E_REFUSED',

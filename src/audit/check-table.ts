@@ -1,0 +1,26 @@
+import { attemptChecks } from './checks/attempts.ts'
+import { definitionChecks } from './checks/definition.ts'
+import { blameChecks, endingChecks } from './checks/endings.ts'
+import { identityChecks } from './checks/identities.ts'
+import { ledgerChecks } from './checks/ledgers.ts'
+import { logChecks } from './checks/logs.ts'
+import { signatureChecks } from './checks/signature.ts'
+import { transcriptChecks } from './checks/transcript.ts'
+import { possessionChecks, voteChecks } from './checks/votes.ts'
+
+/** Every check, in the order of the screen; the first of a group gives its line when all of it holds. */
+export const allChecks = [
+  ...definitionChecks,
+  ...identityChecks,
+  ...logChecks,
+  ...ledgerChecks,
+  ...attemptChecks,
+  ...transcriptChecks,
+  ...possessionChecks,
+  ...voteChecks,
+  ...signatureChecks,
+  ...blameChecks,
+  ...endingChecks,
+] as const
+
+export type CheckId = (typeof allChecks)[number]['id']

@@ -1,0 +1,26 @@
+import { QuorateError } from '../../lib/errors.ts'
+import { printable } from '../../lib/printable.ts'
+import type { Definition } from '../../records/definition.ts'
+import type { Kind } from '../../records/kinds/index.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
+import type { CeremonyResult } from '../ceremony-result.ts'
+import { keygen } from './keygen.ts'
+import type { AuditKind } from './kind.ts'
+import { sign } from './sign.ts'
+
+/** Every kind that an auditor can judge; the same keys as the records' table. */
+export const auditKinds = { keygen, sign } satisfies Record<Kind, AuditKind>
+
+/** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
+export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind => {
+  if (!Object.hasOwn(auditKinds, kind))
+    throw new QuorateError(
+      'E_BUNDLE',
+      `a bundle of a ${printable(kind)} ceremony, which this version cannot judge`,
+      'verify it with the version that the sites ran, or a newer one',
+    )
+  return auditKinds[kind]
+}
+
+/** What the records of a bundle say that its ceremony made; undefined where they say nothing of that. */
+export const resultOf = (facts: BundleFacts): CeremonyResult | undefined => auditKind(facts.definition).result(facts)

@@ -1,0 +1,26 @@
+import { madeKey } from '../ceremony-result.ts'
+import { type AuditKind, mustAlways } from './kind.ts'
+
+export const keygen = {
+  result: madeKey,
+  isFinal: ({ roster }, result) => result.makes === 'key' && result.voters.length === roster.length,
+  must: [
+    ...mustAlways,
+    'transcript.derived',
+    'transcript.outcome',
+    'transcript.same',
+    'possession.proven',
+    'possession.tested',
+    'possession.records',
+    'votes.ready',
+    'votes.single',
+    'votes.based',
+    'votes.recorded',
+    'votes.installed',
+    'votes.kept',
+    'votes.output',
+    'votes.records',
+  ],
+  transcript: '; key derived again from it',
+  notShown: [],
+} as const satisfies AuditKind

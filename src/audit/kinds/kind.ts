@@ -1,0 +1,67 @@
+import type { BundleFacts } from '../bundle-facts.ts'
+import type { CeremonyResult } from '../ceremony-result.ts'
+import type { CheckId } from '../check-table.ts'
+
+/** One kind of ceremony as an auditor sees it. */
+export interface AuditKind {
+  /** What the records of a bundle say that its ceremony made; undefined where they say nothing of that. */
+  result(facts: BundleFacts): CeremonyResult | undefined
+  /** Whether the promises that make a result final are all here. */
+  isFinal(facts: BundleFacts, result: CeremonyResult): boolean
+  /**
+   * Checks that must report on a bundle of this kind, each wherever it finds what it needs. One that is silent fails: a
+   * list that lost a check assures nobody.
+   */
+  readonly must: readonly CheckId[]
+  /** What the transcript's line says after "one transcript at all sites". */
+  readonly transcript: string
+  /** What no bundle of this kind can show, besides what none can. */
+  readonly notShown: readonly string[]
+}
+
+/** Checks that every kind has. */
+export const mustAlways = [
+  'definition.approved',
+  'definition.logged',
+  'definition.sound',
+  'definition.approvals',
+  'definition.approved-in-time',
+  'identities.trusted',
+  'identities.certificates',
+  'identities.separate',
+  'log.whole',
+  'log.signed',
+  'log.ordered',
+  'log.kept',
+  'log.closed',
+  'log.present',
+  'log.bodies',
+  'log.named',
+  'log.cosigned',
+  'ledger.included',
+  'ledger.signed',
+  'ledger.agrees',
+  'ledger.opened',
+  'ledger.remembered',
+  'ledger.records',
+  'attempts.started',
+  'attempts.records',
+  'attempts.chained',
+  'attempts.greeted',
+  'attempts.fresh',
+  'attempts.seated',
+  'attempts.limited',
+  'attempts.certified',
+  'attempts.in-window',
+  'attempts.ended',
+  'transcript.hash',
+  'transcript.complete',
+  'transcript.signed',
+  'transcript.messages',
+  'blame.proven',
+  'blame.left',
+  'blame.records',
+  'manifest.signed',
+  'attestation.measured',
+  'time.stamped',
+] as const satisfies readonly CheckId[]

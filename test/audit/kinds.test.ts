@@ -1,0 +1,65 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { allChecks } from '../../src/audit/check-table.ts'
+import { auditKinds } from '../../src/audit/kinds/index.ts'
+import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
+import { type Chain, memoryChain, open } from '../support/bundles.ts'
+
+let chain: Chain
+beforeAll(async () => {
+  chain = await memoryChain()
+})
+
+const kinds = Object.keys(recordKinds) as Kind[]
+const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
+  keygen: () => chain.keygenBundle,
+  sign: () => chain.signBundle,
+}
+const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
+  verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
+/** A complete bundle has no blame, no abort and no measurement to check. */
+const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured']
+
+describe.each(kinds)('a bundle of a %s', (kind) => {
+  const must = auditKinds[kind].must.filter((id) => !idle.includes(id))
+
+  it('is reported on by every check that its kind asks for, and by no other', async () => {
+    const report = await verify(kind)
+    expect(report.verdict).toBe('valid')
+    expect(report.checks.map(({ id }) => id).sort()).toEqual([...must].sort())
+  })
+
+  it.each(must)('is not valid where %s says nothing, and the verdict names it', async (id) => {
+    const silent = [
+      allChecks.filter((check) => check.id !== id),
+      allChecks.map((check) => (check.id === id ? { ...check, run: () => undefined } : check)),
+    ]
+    for (const checks of silent) {
+      const report = await verify(kind, checks)
+      const failing = report.checks.filter(({ verdict }) => verdict === 'fails')
+      expect([report.verdict, failing.map((check) => check.id)]).toEqual(['invalid', [id]])
+      expect(failing[0]?.reason).toContain('said nothing')
+    }
+  })
+})
+
+describe('the kinds of the audit', () => {
+  it('are those of the records, and each check is of one of them', () => {
+    expect(Object.keys(auditKinds).sort()).toEqual([...kinds].sort())
+    const asked = new Set<string>(kinds.flatMap((kind) => auditKinds[kind].must))
+    expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
+  })
+
+  it.each(['refresh', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+    const bundle = await open(chain.keygenBundle)
+    const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
+    const evidence = async () => protocolEvidence(bundle.definition)
+    const refused = verifyBundle({ ...bundle, definition }, { trust: 'stated', evidence })
+    await expect(refused).rejects.toMatchObject({
+      code: 'E_BUNDLE',
+      message: expect.stringContaining(kind.slice(0, 6)),
+    })
+    await refused.catch((error: Error) => expect(error.message).not.toContain('\u001b'))
+  })
+})
