@@ -127,7 +127,7 @@ export const verifyFault = ({ verdict: word, checks, unmet }: Verified): Quorate
         ? undefined
         : new QuorateError(
             'E_REFUSED',
-            `required, and open or none of this bundle’s: ${unmet.join(', ')}`,
+            `a point that --require names is open, or is none of this bundle’s: ${unmet.join(', ')}`,
             'complete the bundle with audit merge, or decide without that point',
             { unmet },
           )
