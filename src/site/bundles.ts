@@ -9,6 +9,8 @@ import { helloCodec } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
 import type { Definition } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
+import { type Note, noteCodec } from '../records/identity.ts'
+import { type Blame, blameCodec } from '../records/round.ts'
 import { decodeEnvelope } from '../records/signed.ts'
 import { withFile } from './verify.ts'
 
@@ -25,6 +27,10 @@ export interface BundleShown {
     readonly build: Hash
     readonly runtime: string | null
   }[]
+  /** Who left, with the reason that its note gives: its name, or the beginning of its identity. */
+  readonly left: readonly { readonly who: string; readonly reason: string }[]
+  /** Proofs of blame that logs name: who is accused, and of which check. */
+  readonly accused: readonly { readonly site: SiteId; readonly check: string }[]
   readonly outputs: readonly string[]
   readonly objects: number
   /** All logs by their own clocks; messages of rounds are only counted unless they are asked for. */
@@ -68,6 +74,32 @@ const keepBuild = async (
   }
 }
 
+/** What the logs name under one name, decoded; what is not here or does not decode is left out. */
+const bodiesOf = async <T>(
+  bundle: BundleReader,
+  timeline: BundleShown['timeline'],
+  what: LogEvent['what'],
+  decode: (bytes: Uint8Array) => T,
+): Promise<readonly T[]> => {
+  const found: T[] = []
+  for (const object of new Set(timeline.flatMap((event) => (event.what === what ? (event.object ?? []) : [])))) {
+    const bytes = await bundle.object(object)
+    try {
+      if (bytes !== undefined) found.push(decode(bytes))
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return found
+}
+
+const noteIn = (bytes: Uint8Array): Note => noteCodec.decode(decodeEnvelope(bytes, noteCodec.limit).payload)
+
+/** Each accused and check once, however many sites proved it. */
+const accusedIn = (blames: readonly Blame[]): BundleShown['accused'] => [
+  ...new Map(blames.map(({ accused: site, check }) => [`${site} ${check}`, { site, check }])).values(),
+]
+
 const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
   const timeline: BundleShown['timeline'][number][] = []
   const counts = new Map<SiteId, number>()
@@ -91,6 +123,11 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
     definition: bundle.definition,
     sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
     builds: [...builds.values()].map(({ sites, ...one }) => ({ sites: [...sites].sort(), ...one })),
+    left: (await bodiesOf(bundle, timeline, 'abort', noteIn)).map(({ identity, abort }) => ({
+      who: bundle.definition.sites.find((site) => site.identity === identity)?.name ?? identity.slice(0, 16),
+      reason: abort ?? '',
+    })),
+    accused: accusedIn(await bodiesOf(bundle, timeline, 'evidence', (bytes) => blameCodec.decode(bytes))),
     outputs: bundle.outputs,
     objects: bundle.objects.length,
     timeline: timeline.sort((a, b) => a.at - b.at),

@@ -163,6 +163,12 @@ export const bundleView = (shown: BundleShown): Lines => [
     text: `${build.slice(0, 16)}  ${runtime ?? 'runtime not said'}`,
     note: sites.join(', '),
   })),
+  ...shown.left.map(({ who, reason }) => ({ label: 'left', text: `${who}: ${reason}`, tone: 'warn' as const })),
+  ...shown.accused.map(({ site, check }) => ({
+    label: 'blame',
+    text: `${site} contradicts itself: ${check}`,
+    tone: 'warn' as const,
+  })),
   {
     label: 'outputs',
     text: shown.outputs.length === 0 ? 'none' : shown.outputs.join(', '),
