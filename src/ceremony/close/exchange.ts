@@ -3,7 +3,7 @@ import { objectsOf, readEvents, type SiteExport } from '../../audit/log-export.t
 import { Frontier } from '../../audit/merkle.ts'
 import { ceremonyOrigin, openCheckpoint } from '../../audit/note.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { equal, fromHex, fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { equal, fromUtf8, utf8 } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
 import type { CloseMessage, Peers } from '../peers/peers.ts'
@@ -65,8 +65,7 @@ export const takeCloseMessages = async (
     const lacking = [...(await objectsOf(part.events))].filter((hash) => !held.has(hash))
     if (lacking.length > 0) {
       const fresh = lacking.filter((hash) => !peers.wanted.has(hash))
-      for (const hash of fresh) peers.wanted.add(hash)
-      if (fresh.length > 0) peers.send(of, { is: 'want', objects: fresh.map(fromHex) })
+      peers.want(of, fresh)
       continue
     }
     cosigning.add(of)

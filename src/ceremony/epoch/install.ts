@@ -25,12 +25,15 @@ const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord): Promise<v
 const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
   const { store, authority, site, seat } = ceremony
   if (store.installed.has(seat.name)) return
+  const { outcome } = voted.record
   const votes = store.votes(voted.hash)
-  await site.shards.install(
-    voted.record.outcome,
-    voted.record.outcome,
-    authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
-  )
+  // A crash may have come between the votes and the receipt: the ready set that was kept is as good as one signed anew.
+  if ((await site.shards.read(outcome, outcome))?.state !== 'installed')
+    await site.shards.install(
+      outcome,
+      outcome,
+      authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
+    )
   ceremony.note('ready-set', undefined, null, voted.hash)
   await ceremony.publish('installed', { ceremony: authority.hash, site: seat.name, record: voted.hash })
 }

@@ -30,6 +30,8 @@ export const hasStaged = (ceremony: Ceremony): boolean =>
 /** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
 export const dropOlder = async (ceremony: Ceremony): Promise<void> => {
   if (ceremony.store.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
+  // That the attempt began is durable before what it replaces goes.
+  await ceremony.log.barrier()
   await dropStaged(ceremony.site.shards, ceremony.log)
 }
 

@@ -19,7 +19,7 @@ const peerMessageSchema = v.variant('is', [
     proof: v.pipe(v.array(raw32), v.maxLength(128)),
   }),
   /** My closed ceremony log, its checkpoint, and the ledger's word on it. */
-  v.strictObject({ is: v.literal('log'), events: bytes(1, 2 ** 22), checkpoint: note, ledger: bytes(1, 2 ** 20) }),
+  v.strictObject({ is: v.literal('log'), events: bytes(1, 2 ** 22), checkpoint: note, ledger: bytes(1, 2 ** 22) }),
   v.strictObject({ is: v.literal('want'), objects: v.pipe(v.array(raw32), v.maxLength(4096)) }),
   v.strictObject({ is: v.literal('body'), bytes: bytes(1, 2 ** 22) }),
   /** My cosignature line over that site's closing checkpoint. */

@@ -1,7 +1,7 @@
 import { readCertificate } from '../../identity/certificate.ts'
 import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
-import { toHex, utf8 } from '../../lib/bytes.ts'
+import { fromHex, toHex, utf8 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Hello } from '../../records/attempt.ts'
@@ -18,7 +18,12 @@ import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
 import { type PeerMessage, peerMessageCodec } from './peer-message.ts'
 
 const MOST_EARLY_BYTES = 4 * 2 ** 20
-const MOST_CLOSE_MESSAGES = 256
+/** Of one peer. A session's own messages are far fewer before it begins here. */
+const MOST_EARLY = 1024
+/** Bodies asked for in one message: as many as its form holds. */
+const MOST_WANTED = 4096
+/** Taken from one peer at the end: many times what the log of a whole ceremony of 32 sites names. */
+const MOST_BODY_BYTES = 64 * 2 ** 20
 
 export type CloseMessage = Extract<PeerMessage, { is: 'log' | 'cosignature' | 'manifest' }>
 
@@ -35,6 +40,7 @@ export class Peers {
   /** Bodies asked of peers, by hash. */
   readonly bodies = new Map<Hash, Uint8Array>()
   readonly wanted = new Set<Hash>()
+  readonly #bodyBytes = new Map<SiteId, number>()
   readonly #closing = new AbortController()
   readonly #sending = new Set<Promise<void>>()
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
@@ -171,8 +177,10 @@ export class Peers {
 
   /** A peer that has all signatures may begin before this site has: its messages wait, within bounds. */
   #keepEarly(topic: Hash, from: SiteId, message: Uint8Array): void {
-    const kept = this.#early.reduce((sum, one) => sum + (one.from === from ? one.message.length : 0), 0)
-    if (kept + message.length <= MOST_EARLY_BYTES) this.#early.push({ topic, from, message })
+    const waiting = this.#early.filter((one) => one.from === from)
+    const kept = waiting.reduce((sum, one) => sum + one.message.length, 0)
+    if (waiting.length < MOST_EARLY && kept + message.length <= MOST_EARLY_BYTES)
+      this.#early.push({ topic, from, message })
   }
 
   #handle(from: SiteId, message: PeerMessage): void {
@@ -200,7 +208,7 @@ export class Peers {
         }
         return
       case 'body':
-        this.#body(message.bytes)
+        this.#body(from, message.bytes)
         return
       default: {
         const same = this.closeMessages.findIndex(
@@ -209,9 +217,10 @@ export class Peers {
             one.message.is === message.is &&
             (message.is !== 'cosignature' || (one.message.is === 'cosignature' && one.message.of === message.of)),
         )
+        // One place for each peer and each thing that it can say: nobody takes the place of another.
+        if (message.is === 'cosignature' && this.#ceremony.authority.member(message.of) === undefined) return
         if (same >= 0) this.closeMessages.splice(same, 1)
-        if (this.closeMessages.length < MOST_CLOSE_MESSAGES * this.bySite.size)
-          this.closeMessages.push({ from, message })
+        this.closeMessages.push({ from, message })
         this.#ceremony.store.changed()
       }
     }
@@ -226,9 +235,18 @@ export class Peers {
     }
   }
 
-  #body(bytes: Uint8Array): void {
+  /** Asks a peer for bodies that its log names. */
+  want(from: SiteId, hashes: readonly Hash[]): void {
+    for (const hash of hashes) this.wanted.add(hash)
+    for (let at = 0; at < hashes.length; at += MOST_WANTED)
+      this.send(from, { is: 'want', objects: hashes.slice(at, at + MOST_WANTED).map(fromHex) })
+  }
+
+  #body(from: SiteId, bytes: Uint8Array): void {
     const hash = hashOf(bytes)
-    if (!this.wanted.delete(hash)) return
+    const taken = (this.#bodyBytes.get(from) ?? 0) + bytes.length
+    if (taken > MOST_BODY_BYTES || !this.wanted.delete(hash)) return
+    this.#bodyBytes.set(from, taken)
     this.bodies.set(hash, bytes)
     this.#ceremony.store.changed()
   }

@@ -262,7 +262,7 @@ export class Ceremony {
     const admitted = this.store.admit(name, bytes, from)
     if (name === 'aborted' && admitted?.site === this.seat.name && from !== this.seat.name) return this.#foreignAbort()
     const { durable, logged, event } = recordTable[name]
-    if (from !== null && from !== this.seat.name && admitted?.site === this.seat.name && durable)
+    if (from !== this.seat.name && admitted?.site === this.seat.name && durable)
       throw forgottenRecord(this.seat.name, hashOf(bytes))
     if (admitted === undefined || this.closed) return admitted
     if (admitted.attempt !== undefined) this.keepAttempt(admitted.attempt)
@@ -344,7 +344,7 @@ export class Ceremony {
       sequence: ++this.#sequence,
       certificate: recordHash(this.keys.message.certificate),
       approvals: [...this.store.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
-      evidence: [...this.store.blames.keys()].sort(),
+      evidence: [...this.store.blames.keys()].sort().slice(0, 32),
       ledger: { size: head.size, root: head.root, checkpoint: hashOf(new TextEncoder().encode(head.note)) },
       votes: [...this.store.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
       lastAttempt: this.attempts.at(-1) ?? null,

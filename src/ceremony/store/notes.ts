@@ -27,16 +27,17 @@ export const writeNote = async (
   const { hash } = book.authority
   const path = notePath(hash)
   const last = await home.disk.read(path)
-  const counter = last === undefined ? 1 : fromEnvelope(noteCodec, last, [home.keys.note.key]).value.counter + 1
+  const before = last === undefined ? undefined : fromEnvelope(noteCodec, last, [home.keys.note.key]).value
   const { name } = await home.config()
   const note: Note = {
     ceremony: hash,
     identity: home.identity,
-    counter,
+    counter: (before?.counter ?? 0) + 1,
     at: clock.now(),
     phase,
     approvals: [...book.approvals.values()].map(({ envelope }) => toBase64(envelope)),
-    votes: [...book.ready.values()].map(({ envelope }) => toBase64(envelope)),
+    // Votes stay true: a note takes none back, whichever command writes it.
+    votes: [...new Set([...votesIn(book), ...(before?.votes ?? [])])].slice(0, MOST_VOTES),
     evidence: [...book.blames.values()]
       .slice(0, 2)
       .map(({ bytes }) => toBase64(bytes))
@@ -46,6 +47,16 @@ export const writeNote = async (
   const envelope = toEnvelope(await limitedSigner(name, home.keys.note, ['note/v1']).sign(noteCodec, note))
   await writeDurable(home.disk, path, envelope)
   return envelope
+}
+
+const MOST_VOTES = 32
+
+/** Votes for the records that sites voted for first; then those of sites that voted for another one, too. */
+const votesIn = (store: RecordStore): readonly string[] => {
+  const first = [...store.ready.values()]
+  const records = new Set(first.map(({ signed }) => signed.value.record))
+  const more = [...records].flatMap((record) => [...store.votes(record).values()])
+  return [...first, ...more].map(({ envelope }) => toBase64(envelope))
 }
 
 /** A note as a relay shows it, verified under the certificate of one of these identities; undefined for anything else. */
