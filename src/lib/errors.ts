@@ -70,6 +70,8 @@ export class QuorateError extends Error {
   readonly code: ErrorCode
   /** The next step, and the person who takes it. */
   readonly hint: string
+  /** The hint with `{name}` where it shows a detail, for a caller who knows that detail better: a whole path. */
+  readonly template: string
   /** Hash of the blame record that proves a peer's fault, where there is one, and other facts for scripts. */
   readonly details: Readonly<Record<string, unknown>>
 
@@ -82,7 +84,10 @@ export class QuorateError extends Error {
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.hint = hint
+    this.template = hint
+    this.hint = hint.replace(/\{(\w+)\}/g, (place, name: string) =>
+      Object.hasOwn(details, name) ? String(details[name]) : place,
+    )
     this.details = details
   }
 

@@ -132,15 +132,9 @@ const asSeenHere = (
       error,
     )
   const { bundle } = details
-  if (typeof bundle !== 'string') return new QuorateError(code, message, error.hint, details, error)
+  if (typeof bundle !== 'string') return new QuorateError(code, message, error.template, details, error)
   const path = joinPath(seen.home, bundle)
-  return new QuorateError(
-    code,
-    message,
-    error.hint.replace(bundle, () => path),
-    { ...details, bundle: path },
-    error,
-  )
+  return new QuorateError(code, message, error.template, { ...details, bundle: path }, error)
 }
 
 /** Answers `abort` and `approve` of the same home while the join runs. */

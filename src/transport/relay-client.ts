@@ -27,6 +27,11 @@ import { type Member, membersSchema, roomName, sortMembers } from './relay/room.
 import { decodeAddressed, encodeAddressed } from './relay-frame.ts'
 import type { Frame, NoteBoard, PostedNote, Wire } from './wire.ts'
 
+/**
+ * Over 350 lines, and one story: each step of a connection (dial, challenge, admission, frames, going away) reads and sets
+ * the state of the same socket, and two files would hand all of it to each other.
+ */
+
 const CONNECT_TIME = 5000
 const FIRST_RETRY = 50
 const LAST_RETRY = 2000

@@ -127,7 +127,7 @@ export const blameFault = (blame: Blame, bundle: string | undefined): QuorateErr
   const so = made
     ? `no signature was made here, but this site’s share went out: ${blame.accused} may hold one`
     : 'nothing was made'
-  const where = bundle === undefined ? '' : `; the proof that anyone can check is in ${bundle}`
+  const where = bundle === undefined ? '' : '; the proof that anyone can check is in {bundle}'
   return new QuorateError(
     code,
     `${blame.accused} ${what}`,

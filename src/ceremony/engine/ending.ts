@@ -52,7 +52,7 @@ const endAborted = async (run: Run, error: QuorateError): Promise<QuorateError> 
   const path = await (ceremony.aborted
     ? closeAndWriteOwnBundle(ceremony, toBeSigned(run))
     : writeOwnBundle(ceremony, toBeSigned(run)))
-  const hint = `${error.hint}; what this site’s log says of it is in ${path}`
+  const hint = `${error.template}; what this site’s log says of it is in {bundle}`
   return new QuorateError(error.code, error.message, hint, { ...error.details, bundle: path }, error)
 }
 
