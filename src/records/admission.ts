@@ -4,6 +4,7 @@ import { type Definition, recordKind } from './definition.ts'
 import type { Approval, Certificate, Note } from './identity.ts'
 import type { Installed, Ready, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
+import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
 /**
@@ -74,14 +75,17 @@ export const ownAttempt = (value: Attempt, author: Author, terms: Terms): string
   return seatUnder(value, author.key)?.site === author.site ? undefined : 'signed by no participant'
 }
 
-/** Seats those, builds on that, and gives as much time for a round as the definition says. */
+/** Seats those, under a coordinator of theirs, builds on that, and gives as much time for a round as the definition says. */
 export const fitsTerms = (attempt: Attempt, definition: Definition): boolean => {
   const row = recordKind(definition)
-  const { candidates, count } = row.seats(definition)
+  const seats = row.seats(definition)
+  const { candidates, count } = seats
   const places = attempt.participants.map(({ site }) => candidates.indexOf(site))
   return (
     places.length === count &&
     places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number))) &&
+    coordinatorsOf(seats).includes(attempt.coordinator) &&
+    attempt.participants.some(({ site }) => site === attempt.coordinator) &&
     (attempt.base === null) === (row.buildsOn === 'nothing') &&
     attempt.round === definition.deadlines.round
   )
@@ -91,7 +95,7 @@ export const inWindow = ({ at }: Attempt, { window }: Definition): boolean =>
   at >= Date.parse(window.opens) && at <= Date.parse(window.closes)
 
 /** Whether some certificate of a key still held when an attempt began. */
-export const inTime = ({ at }: Attempt, certificates: Author['certificates']): boolean =>
+export const inTime = ({ at }: Pick<Attempt, 'at'>, certificates: Author['certificates']): boolean =>
   certificates.some(({ value }) => (value.expires ?? 0) >= at)
 
 /** One of the sets that a record is tested by, with its author in it. */

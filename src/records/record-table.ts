@@ -75,7 +75,6 @@ export const recordTable = {
     signedBy: 'identity',
     event: 'certificate',
     reported: 'identities.certificates',
-    forwarded: false,
     logged: 'once',
     most: () => MOST_KEYS,
     group: ({ identity }) => identity,

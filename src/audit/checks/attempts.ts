@@ -1,5 +1,5 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { recordKind } from '../../records/definition.ts'
+import { fitsTerms } from '../../records/admission.ts'
 import type { BundleFacts, HeldAttempt } from '../bundle-facts.ts'
 import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
@@ -102,17 +102,11 @@ const fresh = (facts: BundleFacts): Finding => {
 
 const seated = (facts: BundleFacts): Finding => {
   const { definition, records } = facts
-  const kind = recordKind(definition)
-  const { candidates, count } = kind.seats(definition)
   for (const { hash, value } of list(facts)) {
-    const places = value.participants.map(({ site }) => candidates.indexOf(site))
-    const inOrder = places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number)))
-    if (places.length !== count || !inOrder)
-      return fails(`attempt ${value.number} does not seat whom the definition wants`, [hash])
-    if (kind.buildsOn === 'nothing' ? value.base !== null : value.base === null || !records.has(value.base))
-      return fails(`attempt ${value.number} builds on something else than the definition`, [hash])
-    if (value.round !== definition.deadlines.round)
-      return fails(`attempt ${value.number} changes the deadlines`, [hash])
+    if (!fitsTerms(value, definition))
+      return fails(`attempt ${value.number} does not seat whom the definition wants, as it wants it`, [hash])
+    if (value.base !== null && !records.has(value.base))
+      return fails(`attempt ${value.number} builds on a record that is not here`, [hash])
   }
   return holds('each attempt seats those, and builds on that, which the definition names', hashes(facts))
 }

@@ -1,6 +1,7 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Identity } from '../../lib/brand.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
+import { attemptsThatSuffice } from '../../records/seats.ts'
 import { readsAsId } from '../../records/short-id.ts'
 import { isLoopback } from '../../transport/loopback.ts'
 import { ceremonyKind } from '../kinds/index.ts'
@@ -124,7 +125,10 @@ const relays = (definition: Definition): readonly Finding[] => [
 
 const YEAR = 366 * 86_400_000
 
-const time = ({ window, attempts, threshold, deadlines }: Definition, now: number | undefined): readonly Finding[] => {
+const time = (definition: Definition, now: number | undefined): readonly Finding[] => {
+  const { window, attempts, threshold, deadlines } = definition
+  const candidates = recordKind(definition).seats(definition).candidates.length
+  const enough = attemptsThatSuffice(candidates, threshold)
   const [opens, closes] = [Date.parse(window.opens), Date.parse(window.closes)]
   if (opens >= closes) return [error('window', 'window.closes', 'the window closes before it opens')]
   return [
@@ -132,8 +136,14 @@ const time = ({ window, attempts, threshold, deadlines }: Definition, now: numbe
       ? [warning('long-window', 'window', 'open for more than a year: an approval stays usable as long')]
       : []),
     ...(now !== undefined && now >= closes ? [warning('closed', 'window.closes', 'the window has closed')] : []),
-    ...(attempts <= threshold
-      ? [warning('attempts', 'attempts', `${threshold - 1} silent sites could use up ${attempts} attempts`)]
+    ...(attempts < enough
+      ? [
+          warning(
+            'attempts',
+            'attempts',
+            `${candidates - threshold} silent sites could use up ${attempts} attempts; ${enough} are always enough`,
+          ),
+        ]
       : []),
     ...(deadlines.proposal > deadlines.gather
       ? [error('deadlines', 'deadlines.proposal', 'a proposal waits longer than the gathering that it is part of')]

@@ -8,6 +8,7 @@ import { type Definition, definitionCodec } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
+import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
 import { type KeyBase, lintAgainst } from './lint-key.ts'
@@ -28,11 +29,14 @@ interface Common {
 
 const standardDeadlines: Definition['deadlines'] = { gather: 900, proposal: 5, round: 20, close: 60 }
 
-const shared = (wanted: Common, threshold: number, random: Random) => ({
+/** Room for every attempt that can fail while a quorum is here, as far as a definition can give it. */
+const MOST_ATTEMPTS = 100
+
+const shared = (wanted: Common, candidates: number, threshold: number, random: Random) => ({
   name: wanted.name,
   nonce: toHex(random(16)),
   window: wanted.window,
-  attempts: wanted.attempts ?? Math.max(5, threshold + 1),
+  attempts: wanted.attempts ?? Math.min(MOST_ATTEMPTS, Math.max(5, attemptsThatSuffice(candidates, threshold))),
   deadlines: { ...standardDeadlines, ...wanted.deadlines },
 })
 
@@ -61,7 +65,7 @@ export const planKeygen = (
   const { protocol, threshold, relays, approvers } = wanted
   const definition: KeygenDefinition = {
     kind: 'keygen',
-    ...shared(wanted, threshold, random),
+    ...shared(wanted, wanted.cards.length, threshold, random),
     protocol,
     threshold,
     sites: wanted.cards.map((card) => readCard(card).value),
@@ -103,7 +107,7 @@ export const planSign = (
   const place = (name: SiteId): number => sites.findIndex((site) => site.name === name)
   const definition: SignDefinition = {
     kind: 'sign',
-    ...shared(wanted, made.threshold, random),
+    ...shared(wanted, wanted.signers === 'any' ? sites.length : wanted.signers.length, made.threshold, random),
     protocol: made.protocol,
     threshold: made.threshold,
     sites,

@@ -2,14 +2,13 @@ import type { SiteId } from '../../lib/brand.ts'
 import { loadScheme } from '../../mpc/registry.ts'
 import type { Definition } from '../../records/definition.ts'
 import { type RecordName, recordTable } from '../../records/record-table.ts'
-import { guilty, type JudgeFacts, recordBlame } from '../blame/claims.ts'
+import { type JudgeFacts, recordBlame } from '../blame/claims.ts'
 import { Claims } from '../blame/pending-claims.ts'
 import { closeCeremony } from '../close/close.ts'
 import { refuseOtherCard } from '../definition/approve.ts'
 import { definitionAuthority } from '../definition/authority.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { lint } from '../definition/lint.ts'
-import { type AttemptFacts, agreeAttempt } from '../gather/agree.ts'
 import { preflight } from '../gather/preflight.ts'
 import { showGathering } from '../gather/show.ts'
 import { ceremonyKind } from '../kinds/index.ts'
@@ -18,12 +17,11 @@ import { postNote, readNotes } from '../peers/notes.ts'
 import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
 import { Ceremony, type JoinOptions } from '../store/ceremony.ts'
-import { abortedHere, abortHere, dropAfterAbort, refuseStopped, settledElsewhere, stopSession } from './aborts.ts'
+import { abortedHere, abortHere, dropAfterAbort, refuseStopped, stopSession } from './aborts.ts'
+import { runAttempts } from './attempts.ts'
 import { checkOnly } from './check.ts'
 import { endRun } from './ending.ts'
-import { sendHello } from './hello.ts'
 import { openLog, refuseEnded, refuseForgetful, takeApprovals } from './open.ts'
-import { performAttempt } from './perform.ts'
 import { eachOnce } from './progress-once.ts'
 import { type JoinResult, joinResult } from './result.ts'
 import { finishedBefore, repeatAbort } from './resume.ts'
@@ -40,7 +38,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   try {
     await postNote(ceremony, peers, 'gathering')
     if (options.check) return await checkOnly(run)
-    await reach(run)
+    await runAttempts(run)
     await postNote(ceremony, peers, ceremony.phase)
     await run.work.commit()
     await postNote(ceremony, peers, ceremony.phase)
@@ -146,35 +144,6 @@ const offerControl = ({ ceremony, peers }: Run): void =>
       await postNote(ceremony, peers, 'gathering')
     },
   })
-
-/** Attempts, until this site is bound to what one of them made: here, or at others. */
-const reach = async (run: Run): Promise<void> => {
-  const { ceremony, peers, work, prepared } = run
-  const { options, authority } = ceremony
-  const silent = new Set<SiteId>()
-  const facts: AttemptFacts = { base: prepared.base, guilty: () => guilty(run), silent }
-  const settled = (): 'settled' | undefined => {
-    if (work.isSettled()) return 'settled'
-    refuseStopped(run)
-    return undefined
-  }
-  while (!(await work.settle())) {
-    const attempt = await agreeAttempt(ceremony, peers, facts, settled, () => sendHello(run)).catch(async (error) => {
-      if (await settledElsewhere(run, error)) return undefined
-      throw error
-    })
-    if (attempt === undefined) continue
-    const failed = await performAttempt(run, attempt)
-    if (failed === undefined) return
-    if (!authority.fixed) for (const site of failed.absent) silent.add(site)
-    options.progress({
-      phase: 'attempt-failed',
-      number: ceremony.attempts.length,
-      of: authority.terms.attempts,
-      reason: failed.reason,
-    })
-  }
-}
 
 const resultOf = ({ kind, ceremony }: Run): CeremonyResult => {
   const made = kind.result(ceremony)

@@ -4,6 +4,7 @@ import { guilty, publishProof } from '../blame/claims.ts'
 import { hedged } from '../hedge.ts'
 import { postNote } from '../peers/notes.ts'
 import { BlameError, Session, SilenceError } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { Run } from './run.ts'
 
@@ -22,6 +23,8 @@ export const performAttempt = async (run: Run, attempt: HeldAttempt): Promise<Fa
   const stop = (): void => session.fail(signal.reason)
   signal.addEventListener('abort', stop, { once: true })
   peers.attachSession(attempt.hash, session)
+  const over = new AbortController()
+  void endOnceSettled(run, session, over.signal)
   await postNote(ceremony, peers, 'running')
   try {
     claims.judgePending()
@@ -34,10 +37,33 @@ export const performAttempt = async (run: Run, attempt: HeldAttempt): Promise<Fa
       ceremony.note('failed', undefined, null, attempt.hash)
     return await afterFailure(run, error)
   } finally {
+    over.abort()
     signal.removeEventListener('abort', stop)
     peers.detachSession()
     session.wipe()
     ceremony.store.changed()
+  }
+}
+
+/** Another attempt of chosen sites made what this one is to make: whoever is in both does not come back to this one. */
+class SettledError extends Error {
+  override readonly name = 'SettledError'
+  constructor() {
+    super('another attempt made the signature')
+  }
+}
+
+/** Ends a session that nobody needs any more. The messages of one that made it are given time to be taken in. */
+const endOnceSettled = async ({ ceremony, work }: Run, session: Session, over: AbortSignal): Promise<void> => {
+  const { authority, store, site } = ceremony
+  if (authority.fixed) return
+  const grace = authority.terms.deadlines.proposal * 1000
+  try {
+    await store.until(() => (work.isSettled() ? true : undefined), 2 ** 31 - 1, over)
+    await site.machine.clock.sleep(grace, over)
+    session.fail(new SettledError())
+  } catch (error) {
+    if (!over.aborted) session.fail(error as Error)
   }
 }
 
@@ -51,11 +77,21 @@ const openSession = ({ ceremony, peers }: Run, attempt: HeldAttempt): Session =>
     signer: ceremony.keys.message.raw,
     clock: site.machine.clock,
     random: hedged(site, attempt.hash, 'message salts'),
-    roundMs: authority.terms.deadlines.round * 1000,
+    roundMs: roundMs(ceremony, attempt),
+    relays: !authority.fixed && attempt.value.coordinator === seat.name,
     send: (to, bytes) => peers.sendInSession(attempt.hash, to, bytes),
     record: (bytes, from) => ceremony.note('message', bytes, from),
     progress: (state) => options.progress({ phase: 'round', ...state }),
   })
+}
+
+/**
+ * Longest wait for the messages of a round. Where seats are chosen, the coordinator is waited for a little longer than it
+ * waits itself: what reaches it at the last moment it still passes on.
+ */
+const roundMs = ({ authority, seat }: Ceremony, { value }: HeldAttempt): number => {
+  const { round, proposal } = authority.terms.deadlines
+  return 1000 * (authority.fixed || value.coordinator === seat.name ? round : round + proposal)
 }
 
 const afterFailure = async (run: Run, error: unknown): Promise<Failed> => {
@@ -67,6 +103,7 @@ const afterFailure = async (run: Run, error: unknown): Promise<Failed> => {
     if (authority.fixed || left.length < authority.seats) throw error
     return { absent: [], reason: error.message }
   }
+  if (error instanceof SettledError) return { absent: [], reason: error.message }
   if (error instanceof QuorateError && error.code === 'E_PEER_RESTARTED')
     return { absent: [error.details['site'] as SiteId], reason: error.message }
   if (error instanceof SilenceError) {

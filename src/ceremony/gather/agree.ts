@@ -2,26 +2,20 @@ import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { utf8 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import { fitsTerms, inTime, inWindow } from '../../records/admission.ts'
-import { type Attempt, attemptCodec, type Hello } from '../../records/attempt.ts'
-import { shortId } from '../../records/short-id.ts'
+import { type Attempt, attemptCodec } from '../../records/attempt.ts'
 import { recordHash } from '../../records/signed.ts'
-import { type Member, wantedInWords } from '../definition/authority.ts'
+import type { Member } from '../definition/authority.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { hasLeft } from '../store/left-attempt.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
+import { gatherFailed, spent } from './gather-failed.ts'
+import { type AttemptTerms, isRunnable, keyOf } from './runnable.ts'
+import type { SeatHistory } from './seat-history.ts'
+import { crossedBy, mayFollow, nextLook, seatsToPropose } from './seating.ts'
 
 /** What a gather may find instead of a need to run: somebody holds what this ceremony was to make, or nobody may run it. */
 type Found = () => 'settled' | undefined
-
-export interface AttemptFacts {
-  /** Record of the epoch that would be used; null in a keygen. */
-  readonly base: Hash | null
-  /** Sites that a stranger would convict. */
-  guilty(): ReadonlySet<SiteId>
-  /** Those that were missing: last time, or where they were to propose or to sign. They are seated last. */
-  readonly silent: Set<SiteId>
-}
 
 type Step =
   | { readonly is: 'settled' }
@@ -36,54 +30,44 @@ type Step =
 export const agreeAttempt = async (
   ceremony: Ceremony,
   peers: Peers,
-  facts: AttemptFacts,
+  terms: AttemptTerms,
+  history: SeatHistory,
   found: Found,
   newHello: () => Promise<void>,
 ): Promise<HeldAttempt | undefined> => {
   const { store, authority, site, options } = ceremony
   const { clock } = site.machine
-  const { deadlines } = authority.definition
-  const until = clock.monotonic() + deadlines.gather * 1000
+  const began = clock.monotonic()
   await newHello()
-  let awaited: SiteId | undefined
   for (;;) {
-    const left = Math.max(1, until - clock.monotonic())
+    // A spare waits as long as others try.
+    const since = Math.max(began, history.lastAttempt)
+    const left = since + authority.terms.deadlines.gather * 1000 - clock.monotonic()
+    if (left <= 0) throw gatherFailed(ceremony, peers, history.facts())
     const step = await store.until<Step>(
-      () => nextStep(ceremony, peers, facts, found),
-      authority.fixed ? left : Math.min(left, deadlines.proposal * 1000),
+      () => nextStep(ceremony, peers, terms, history, found),
+      Math.max(1, Math.min(left, nextLook(history.facts()))),
       options.signal,
     )
-    if (step === undefined && clock.monotonic() >= until) throw gatherFailed(ceremony, peers, facts)
-    if (step === undefined) {
-      // Whose turn it was at two looks in a row, and who proposed nothing, is passed over.
-      const proposer = choose(ceremony, peers, facts)?.[0]?.name
-      if (proposer !== undefined && proposer === awaited) facts.silent.add(proposer)
-      awaited = proposer
-      continue
-    }
-    awaited = undefined
+    if (step === undefined) continue
     if (step.is === 'settled') return undefined
     insideWindow(ceremony)
-    if (ceremony.attempts.length >= authority.definition.attempts) throw spent(ceremony, [])
-    const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, peers, step.sites, facts.base)
+    if (ceremony.attempts.length >= authority.terms.attempts) throw spent(ceremony, [])
+    const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, peers, step.sites, terms.base)
     const attempt = await signAttempt(ceremony, peers, proposed)
-    const started = await store.until(
-      () => found() ?? (unsigned(attempt).length === 0 ? 'started' : undefined),
-      deadlines.proposal * 1000,
-      options.signal,
-    )
-    if (started === 'started') {
+    const outcome = await awaitSignatures(ceremony, terms, attempt, found)
+    if (outcome === 'started') {
       ceremony.note('started', undefined, null, attempt.hash)
       return attempt
     }
     ceremony.note('failed', undefined, null, attempt.hash)
-    if (started === 'settled') return undefined
-    if (!authority.fixed) for (const site of unsigned(attempt)) facts.silent.add(site)
+    if (outcome === 'settled') return undefined
+    history.failed(attempt, unsigned(attempt))
     options.progress({
       phase: 'attempt-failed',
       number: attempt.value.number,
-      of: authority.definition.attempts,
-      reason: `not signed by ${unsigned(attempt).join(', ')}`,
+      of: authority.terms.attempts,
+      reason: whyNotStarted(ceremony, attempt),
     })
     await newHello()
   }
@@ -92,23 +76,56 @@ export const agreeAttempt = async (
 const unsigned = (attempt: HeldAttempt): readonly SiteId[] =>
   attempt.value.participants.map(({ site }) => site).filter((site) => !attempt.signatures.has(site))
 
-const nextStep = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, found: Found): Step | undefined => {
-  const { store, seat } = ceremony
+/**
+ * Waits for all signatures. Others than the coordinator wait longer than it does: a signature that reaches it at the last
+ * moment reaches them after it. Undefined: the attempt will not start.
+ */
+const awaitSignatures = async (
+  { store, seat, authority, options }: Ceremony,
+  terms: AttemptTerms,
+  attempt: HeldAttempt,
+  found: Found,
+): Promise<'started' | 'settled' | undefined> => {
+  const { coordinator } = attempt.value
+  const isOver = (): boolean =>
+    hasLeft(store, attempt, coordinator) ||
+    crossedBy(attempt, store.attempts.values()) !== undefined ||
+    unsigned(attempt).some((site) => hasLeft(store, attempt, site) || terms.guilty().has(site))
+  const outcome = await store.until(
+    () => found() ?? (unsigned(attempt).length === 0 ? 'started' : isOver() ? 'over' : undefined),
+    authority.terms.deadlines.proposal * (coordinator === seat.name || authority.fixed ? 1000 : 1500),
+    options.signal,
+  )
+  return outcome === 'over' ? undefined : outcome
+}
+
+const whyNotStarted = ({ store }: Ceremony, attempt: HeldAttempt): string => {
+  const other = crossedBy(attempt, store.attempts.values())
+  if (other === undefined) return `not signed by ${unsigned(attempt).join(', ')}`
+  const elsewhere = unsigned(attempt).filter((site) => other.signatures.has(site))
+  return `${elsewhere.join(', ')} took part in another attempt`
+}
+
+const nextStep = (
+  ceremony: Ceremony,
+  peers: Peers,
+  terms: AttemptTerms,
+  history: SeatHistory,
+  found: Found,
+): Step | undefined => {
+  const { store, seat, authority } = ceremony
   refuseRollback(ceremony, peers)
   if (found() === 'settled') return { is: 'settled' }
-  const chosen = choose(ceremony, peers, facts)
-  // Who let an attempt fail may propose itself again and again, and each time costs an attempt of those that it names:
-  // it is followed only where this site would seat it too.
-  const avoided = (proposer: SiteId): boolean =>
-    facts.silent.has(proposer) && chosen !== undefined && !chosen.some((member) => member.name === proposer)
+  const seating = history.facts()
   for (const attempt of store.attempts.values()) {
-    const proposer = attempt.value.coordinator
-    if (proposer === seat.name || !attempt.signatures.has(proposer)) continue
-    if (avoided(proposer)) continue
-    if (!ceremony.attempts.includes(attempt.hash) && isRunnable(ceremony, peers, facts, attempt.value))
-      return { is: 'sign', attempt }
+    const { coordinator } = attempt.value
+    if (coordinator === seat.name || !attempt.signatures.has(coordinator)) continue
+    if (ceremony.attempts.includes(attempt.hash) || hasLeft(store, attempt, coordinator)) continue
+    if (mayFollow(seating, coordinator) && isRunnable(ceremony, peers, terms, attempt)) return { is: 'sign', attempt }
   }
-  return chosen !== undefined && chosen[0]?.name === seat.name ? { is: 'propose', sites: chosen } : undefined
+  if (authority.missing(store.approved()).length > 0) return undefined
+  const sites = seatsToPropose(seating)
+  return sites && { is: 'propose', sites: authority.candidates.filter(({ name }) => sites.includes(name)) }
 }
 
 /** A ledger that went back: this site's own ends the join; a peer's, where its seat cannot go to another. */
@@ -135,51 +152,6 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     )
 }
 
-/** A peer may sit in an attempt: here, on the newest hello, unused, its ledger proven, its key in time, and not only checking. */
-const isSeatable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, member: Member): boolean => {
-  const { store, seat, authority } = ceremony
-  if (facts.guilty().has(member.name) || store.aborts.has(member.identity)) return false
-  if (!authority.fixed && !store.approved().has(member.identity)) return false
-  const hello = peers.hello(member.name)
-  if (hello === undefined || hello.value.check || hello.value.epoch !== facts.base) return false
-  if (!showsChain(ceremony, member.name, hello.value)) return false
-  const certificate = store.certificate(member.name, keyOf(ceremony, member.name))
-  if (certificate === undefined || (certificate.value.expires ?? 0) < ceremony.site.machine.clock.now()) return false
-  const used = ceremony.attempts.some((hash) =>
-    store.attempts.get(hash)?.value.participants.some((one) => one.hello === hello.hash),
-  )
-  if (used || hello.value.attempts >= authority.definition.attempts) return false
-  return (
-    member.name === seat.name ||
-    (peers.bySite.get(member.name)?.connected === true && peers.ledgers.proven(member.name))
-  )
-}
-
-/** Whether the attempts that a hello says its site has signed are all here, signed by it. */
-const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean => {
-  let last = hello.lastAttempt
-  for (let n = hello.attempts; n > 0; n--) {
-    const attempt = last === null ? undefined : store.attempts.get(last)
-    if (attempt?.signatures.has(site) !== true) return false
-    last = attempt.value.participants.find((one) => one.site === site)?.last ?? null
-  }
-  return last === null
-}
-
-const keyOf = (ceremony: Ceremony, site: SiteId) =>
-  ceremony.store.hellos.get(site)?.signed.key as Attempt['participants'][number]['key']
-
-/** Who would sit: all of a fixed roster; else the first in roster order, those who were missing last time last. */
-const choose = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): readonly Member[] | undefined => {
-  const { authority, store } = ceremony
-  if (authority.missing(store.approved()).length > 0) return undefined
-  const here = authority.candidates.filter((member) => isSeatable(ceremony, peers, facts, member))
-  if (here.length < authority.seats) return undefined
-  const late = (member: Member): number => (facts.silent.has(member.name) ? 1 : 0)
-  const first = [...here].sort((a, b) => late(a) - late(b) || a.index - b.index).slice(0, authority.seats)
-  return first.sort((a, b) => a.index - b.index)
-}
-
 const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], base: Hash | null): Attempt => {
   const { store, authority, site } = ceremony
   const hellos = sites.map((member) => {
@@ -197,9 +169,9 @@ const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], bas
       last: hello.value.lastAttempt,
     })),
     base,
-    round: authority.definition.deadlines.round,
+    round: authority.terms.deadlines.round,
     // The window may close between the look at it and here.
-    at: Math.min(site.machine.clock.now(), Date.parse(authority.definition.window.closes)),
+    at: Math.min(site.machine.clock.now(), Date.parse(authority.terms.window.closes)),
     coordinator: ceremony.seat.name,
   }
   for (const { member, hello } of hellos) {
@@ -209,29 +181,6 @@ const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], bas
         peers.send(to.name, { is: 'object', name: 'hello', bytes: held.envelope })
   }
   return value
-}
-
-/** Whether this site signs what another proposes: its own newest hello in it, and everything else as it would propose it. */
-const isRunnable = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts, attempt: Attempt): boolean => {
-  const { authority, store, seat } = ceremony
-  const own = peers.hello(seat.name)
-  const mine = attempt.participants.find((one) => one.site === seat.name)
-  if (own === undefined || mine?.hello !== own.hash || mine.last !== (ceremony.attempts.at(-1) ?? null)) return false
-  if (!fitsTerms(attempt, authority.definition) || attempt.base !== facts.base) return false
-  if (authority.missing(store.approved()).length > 0) return false
-  if (!inWindow(attempt, authority.definition)) return false
-  const hellos = attempt.participants.map((one) => store.hellosByHash.get(one.hello))
-  const most = Math.max(...hellos.map((held) => held?.signed.value.attempts ?? 0))
-  if (attempt.number !== most + 1) return false
-  return attempt.participants.every((one, at) => {
-    const held = hellos[at]
-    const member = authority.member(one.site)
-    if (held === undefined || member === undefined) return false
-    const certificate = store.certificateOf(held)
-    if (certificate === undefined || !inTime(attempt, [certificate])) return false
-    const same = held.site === one.site && held.signed.key === one.key && held.signed.value.lastAttempt === one.last
-    return same && isSeatable(ceremony, peers, facts, member) && peers.hello(one.site)?.hash === one.hello
-  })
 }
 
 const signAttempt = async (ceremony: Ceremony, peers: Peers, value: Attempt): Promise<HeldAttempt> => {
@@ -264,72 +213,12 @@ const signAttempt = async (ceremony: Ceremony, peers: Peers, value: Attempt): Pr
 
 const insideWindow = (ceremony: Ceremony): void => {
   const now = ceremony.site.machine.clock.now()
-  const { opens, closes } = ceremony.authority.definition.window
+  const { opens, closes } = ceremony.authority.terms.window
   if (now >= Date.parse(opens) && now <= Date.parse(closes)) return
   const early = now < Date.parse(opens)
   throw new QuorateError(
     'E_WINDOW',
     early ? `the window opens at ${opens}` : `the window closed at ${closes}`,
     early ? 'run the same command again then' : 'plan a new definition with a window that is open',
-  )
-}
-
-/** Of those who were here once: who has said nothing that another attempt could use, or did not propose it. */
-const silentNow = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): readonly SiteId[] => {
-  const { authority, seat } = ceremony
-  const others = authority.candidates.filter((member) => member.name !== seat.name)
-  const mute = others.filter((member) => !isSeatable(ceremony, peers, facts, member))
-  const proposer = choose(ceremony, peers, facts)?.[0]
-  const named = mute.length > 0 || proposer === undefined || proposer === seat ? mute : [proposer]
-  return (named.length > 0 ? named : others).map((member) => member.name)
-}
-
-const spent = ({ authority, seat }: Ceremony, by: readonly SiteId[]): QuorateError => {
-  const where = by.length === 0 || by.includes(seat.name) ? 'here' : `by ${by.join(', ')}`
-  return new QuorateError(
-    'E_ATTEMPTS',
-    `all ${authority.definition.attempts} attempts of this definition are used ${where}`,
-    'find out why they failed (status), then plan a new definition',
-  )
-}
-
-const gatherFailed = (ceremony: Ceremony, peers: Peers, facts: AttemptFacts): QuorateError => {
-  const { store, authority } = ceremony
-  const gone = store.goneIdentities()
-  const missing = authority.missing(store.approved()).filter((identity) => !gone.has(identity))
-  const nameOf = (identity: string): string =>
-    authority.roster.find((member) => member.identity === identity)?.name ?? identity
-  const left = gone.size === 0 ? '' : `; ${[...gone].map(nameOf).join(', ')} left`
-  if (missing.length > 0)
-    return new QuorateError(
-      'E_APPROVALS_MISSING',
-      `approvals missing at the gather deadline: ${wantedInWords(authority, store.approved(), nameOf, gone)}${left}`,
-      `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; nothing has happened yet`,
-      { missing },
-    )
-  const absent = authority.candidates.filter(
-    (member) => member.name !== ceremony.seat.name && peers.bySite.get(member.name)?.connected !== true,
-  )
-  const command = `quorate ${authority.definition.kind}`
-  if (absent.length > 0) {
-    const names = absent.map((member) => member.name)
-    return new QuorateError(
-      'E_QUORUM',
-      `not here at the gather deadline: ${names.join(', ')}${left}`,
-      `their operators run \`${command} join\` for ${shortId(authority.hash)}; then run the same command again, nothing has happened yet`,
-      { absent: names },
-    )
-  }
-  // Who used all its attempts is here and not seated, and another deadline would bring nothing else.
-  const used = authority.candidates
-    .map((member) => member.name)
-    .filter((name) => (peers.hello(name)?.value.attempts ?? 0) >= authority.definition.attempts)
-  if (authority.candidates.length - used.length < authority.seats) return spent(ceremony, used)
-  const mute = silentNow(ceremony, peers, facts)
-  return new QuorateError(
-    'E_QUORUM',
-    `no attempt could be agreed before the gather deadline; nothing new from ${mute.join(', ')}`,
-    `their operators look at \`${command} status\`, then all run join again; what was promised is safe on the disks`,
-    { absent: mute },
   )
 }

@@ -13,6 +13,7 @@ import type { NoteBoard, PostedNote, Wire } from '../../transport/wire.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { hasLeft } from '../store/left-attempt.ts'
 import type { Admitted } from '../store/record-store.ts'
 import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
 import { type PeerMessage, peerMessageCodec } from './peer-message.ts'
@@ -42,7 +43,8 @@ export class Peers {
   readonly wanted = new Set<Hash>()
   readonly #bodyBytes = new Map<SiteId, number>()
   readonly #closing = new AbortController()
-  readonly #sending = new Set<Promise<void>>()
+  /** Messages that their peer has not acknowledged, by peer, in the order in which they were sent, with their times. */
+  readonly #sending = new Map<SiteId, Map<Promise<void>, number>>()
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
   readonly ledgers: LedgerExchange
 
@@ -98,7 +100,7 @@ export class Peers {
     const mine = this.#early.filter((one) => one.topic === topic)
     this.#early.length = 0
     for (const { from, message } of mine) session.deliver(from, message)
-    for (const peer of this.bySite.keys()) this.#leftAttempt(peer)
+    this.#leftAttempt()
   }
 
   detachSession(): void {
@@ -113,15 +115,32 @@ export class Peers {
     // A channel that is replaced or closed loses what it had not delivered; everything of weight is said again on connecting.
     const sending = this.#channels?.send(to, topic, message).catch(() => undefined)
     if (sending === undefined) return
-    this.#sending.add(sending)
-    void sending.then(() => this.#sending.delete(sending))
+    const waiting = this.#sending.get(to) ?? new Map<Promise<void>, number>()
+    this.#sending.set(to, waiting)
+    waiting.set(sending, this.#ceremony.site.machine.clock.monotonic())
+    void sending.then(() => {
+      const late = !this.isHere(to)
+      waiting.delete(sending)
+      // A site that is here again may be proposed again.
+      if (late) this.#ceremony.store.changed()
+    })
+  }
+
+  /** Connected, and nothing that was sent to it waits longer than a proposal deadline to be acknowledged. */
+  isHere(name: SiteId): boolean {
+    if (this.bySite.get(name)?.connected !== true) return false
+    const { clock } = this.#ceremony.site.machine
+    const [oldest] = this.#sending.get(name)?.values() ?? []
+    return (
+      oldest === undefined || clock.monotonic() - oldest <= this.#ceremony.authority.terms.deadlines.proposal * 1000
+    )
   }
 
   /** Waits until everything said has reached its peer's end, at most `ms`. */
   async flush(ms: number): Promise<void> {
     const timer = new AbortController()
     const late = this.#ceremony.site.machine.clock.sleep(ms, timer.signal).catch(() => undefined)
-    await Promise.race([Promise.all(this.#sending), late])
+    await Promise.race([Promise.all([...this.#sending.values()].flatMap((waiting) => [...waiting.keys()])), late])
     timer.abort()
   }
 
@@ -191,7 +210,7 @@ export class Peers {
         if (recordTable[message.name].forwarded)
           for (const peer of this.bySite.values())
             if (peer.connected && peer.member.name !== from) this.send(peer.member.name, message)
-        if (message.name === 'hello') this.#leftAttempt(from)
+        if (message.name === 'hello' || message.name === 'attempt') this.#leftAttempt()
         this.#admitted(admitted, from)
         return
       }
@@ -252,24 +271,29 @@ export class Peers {
   }
 
   /**
-   * A peer that greets anew has lost its session, or never began it, for want of a signature that others had: so has this
-   * site.
+   * A site that greets anew has lost its session, or never began it, for want of a signature that others had. So has this
+   * site, where nobody can do without the other. Where seats are chosen, the coordinator needs of the others only what
+   * they signed, and the others follow the coordinator.
    */
-  #leftAttempt(from: SiteId): void {
+  #leftAttempt(): void {
     const running = this.#session
-    if (running === undefined) return
-    const attempt = this.#ceremony.store.attempts.get(running.topic)
-    const seat = attempt?.value.participants.find((one) => one.site === from)
-    const hello = this.#ceremony.store.hellos.get(from)
-    if (seat === undefined || hello === undefined || recordHash(hello.signed) === seat.hello) return
+    const { store, authority, seat } = this.#ceremony
+    const attempt = running && store.attempts.get(running.topic)
+    if (running === undefined || attempt === undefined) return
+    const { coordinator, participants } = attempt.value
+    const isNeeded = (site: SiteId): boolean => {
+      if (authority.fixed) return true
+      return coordinator === seat.name ? running.session.lacks(site) : coordinator === site
+    }
+    const gone = participants.find(({ site }) => site !== seat.name && hasLeft(store, attempt, site) && isNeeded(site))
+    if (gone === undefined) return
+    const restarted = store.hellos.get(gone.site)?.signed.key !== gone.key
     running.session.fail(
       new QuorateError(
         'E_PEER_RESTARTED',
-        hello.signed.key === seat.key
-          ? `${from} gave this attempt up`
-          : `${from} came back in the middle of the attempt`,
+        restarted ? `${gone.site} came back in the middle of the attempt` : `${gone.site} gave this attempt up`,
         'the next attempt begins by itself',
-        { site: from },
+        { site: gone.site },
       ),
     )
   }

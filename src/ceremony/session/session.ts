@@ -52,6 +52,8 @@ interface SessionOptions {
   readonly random: Random
   /** Longest wait for a round's messages, from this site's own sending. */
   readonly roundMs: number
+  /** Whether this site passes on at once each broadcast that it takes in: it coordinates an attempt of chosen sites. */
+  readonly relays?: boolean
   send(to: SiteId, message: Uint8Array): void
   /** Each message that the transcript names, own ones included, as it is to be kept. */
   record(message: Uint8Array, from: SiteId): void
@@ -136,10 +138,44 @@ export class Session {
       if (error instanceof DecodeError) return
       throw error
     }
-    if (!signedBy(post, key)) return
     const stage = this.#stages.get(toHex(post.session))
-    if (stage !== undefined) this.#place(stage, from, post)
-    else if (this.#early.filter((one) => one.from === from).length < MOST_EARLY) this.#early.push({ from, post })
+    // Passed on by several, most broadcasts come more than once.
+    const known = stage?.posts.get(slot(post.round, post.from, post.to))
+    if (known !== undefined && equal(known.bytes, post.bytes)) return
+    const author = this.#relayedFor(from, post) ?? (signedBy(post, key) ? from : undefined)
+    if (author === undefined) return
+    if (stage !== undefined) this.#place(stage, author, post)
+    else if (this.#early.filter((one) => one.from === author).length < MOST_EARLY)
+      this.#early.push({ from: author, post })
+  }
+
+  /** The author of a broadcast that another passed on; undefined where it is none. */
+  #relayedFor(from: SiteId, post: SignedMessage): SiteId | undefined {
+    const author = this.#options.parties[post.from - 1]
+    if (author === undefined || author.site === from || post.to !== 0) return undefined
+    if (toHex(post.session) !== this.#options.attempt) return undefined
+    return signedBy(post, author.key) ? author.site : undefined
+  }
+
+  /** Whether this site still waits, or would wait, for a broadcast of this one. */
+  lacks(site: SiteId): boolean {
+    const stage = this.#stages.get(this.#options.attempt)
+    if (stage === undefined) return true
+    const party = this.#partyOf(stage, site)
+    const wanted = Object.entries(stage.rounds).flatMap(([round, { to, echo }]) =>
+      to === 'all' ? [round, ...(echo === 'none' ? [] : [echoRound(round)])] : [],
+    )
+    return wanted.some((round) => !stage.posts.has(slot(round, party, 0)))
+  }
+
+  /** Shows others' broadcasts to sites that may wait for one of them. */
+  #passOn(stage: SubSession, posts: Iterable<SignedMessage>, to: readonly SiteId[]): void {
+    if (!stage.root) return
+    for (const post of posts) {
+      const author = stage.sites[post.from - 1]
+      if (post.to !== 0 || author === this.#options.self) continue
+      for (const site of to) if (site !== author && site !== this.#options.self) this.#options.send(site, post.bytes)
+    }
   }
 
   mailbox<R extends Rounds>({ id: protocol, rounds }: Pick<ProtocolRules<R, never>, 'id' | 'rounds'>): Mailbox<R> {
@@ -276,6 +312,7 @@ export class Session {
       return
     }
     this.#keep(stage, key, post, from)
+    if (this.#options.relays) this.#passOn(stage, [post], stage.sites)
   }
 
   #keep(stage: SubSession, key: string, post: SignedMessage, from: SiteId): void {
@@ -324,6 +361,7 @@ export class Session {
     return new Promise((resolve, reject) => {
       const timer = new AbortController()
       let shown = -1
+      const lacking = (peer: Party): boolean => !stage.posts.has(slot(round, peer, to))
       const done = (act: () => void): void => {
         timer.abort()
         stage.waiters.delete(look)
@@ -332,7 +370,7 @@ export class Session {
       }
       const ended = (): void => done(() => reject(this.#end.signal.reason))
       const look = (): void => {
-        const absent = peers.filter((peer) => !stage.posts.has(slot(round, peer, to)))
+        const absent = peers.filter(lacking)
         const got = peers.length - absent.length
         if (stage.root && got !== shown && place === round) {
           shown = got
@@ -361,14 +399,22 @@ export class Session {
       this.#end.signal.addEventListener('abort', ended, { once: true })
       if (this.#end.signal.aborted) return ended()
       look()
+      // Whoever is late may itself wait for what somebody showed to others only.
+      clock.sleep(roundMs / 2, timer.signal).then(
+        () =>
+          this.#passOn(
+            stage,
+            stage.posts.values(),
+            peers.filter(lacking).map((peer) => this.#siteOf(stage, peer)),
+          ),
+        () => undefined,
+      )
       clock.sleep(roundMs, timer.signal).then(
         () =>
           done(() =>
             reject(
               new SilenceError(
-                peers
-                  .filter((peer) => !stage.posts.has(slot(round, peer, to)))
-                  .map((peer) => this.#siteOf(stage, peer)),
+                peers.filter(lacking).map((peer) => this.#siteOf(stage, peer)),
                 round,
               ),
             ),

@@ -9,7 +9,7 @@ export interface ApprovalRule {
 }
 
 /** Seats of one attempt. Where there are as many seats as candidates, all of them sit; else any `count` of them. */
-interface Seats {
+export interface Seats {
   /** In roster order. */
   readonly candidates: readonly SiteId[]
   readonly count: number

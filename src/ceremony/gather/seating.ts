@@ -1,0 +1,190 @@
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import type { Attempt } from '../../records/attempt.ts'
+
+/*
+ * The rule after ROAST (ePrint 2022/550), as functions of facts. Why it ends, where t honest sites are connected and f of
+ * the other k−t are silent or lie:
+ *
+ * - One of the k−t+1 coordinators is honest and connected: more than k−t cannot be missing.
+ * - An honest coordinator proposes those first who have answered it, and waits for a busy one rather than to propose
+ *   again one that did not answer. It passes on what it gets, so nobody honest waits for a message that it holds. So each
+ *   of its failures is by another of the f, and after at most f of them it sits with honest sites alone.
+ * - A site gives a coordinator a further turn only when each other one that is here has had as many. So no coordinator
+ *   has more turns with it than an honest one needs, f+1, and a site signs at most (f+1)(k−t+1) attempts.
+ *
+ * A proposal that meets another one on its way is nobody's fault and is not counted as a turn, once for each turn of the
+ * other's coordinator.
+ */
+
+export interface Candidate {
+  readonly site: SiteId
+  /** Takes no seat any more: proven guilty, gone, not approved, only checking, or without attempts left. */
+  readonly out: boolean
+  /** Has acknowledged lately; this site itself always. */
+  readonly here: boolean
+  /** May be proposed: here, under a hello that no attempt has used, its ledger proven. */
+  readonly free: boolean
+  /** Until when the attempt that it is in may last, in monotonic milliseconds; undefined: it is in none. */
+  readonly busyUntil: number | undefined
+  /** When it greeted first, or came out of an attempt. */
+  readonly freeSince: number
+  /** Attempts of this site that it left without an answer. */
+  readonly unanswered: number
+}
+
+interface KnownAttempt {
+  readonly hash: Hash
+  readonly value: Attempt
+  readonly signatures: { has(site: SiteId): boolean }
+}
+
+export interface SeatingFacts {
+  readonly self: SiteId
+  /** In roster order. */
+  readonly candidates: readonly Candidate[]
+  readonly coordinators: readonly SiteId[]
+  readonly seats: number
+  /** Turns that each coordinator has had. */
+  readonly turns: ReadonlyMap<SiteId, number>
+  /** Monotonic milliseconds. */
+  readonly now: number
+  readonly proposalMs: number
+  /** Longest time that an honest site spends in one attempt. */
+  readonly attemptMs: number
+}
+
+/** Whether this site's hello of an attempt stands in an attempt that it signed. */
+export const isUsed = (attempts: Iterable<KnownAttempt>, site: SiteId, hello: Hash): boolean => {
+  for (const { value, signatures } of attempts)
+    if (signatures.has(site) && value.participants.some((one) => one.site === site && one.hello === hello)) return true
+  return false
+}
+
+/**
+ * The attempt that kept a participant from signing this one: it names the same hello, and the participant signed it.
+ * Undefined where none did.
+ */
+export const crossedBy = (attempt: KnownAttempt, attempts: Iterable<KnownAttempt>): KnownAttempt | undefined => {
+  const unsigned = attempt.value.participants.filter(({ site }) => !attempt.signatures.has(site))
+  if (unsigned.length === 0) return undefined
+  for (const other of attempts) {
+    if (other.hash === attempt.hash || !other.signatures.has(other.value.coordinator)) continue
+    if (unsigned.some(({ site, hello }) => isUsed([other], site, hello))) return other
+  }
+  return undefined
+}
+
+/** Turns that each coordinator has had: attempts that it signed, but for those that another's kept from starting. */
+export const countTurns = (
+  coordinators: readonly SiteId[],
+  attempts: readonly KnownAttempt[],
+): ReadonlyMap<SiteId, number> => {
+  const proposed = new Map<SiteId, readonly KnownAttempt[]>(
+    coordinators.map((name) => [
+      name,
+      attempts.filter(({ value, signatures }) => value.coordinator === name && signatures.has(name)),
+    ]),
+  )
+  const count = (own: readonly KnownAttempt[]): number => {
+    let turns = 0
+    for (const attempt of own) {
+      const other = crossedBy(attempt, attempts)
+      const theirs = other === undefined ? [] : (proposed.get(other.value.coordinator) ?? [])
+      if (other === undefined || theirs === own || theirs.indexOf(other) > turns) turns += 1
+    }
+    return turns
+  }
+  return new Map([...proposed].map(([name, own]) => [name, count(own)]))
+}
+
+const isBusy = ({ busyUntil }: Candidate, { now }: SeatingFacts): boolean => busyUntil !== undefined && now < busyUntil
+
+/** Until when this site waits for a coordinator's turn; in the past: it waits no longer. */
+const awaitedUntil = (facts: SeatingFacts, coordinator: SiteId, patienceMs: number): number => {
+  const { candidates, self, attemptMs } = facts
+  const here = candidates.filter((one) => one.here && !one.out)
+  const one = here.find(({ site }) => site === coordinator)
+  const own = candidates.find(({ site }) => site === self)
+  if (one === undefined || own === undefined) return Number.NEGATIVE_INFINITY
+  const longest = own.freeSince + attemptMs + patienceMs
+  if (isBusy(one, facts)) return Math.min(longest, one.busyUntil as number)
+  // It may want those who are in another attempt: its time begins when they are out of it.
+  if (here.some((other) => isBusy(other, facts))) return longest
+  return Math.min(longest, Math.max(own.freeSince, ...here.map(({ freeSince }) => freeSince)) + patienceMs)
+}
+
+/**
+ * How long a site waits for a coordinator that has its turn first. A coordinator that comes next waits the shortest, so
+ * that its followers still wait when it proposes; one that goes ahead of others that have had fewer turns waits the
+ * longest, so that its followers are done waiting.
+ */
+const PATIENCE = { next: 1 / 4, follow: 1 / 2, ahead: 1 } as const
+
+/** Whether nobody has its turn before this coordinator, had it had so many: nobody who is still waited for. */
+const isInTurn = (facts: SeatingFacts, coordinator: SiteId, turns: number): boolean => {
+  const { coordinators, self, now, proposalMs } = facts
+  const place = coordinators.indexOf(coordinator)
+  const isOver = (other: SiteId, patience: keyof typeof PATIENCE): boolean =>
+    awaitedUntil(facts, other, proposalMs * PATIENCE[patience]) <= now
+  return coordinators.every((other, at) => {
+    if (other === coordinator) return true
+    const theirs = facts.turns.get(other) ?? 0
+    if (theirs < turns) return isOver(other, coordinator === self ? 'ahead' : 'follow')
+    return coordinator !== self || theirs > turns || at > place || isOver(other, 'next')
+  })
+}
+
+/** Whether this site, free now, may follow the newest proposal of this coordinator, which is counted as its turn already. */
+export const mayFollow = (facts: SeatingFacts, coordinator: SiteId): boolean =>
+  isInTurn(facts, coordinator, (facts.turns.get(coordinator) ?? 1) - 1)
+
+/** Sites that this site proposes now, in roster order; undefined: not its turn, or not those that it wants are free. */
+export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefined => {
+  const { self, candidates, coordinators, seats, now, proposalMs } = facts
+  const own = candidates.find(({ site }) => site === self)
+  if (own?.free !== true || own.out || !coordinators.includes(self)) return undefined
+  const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self)
+  // A stable sort: those with equal counts stay in roster order.
+  const ranked = [...free].sort((a, b) => a.unanswered - b.unanswered).slice(0, seats - 1)
+  if (ranked.length < seats - 1 || !isInTurn(facts, self, facts.turns.get(self) ?? 0)) return undefined
+  const worst = Math.max(0, ...ranked.map(({ unanswered }) => unanswered))
+  const isSoonFree = (one: Candidate): boolean =>
+    isBusy(one, facts) || now < Math.max(one.freeSince, own.freeSince) + proposalMs
+  const better = candidates.some(
+    (one) => one.here && !one.out && !one.free && one.unanswered < worst && isSoonFree(one),
+  )
+  if (better) return undefined
+  const sitting = new Set([self, ...ranked.map(({ site }) => site)])
+  return candidates.map(({ site }) => site).filter((site) => sitting.has(site))
+}
+
+/** Milliseconds after which the answers above may differ though nothing else happened. */
+export const nextLook = (facts: SeatingFacts): number => {
+  const { candidates, coordinators, now, proposalMs } = facts
+  const times = [
+    ...coordinators.flatMap((one) =>
+      Object.values(PATIENCE).map((part) => awaitedUntil(facts, one, proposalMs * part)),
+    ),
+    ...candidates.flatMap(({ busyUntil, freeSince }) => [freeSince + proposalMs, busyUntil ?? now]),
+  ].filter((time) => time > now)
+  return Math.min(proposalMs / 2, ...times.map((time) => time - now))
+}
+
+/**
+ * Participants that left this coordinator without an answer: of those that `lack` something, when no other attempt and no
+ * proof explains it. Empty where the attempt is not this site's.
+ */
+export const leftUnanswered = (
+  { self, candidates, turns }: SeatingFacts,
+  attempts: Iterable<KnownAttempt>,
+  attempt: KnownAttempt,
+  lack: readonly SiteId[],
+): readonly SiteId[] => {
+  const sitting = attempt.value.participants.map(({ site }) => site)
+  const explained = candidates.some(({ site, out }) => out && sitting.includes(site))
+  if (attempt.value.coordinator !== self || explained) return []
+  const other = crossedBy(attempt, attempts)
+  if (other === undefined) return lack
+  // Where the other coordinator had no turn left, whoever followed it is not excused.
+  return (turns.get(other.value.coordinator) ?? 0) <= (turns.get(self) ?? 0) + 1 ? [] : lack
+}

@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it, vi } from 'vitest'
+import { describePlan, type Outcome, planOf, play } from './seats.ts'
+
+vi.mock('../../src/transport/channels.ts', () => import('./light-channels.ts'))
+
+const isLong = process.env['QUORATE_LONG'] === '1'
+/** Runs, and most sites in one: by day small rooms, which leave most of the ways to fail in. */
+const [RUNS, MOST] = isLong ? [2000, 9] : [50, 6]
+const SHARD = 25
+/** SEATS_SEED=… plays that one alone. */
+const one = process.env['SEATS_SEED']
+const base = process.env['QUORATE_SEED'] ?? randomBytes(4).toString('hex')
+
+const report = (outcome: Outcome): string => `${describePlan(outcome.plan)}\n  ${outcome.faults.join('\n  ')}`
+
+describe(`an honest connected quorum signs within the bound, and names nobody honest (QUORATE_SEED=${base})`, () => {
+  it.runIf(one !== undefined)(`seed ${one}`, async () => {
+    const outcome = await play(planOf(one as string, MOST))
+    expect(outcome.faults, report(outcome)).toEqual([])
+  })
+
+  const shards = Array.from({ length: one === undefined ? RUNS / SHARD : 0 }, (_, at) => at * SHARD)
+  it.each(shards)('runs from %d', async (first) => {
+    const failed: string[] = []
+    for (let run = first; run < first + SHARD; run++) {
+      const outcome = await play(planOf(`${base} ${run}`, MOST))
+      if (outcome.faults.length > 0) failed.push(`SEATS_SEED='${base} ${run}' ${report(outcome)}`)
+    }
+    expect(failed, failed.join('\n')).toEqual([])
+  })
+})
+
+it('plays every size, threshold and habit', () => {
+  const plans = Array.from({ length: 2000 }, (_, run) => planOf(`${base} ${run}`))
+  const sizes = new Set(plans.map(({ sites, threshold }) => `${threshold} of ${sites}`))
+  expect(sizes.size).toBe(36)
+  expect(new Set(plans.flatMap(({ faulty }) => [...faulty.values()])).size).toBe(8)
+  for (const { sites, threshold, faulty } of plans) expect(faulty.size).toBeLessThanOrEqual(sites - threshold)
+})
