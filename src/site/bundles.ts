@@ -21,7 +21,7 @@ export interface BundleShown {
   readonly name: string
   readonly definition: Definition
   readonly sites: readonly { readonly site: SiteId; readonly events: number; readonly signed: boolean }[]
-  /** What sites said in their hellos that they run; null: a hello that does not say (v1). */
+  /** Build and runtime as sites state them in their hellos; null: a hello that does not say (v1). */
   readonly builds: readonly {
     readonly sites: readonly SiteId[]
     readonly build: Hash
@@ -152,7 +152,7 @@ const withFiles = async <T>(paths: readonly string[], work: (sources: readonly S
   return withFile(path, (source) => withFiles(rest, (others) => work([source, ...others])))
 }
 
-/** What several partial bundles of one ceremony hold, as one; `write` gets its bytes in order. */
+/** Several partial bundles of one ceremony as one; `write` gets its bytes in order. */
 export const mergeFiles = (
   paths: readonly string[],
   out: string,

@@ -24,11 +24,11 @@ export interface ChannelsOptions {
   readonly staticKey: Secret
   /** DSSE envelope of its certificate. */
   readonly certificate: Uint8Array
-  /** Whether the peer's identity certified this static key for channels under this authority. Must not throw. */
+  /** True where the peer's identity certified this static key for channels under this authority. Must not throw. */
   verifyCertificate(peer: SiteId, certificate: Uint8Array, staticKey: KeyHex): boolean
   /** Both sides have the keys. Called again, with another binding, after every handshake that replaces an older one. */
   onConnected(channel: Channel): void
-  /** In order, each message once. What it throws is a fault of this program and ends it. */
+  /** In order, each message once. An error that it throws is a fault of this program and ends it. */
   onMessage(peer: SiteId, topic: Hash, message: Uint8Array): void
   /** The peer came back as a new process: what it had not acknowledged was rejected. `onConnected` follows. */
   onReplaced?(peer: SiteId): void

@@ -26,7 +26,7 @@ interface PeerOptions {
   readonly authority: Hash
   readonly self: Self
   readonly other: Other
-  /** Whether this side begins handshakes. */
+  /** True where this side begins handshakes. */
   readonly initiator: boolean
   readonly counters: Counters
   /** Monotonic milliseconds. */
@@ -68,9 +68,9 @@ export class SecureLink {
   #outbox = new Outbox()
   #inbox: Inbox
   #session: CipherState | undefined
-  /** Whether the newest session was shown to `onConnected`: this side knows that the peer has its keys. */
+  /** True once the newest session was shown to `onConnected`: this side knows that the peer has its keys. */
   #announced = false
-  /** Whether the peer's process was ever shown: until then it has acknowledged nothing. */
+  /** True once the peer's process was shown: until then it has acknowledged nothing. */
   #met = false
   #instance: string | undefined
   #ackDue = NEVER
@@ -171,7 +171,7 @@ export class SecureLink {
   }
 
   close(): void {
-    // What this end has is said before it goes: else the peer waits for an acknowledgement that nobody will send.
+    // This end acknowledges all it has before it goes: else the peer waits for an acknowledgement that nobody will send.
     if (this.#session !== undefined && this.#ackDue !== NEVER) this.#sendSealed(undefined)
     this.#outbox.fail(closedError(this.#options.name))
     this.#session?.wipe()

@@ -8,7 +8,7 @@ import { ACK_BITS, type Ack, SEGMENT_DATA, type Segment } from './channel-frame.
 const IN_FLIGHT = 262_144
 /** Message bytes accepted and not acknowledged; beyond it `enqueue` refuses. */
 const QUEUE_LIMIT = 16_777_216
-/** What an accepted message costs beside its bytes. */
+/** Cost of an accepted message beside its bytes. */
 const OVERHEAD = 512
 /** Most bytes held out of order; an honest sender never has more in flight. */
 const HELD = 2 * IN_FLIGHT

@@ -10,7 +10,8 @@ import { type Note, noteCodec } from '../../src/records/identity.ts'
 import type { Signer } from '../../src/records/signed.ts'
 import type { Member } from '../../src/transport/relay/room.ts'
 import { type Relay, type RelayOptions, startRelay } from '../../src/transport/relay/server.ts'
-import { connectRelays, type RelayRoom, type RelaysOptions } from '../../src/transport/relay-client.ts'
+import { connectRelays, type RelayRoom } from '../../src/transport/relay-client.ts'
+import type { RelaysOptions } from '../../src/transport/relay-link.ts'
 import { AUTHORITY, site } from './support.ts'
 
 export interface Person {

@@ -109,7 +109,7 @@ const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
         ),
       ]
 
-/** What makes the answer no. */
+/** The reasons why the answer is no. */
 export const verifyFault = ({ verdict: word, checks, unmet }: Verified): QuorateError | undefined => {
   const failed = checks.filter((check) => check.verdict === 'fails').map(({ id }) => id)
   switch (word) {
