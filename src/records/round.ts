@@ -47,7 +47,8 @@ const blameSchema = v.strictObject({
   party,
   accuser: siteId,
   check: line(64),
-  messages: v.pipe(v.array(v.string()), v.maxLength(128)),
+  /** A staged outcome of 32 sites takes 101: three broadcasts of each, two echoes, a certificate, an envelope. Half is room for rounds to come. */
+  messages: v.pipe(v.array(v.string()), v.maxLength(256)),
 })
 export type Blame = v.InferOutput<typeof blameSchema>
 export const blameCodec: Codec<Blame> = jsonCodec('blame/v1', blameSchema, 2 ** 22)
