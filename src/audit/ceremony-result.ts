@@ -1,6 +1,8 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
+import { fromHex } from '../lib/bytes.ts'
 import type { EpochRecord, Outcome, SignResult } from '../records/outcome.ts'
-import type { BundleFacts, HeldAttempt } from './bundle-facts.ts'
+import type { BundleFacts } from './bundle-facts.ts'
+import type { HeldAttempt } from './record-facts.ts'
 import { postsOfTranscript } from './transcripts.ts'
 
 interface Made {
@@ -37,13 +39,16 @@ export type CeremonyResult = MadeKey | MadeSignature
 export const madeKey = (facts: BundleFacts): MadeKey | undefined => {
   const votes = new Map<Hash, Set<SiteId>>()
   for (const { site, value } of facts.ready) votes.set(value.record, (votes.get(value.record) ?? new Set()).add(site))
-  const [best] = [...votes].sort(([, a], [, b]) => b.size - a.size)
+  // A vote for a record that nobody shows makes nothing.
+  const known = [...votes].flatMap(([recordHash, voters]) => {
+    const record = facts.records.get(recordHash)
+    const outcome = record && facts.outcomes.get(record.outcome)
+    const attempt = outcome && facts.attempts.get(outcome.attempt)
+    return record && outcome && attempt ? [{ recordHash, voters, record, outcome, attempt }] : []
+  })
+  const [best] = known.sort((a, b) => b.voters.size - a.voters.size || (a.recordHash < b.recordHash ? -1 : 1))
   if (best === undefined) return undefined
-  const [recordHash, voters] = best
-  const record = facts.records.get(recordHash)
-  const outcome = record && facts.outcomes.get(record.outcome)
-  const attempt = outcome && facts.attempts.get(outcome.attempt)
-  if (record === undefined || outcome === undefined || attempt === undefined) return undefined
+  const { recordHash, voters, record, outcome, attempt } = best
   return {
     makes: 'key',
     transcript: outcome.transcript,
@@ -57,12 +62,27 @@ export const madeKey = (facts: BundleFacts): MadeKey | undefined => {
   }
 }
 
-/** A liar may state the true signature with a transcript of its own: what the messages here give stands for the attempt. */
+/** Whether a statement is one of this definition's signature: by the key of its epoch, over the message. */
+const isSignature = (facts: BundleFacts, result: SignResult): boolean => {
+  const outcomeHash = facts.records.get(result.base)?.outcome
+  const outcome = outcomeHash && facts.outcomes.get(outcomeHash)
+  return (
+    facts.message !== undefined &&
+    outcome?.publicKey === result.publicKey &&
+    facts.evidence.verifySignature(fromHex(result.publicKey), facts.message, fromHex(result.signature))
+  )
+}
+
+/**
+ * A liar may state a false signature, or the true one with another transcript: of several statements that one stands which
+ * verifies, and which the messages here give.
+ */
 export const madeSignature = (facts: BundleFacts): MadeSignature | undefined => {
-  const several = new Set(facts.results.map(({ value }) => value.transcript)).size > 1
+  const several = new Set(facts.results.map(({ hash }) => hash)).size > 1
+  const signed = several ? facts.results.filter(({ value }) => isSignature(facts, value)) : facts.results
   const given = ({ value }: BundleFacts['results'][number]): boolean =>
     postsOfTranscript(facts, value.attempt, value.transcript) !== undefined
-  const first = (several ? facts.results.find(given) : undefined) ?? facts.results[0]
+  const first = (several ? signed.find(given) : undefined) ?? signed[0] ?? facts.results[0]
   const attempt = first && facts.attempts.get(first.value.attempt)
   if (first === undefined || attempt === undefined) return undefined
   const outcomeHash = facts.records.get(first.value.base)?.outcome
@@ -72,7 +92,7 @@ export const madeSignature = (facts: BundleFacts): MadeSignature | undefined => 
     signature: first.value.signature,
     result: first.value,
     attempt,
-    stated: facts.results.map(({ site }) => site).sort(),
+    stated: facts.results.flatMap(({ site, value }) => (value.signature === first.value.signature ? site : [])).sort(),
     outcome: outcomeHash && facts.outcomes.get(outcomeHash),
     outcomeHash,
   }

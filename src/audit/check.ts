@@ -54,6 +54,23 @@ export const holds = (reason: string, inputs: readonly Hash[] = []): Finding => 
 export const fails = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'fails', reason, inputs })
 export const open = (reason: string, inputs: readonly Hash[] = []): Finding => ({ verdict: 'open', reason, inputs })
 
+/**
+ * Names participants that contradict themselves: an open point beside what the others made. Where they are a quorum, or
+ * no log here is of anybody else, nobody is left to believe, and the check fails.
+ */
+export const accuses = (
+  { definition, logs }: Pick<BundleFacts, 'definition' | 'logs'>,
+  who: Iterable<string>,
+  reason: string,
+  inputs: readonly Hash[] = [],
+): Finding => {
+  const accused = [...new Set(who)]
+  const sites = definition.sites.filter(({ name }) => accused.includes(name)).length
+  const others = [...logs.keys()].some((site) => !accused.includes(site))
+  const stands = accused.length > 0 && sites < definition.threshold && others
+  return { ...(stands ? open(reason, inputs) : fails(reason, inputs)), accused }
+}
+
 /** Names in a reason: the first few. */
 export const names = (list: Iterable<string>): string => {
   const all = [...new Set(list)]

@@ -1,6 +1,7 @@
 import type { Hash } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
-import type { BundleFacts, LogFacts } from './bundle-facts.ts'
+import type { BundleFacts } from './bundle-facts.ts'
+import type { LogFacts } from './log-facts.ts'
 
 export type Logged = BundleFacts['posts'][number]
 

@@ -4,7 +4,17 @@ import type { Kind } from '../records/kinds/index.ts'
 import type { BundleReader } from './bundle.ts'
 import { type BundleFacts, readFacts } from './bundle-facts.ts'
 import type { CeremonyResult } from './ceremony-result.ts'
-import { type Check, type CheckVerdict, type Finding, fails, type Group, groups, type Need } from './check.ts'
+import {
+  accuses,
+  type Check,
+  type CheckVerdict,
+  type Finding,
+  fails,
+  type Group,
+  groups,
+  type Need,
+  names,
+} from './check.ts'
 import { allChecks } from './check-table.ts'
 import { endOf } from './checks/identities.ts'
 import { isClosed } from './checks/logs.ts'
@@ -138,6 +148,21 @@ const contradictionsIn = (checks: readonly CheckReport[]): VerifyReport['contrad
   return [...by].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, ids]) => ({ by: name, checks: ids }))
 }
 
+/**
+ * All whom the checks accuse, together: a quorum of liars is one also where each check alone would let it pass. Undefined
+ * where nobody is accused.
+ */
+const together = (facts: BundleFacts, checks: readonly CheckReport[]): CheckReport | undefined => {
+  const accused = checks.flatMap((check) => check.accused ?? [])
+  if (accused.length === 0) return undefined
+  const { verdict } = accuses(facts, accused, '')
+  const reason =
+    verdict === 'fails'
+      ? `what is here rests on those who contradict themselves: ${names(accused)}`
+      : `contradicted themselves, and what was made stands beside it: ${names(accused)}`
+  return { id: 'blame.contradicted', verdict, reason, inputs: [] }
+}
+
 /** Required points that do not hold. A check that says nothing about this bundle assures nobody who asked for it. */
 const unmetIn = (checks: readonly CheckReport[], required: readonly string[]): readonly string[] =>
   required.filter((point) => {
@@ -168,7 +193,9 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
   const facts = await readFacts(bundle, evidence, { trust, at, message })
   const made = kind.result(facts)
   const table: readonly Check[] = options.checks ?? allChecks
-  const checks = await runChecks(table, kind, facts, made)
+  const found = await runChecks(table, kind, facts, made)
+  const contradicted = together(facts, found)
+  const checks = contradicted === undefined ? found : [...found, contradicted]
   const missing = checks
     .filter(({ id, verdict }) => verdict === 'open' && table.find((one) => one.id === id)?.completes === true)
     .map(({ id }) => id)

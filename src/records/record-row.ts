@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts'
 import type { Definition } from './definition.ts'
 import type { Certificate, Purpose } from './identity.ts'
 
-interface Certified {
+export interface Certified {
   readonly value: Certificate
   readonly hash: Hash
 }

@@ -59,8 +59,11 @@ const other = hashOf(utf8('something else'))
 
 const verify = async (bytes: Uint8Array, changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> =>
   verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, ...changes })
+/** Checks that refuse the bundle, or name who contradicts itself in it. */
 const failing = (report: VerifyReport): readonly string[] =>
-  report.checks.filter(({ verdict }) => verdict === 'fails').map(({ id }) => id)
+  report.checks
+    .filter(({ id, verdict, accused }) => id !== 'blame.contradicted' && (verdict === 'fails' || accused !== undefined))
+    .map(({ id }) => id)
 
 const opened = <T>(draft: Draft, codec: Codec<T>, object: Hash): T =>
   codec.decode(decodeEnvelope(draft.bytes(object), codec.limit).payload)
@@ -545,7 +548,7 @@ const forgeries: readonly Forgery[] = [
     edit: (draft) => change(draft, eu, 'staged', stagedCodec, (value) => ({ ...value, envelope: other })),
   },
   {
-    check: 'votes.installed',
+    check: 'votes.records',
     does: 'gives a receipt for another record',
     edit: (draft) => change(draft, eu, 'installed', installedCodec, (value) => ({ ...value, record: other })),
   },
@@ -694,6 +697,7 @@ const openOnly = [
   'log.bodies',
   'log.closed',
   'log.present',
+  'votes.installed',
   'votes.ready',
 ]
 
@@ -825,6 +829,9 @@ describe('forged by the owner of one site', () => {
     const report = await verify(await forge(chain, chain.keygenBundle, edit, ['eu']))
     expect(report.checks.find(({ id }) => id === check)?.verdict).not.toBe('holds')
     expect(report.checks.find(({ id }) => id === 'manifest.signed')).toMatchObject({ verdict: 'open' })
-    if (check !== 'log.cosigned') expect(report.verdict).toBe('invalid')
+    if (check !== 'log.cosigned')
+      expect([report.verdict === 'invalid', report.contradictions.map(({ by }) => by)]).toEqual(
+        check === 'votes.output' ? [true, []] : [false, ['eu']],
+      )
   })
 })

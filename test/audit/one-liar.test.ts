@@ -49,7 +49,9 @@ describe('the owner of one site', () => {
       ['ap'],
     )
     const report = await verify(bytes)
-    expect(report.checks.filter(({ verdict }) => verdict === 'fails').map(({ id }) => id)).toEqual(['attempts.started'])
+    expect(report.checks.filter(({ verdict }) => verdict === 'fails').map(({ id }) => id)).toContain(
+      'signature.records',
+    )
   })
 
   it('does not make another’s log look cut by a record of its own under the other’s name', async () => {

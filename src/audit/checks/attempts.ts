@@ -1,9 +1,11 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { fitsTerms } from '../../records/admission.ts'
-import type { BundleFacts, HeldAttempt } from '../bundle-facts.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { fitsTerms, inTime, inWindow } from '../../records/admission.ts'
+import type { Certified } from '../../records/record-row.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
-import { faulty } from './faults.ts'
+import type { HeldAttempt } from '../record-facts.ts'
+import { eventsOf, faulty } from './faults.ts'
 
 export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
   value.participants.every(({ site }) => signers.has(site))
@@ -11,23 +13,47 @@ export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
 const list = ({ attempts }: BundleFacts): readonly HeldAttempt[] => [...attempts.values()]
 const hashes = (facts: BundleFacts): readonly Hash[] => [...facts.attempts.keys()]
 
+/** Who answers for an attempt: who signed it, or says in its own log that it did. */
+const signersOf = (facts: BundleFacts, { hash, signers }: HeldAttempt): readonly SiteId[] => [
+  ...signers,
+  ...facts.namedBy(['attempt'], hash),
+]
+
+/** A fault of attempts: those of them that have it, laid at the door of who signed them. */
+const faultOf = (
+  facts: BundleFacts,
+  isFaulty: (attempt: HeldAttempt) => boolean,
+  reason: (attempt: HeldAttempt) => string,
+): Finding | undefined => {
+  const bad = list(facts).filter(isFaulty)
+  const [first] = bad
+  if (first === undefined) return undefined
+  const by = bad.flatMap((attempt) => signersOf(facts, attempt))
+  return accuses(facts, by, `${reason(first)}, signed by ${names(by)}`, bad.map(({ hash }) => hash).slice(0, 16))
+}
+
 /** Every attempt that a log says it started bears the signatures of all its participants. */
 const started = (facts: BundleFacts): Finding => {
-  const begun = new Set<Hash>()
-  for (const log of facts.logs.values())
-    for (const { what, object } of log.entries) {
-      if (what === 'started' && object !== null) begun.add(object)
-      if (what === 'failed' && object !== null && !facts.attempts.has(object))
-        return fails(`${log.site} says that an attempt failed which nobody signed`, [object])
-    }
-  const unsigned = [...begun].filter((hash) => {
-    const attempt = facts.attempts.get(hash)
-    return attempt === undefined || !isStarted(attempt)
-  })
-  if (unsigned.length > 0) return fails(`${unsigned.length} attempts began that not all had signed`, unsigned)
   const made = resultOf(facts)
   if (made !== undefined && !isStarted(made.attempt))
     return fails('what was made names an attempt that not all its participants signed', [made.attempt.hash])
+  const begun = new Set<Hash>()
+  const untrue = new Map<SiteId, Hash>()
+  for (const log of facts.logs.values())
+    for (const { what, object } of log.entries) {
+      if (object === null) continue
+      const attempt = facts.attempts.get(object)
+      if (what === 'started') begun.add(object)
+      if (what === 'started' && (attempt === undefined || !isStarted(attempt))) untrue.set(log.site, object)
+      if (what === 'failed' && attempt === undefined) untrue.set(log.site, object)
+    }
+  if (untrue.size > 0)
+    return accuses(
+      facts,
+      untrue.keys(),
+      `the log of ${names(untrue.keys())} says of an attempt that it began, or failed, which not all signed`,
+      [...untrue.values()],
+    )
   const unbegun = facts.attempts.size - begun.size
   return holds(
     `${begun.size} begun, each signed by all its participants${unbegun > 0 ? `; ${unbegun} never begun` : ''}`,
@@ -56,34 +82,44 @@ const chained = (facts: BundleFacts): Finding => {
     })
   return broken.length === 0
     ? holds('each site’s attempts form one chain, none left out', hashes(facts))
-    : fails(`an attempt of ${names(broken)} is left out`, hashes(facts))
+    : accuses(facts, broken, `an attempt of ${names(broken)} is left out`, hashes(facts))
+}
+
+/** Whether an attempt says what its participants' hellos say, as far as they are here. */
+const fitsHellos = (facts: BundleFacts, { value }: HeldAttempt): boolean => {
+  const held = value.participants.map(({ hello }) => facts.hellos.get(hello))
+  const same = value.participants.every(({ site, key, last }, at) => {
+    const one = held[at]
+    return (
+      one === undefined || (one.site === site && one.key === key && one.value.lastAttempt === last && !one.value.check)
+    )
+  })
+  const counts = held.flatMap((one) => one?.value.attempts ?? [])
+  return same && (counts.length < held.length || value.number === 1 + Math.max(...counts))
 }
 
 const greeted = (facts: BundleFacts): Finding => {
-  let unknown = 0
-  for (const { hash, value } of list(facts)) {
-    const counts: number[] = []
-    for (const { site, key, hello, last } of value.participants) {
-      const held = facts.hellos.get(hello)
-      if (held === undefined) {
-        unknown++
-        continue
-      }
-      const same = held.site === site && held.key === key && held.value.lastAttempt === last && !held.value.check
-      const identity = facts.seat(site)?.identity
-      const certificate = facts.certificates.find(
-        ({ value: one }) => one.identity === identity && one.key === key && one.purpose === 'message',
-      )
-      if (!same || certificate?.hash !== held.value.certificate)
-        return fails(`attempt ${value.number} and the hello of ${site} disagree`, [hash, hello])
-      counts.push(held.value.attempts)
-    }
-    if (counts.length === value.participants.length && value.number !== 1 + Math.max(...counts))
-      return fails(`attempt ${value.number} does not bear the next number`, [hash])
-  }
-  return unknown === 0
+  const bad = faultOf(
+    facts,
+    (attempt) => !fitsHellos(facts, attempt),
+    ({ value }) => `attempt ${value.number} and the hellos that it names disagree`,
+  )
+  if (bad !== undefined) return bad
+  const unknown = list(facts).flatMap(({ value }) => value.participants.filter(({ hello }) => !facts.hellos.has(hello)))
+  return unknown.length === 0
     ? holds('each attempt names a fresh hello of each participant', hashes(facts))
-    : open(`${unknown} hellos that attempts name are not here`, hashes(facts))
+    : open(`${unknown.length} hellos that attempts name are not here`, hashes(facts))
+}
+
+/** Names that stand twice in a list of pairs of site and thing. */
+const twiceBy = (pairs: readonly (readonly [SiteId, string])[]): readonly SiteId[] => {
+  const seen = new Set<string>()
+  return pairs.flatMap(([site, thing]) => {
+    const key = `${site} ${thing}`
+    const again = seen.has(key)
+    seen.add(key)
+    return again ? site : []
+  })
 }
 
 /**
@@ -92,61 +128,58 @@ const greeted = (facts: BundleFacts): Finding => {
  */
 const fresh = (facts: BundleFacts): Finding => {
   const used = list(facts).flatMap(({ value, signers }) =>
-    value.participants.filter(({ site }) => signers.has(site)).map(({ hello }) => hello),
+    value.participants.filter(({ site }) => signers.has(site)).map(({ site, hello }) => [site, hello] as const),
   )
-  const nonces = [...facts.hellos.values()].map(({ site, value }) => `${site} ${value.nonce}`)
-  return new Set(used).size === used.length && new Set(nonces).size === nonces.length
+  const nonces = [...facts.hellos.values()].map(({ site, value }) => [site, value.nonce] as const)
+  const twice = [...twiceBy(used), ...twiceBy(nonces)]
+  return twice.length === 0
     ? holds('no hello and no nonce of one was used twice', hashes(facts))
-    : fails('a hello or its nonce was used twice', hashes(facts))
+    : accuses(facts, twice, `a hello or its nonce was used twice by ${names(twice)}`, hashes(facts))
 }
 
-const seated = (facts: BundleFacts): Finding => {
-  const { definition, records } = facts
-  for (const { hash, value } of list(facts)) {
-    if (!fitsTerms(value, definition))
-      return fails(`attempt ${value.number} does not seat whom the definition wants, as it wants it`, [hash])
-    if (value.base !== null && !records.has(value.base))
-      return fails(`attempt ${value.number} builds on a record that is not here`, [hash])
-  }
-  return holds('each attempt seats those, and builds on that, which the definition names', hashes(facts))
-}
+const seated = (facts: BundleFacts): Finding =>
+  faultOf(
+    facts,
+    ({ value }) => !fitsTerms(value, facts.definition) || (value.base !== null && !facts.records.has(value.base)),
+    ({ value }) => `attempt ${value.number} seats, builds or waits otherwise than the definition says`,
+  ) ?? holds('each attempt seats those, and builds on that, which the definition names', hashes(facts))
 
 const limited = (facts: BundleFacts): Finding => {
   const { definition, roster } = facts
-  const over = roster.filter(
-    ({ name }) => list(facts).filter(({ signers }) => signers.has(name)).length > definition.attempts,
-  )
+  const over = roster
+    .map(({ name }) => name)
+    .filter((name) => list(facts).filter(({ signers }) => signers.has(name)).length > definition.attempts)
   return over.length === 0
     ? holds(`no site signed more than ${definition.attempts} attempts`, hashes(facts))
-    : fails(`more than ${definition.attempts} attempts signed by ${names(over.map(({ name }) => name))}`, hashes(facts))
+    : accuses(facts, over, `more than ${definition.attempts} attempts signed by ${names(over)}`, hashes(facts))
 }
 
 /** A key of a join is certified until a time after which no attempt begins under it. */
 const unexpired = (facts: BundleFacts): Finding => {
-  for (const { hash, value } of list(facts))
-    for (const { site, key } of value.participants) {
-      const identity = facts.seat(site)?.identity
-      const certificate = facts.certificates.find(
-        (one) => one.value.identity === identity && one.value.purpose === 'message' && one.value.key === key,
-      )
-      if (certificate === undefined)
-        return fails(`attempt ${value.number} seats a key that ${site} did not certify`, [hash])
-      if ((certificate.value.expires ?? 0) < value.at)
-        return fails(`attempt ${value.number} began after the key of ${site} had expired`, [hash])
-    }
-  return holds('each participant’s message key was certified and in time', hashes(facts))
+  const certified = new Map<string, Certified[]>()
+  for (const { value, hash } of facts.held('certificate')) {
+    const of = `${value.identity} ${value.purpose} ${value.key}`
+    certified.set(of, [...(certified.get(of) ?? []), { value, hash }])
+  }
+  const inTimeAll = ({ value }: HeldAttempt): boolean =>
+    value.participants.every(({ site, key }) =>
+      inTime(value, certified.get(`${facts.seat(site)?.identity} message ${key}`) ?? []),
+    )
+  return (
+    faultOf(
+      facts,
+      (attempt) => !inTimeAll(attempt),
+      ({ value }) => `attempt ${value.number} seats a key that its site did not certify for that time`,
+    ) ?? holds('each participant’s message key was certified and in time', hashes(facts))
+  )
 }
 
-const inWindow = (facts: BundleFacts): Finding => {
-  const { opens, closes } = facts.definition.window
-  const outside = list(facts).filter(({ value }) => value.at < Date.parse(opens) || value.at > Date.parse(closes))
-  return outside.length === 0
-    ? holds('each attempt began inside the window, by its proposer’s clock', hashes(facts))
-    : fails(
-        `${outside.length} attempts began outside the window`,
-        outside.map(({ hash }) => hash),
-      )
-}
+const windowed = (facts: BundleFacts): Finding =>
+  faultOf(
+    facts,
+    ({ value }) => !inWindow(value, facts.definition),
+    ({ value }) => `attempt ${value.number} began outside the window`,
+  ) ?? holds('each attempt began inside the window, by its proposer’s clock', hashes(facts))
 
 /** A key-changing attempt that failed with everybody silent leaves nothing; one of many may have ended so. */
 const ended = (facts: BundleFacts): Finding => {
@@ -166,7 +199,7 @@ export const attemptChecks = [
   {
     id: 'attempts.records',
     run: (facts) =>
-      faulty(facts, ['hello', 'attempt', 'attempt-signature'], 'every hello and attempt is its site’s own'),
+      faulty(facts, ['attempt', ...eventsOf('attempts.records')], 'every hello and attempt is its site’s own'),
   },
   { id: 'attempts.chained', run: chained },
   { id: 'attempts.greeted', run: greeted },
@@ -174,6 +207,6 @@ export const attemptChecks = [
   { id: 'attempts.seated', run: seated },
   { id: 'attempts.limited', run: limited },
   { id: 'attempts.certified', run: unexpired },
-  { id: 'attempts.in-window', run: inWindow },
+  { id: 'attempts.in-window', run: windowed },
   { id: 'attempts.ended', run: ended },
 ] as const satisfies readonly Check[]

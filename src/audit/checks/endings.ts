@@ -4,11 +4,11 @@ import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { Blame, Verdict } from '../../records/round.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { openSigstore } from '../sigstore.ts'
 import { isStarted } from './attempts.ts'
-import { faulty } from './faults.ts'
-import { endOf } from './identities.ts'
+import { eventsOf, faulty } from './faults.ts'
+import { endsOf } from './identities.ts'
 
 const verdictOn = (facts: BundleFacts, blame: Blame): Verdict => {
   const named = facts.attempts.get(blame.attempt)
@@ -24,7 +24,11 @@ const proven = (facts: BundleFacts): Finding | undefined => {
   const judged = blames.map((one) => ({ ...one, verdict: verdictOn(facts, one.value) }))
   const said = (verdict: Verdict): string =>
     names(judged.filter((one) => one.verdict === verdict).map(({ value }) => `${value.accused} (${value.check})`))
-  if (said('refuted') !== '') return fails(`blame that its messages do not prove: ${said('refuted')}`, inputs)
+  const refuted = judged.filter(({ verdict }) => verdict === 'refuted')
+  if (refuted.length > 0) {
+    const by = refuted.flatMap(({ object }) => facts.namedBy(['evidence'], object))
+    return accuses(facts, by, `${names(by)} logged blame that its messages do not prove: ${said('refuted')}`, inputs)
+  }
   if (said('undecidable') !== '')
     return open(`blame that rests on what is not here, and accuses nobody: ${said('undecidable')}`, inputs)
   const accused = [...new Set(blames.map(({ value }) => value.accused))]
@@ -68,7 +72,13 @@ const attested = ({ definition }: BundleFacts): Finding | undefined => {
 
 /** Without a timestamp every time is its site's own claim; with `at` nothing may lie after it. */
 const stamped = (facts: BundleFacts): Finding => {
-  if (facts.at !== undefined && endOf(facts) > facts.at) return fails('the bundle ends after the time that was given')
+  const at = facts.at ?? Number.POSITIVE_INFINITY
+  const ends = endsOf(facts)
+  const late = ends.filter((end) => end.at > at).map(({ site }) => site)
+  // Fewer than a quorum may say any time.
+  if (late.length > 0 && (late.length === ends.length || late.length >= facts.definition.threshold))
+    return fails('the bundle ends after the time that was given')
+  if (late.length > 0) return open(`by its own clock the log of ${names(late)} ends after the time that was given`)
   return open('not checked: no timestamp in the bundle')
 }
 
@@ -84,7 +94,7 @@ export const blameChecks = [
         facts.faults.filter((f) => f.what === 'abort' || f.what === 'evidence').length ===
       0
         ? undefined
-        : faulty(facts, ['evidence', 'abort'], 'every proof of blame and every abort decodes'),
+        : faulty(facts, eventsOf('blame.records'), 'every proof of blame and every abort decodes'),
   },
 ] as const satisfies readonly Check[]
 

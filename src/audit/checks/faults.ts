@@ -1,6 +1,7 @@
 import type { LogEvent } from '../../records/event.ts'
+import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { type Finding, fails, holds } from '../check.ts'
+import { accuses, type Check, type Finding, holds } from '../check.ts'
 
 /** Whether everything that logs name by these names is what it says; the first that is not. */
 export const faulty = (facts: BundleFacts, what: readonly LogEvent['what'][], otherwise: string): Finding => {
@@ -8,8 +9,14 @@ export const faulty = (facts: BundleFacts, what: readonly LogEvent['what'][], ot
   const [first] = found
   if (first === undefined) return holds(otherwise)
   const more = found.length === 1 ? '' : ` (and ${found.length - 1} more)`
-  return fails(
-    `${first.log} logged as ${first.what} what is not: ${first.why}${more}`,
+  return accuses(
+    facts,
+    found.flatMap(({ logs }) => logs),
+    `${first.logs.join(' and ')} logged as ${first.what} what is not: ${first.why}${more}`,
     found.slice(0, 16).map(({ object }) => object),
   )
 }
+
+/** Events of the signed records that a check answers for, as the record table has it. */
+export const eventsOf = (id: Check['id']): readonly LogEvent['what'][] =>
+  recordNames.filter((name) => recordTable[name].reported === id).map((name) => recordTable[name].event)

@@ -1,8 +1,10 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { BundleFacts, LogFacts } from '../bundle-facts.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { recordNames, recordTable } from '../../records/record-table.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import type { LogFacts } from '../log-facts.ts'
 import { parseNote, verifyCosignature, witnessName } from '../note.ts'
 
 const roots = ({ logs }: BundleFacts): readonly Hash[] => [...logs.values()].map(({ root }) => root)
@@ -36,10 +38,16 @@ const signed = (facts: BundleFacts): Finding => {
 }
 
 const ordered = (facts: BundleFacts): Finding => {
-  const bad = [...facts.logs.values()].find(({ orderFault }) => orderFault !== undefined)
-  return bad === undefined
+  const bad = [...facts.logs.values()].filter(({ orderFault }) => orderFault !== undefined)
+  const [first] = bad
+  return first === undefined
     ? holds('events stand in an order that a ceremony can have', roots(facts))
-    : fails(`the log of ${bad.site}, ${bad.orderFault}`, [bad.root])
+    : accuses(
+        facts,
+        bad.map(({ site }) => site),
+        `the log of ${first.site}, ${first.orderFault}`,
+        bad.map(({ root }) => root),
+      )
 }
 
 export const isClosed = (log: LogFacts | undefined): boolean => log?.last?.what === 'closing'
@@ -72,7 +80,7 @@ const bodies = ({ missing }: BundleFacts): Finding =>
   missing.length === 0
     ? holds('every record that a log names is here')
     : open(
-        `${missing.length} records named by ${names(missing.map(({ log }) => log))} are not here`,
+        `${missing.length} records named by ${names(missing.flatMap((one) => one.logs))} are not here`,
         missing.slice(0, 16).map(({ object }) => object),
       )
 
@@ -85,7 +93,9 @@ const named = ({ bundle, logs }: BundleFacts): Finding => {
 }
 
 /** Records that a site makes durable in its own log before anybody else sees them. */
-const promises: ReadonlySet<string> = new Set(['attempt-signature', 'staged', 'ready', 'installed', 'result'])
+const promises: ReadonlySet<string> = new Set(
+  recordNames.filter((name) => recordTable[name].durable).map((name) => recordTable[name].event),
+)
 
 /** A log that was cut, or written anew, lacks what others hold of its site. */
 const kept = (facts: BundleFacts): Finding => {
@@ -101,7 +111,12 @@ const kept = (facts: BundleFacts): Finding => {
     }
   return lost.size === 0
     ? holds('each log has everything that others hold of its site', roots(facts))
-    : fails(`the log of ${names(lost.keys())} lacks what others hold of it`, [...lost.values()].flat().slice(0, 16))
+    : accuses(
+        facts,
+        lost.keys(),
+        `the log of ${names(lost.keys())} lacks what others hold of it`,
+        [...lost.values()].flat().slice(0, 16),
+      )
 }
 
 interface Witnesses {

@@ -5,10 +5,10 @@ import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
 import { resultCodec, type SignResult } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeSignature } from '../ceremony-result.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { postsOfTranscript } from '../transcripts.ts'
-import { faulty } from './faults.ts'
+import { eventsOf, faulty } from './faults.ts'
 
 const made = (facts: BundleFacts): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
   const found = resultOf(facts)
@@ -66,8 +66,11 @@ const stated = (facts: BundleFacts): Finding | undefined => {
   const { result } = signature
   const said = (value: SignResult): string => toHex(resultCodec.encode(value))
   const others = facts.results.filter(({ value }) => said(value) !== said(result))
-  if (others.some(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result)))
-    return fails('sites state two signatures', inputs)
+  const differ = others.filter(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result))
+  if (differ.length > 0) {
+    const who = differ.map(({ site }) => site)
+    return accuses(facts, who, `${names(who)} states another signature than what was made`, inputs)
+  }
   if (others.length > 0) {
     const given = postsOfTranscript(facts, signature.attempt.hash, result.transcript) !== undefined
     const who = names(others.map(({ site }) => site))
@@ -113,7 +116,11 @@ export const signatureChecks = [
     id: 'signature.records',
     run: (facts) =>
       makesSignature(facts)
-        ? faulty(facts, ['result', 'outcome', 'record'], 'every statement of the signature is its site’s own')
+        ? faulty(
+            facts,
+            ['outcome', 'record', ...eventsOf('signature.records')],
+            'every statement of the signature is its site’s own',
+          )
         : undefined,
   },
 ] as const satisfies readonly Check[]

@@ -3,35 +3,83 @@ import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { LoggedMessage, SessionProtocol } from '../protocol-evidence.ts'
-import { type Logged, postsOf, postsOfTranscript } from '../transcripts.ts'
+import { type Logged, postsOf } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
 const place = ({ round, from, to }: LoggedMessage): string => `${round}|${from}|${to}`
 
+const isSigned = (facts: BundleFacts, made: CeremonyResult, { post }: Logged): boolean => {
+  const key = made.attempt.value.participants[post.from - 1]?.key
+  return key !== undefined && facts.evidence.signedBy(post, key)
+}
+
+const senderOf = (made: CeremonyResult, { post }: Logged): SiteId | undefined =>
+  made.attempt.value.participants[post.from - 1]?.site
+
+const expected = ({ rounds }: SessionProtocol, made: CeremonyResult): ReadonlySet<string> => {
+  const { length: parties } = made.attempt.value.participants
+  const wanted = new Set<string>()
+  for (const [round, to] of Object.entries(rounds))
+    for (let from = 1; from <= parties; from++) {
+      if (to === 'all') wanted.add(`${round}|${from}|0`)
+      else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
+    }
+  return wanted
+}
+
+const byPlace = (posts: readonly Logged[]): ReadonlyMap<string, readonly Logged[]> => {
+  const places = new Map<string, Logged[]>()
+  for (const one of posts) places.set(place(one.post), [...(places.get(place(one.post)) ?? []), one])
+  return places
+}
+
+/** Of the protocols that such a ceremony runs, the one that most messages of the attempt are of; today's where none are. */
+const protocolOf = ({ evidence }: BundleFacts, posts: readonly Logged[]): SessionProtocol => {
+  const count = ({ id }: SessionProtocol): number => posts.filter(({ post }) => post.protocol === id).length
+  return [...evidence.protocols].sort((a, b) => count(b) - count(a))[0] as SessionProtocol
+}
+
+/** The attempt's protocol, the messages that are of it, and those that are strays beside it. */
+const sorted = (facts: BundleFacts, made: CeremonyResult) => {
+  const all = postsOf(facts, made.attempt.hash)
+  const protocol = protocolOf(facts, all)
+  const wanted = expected(protocol, made)
+  const fits = ({ post }: Logged): boolean => post.protocol === protocol.id && wanted.has(place(post))
+  return { protocol, wanted, strays: all.filter((one) => !fits(one)), posts: all.filter(fits) }
+}
+
 /** Those that signed two messages for one place in the protocol. */
-const twoFaced = (facts: BundleFacts, made: CeremonyResult): readonly SiteId[] => {
-  const places = new Set<string>()
-  const seats = new Set<number>()
-  for (const { post } of postsOf(facts, made.attempt.hash)) {
-    const key = made.attempt.value.participants[post.from - 1]?.key
-    if (key === undefined || !facts.evidence.signedBy(post, key)) continue
-    if (places.has(place(post))) seats.add(post.from)
-    places.add(place(post))
-  }
-  return made.attempt.value.participants.map(({ site }) => site).filter((_, at) => seats.has(at + 1))
+const twoFaced = (facts: BundleFacts, made: CeremonyResult, posts: readonly Logged[]): readonly SiteId[] => {
+  const twice = [...byPlace(posts).values()].filter((list) => list.length > 1)
+  const liars = twice.filter((list) => list.filter((one) => isSigned(facts, made, one)).length > 1)
+  return [...new Set(liars.flatMap(([one]) => (one && senderOf(made, one)) ?? []))]
+}
+
+/** How many logs, besides its sender's own, have a message. */
+const heardBy = (facts: BundleFacts, made: CeremonyResult, one: Logged): number => {
+  const header = toHex(one.post.headerBytes)
+  const logs = facts.posts
+    .filter(({ post }) => toHex(post.headerBytes) === header)
+    .flatMap(({ object }) => facts.namedBy(['message'], object))
+  return new Set(logs.filter((site) => site !== senderOf(made, one))).size
 }
 
 /**
- * What the transcript is made of. A participant that signed two messages for one place makes none of the others' false:
- * then it is what one log has, if that gives the hash that was stated.
+ * What the transcript is made of: one message a place. A participant that signed two for one place makes none of the
+ * others' false: then that one counts which others heard.
  */
 const ownPosts = (facts: BundleFacts, made: CeremonyResult): readonly Logged[] => {
-  const all = postsOf(facts, made.attempt.hash)
-  if (twoFaced(facts, made).length === 0) return all
-  return postsOfTranscript(facts, made.attempt.hash, made.transcript) ?? all
+  const { posts } = sorted(facts, made)
+  if (facts.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes)) === made.transcript) return posts
+  return [...byPlace(posts).values()].flatMap((list) => {
+    if (list.length === 1) return list
+    const signedOnes = list.filter((one) => isSigned(facts, made, one))
+    const [heard] = signedOnes.sort((x, y) => heardBy(facts, made, y) - heardBy(facts, made, x))
+    return heard ?? []
+  })
 }
 
 const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
@@ -44,54 +92,51 @@ const signed = (facts: BundleFacts): Finding => {
   })
   return bad.length === 0
     ? holds(`${facts.posts.length} messages, each signed by its sender’s message key`, inputs(facts.posts))
-    : fails(`${bad.length} messages are not signed by a participant of their attempt`, inputs(bad))
-}
-
-/** The protocol that the first message names, of those that such a ceremony runs; today's where there is none. */
-const protocolOf = ({ evidence }: BundleFacts, posts: readonly Logged[]): SessionProtocol =>
-  evidence.protocols.find(({ id }) => id === posts[0]?.post.protocol) ?? (evidence.protocols[0] as SessionProtocol)
-
-const expected = ({ rounds }: SessionProtocol, parties: number): ReadonlySet<string> => {
-  const wanted = new Set<string>()
-  for (const [round, to] of Object.entries(rounds))
-    for (let from = 1; from <= parties; from++) {
-      if (to === 'all') wanted.add(`${round}|${from}|0`)
-      else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
-    }
-  return wanted
+    : accuses(
+        facts,
+        bad.flatMap(({ object }) => facts.namedBy(['message'], object)),
+        `${bad.length} messages are not signed by a participant of their attempt`,
+        inputs(bad),
+      )
 }
 
 /** Participants of whom something is not here, a log or a message that it names: what they said is not all known. */
 const unheard = ({ logs, missing }: BundleFacts, made: CeremonyResult): readonly string[] =>
   made.attempt.value.participants
     .map(({ site }) => site)
-    .filter((site) => !logs.has(site) || missing.some(({ log, what }) => log === site && what === 'message'))
+    .filter((site) => !logs.has(site) || missing.some(({ logs: of, what }) => of.includes(site) && what === 'message'))
 
 const complete = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made === undefined) return undefined
+  const { wanted, strays, posts: all } = sorted(facts, made)
   const posts = ownPosts(facts, made)
-  const protocol = protocolOf(facts, posts)
-  const wanted = expected(protocol, made.attempt.value.participants.length)
-  const found = posts.map(({ post }) => place(post))
-  if (posts.some(({ post }) => post.protocol !== protocol.id))
-    return fails('a message of another protocol', inputs(posts))
-  if (found.some((one) => !wanted.has(one))) return fails('a message that this protocol does not have', inputs(posts))
-  if (new Set(found).size !== found.length)
-    return fails('two messages of one sender for one place in the protocol', inputs(posts))
+  const found = new Set(posts.map(({ post }) => place(post)))
+  const missing = [...wanted].filter((one) => !found.has(one))
   const absent = unheard(facts, made)
-  if (found.length !== wanted.size && absent.length > 0)
+  if (missing.length > 0 && absent.length > 0)
     return open(
-      `without all of the log of ${names(absent)}: ${found.length} of ${wanted.size} messages are here`,
+      `without all of the log of ${names(absent)}: ${found.size} of ${wanted.size} messages are here`,
       inputs(posts),
     )
-  if (found.length !== wanted.size)
-    return fails(`${wanted.size - found.length} of ${wanted.size} messages are not here`, inputs(posts))
+  if (missing.length > 0) {
+    // A site's own log has what it sent.
+    const silent = missing.flatMap((one) => made.attempt.value.participants[Number(one.split('|')[1]) - 1]?.site ?? [])
+    return accuses(facts, silent, `${missing.length} of ${wanted.size} messages are not here`, inputs(posts))
+  }
   const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
   if (bare.length > 0) return fails(`${bare.length} broadcasts are here without what they said`, inputs(bare))
-  const two = twoFaced(facts, made)
+  if (strays.length > 0) {
+    const by = strays.flatMap((one) =>
+      isSigned(facts, made, one) ? (senderOf(made, one) ?? []) : facts.namedBy(['message'], one.object),
+    )
+    return accuses(facts, by, `${strays.length} messages that this protocol does not have`, inputs(strays))
+  }
+  const two = twoFaced(facts, made, all)
   if (two.length > 0)
-    return open(
+    return accuses(
+      facts,
+      two,
       `${names(two)} signed two messages for one place; what was made follows from one of them`,
       inputs(posts),
     )
@@ -110,9 +155,13 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
       line: `one transcript at all sites${auditKind(facts.definition).transcript}`,
     }
   const absent = unheard(facts, made)
-  return absent.length > 0
-    ? open(`without all of the log of ${names(absent)} its hash cannot be made again`, [stated])
-    : fails('the messages here have another hash than the one that was signed', [stated, found])
+  if (absent.length > 0)
+    return open(`without all of the log of ${names(absent)} its hash cannot be made again`, [stated])
+  const two = twoFaced(facts, made, sorted(facts, made).posts)
+  const otherwise = 'the messages here have another hash than the one that was signed'
+  return two.length > 0
+    ? accuses(facts, two, `${otherwise}: ${names(two)} signed two for one place`, [stated, found])
+    : fails(otherwise, [stated, found])
 }
 
 /** A site that staged a shard, or stated a signature that it helped to make, logged every broadcast that led to it. */
@@ -120,13 +169,18 @@ const same = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made?.makes !== 'key') return undefined
   const wanted = ownPosts(facts, made).filter(({ post }) => post.to === 0)
+  // By their headers: whoever signs one again, otherwise, says nothing else by it.
+  const headers = new Map(facts.posts.map(({ object, post }) => [object, toHex(post.headerBytes)]))
   const lacking = [...facts.logs.values()].filter((log) => {
-    const has = new Set(log.entries.filter(({ what }) => what === 'message').map(({ object }) => object))
-    return !wanted.every(({ object }) => has.has(object))
+    const has = new Set(
+      log.entries.flatMap(({ what, object }) => (what === 'message' && object !== null ? headers.get(object) : [])),
+    )
+    return !wanted.every(({ post }) => has.has(toHex(post.headerBytes)))
   })
-  return lacking.length === 0
+  const sites = lacking.map(({ site }) => site)
+  return sites.length === 0
     ? holds('every log here has the same broadcasts', inputs(wanted))
-    : fails(`the log of ${names(lacking.map(({ site }) => site))} has other broadcasts`, inputs(wanted))
+    : accuses(facts, sites, `the log of ${names(sites)} has other broadcasts`, inputs(wanted))
 }
 
 const derived = (facts: BundleFacts): Finding | undefined => {
@@ -135,7 +189,7 @@ const derived = (facts: BundleFacts): Finding | undefined => {
   const { outcome, attempt, outcomeHash } = made
   const { definition } = facts
   const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0)
-  const { derive } = protocolOf(facts, posts)
+  const { derive } = sorted(facts, made).protocol
   if (derive === undefined) return undefined
   const context = { threshold: definition.threshold, parties: definition.sites.length }
   try {

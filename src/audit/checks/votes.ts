@@ -1,11 +1,13 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
+import { votesOnBase } from '../../records/admission.ts'
 import { recordKind } from '../../records/definition.ts'
-import type { BundleFacts, Held } from '../bundle-facts.ts'
+import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
-import { type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
-import { faulty } from './faults.ts'
+import type { Held } from '../record-facts.ts'
+import { eventsOf, faulty } from './faults.ts'
 
 const key = (facts: BundleFacts): MadeKey | undefined => {
   const made = resultOf(facts)
@@ -38,46 +40,54 @@ const single = (facts: BundleFacts): Finding | undefined => {
   const counted = [...facts.logs.values()].filter((log) =>
     log.entries.some(({ what, object }) => what === 'ready-set' && object !== made.recordHash),
   )
-  if (counted.length > 0) return fails(`another ready set in the log of ${names(counted.map(({ site }) => site))}`)
   const twice = facts.roster.filter(
     ({ name }) => new Set(facts.ready.filter(({ site }) => site === name).map(({ value }) => value.record)).size > 1,
   )
-  return twice.length === 0
+  const by = [...counted.map(({ site }) => site), ...twice.map(({ name }) => name)]
+  return by.length === 0
     ? holds('no site voted for two records', objects(facts.ready))
-    : fails(`voted for two records: ${names(twice.map(({ name }) => name))}`, objects(facts.ready))
+    : accuses(facts, by, `${names(by)} voted for two records, or counted votes for another`, objects(facts.ready))
 }
 
 const based = (facts: BundleFacts): Finding | undefined => {
   if (key(facts) === undefined) return undefined
-  return facts.ready.every(({ value }) => value.base === null)
+  const other = facts.ready.filter(({ value }) => !votesOnBase(value, facts.definition)).map(({ site }) => site)
+  return other.length === 0
     ? holds('every vote is for the first epoch of a key', objects(facts.ready))
-    : fails('a vote builds on another record than the definition', objects(facts.ready))
+    : accuses(
+        facts,
+        other,
+        `the vote of ${names(other)} builds on another record than the definition`,
+        objects(facts.ready),
+      )
 }
 
 const recorded = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
   const { record, recordHash, outcomeHash, outcome } = made
+  const twice: SiteId[] = []
   for (const { name, index } of facts.roster) {
     const own = facts.staged.filter(({ site, value }) => site === name && value.attempt === outcome.attempt)
     const [first] = own
     if (first === undefined) return fails(`no word of ${name} that its shard was durable`, [recordHash])
-    if (new Set(own.map(({ hash }) => hash)).size > 1) return fails(`${name} staged two shards`, objects(own))
-    const { value } = first
-    const same =
-      value.index === index && value.outcome === outcomeHash && value.envelope === record.envelopes[index - 1]
-    if (!same) return fails(`the record does not name the shard that ${name} staged`, [recordHash, first.object])
+    const named = own.some(
+      ({ value }) => value.outcome === outcomeHash && value.envelope === record.envelopes[index - 1],
+    )
+    if (!named) return fails(`the record does not name the shard that ${name} staged`, [recordHash, first.object])
+    if (new Set(own.map(({ hash }) => hash)).size > 1) twice.push(name)
   }
-  return record.envelopes.length === facts.roster.length
+  if (record.envelopes.length !== facts.roster.length)
+    return fails('the record does not name one shard a site', [recordHash])
+  return twice.length === 0
     ? holds('the record names this outcome and the shard that each site staged', [recordHash, outcomeHash])
-    : fails('the record does not name one shard a site', [recordHash])
+    : accuses(facts, twice, `${names(twice)} staged two shards; the record names one of them`, [recordHash])
 }
 
 const installed = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
   const receipts = facts.installed.filter(({ value }) => value.record === made.recordHash)
-  if (facts.installed.length !== receipts.length) return fails('a receipt for another record', objects(facts.installed))
   const sites = new Set(receipts.map(({ site }) => site))
   const { length: total } = facts.roster
   const needed = Math.min(total, 2 * facts.definition.threshold - 1)
@@ -86,15 +96,18 @@ const installed = (facts: BundleFacts): Finding | undefined => {
     : open(`${sites.size} of ${total} installed it, ${needed} are needed`, objects(receipts))
 }
 
-/** What a site did not vote for it may leave; what it voted for it may not. */
+/**
+ * What a site did not vote for it may leave; what it voted for it may not. An abort beside its vote decides nothing: it
+ * shows that this site, or a thief of its note key, contradicts itself.
+ */
 const kept = (facts: BundleFacts): Finding | undefined => {
   if (key(facts) === undefined) return undefined
-  const left = facts.aborts.filter(({ value }) =>
-    facts.ready.some(({ site }) => facts.seat(site)?.identity === value.identity),
-  )
+  const voters = new Set(facts.ready.map(({ author }) => author.identity))
+  const left = facts.aborts.filter(({ author }) => voters.has(author.identity))
+  const sites = left.map(({ site }) => site)
   return left.length === 0
     ? holds('no site that voted left the ceremony', objects(facts.ready))
-    : fails(`${left.length} sites voted and left`, objects(left))
+    : accuses(facts, sites, `${names(sites)} voted and left, or a thief of its note key says so`, objects(left))
 }
 
 const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
@@ -114,7 +127,7 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
 }
 
 const proofsBy = (facts: BundleFacts, made: MadeKey): readonly Held<{ proof: string }>[] =>
-  facts.possessions.filter(({ site, value }) => {
+  facts.held('possession').filter(({ site, value }) => {
     const index = facts.seat(site)?.index
     const share = index && made.outcome.verifyingShares[index - 1]
     if (index === undefined || share === undefined || value.index !== index || value.record !== made.recordHash)
@@ -140,20 +153,19 @@ const possession = (facts: BundleFacts): Finding | undefined => {
 const tested = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
-  const { evidence, definition, testSignatures } = facts
+  const { evidence, definition } = facts
   const message = evidence.testMessage(made.recordHash)
   const publicKey = fromHex(made.outcome.publicKey)
-  const valid = testSignatures.filter(
-    ({ value }) =>
-      value.record === made.recordHash && evidence.verifySignature(publicKey, message, fromHex(value.signature)),
-  )
-  if (valid.length !== testSignatures.filter(({ value }) => value.record === made.recordHash).length)
-    return fails('a test signature does not verify under the key', objects(testSignatures))
+  const stated = facts.held('test-signature').filter(({ value }) => value.record === made.recordHash)
+  const valid = stated.filter(({ value }) => evidence.verifySignature(publicKey, message, fromHex(value.signature)))
   const sets = evidence.testSignerSets(definition.sites.length, definition.threshold)
   const missing = sets.filter((set) => !valid.some(({ value }) => value.signers.join() === set.join()))
-  return missing.length === 0
+  if (missing.length > 0)
+    return lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
+  const untrue = stated.filter((one) => !valid.includes(one)).map(({ site }) => site)
+  return untrue.length === 0
     ? holds(`${sets.length} test signatures, every site in one, verify under the key`, objects(valid))
-    : lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
+    : accuses(facts, untrue, `a test signature of ${names(untrue)} does not verify under the key`, objects(stated))
 }
 
 export const possessionChecks = [
@@ -162,7 +174,7 @@ export const possessionChecks = [
   {
     id: 'possession.records',
     run: (facts) =>
-      makesKey(facts) ? faulty(facts, ['possession', 'test-signature'], 'every proof is its site’s own') : undefined,
+      makesKey(facts) ? faulty(facts, eventsOf('possession.records'), 'every proof is its site’s own') : undefined,
   },
 ] as const satisfies readonly Check[]
 
@@ -180,7 +192,7 @@ export const voteChecks = [
       makesKey(facts)
         ? faulty(
             facts,
-            ['outcome', 'record', 'staged', 'ready', 'installed', 'retired'],
+            ['outcome', 'record', 'retired', ...eventsOf('votes.records')],
             'every vote and receipt is its site’s own',
           )
         : undefined,

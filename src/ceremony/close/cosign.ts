@@ -3,10 +3,12 @@ import type { SiteExport } from '../../audit/log-export.ts'
 import { cosignLine, parseNote, verifyCosignature, witnessName } from '../../audit/note.ts'
 import { encodeSigstore, openSigstore } from '../../audit/sigstore.ts'
 import { parseIdentity } from '../../identity/identity.ts'
-import type { SiteId } from '../../lib/brand.ts'
+import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
 import { fromUtf8, utf8 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
+import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { Purpose } from '../../records/identity.ts'
 import { manifestCodec } from '../../records/manifest.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Peers } from '../peers/peers.ts'
@@ -20,8 +22,28 @@ export interface Endings {
   readonly signatures: Map<SiteId, Uint8Array>
 }
 
+/**
+ * Keys of a peer whose certificate the bundle will show: this site's own log names it, or one of these objects is it and
+ * its body is here. Others a stranger could not know.
+ */
+export const shownKeys = (
+  { store, log }: Ceremony,
+  peers: Peers,
+  site: SiteId,
+  purpose: Purpose,
+  objects: ReadonlySet<Hash>,
+): readonly KeyHex[] =>
+  store.certificates(site, purpose).flatMap(({ value, envelope }) => {
+    const object = hashOf(envelope)
+    if (log.body(object) !== undefined) return value.key
+    if (!objects.has(object)) return []
+    peers.bodies.set(object, envelope)
+    return value.key
+  })
+
 export const takeCosignature = (
   ceremony: Ceremony,
+  peers: Peers,
   endings: Endings,
   by: SiteId,
   of: SiteId,
@@ -31,14 +53,24 @@ export const takeCosignature = (
   if (part === undefined || by === of || endings.cosignatures.get(of)?.has(by) === true) return
   try {
     const text = fromUtf8(line)
-    if (cosignatureHolds(ceremony, by, part.checkpoint, text)) nested(endings.cosignatures, of).set(by, text)
+    const keys = shownKeys(ceremony, peers, by, 'cosign', new Set())
+    if (holdsUnder(ceremony, by, keys, part.checkpoint, text)) nested(endings.cosignatures, of).set(by, text)
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
   }
 }
 
-export const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, line: string): boolean => {
-  const identity = ceremony.authority.member(by)?.identity
+export const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: string, line: string): boolean =>
+  holdsUnder(ceremony, by, ceremony.store.keys(by, 'cosign'), checkpoint, line)
+
+const holdsUnder = (
+  { authority }: Ceremony,
+  by: SiteId,
+  keys: readonly KeyHex[],
+  checkpoint: string,
+  line: string,
+): boolean => {
+  const identity = authority.member(by)?.identity
   if (identity === undefined) return false
   try {
     const note = parseNote(`${checkpoint}${line}`)
@@ -46,9 +78,7 @@ export const cosignatureHolds = (ceremony: Ceremony, by: SiteId, checkpoint: str
     return (
       signature !== undefined &&
       note.signatures.length === parseNote(checkpoint).signatures.length + 1 &&
-      ceremony.store
-        .keys(by, 'cosign')
-        .some((key) => verifyCosignature(note.text, signature, witnessName(identity), key) !== undefined)
+      keys.some((key) => verifyCosignature(note.text, signature, witnessName(identity), key) !== undefined)
     )
   } catch (error) {
     if (error instanceof DecodeError) return false

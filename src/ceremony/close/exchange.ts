@@ -1,14 +1,15 @@
 import type { BundleReader } from '../../audit/bundle.ts'
 import { objectsOf, readEvents, type SiteExport } from '../../audit/log-export.ts'
+import { isIncluded, isSigned } from '../../audit/log-facts.ts'
 import { Frontier } from '../../audit/merkle.ts'
-import { ceremonyOrigin, openCheckpoint } from '../../audit/note.ts'
+import { ceremonyOrigin, ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { equal, fromUtf8, utf8 } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
 import type { CloseMessage, Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import { cosignOnce, type Endings, nested, takeCosignature } from './cosign.ts'
+import { cosignOnce, type Endings, nested, shownKeys, takeCosignature } from './cosign.ts'
 import { cosignaturesIn } from './own-bundle.ts'
 
 /** What a bundle already has is heard as if its author said it again: it is checked like everything else. */
@@ -53,11 +54,11 @@ export const takeCloseMessages = async (
 ): Promise<void> => {
   for (const { from, message } of peers.closeMessages) {
     if (message.is === 'log' && sites.includes(from) && !endings.parts.has(from)) {
-      const part = await openLogMessage(ceremony, from, message)
+      const part = await openLogMessage(ceremony, peers, from, message)
       if (part !== undefined && !endings.parts.has(from)) endings.parts.set(from, part)
     }
     if (message.is === 'cosignature' && sites.includes(message.of))
-      takeCosignature(ceremony, endings, from, message.of, message.line)
+      takeCosignature(ceremony, peers, endings, from, message.of, message.line)
   }
   for (const [of, part] of endings.parts) {
     if (of === ceremony.seat.name || cosigning.has(of)) continue
@@ -84,31 +85,42 @@ const heldBodies = (ceremony: Ceremony, peers: Peers): Set<Hash> => {
   return held
 }
 
-/** A peer's log as it closed it: signed by its log key, whole, and ended by `closing`. */
+/**
+ * A peer's log as it closed it: whole, ended by `closing`, with its ledger's word; both under a log key whose certificate
+ * will stand in the bundle. What `audit verify` would refuse of an ending is not taken in: it is as if it had not come.
+ */
 const openLogMessage = async (
   ceremony: Ceremony,
+  peers: Peers,
   from: SiteId,
   message: Extract<CloseMessage, { is: 'log' }>,
 ): Promise<SiteExport | undefined> => {
   const identity = ceremony.authority.member(from)?.identity
   if (identity === undefined) return undefined
+  const { hash } = ceremony.authority
   try {
-    ledgerExcerptCodec.decode(message.ledger)
     const frontier = new Frontier()
+    const objects = new Set<Hash>()
     let last: string | undefined
     for await (const batch of readEvents([message.events]))
       for (const { event, leaf } of batch) {
         frontier.append(leaf)
+        if (event.object !== null) objects.add(event.object)
         last = event.what
       }
-    const origin = ceremonyOrigin(ceremony.authority.hash, identity)
-    for (const key of ceremony.store.keys(from, 'log')) {
-      const head = openCheckpoint(message.checkpoint, origin, key)
-      if (head.size === frontier.size && equal(head.root, frontier.root()) && last === 'closing')
-        return { events: message.events, checkpoint: fromUtf8(message.checkpoint), ledger: message.ledger }
-    }
+    const keys = shownKeys(ceremony, peers, from, 'log', objects)
+    const head = parseCheckpoint(message.checkpoint)
+    const ledger = ledgerExcerptCodec.decode(message.ledger)
+    const holds =
+      last === 'closing' &&
+      head.size === frontier.size &&
+      equal(head.root, frontier.root()) &&
+      isSigned(message.checkpoint, ceremonyOrigin(hash, identity), keys) &&
+      isSigned(ledger.head, ledgerOrigin(identity), keys) &&
+      isIncluded(ledger, parseCheckpoint(ledger.head), hash)
+    if (holds) return { events: message.events, checkpoint: fromUtf8(message.checkpoint), ledger: message.ledger }
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
+    if (!(error instanceof DecodeError) && !(error instanceof RangeError) && !(error instanceof TypeError)) throw error
   }
   return undefined
 }

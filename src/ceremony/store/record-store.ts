@@ -152,14 +152,12 @@ export class RecordStore extends Watch {
 
   /** Public keys that a site has certified for a purpose in this ceremony. */
   keys(site: SiteId, purpose: Purpose): readonly KeyHex[] {
-    return this.#certificates(site)
-      .filter(({ value }) => value.purpose === purpose)
-      .map(({ value }) => value.key)
+    return this.certificates(site, purpose).map(({ value }) => value.key)
   }
 
-  #certificates(site: SiteId): readonly HeldCertificate[] {
+  certificates(site: SiteId, purpose: Purpose): readonly HeldCertificate[] {
     const identity = this.authority.member(site)?.identity
-    return identity === undefined ? [] : this.#certificatesOf(identity)
+    return identity === undefined ? [] : this.#certificatesOf(identity).filter(({ value }) => value.purpose === purpose)
   }
 
   #certificatesOf(identity: Identity): readonly HeldCertificate[] {
@@ -168,19 +166,12 @@ export class RecordStore extends Watch {
 
   /** The certificate of a site's message key. */
   certificate(site: SiteId, key: KeyHex): HeldCertificate | undefined {
-    return this.#certificates(site).find(({ value }) => value.key === key && value.purpose === 'message')
+    return this.certificates(site, 'message').find(({ value }) => value.key === key)
   }
 
   /** The certificate that a hello names. */
   certificateOf({ site, signed }: Held<Hello>): HeldCertificate | undefined {
-    return this.#certificates(site).find(({ hash }) => hash === signed.value.certificate)
-  }
-
-  /** Whether a key of this purpose is certified by an envelope among these. */
-  certifiedBy(site: SiteId, key: KeyHex, purpose: Purpose, objects: ReadonlySet<Hash>): boolean {
-    return this.#certificates(site).some(
-      ({ value, envelope }) => value.key === key && value.purpose === purpose && objects.has(hashOf(envelope)),
-    )
+    return this.certificates(site, 'message').find(({ hash }) => hash === signed.value.certificate)
   }
 
   #owners(key: KeyHex, purpose: Purpose): readonly Identity[] {

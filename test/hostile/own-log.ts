@@ -1,0 +1,103 @@
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import type { Definition } from '../../src/records/definition.ts'
+import { recordCodec } from '../../src/records/outcome.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import { open } from '../support/bundles.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
+
+const sites = ['s1', 's2', 's3'] as SiteId[]
+const [s1, , s3] = sites as [SiteId, SiteId, SiteId]
+const deadlines = { gather: 60, proposal: 5, round: 20, close: 12 }
+const message = utf8('pay nobody')
+
+interface Base {
+  readonly fresh: MemoryWorld
+  readonly keyed: MemoryWorld
+  readonly key: Hash
+  readonly record: Hash
+}
+
+/** Three homes before and after a key generation; every case works on a copy. */
+export const lyingBase = async (): Promise<Base> => {
+  const fresh = await memoryWorld(sites)
+  const keyed = await copyWorld(fresh, 'keyed')
+  const definition = await keygenDefinition({ sites: await siteEntries(sites), deadlines })
+  await approveAll(keyed, sites, definition)
+  await Promise.all(sites.map((site) => joinAs(keyed, site, definition, null)))
+  const disk = keyed.homes.get(s1)?.disk
+  const [epoch] = disk === undefined ? [] : await shardStore(disk).list()
+  if (epoch?.record === undefined) throw new Error('no key')
+  return { fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) }
+}
+
+export interface Verified {
+  readonly site: SiteId
+  /** How it ended for its operator: 0, or the code of the error. */
+  readonly ended: string
+  readonly verdict: string | undefined
+  readonly failing: readonly string[]
+  readonly accused: readonly string[]
+  readonly open: readonly string[]
+  readonly proofs: readonly SiteId[]
+}
+
+const verified = async (world: MemoryWorld, { site, result, error, ceremony }: Joined): Promise<Verified> => {
+  const proofs = [...(ceremony?.store.blames.values() ?? [])].map(({ value }) => value.accused)
+  const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)
+  const bytes = typeof path === 'string' ? await world.homes.get(site)?.disk.read(path) : undefined
+  const ended =
+    error === undefined ? '0' : error instanceof QuorateError ? error.code : `bug: ${(error as Error).stack}`
+  if (bytes === undefined) return { site, ended, verdict: undefined, failing: [], accused: [], open: [], proofs }
+  const report = await verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, message })
+  const said = (verdict: string) =>
+    report.checks.filter((check) => check.verdict === verdict).map(({ id, reason }) => `${id}: ${reason}`)
+  return {
+    site,
+    ended,
+    verdict: report.verdict,
+    failing: said('fails'),
+    accused: report.contradictions.map(({ by }) => by),
+    open: said('open'),
+    proofs,
+  }
+}
+
+/** A ceremony in which s3 lies; what the honest sites that took part hold at the end. */
+export const withLiar = async (
+  base: Base,
+  kind: Definition['kind'],
+  tag: string,
+  makeLiar: (definition: Definition) => Liar,
+  /** Joins again, all honest, where somebody did not end. */
+  again = false,
+): Promise<readonly Verified[]> => {
+  const world = await copyWorld(kind === 'keygen' ? base.fresh : base.keyed, tag)
+  const common = { sites: await siteEntries(sites), deadlines }
+  const definition =
+    kind === 'keygen'
+      ? await keygenDefinition(common)
+      : await signDefinition({
+          ...common,
+          key: base.key,
+          base: base.record,
+          signers: [s1, s3],
+          message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+        })
+  const there = kind === 'keygen' ? sites : [s1, s3]
+  await approveAll(world, there, definition)
+  const liar = makeLiar(definition)
+  const bytes = kind === 'keygen' ? null : message
+  const join = (one: SiteId, as?: Liar) => joinAs(world, one, definition, bytes, as)
+  let joined = await Promise.all(there.map((one) => join(one, one === s3 ? liar : undefined)))
+  if (again && joined.some(({ error }) => error !== undefined))
+    joined = await Promise.all(there.map((one) => join(one)))
+  world.clock.stop()
+  return Promise.all(joined.filter(({ site }) => site !== s3).map((one) => verified(world, one)))
+}
