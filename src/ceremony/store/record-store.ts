@@ -18,6 +18,8 @@ import { signedUnder } from '../blame/record-faults.ts'
 import type { Authority } from '../definition/authority.ts'
 import { type Held, Shelf } from './shelf.ts'
 
+// Over 350 lines, and one story: the maps of what is held, and the one door by which a record gets into them.
+
 export interface HeldAttempt {
   readonly hash: Hash
   readonly value: Attempt

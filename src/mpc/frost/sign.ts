@@ -15,6 +15,8 @@ import { lagrange, plusProduct } from './polynomial.ts'
 import { encodeSignature, hasOddY, loadSuite, type Suite, suiteOf, xOnly } from './suite.ts'
 import { verify } from './verify.ts'
 
+// Over 350 lines, and one story: formulas, rounds and judge are read side by side with RFC 9591, sections 4 and 5.
+
 /** Encoded hiding and binding nonce commitments. */
 export type NonceCommitments = readonly [hiding: Uint8Array, binding: Uint8Array]
 
