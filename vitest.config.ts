@@ -1,21 +1,48 @@
 import { defineConfig } from 'vitest/config'
 
+/** Real processes, sockets and time, or every case of something: minutes each. */
+const long = [
+  'test/cli/demo-killed.test.ts',
+  'test/docs/elsewhere.test.ts',
+  'test/e2e/by-hand.test.ts',
+  'test/faults/kill.test.ts',
+  'test/faults/relays.test.ts',
+  'test/hostile/room.test.ts',
+  'test/hostile/session-liars-*.test.ts',
+  'test/secrets/ceremony.test.ts',
+  'test/secrets/output.test.ts',
+  'test/transcripts/transcripts.test.ts',
+  'test/transport/throttled-reader.test.ts',
+]
+/** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
+const both = [
+  'test/audit/verify.test.ts',
+  'test/faults/{abort,crash,lying,network}.test.ts',
+  'test/fuzz/*.test.ts',
+  'test/hostile/ceremony-liars.test.ts',
+  'test/hostile/flipped-bundle.test.ts',
+  'test/hostile/vote-and-abort.test.ts',
+]
 /** Measures rounds beside an attack: nothing else is to run meanwhile. */
 const alone = ['test/hostile/sockets.test.ts']
 
-export default defineConfig({
-  test: {
-    disableConsoleIntercept: true,
-    // Tests start processes and share two cores: a limit is there to end what hangs, not to measure.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
-    maxWorkers: 2,
-    projects: [
-      {
-        extends: true,
-        test: { name: 'all', include: ['test/**/*.test.ts'], exclude: alone, sequence: { groupOrder: 0 } },
-      },
-      { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
-    ],
-  },
+export default defineConfig(({ mode }) => {
+  const isLong = mode === 'long'
+  const seed = process.env['QUORATE_SEED'] ?? String(Date.now() % 2 ** 32)
+  return {
+    test: {
+      disableConsoleIntercept: true,
+      // Tests start processes and share two cores: a limit is there to end what hangs, not to measure.
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
+      maxWorkers: 2,
+      env: { QUORATE_SEED: seed, ...(isLong && { QUORATE_LONG: '1' }) },
+      projects: isLong
+        ? [
+            { extends: true, test: { name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } } },
+            { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
+          ]
+        : [{ extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone] } }],
+    },
+  }
 })

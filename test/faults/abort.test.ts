@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { readBundle } from '../../src/audit/bundle.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
@@ -11,14 +10,13 @@ import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { type MemoryNetwork, memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { many, NIGHTLY, report } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
+import { fastClock } from './fast-clock.ts'
 import { type Ending, type Process, startProcess } from './process.ts'
-import { report } from './report.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
-const CASES = NIGHTLY ? 400 : 36
-const SPEED = 4
+const CASES = many(8, 36, 400)
 const deadlines = { gather: 8, proposal: 4, round: 8, close: 8 }
 const names = ['eu', 'us', 'ap']
 const signers = ['eu', 'ap']
@@ -52,7 +50,7 @@ describe('a site leaves while it runs', () => {
       keygenHomes.set(name, await filesIn(disk))
     }
     const disks = await disksOf(keygenHomes, 1)
-    const network = memoryNetwork({ clock: systemClock, random: seededRandom('first') })
+    const network = memoryNetwork({ clock: fastClock(), random: seededRandom('first') })
     const all = names.map((name) =>
       startProcess({
         name,
@@ -60,7 +58,6 @@ describe('a site leaves while it runs', () => {
         network,
         definition: keygen,
         message: null,
-        speed: SPEED,
       }),
     )
     expect((await Promise.all(all.map(({ ended }) => ended))).map(({ is }) => is)).toEqual([
@@ -93,12 +90,12 @@ describe('a site leaves while it runs', () => {
     seed: number,
   ): Promise<'made' | 'left'> => {
     const disks = await disksOf(homes, seed)
-    const network: MemoryNetwork = memoryNetwork({ clock: systemClock, random: seededRandom(`leave ${seed}`) })
+    const network: MemoryNetwork = memoryNetwork({ clock: fastClock(), random: seededRandom(`leave ${seed}`) })
     const given = definition.kind === 'sign' ? message : null
     const story: string[] = []
     const disk = (name: string): SimDisk => disks.get(name) as SimDisk
     const start = (name: string, leavesAt?: number): Process =>
-      startProcess({ name, disk: disk(name), network, definition, message: given, speed: SPEED, leavesAt })
+      startProcess({ name, disk: disk(name), network, definition, message: given, leavesAt })
     const tell = (name: string, ending: Ending): Ending => {
       story.push(`${name}: ${ending.is === 'failed' ? `${ending.error.code} ${ending.error.message}` : ending.is}`)
       return ending

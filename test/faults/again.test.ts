@@ -2,18 +2,17 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { HELP_MS } from '../../src/ceremony/close/latecomers.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { bundlePath } from '../../src/ceremony/paths.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { keygenDefinition } from '../support/definition.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
+import { fastClock } from './fast-clock.ts'
 import { type Process, startProcess } from './process.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 const names = ['eu', 'us', 'ap']
-const SPEED = 4
 
 describe('join on a ceremony that has ended', () => {
   const ended = new Map<string, ReadonlyMap<string, Uint8Array>>()
@@ -21,7 +20,8 @@ describe('join on a ceremony that has ended', () => {
   let bundle: string
 
   const worldOf = async () => {
-    const network = memoryNetwork({ clock: systemClock, random: seededRandom('again') })
+    const clock = fastClock()
+    const network = memoryNetwork({ clock, random: seededRandom('again') })
     const disks = new Map<string, SimDisk>()
     for (const [name, files] of ended) disks.set(name, await copyOf(files, 1))
     const told: string[] = []
@@ -32,12 +32,11 @@ describe('join on a ceremony that has ended', () => {
         network,
         definition,
         message: null,
-        speed: SPEED,
         relay,
         progress: ({ phase }) => told.push(phase),
       })
     const bytes = async (name: string) => hashOf((await disks.get(name)?.read(bundle)) ?? new Uint8Array())
-    return { start, bytes, disks, told }
+    return { start, bytes, disks, told, clock }
   }
   const open = async (process: Process) => {
     const ending = await process.ended
@@ -59,12 +58,11 @@ describe('join on a ceremony that has ended', () => {
   })
 
   it('alone: the same result and the same bundle, without waiting for the close deadline', async () => {
-    const { start, bytes, told } = await worldOf()
+    const { start, bytes, told, clock } = await worldOf()
     const before = await bytes('eu')
-    const timers = vi.spyOn(globalThis, 'setTimeout')
+    const sleeps = vi.spyOn(clock, 'sleep')
     expect(await open(start('eu'))).toEqual([])
-    const waits = timers.mock.calls.map(([, ms]) => (ms ?? 0) * SPEED)
-    timers.mockRestore()
+    const waits = sleeps.mock.calls.map(([ms]) => ms)
     // It looks who is here; nothing is gathered or run again, and no wait until the close deadline is begun.
     expect(waits).toContain(HELP_MS)
     expect(waits.filter((ms) => ms > HELP_MS && ms <= definition.deadlines.close * 1000)).toEqual([])

@@ -1,9 +1,9 @@
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { type MemoryNetwork, memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
+import { fastClock } from './fast-clock.ts'
 import { type Ending, type Process, startProcess } from './process.ts'
 
 /** What befalls one process in its n-th disk operation, counted from 0, or (`frame`) after its n-th frame. */
@@ -51,7 +51,6 @@ export interface Stage {
   readonly disks: ReadonlyMap<string, SimDisk>
   readonly definition: Definition
   readonly message: Uint8Array | null
-  readonly speed: number
   readonly seed: string
 }
 
@@ -66,7 +65,7 @@ export const joinWith = async (
   name: string,
   fault: Fault | undefined,
 ): Promise<{ readonly ending: Ending; readonly met: boolean; readonly process: Process }> => {
-  const { definition, message, speed } = stage
+  const { definition, message } = stage
   const disk = stage.disks.get(name) as SimDisk
   if (fault?.is === 'power' || fault?.is === 'kill') disk.crashAt(fault.at)
   if (fault?.is === 'EIO' || fault?.is === 'ENOSPC') disk.failAt(fault.at, fault.is)
@@ -78,7 +77,6 @@ export const joinWith = async (
     network,
     definition,
     message,
-    speed,
     faulty: code === undefined || fault === undefined ? undefined : { from: fault.at, code },
     diesAfter: fault?.is === 'frame' ? fault.at + 1 : undefined,
   })
@@ -95,7 +93,7 @@ export const joinWith = async (
  */
 export const play = async (stage: Stage & { readonly one: Case | undefined }): Promise<Played> => {
   const { disks, one } = stage
-  const network = memoryNetwork({ clock: systemClock, random: seededRandom(stage.seed) })
+  const network = memoryNetwork({ clock: fastClock(), random: seededRandom(stage.seed) })
   const story: string[] = []
   const waiting = new Map(one?.sites.map((name) => [name, [...one.faults]]))
   let met = 0

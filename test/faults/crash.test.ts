@@ -7,7 +7,6 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
 import { Peers } from '../../src/ceremony/peers/peers.ts'
 import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
@@ -20,19 +19,18 @@ import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { memoryKms } from '../support/kms.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { many, NIGHTLY, report, SEED } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Case, type Fault, faults, joinWith, type Played, play } from './case.ts'
-import { report } from './report.ts'
+import { fastClock } from './fast-clock.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 /**
  * Every operation of every site under every fault takes hours: by default power goes at every operation of some site, and
  * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  */
-const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
-const KEYGEN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 60
-const SIGN_CASES = NIGHTLY ? Number.POSITIVE_INFINITY : 40
-const SPEED = 4
+const KEYGEN_CASES = many(10, 60, Number.POSITIVE_INFINITY)
+const SIGN_CASES = many(8, 40, Number.POSITIVE_INFINITY)
 const deadlines = { gather: 16, proposal: 4, round: 8, close: 8 }
 const names = ['eu', 'us', 'ap']
 const signers = ['eu', 'ap']
@@ -68,11 +66,14 @@ const casesOf = (sites: readonly string[], places: Places, most: number, seed: n
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const power = Array.from({ length: places.operations }, (_, at) => ({
-    sites: [sites[at % sites.length] as string],
-    faults: [{ is: 'power' as const, at }],
-    ...comeback(random),
-  }))
+  const step = many(16, 1, 1)
+  const power = Array.from({ length: places.operations }, (_, at) => at)
+    .filter((at) => at % step === SEED % step)
+    .map((at) => ({
+      sites: [sites[at % sites.length] as string],
+      faults: [{ is: 'power' as const, at }],
+      ...comeback(random),
+    }))
   const sample = Array.from({ length: most }, (_, k) => ({
     sites: random() < 0.1 ? sites : [sites[Math.floor(random() * sites.length)] as string],
     faults: [anyFault((k + random()) / most), ...(random() < 0.25 ? [anyFault(random())] : [])],
@@ -177,8 +178,8 @@ const measure = async (
   definition: Definition,
   given: Uint8Array | null,
 ): Promise<Places> => {
-  const network = memoryNetwork({ clock: systemClock, random: seededRandom('calm') })
-  const stage = { disks, definition, message: given, speed: SPEED, seed: 'calm' }
+  const network = memoryNetwork({ clock: fastClock(), random: seededRandom('calm') })
+  const stage = { disks, definition, message: given, seed: 'calm' }
   const ended = await Promise.all([...disks.keys()].map((name) => joinWith(stage, network, name, undefined)))
   expect(ended.map(({ ending }) => ending.is)).toEqual([...disks.keys()].map(() => 'closed'))
   return {
@@ -203,7 +204,7 @@ const playAll = async (
       const one = cases[k] as Case
       const disks = await disksFrom(homes, 1000 + k)
       try {
-        const played = await play({ disks, definition, message: given, speed: SPEED, seed: `case ${k}`, one })
+        const played = await play({ disks, definition, message: given, seed: `case ${k}`, one })
         met += played.met
         rounds.set(played.rounds, (rounds.get(played.rounds) ?? 0) + 1)
         try {

@@ -9,12 +9,11 @@ import { shardStore } from '../../src/shards/store.ts'
 import { verifyFile } from '../../src/site/verify.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { built } from '../support/cli.ts'
+import { NIGHTLY, report } from '../support/report.ts'
 import { relayOn } from '../transport/relay-support.ts'
 import { makeHomes, planKeygenIn, planSignIn, type RealHomes } from './homes.ts'
-import { report } from './report.ts'
 import { type Spawned, spawnQuorate } from './spawned.ts'
 
-const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
 /** Cases mostly wait for deadlines: this many at a time. */
 const LANES = 6
 const deadlines = { gather: 30, proposal: 5, round: 8, close: 8 }

@@ -5,7 +5,6 @@ import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
-import { systemClock } from '../../src/host/clock.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
@@ -15,13 +14,13 @@ import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition } from '../support/definition.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { many, report } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
+import { fastClock } from './fast-clock.ts'
 import { type Ending, startProcess } from './process.ts'
-import { report } from './report.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = process.env['QUORATE_NIGHTLY'] === '1' ? 400 : 30
-const SPEED = 4
+const CASES = many(6, 30, 400)
 const names = ['eu', 'us', 'ap']
 const deadlines = { gather: 12, proposal: 4, round: 8, close: 8 }
 
@@ -53,7 +52,7 @@ describe('a disk that says that it synced and did not', () => {
   }
 
   const play = async (one: Case, seed: number): Promise<string> => {
-    const network = memoryNetwork({ clock: systemClock, random: seededRandom(`lie ${seed}`) })
+    const network = memoryNetwork({ clock: fastClock(), random: seededRandom(`lie ${seed}`) })
     const disks = new Map<string, SimDisk>()
     for (const [name, files] of homes) disks.set(name, await copyOf(files, seed))
     const disk = (name: string): SimDisk => disks.get(name) as SimDisk
@@ -61,7 +60,7 @@ describe('a disk that says that it synced and did not', () => {
     const join = async (name: string, lying: boolean): Promise<Ending> => {
       if (lying) disk(name).crashAt(one.at + one.lasts)
       const faulty = lying ? ({ from: one.at, code: 'lying' } as const) : undefined
-      const process = startProcess({ name, disk: disk(name), network, definition, message: null, speed: SPEED, faulty })
+      const process = startProcess({ name, disk: disk(name), network, definition, message: null, faulty })
       const ending = await process.ended
       story.push(`${name}: ${ending.is === 'failed' ? `${ending.error.code} ${ending.error.message}` : ending.is}`)
       if (lying && ending.is === 'died') disk(name).reboot()

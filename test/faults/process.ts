@@ -9,6 +9,7 @@ import { logPath } from '../../src/ceremony/paths.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
+import { systemClock } from '../../src/host/clock.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -46,30 +47,28 @@ export interface FaultyDisk {
   readonly code: 'EROFS' | 'ENOSPC' | 'lying'
 }
 
-/** Time that runs `speed` times faster, and stands still for a dead process. */
-export const lifeClock = (speed: number, died: AbortSignal): Clock => {
+/** Another clock's time, which stands still for a dead process: nothing that it sleeps for ever comes. */
+const lifeClock = (clock: Clock, died: AbortSignal): Clock => {
   setMaxListeners(0, died)
-  const start = performance.now()
-  const wall = Date.now()
-  const elapsed = (): number => (performance.now() - start) * speed
+  const alive = (): Promise<void> => (died.aborted ? never() : Promise.resolve())
   return {
-    now: () => wall + Math.floor(elapsed()),
-    monotonic: () => start + elapsed(),
+    now: clock.now,
+    monotonic: clock.monotonic,
     sleep: (ms, signal) => {
       if (signal?.aborted === true) return Promise.reject(signal.reason)
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => done(resolve), Math.min(ms / speed, 2 ** 31 - 1))
-        const stopped = (): void => done(() => reject(signal?.reason))
-        const gone = (): void => done(() => undefined)
-        const done = (act: () => void): void => {
-          clearTimeout(timer)
-          signal?.removeEventListener('abort', stopped)
-          died.removeEventListener('abort', gone)
-          act()
-        }
-        signal?.addEventListener('abort', stopped, { once: true })
-        died.addEventListener('abort', gone, { once: true })
-      })
+        const over = new AbortController()
+        const stop = (): void => over.abort(signal?.reason)
+        signal?.addEventListener('abort', stop, { once: true })
+        died.addEventListener('abort', stop, { once: true })
+        clock
+          .sleep(ms, over.signal)
+          .then(resolve, reject)
+          .finally(() => {
+            signal?.removeEventListener('abort', stop)
+            died.removeEventListener('abort', stop)
+          })
+      }).then(alive, (reason: unknown) => alive().then(() => Promise.reject(reason)))
     },
   }
 }
@@ -106,7 +105,8 @@ export const startProcess = (options: {
   readonly network?: MemoryNetwork | undefined
   readonly definition: Definition
   readonly message: Uint8Array | null
-  readonly speed: number
+  /** The network's, where there is one. */
+  readonly clock?: Clock
   readonly faulty?: FaultyDisk | undefined
   /** The machine goes down right after it sent so many frames. */
   readonly diesAfter?: number | undefined
@@ -118,7 +118,7 @@ export const startProcess = (options: {
 }): Process => {
   processes += 1
   const id = processes
-  const { name, network, definition, message, speed } = options
+  const { name, network, definition, message } = options
   const died = new AbortController()
   let wire: (Wire & NoteBoard) | undefined
   let end: (ending: Ending) => void = () => undefined
@@ -172,7 +172,7 @@ export const startProcess = (options: {
   const run = async (): Promise<JoinResult> => {
     const home = await openHome(disk)
     const signer = home.keys.log
-    const clock = lifeClock(speed, died.signal)
+    const clock = lifeClock(options.clock ?? network?.clock ?? systemClock, died.signal)
     const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer })
     if (ledger.size === 0) {
       ledger.append({ at: clock.now(), what: 'created', ceremony: null, site: null, object: null })

@@ -3,6 +3,7 @@ import { toEnvelope } from '../../src/identity/dsse.ts'
 import { createHome, openHome } from '../../src/identity/home.ts'
 import { durableFolder, writeDurable } from '../../src/lib/durable.ts'
 import type { Disk } from '../../src/lib/ports.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { siteOptions } from '../support/home.ts'
@@ -36,6 +37,8 @@ export const copyOf = async (files: ReadonlyMap<string, Uint8Array>, seed: numbe
 
 /** Files of a site's home that is just made. */
 export const newHome = async (name: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+  // The first import takes real time, which a still clock would not see.
+  await loadScheme('frost-ed25519')
   const disk = simDisk()
   await createHome(disk, siteOptions(name), seededRandom(`home ${name}`))
   return filesIn(disk)

@@ -11,6 +11,7 @@ import type { KeyHex, SiteId } from '../../src/lib/brand.ts'
 import { fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { type Manifest, manifestCodec } from '../../src/records/manifest.ts'
+import { report } from '../support/report.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, NASTY, writeJson } from './mutate.ts'
 import { COUNT, fuzz, type Target, TIME } from './run.ts'
@@ -185,7 +186,7 @@ const changed = (d: Dice, files: readonly TarFile[]): Uint8Array => {
 
 test('bundle: read, and written again', TIME, async () => {
   const { files, whole } = await smallBundle()
-  console.log(`bundle of ${whole.length} bytes and ${files.length} files`)
+  report(`bundle of ${whole.length} bytes and ${files.length} files`)
   let verified = 0
   let read = 0
   const target: Target = {
@@ -214,7 +215,7 @@ test('bundle: read, and written again', TIME, async () => {
     },
   }
   const { accepted } = await fuzz(target)
-  console.log(`bundle: ${verified} of them verified`)
+  report(`bundle: ${verified} of them verified`)
   expect(accepted).toBeGreaterThan(COUNT / 100)
   expect(verified).toBeGreaterThan(50)
 })

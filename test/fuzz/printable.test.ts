@@ -18,6 +18,7 @@ import { readDefinition } from '../../src/records/definition-yaml.ts'
 import { cardCodec, noteCodec } from '../../src/records/identity.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { report } from '../support/report.ts'
 import { dice, mutateText, NASTY } from './mutate.ts'
 import { COUNT } from './run.ts'
 
@@ -90,7 +91,7 @@ describe('text of others', () => {
         }
       }
     }
-    console.log(`texts in signed records: ${refused} refused, ${taken} taken, all of these one visible line`)
+    report(`texts in signed records: ${refused} refused, ${taken} taken, all of these one visible line`)
     expect(refused).toBeGreaterThan(1000)
   })
 
@@ -153,7 +154,7 @@ describe('text of others', () => {
       expect([name, error.message, shown.includes('EVIL')]).toEqual([name, error.message, false])
       expect(printable(error.message)).toBe(error.message)
     }
-    console.log(`${refused} refused inputs, none repeated in its error`)
+    report(`${refused} refused inputs, none repeated in its error`)
   })
 
   test('on screens: status, progress, results and errors', async () => {

@@ -2,11 +2,11 @@ import { expect } from 'vitest'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { printable } from '../../src/lib/printable.ts'
 import { DecodeError } from '../../src/records/codec.ts'
+import { many, NIGHTLY, report, SEED } from '../support/report.ts'
 import { bombs, type Dice, dice } from './mutate.ts'
 
-export const NIGHTLY = process.env['QUORATE_NIGHTLY'] === '1'
-/** Inputs a target: 10⁵, and 10⁶ by night. */
-export const COUNT = NIGHTLY ? 1_000_000 : 100_000
+/** Inputs a target. */
+export const COUNT = many(10_000, 100_000, 1_000_000)
 export const TIME = { timeout: NIGHTLY ? 36_000_000 : 900_000 }
 
 /** One input may take this long where the machine has nothing else to do. */
@@ -49,8 +49,7 @@ export const assertTellable = (error: unknown): void => {
 
 /** Runs a target's inputs, and prints how many there were and how many were taken. */
 export const fuzz = async (target: Target): Promise<Ran> => {
-  const seed = NIGHTLY ? Date.now() % 2 ** 32 : 1
-  const d = dice(seed)
+  const d = dice(SEED)
   const count = Math.round((target.count ?? 1) * COUNT)
   const before = process.memoryUsage.rss()
   const begun = performance.now()
@@ -88,7 +87,7 @@ export const fuzz = async (target: Target): Promise<Ran> => {
       if (ms > most) throw new Error(`took ${Math.round(ms)} ms`)
       slowest = Math.max(slowest, ms)
     } catch (error) {
-      throw new Error(`${target.name}, seed ${seed}, ${what}: ${(error as Error).message}\n${shown(bytes)}`, {
+      throw new Error(`${target.name}, QUORATE_SEED=${SEED}, ${what}: ${(error as Error).message}\n${shown(bytes)}`, {
         cause: error,
       })
     }
@@ -104,7 +103,7 @@ export const fuzz = async (target: Target): Promise<Ran> => {
     }
   }
   const seconds = (performance.now() - begun) / 1000
-  console.log(
+  report(
     `${target.name.padEnd(28)}${String(count).padStart(8)} inputs ${String(accepted).padStart(8)} accepted  slowest ${slowest.toFixed(1).padStart(6)} ms  +${Math.round((peak - before) / 2 ** 20)} MiB  ${seconds.toFixed(1)} s`,
   )
   expect(peak - before).toBeLessThan(MOST_BYTES)

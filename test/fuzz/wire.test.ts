@@ -31,6 +31,7 @@ import { decodeAddressed, encodeAddressed } from '../../src/transport/relay-fram
 import { Inbox } from '../../src/transport/stream.ts'
 import { siteEntries } from '../support/definition.ts'
 import { seededRandom } from '../support/random.ts'
+import { report } from '../support/report.ts'
 import { AUTHORITY, certificateFor, identityFor, TOPIC } from '../transport/support.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateTree, writeCbor, writeJson } from './mutate.ts'
@@ -381,7 +382,7 @@ describe('round messages', () => {
         return blameCodec.encode(blame)
       },
     })
-    console.log(`blame: ${proven} claims proven, none of them against an honest site`)
+    report(`blame: ${proven} claims proven, none of them against an honest site`)
     expect([...honest]).toEqual([])
     expect(proven).toBeGreaterThan(100)
   })

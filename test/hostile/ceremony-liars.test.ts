@@ -19,6 +19,7 @@ import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
+import { many, report } from '../support/report.ts'
 import { relayOn } from '../transport/relay-support.ts'
 import { approveAll, copyWorld, type Joined, joinAs, leftAt } from './ceremonies.ts'
 import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
@@ -27,7 +28,7 @@ import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 import { bundleAt } from './strangers.ts'
 
-const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? 40)
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? many(8, 40, 400))
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
 const AT_ONCE = 5
@@ -374,7 +375,7 @@ describe('liars in a ceremony', () => {
       }),
     )
     await relay.close()
-    console.log(`ceremonies: ${JSON.stringify(counts)}`)
+    report(`ceremonies: ${JSON.stringify(counts)}`)
     if (faults.length > 0)
       throw new Error(
         `${faults.length} runs went wrong\n\n${faults

@@ -18,6 +18,7 @@ import { Handshake, keyPair } from '../../src/transport/noise.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
 import { encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
+import { report } from '../support/report.ts'
 import { rawClient } from '../transport/raw-client.ts'
 import { enterAs, noteOf, type Person, person, relayOn } from '../transport/relay-support.ts'
 import { AUTHORITY, certificateFor, identityFor, openEnd, seeded, site, TOPIC, until } from '../transport/support.ts'
@@ -114,7 +115,7 @@ describe('a recording played again', () => {
     await Promise.all([a.channels.send(B, TOPIC, utf8('new')), b.channels.send(A, TOPIC, utf8('new'))])
     expect([a.messages, b.messages].map((list) => list.map(({ text }) => text))).toEqual([['new'], ['new']])
     expect([a.connected.length, b.connected.length, a.replaced.length + b.replaced.length]).toEqual([1, 1, 0])
-    console.log(`${recorded.length} frames recorded, played again ${played} times, accepted 0`)
+    report(`${recorded.length} frames recorded, played again ${played} times, accepted 0`)
   })
 })
 

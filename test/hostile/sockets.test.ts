@@ -7,6 +7,7 @@ import { defaultLimits } from '../../src/transport/relay/limits.ts'
 import { roomName, sortMembers } from '../../src/transport/relay/room.ts'
 import { encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { built } from '../support/cli.ts'
+import { report } from '../support/report.ts'
 import { type RawClient, rawClient } from '../transport/raw-client.ts'
 import { type Person, person } from '../transport/relay-support.ts'
 import { site } from '../transport/support.ts'
@@ -55,7 +56,7 @@ const inside = async (at: RelayProcess, self: Person, all: readonly Person[], au
   expect(await client.verdict()).toBe('admitted')
   return client
 }
-const line = (...words: readonly (string | number)[]): void => console.log(words.join(' '))
+const line = (...words: readonly (string | number)[]): void => report(words.join(' '))
 const rounds = (all: readonly Signing[]): number[] => all.flatMap((one) => one.rounds)
 const wholes = (all: readonly Signing[]): number[] => all.map((one) => one.whole)
 const p95 = (samples: readonly number[]): number => percentile(samples, 0.95)

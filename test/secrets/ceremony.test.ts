@@ -28,6 +28,7 @@ import { startRelay } from '../../src/transport/relay/server.ts'
 import { newFolder } from '../e2e/support.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { startDumbRouter } from '../support/dumb-router.ts'
+import { report } from '../support/report.ts'
 import { encodingsOf, finder, type Secretive } from './needles.ts'
 import { expanded, filesUnder, heap, type SeededJoin, type SeededSite, seededJoin, seededSite } from './seeded-sites.ts'
 import { startTap } from './tap.ts'
@@ -305,7 +306,7 @@ describe.each<[string, () => Promise<Medium>, ProtocolId]>([
     // Each where it belongs and nowhere else: five of a home, and the KMS key.
     expect(right).toHaveLength(3 * 6)
     const encodings = encodingsOf(new Uint8Array(32)).size
-    console.log(
+    report(
       `${title}: ${secrets.length} secrets in ${encodings} encodings; ${traffic.length} bytes of traffic, ${files.length} files of ${files.reduce((sum, { bytes }) => sum + bytes.length, 0)} bytes: none found`,
     )
     expect(traffic.length).toBeGreaterThan(100_000)

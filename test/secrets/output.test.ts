@@ -11,6 +11,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { Group, inBackground, newFolder, type RunningRelay, serveRelay } from '../e2e/support.ts'
 import { bin, built, quorate, type Ran } from '../support/cli.ts'
+import { report } from '../support/report.ts'
 import { finder, type Secretive } from './needles.ts'
 import { filesUnder } from './seeded-sites.ts'
 
@@ -271,9 +272,7 @@ describe('nothing secret is printed', () => {
     const known = await secrets()
     const text = printed.join('\n')
     expect(finder(known)(utf8(text))).toEqual([])
-    console.log(
-      `${known.length} secrets looked for in ${printed.length} outputs of ${text.length} characters: none found`,
-    )
+    report(`${known.length} secrets looked for in ${printed.length} outputs of ${text.length} characters: none found`)
     expect(known.length).toBeGreaterThanOrEqual(18)
     expect(text.length).toBeGreaterThan(50_000)
     // The ceremony ran, and its words are there.
@@ -321,7 +320,7 @@ describe.runIf(process.platform === 'linux')('a running join', () => {
     // Whether this machine writes cores at all: an unguarded process would have shown its memory.
     const plain = await crash(false)
     const shown = plain.flatMap((core) => find(core)).length
-    console.log(
+    report(
       `core files of a join: ${guarded.join(', ') || 'none'} bytes, no secret; of an unguarded process: ${plain.length > 0 ? `${shown} times the secret` : 'no file'}`,
     )
   })

@@ -22,6 +22,7 @@ const HOLD = [5, 40] as const
 
 /** A room in memory: the medium of tests and benches, and of nothing else. */
 export interface MemoryNetwork {
+  readonly clock: Clock
   /** A member's wire and board. A name may join again: every wire of it gets its frames, until it closes. */
   join(self: SiteId, certificate?: Uint8Array): Wire & NoteBoard
   /** Changes what is named, from now on. */
@@ -73,6 +74,7 @@ export const memoryNetwork = (options: {
   }
 
   return {
+    clock,
     join: (self, certificate = new Uint8Array(0)) => {
       const frames = new Queue<Frame>(WAITING)
       const notes = new Queue<PostedNote>(WAITING)
