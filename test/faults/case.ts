@@ -1,9 +1,9 @@
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import { type MemoryNetwork, memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
-import { fastClock } from './fast-clock.ts'
 import { type Ending, type Process, startProcess } from './process.ts'
 
 /** What befalls one process in its n-th disk operation, counted from 0, or (`frame`) after its n-th frame. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { built } from '../support/cli.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import { NIGHTLY, report } from '../support/report.ts'
 import { seeded } from '../support/sim-disk.ts'
 import { type LinkConditions, startBadLink } from './bad-link.ts'
-import { fastClock } from './fast-clock.ts'
 import { approvedDisks, joinAll, keygenOf, makeKey, namesMissing, openPoints, signOf, type Told } from './joins.ts'
 import { type SpawnedRelay, spawnRelay } from './spawned.ts'
 

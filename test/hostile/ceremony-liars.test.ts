@@ -17,6 +17,7 @@ import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
 import { many, report } from '../support/report.ts'
@@ -214,6 +215,8 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
     names.map(async (name) =>
       joinAs(world, name, definition, signing ? message : null, liars.get(name), {
         site: real ? await through(world, name) : {},
+        // A still clock does not see sockets.
+        machine: real ? { clock: fastClock() } : {},
       }),
     ),
   )

@@ -45,8 +45,11 @@ export const memoryDisk = (): MemoryDisk => {
           files.delete(path)
           files.set(`${at(to)}/${path.slice(prefix.length)}`, bytes)
         }
-        folders.delete(at(from))
-        folders.add(at(to))
+        for (const folder of [...folders]) {
+          if (folder !== at(from) && !folder.startsWith(prefix)) continue
+          folders.delete(folder)
+          folders.add(`${at(to)}${folder.slice(at(from).length)}`)
+        }
         return
       }
       files.set(at(to), present(from))
