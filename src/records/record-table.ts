@@ -37,8 +37,8 @@ import {
 import type { RecordFacts, RecordRow } from './record-row.ts'
 import { type Blame, blameCodec } from './round.ts'
 
-/** Certificates of one author: each join makes a message key. */
-const MOST_KEYS = 128
+/** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
+const MOST_KEYS = 1024
 const MOST_HELLOS = 128
 /** Votes of one site for different records: two are its fault, and the rest is of no use. */
 const MOST_VOTES = 4

@@ -290,8 +290,10 @@ export class RecordStore extends Watch {
     },
   }
 
-  #forgetHellos({ author }: Held<Hello>): void {
-    const kept = new Set(this.#shelf('hello').of(author.identity))
+  /** The newest by its number stays, however many older ones come after it: it is the one that proposals name. */
+  #forgetHellos({ author, site }: Held<Hello>): void {
+    const newest = this.hellos.get(site)
+    const kept = new Set([...this.#shelf('hello').of(author.identity), ...(newest === undefined ? [] : [newest])])
     for (const [hash, held] of this.hellosByHash)
       if (held.author.identity === author.identity && !kept.has(held)) this.hellosByHash.delete(hash)
   }
