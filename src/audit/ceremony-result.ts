@@ -32,7 +32,7 @@ export interface MadeSignature extends Made {
   readonly stated: readonly SiteId[]
 }
 
-/** What a ceremony made, where its records say that it made something. */
+/** The key or signature that a ceremony made, by its records; undefined where they show none. */
 export type CeremonyResult = MadeKey | MadeSignature
 
 /** The record with most votes. */
@@ -62,7 +62,7 @@ export const madeKey = (facts: BundleFacts): MadeKey | undefined => {
   }
 }
 
-/** Whether a statement is one of this definition's signature: by the key of its epoch, over the message. */
+/** True where a statement is one of this definition's signature: by the key of its epoch, over the message. */
 const isSignature = (facts: BundleFacts, result: SignResult): boolean => {
   const outcomeHash = facts.records.get(result.base)?.outcome
   const outcome = outcomeHash && facts.outcomes.get(outcomeHash)

@@ -9,7 +9,7 @@ export interface Finding {
   readonly reason: string
   /** Hashes of what was looked at. */
   readonly inputs: readonly Hash[]
-  /** What its group's line says where all of the group holds; else `reason`. */
+  /** Text of the group's line where all of the group holds; else `reason`. */
   readonly line?: string
   /** Participants that contradict themselves here, by name; an approver by the beginning of its identity. */
   readonly accused?: readonly string[]
@@ -34,8 +34,8 @@ export const groups = [
 export type Group = (typeof groups)[number]
 
 /**
- * What must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of these two
- * (or what only calls itself so), stated measurements.
+ * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
+ * these two (or what only calls itself so), stated measurements.
  */
 export type Need = 'result' | 'claims' | 'aborts' | 'endings' | 'measurements'
 

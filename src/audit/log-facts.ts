@@ -95,11 +95,11 @@ export const readLog = async (bundle: BundleReader, site: SiteId): Promise<LogEn
   return { site, size: frontier.size, root, entries, last, orderFault: watch.fault, readFault }
 }
 
-/** Whether one of these keys alone signed a checkpoint of that origin. */
+/** True where one of these keys alone signed a checkpoint of that origin. */
 export const isSigned = (note: Uint8Array | string, origin: string, keys: readonly KeyHex[]): boolean =>
   keys.some((key) => attempt(() => openCheckpoint(note, origin, key))?.note.signatures.length === 1)
 
-/** Whether each event is one about this ceremony, in the ledger's order, and proven to be under the head. */
+/** True where each event is one about this ceremony, in the ledger's order, and proven to be under the head. */
 export const isIncluded = (part: LedgerExcerpt, head: TreeHead, ceremony: Hash): boolean =>
   part.events.every(
     ({ event, proof }, at) =>
@@ -120,7 +120,7 @@ export const logFacts = async (
   return { ...log, checkpoint: attempt(() => parseCheckpoint(note)), signed }
 }
 
-/** What the bundle shows of a site's ledger, or why that does not decode. */
+/** The excerpt of a site's ledger, or why it does not decode. */
 export const ledgerFacts = async (
   bundle: BundleReader,
   site: SiteId,

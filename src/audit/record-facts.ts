@@ -87,7 +87,7 @@ export const bodiesOf = (bundle: BundleReader, logs: readonly LogEntries[]): Bod
 export interface Records {
   held<N extends RecordName>(name: N): readonly Held<RecordValue<N>>[]
   readonly attempts: ReadonlyMap<Hash, HeldAttempt>
-  /** Who signed a record under a message key, whatever a log says of it. */
+  /** The site that signed a record under a message key, whatever a log says of it. */
   readonly authors: ReadonlyMap<Hash, SiteId>
   /** Keys that an identity certified for a purpose, home keys and those of this ceremony. */
   keys(identity: Identity, purpose: Purpose): readonly KeyHex[]

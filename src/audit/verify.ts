@@ -55,13 +55,13 @@ export interface VerifyReport {
   readonly trust: 'file' | 'stated' | 'none'
   readonly lines: readonly { readonly group: Group; readonly verdict: CheckVerdict; readonly reason: string }[]
   readonly checks: readonly CheckReport[]
-  /** Participants that contradict themselves, and the checks that show it. What was made may hold all the same. */
+  /** Participants that contradict themselves, and the checks that show it. The result may hold all the same. */
   readonly contradictions: readonly { readonly by: string; readonly checks: readonly string[] }[]
   /** Checks that say what is missing from the bundle: a log, a record, a cosignature, a manifest signature. */
   readonly missing: readonly string[]
-  /** What was required and is open, or is none of this bundle's. */
+  /** Points that were required and are open, or are none of this bundle's. */
   readonly unmet: readonly string[]
-  /** What no bundle can show. */
+  /** Facts that no bundle can show. */
   readonly notShown: readonly string[]
   readonly open: number
   readonly failed: number
@@ -108,7 +108,7 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
 }
 
-/** What every check says that finds what it needs, and a failure for each that had to and did not. */
+/** Findings of every check that finds what it needs, and a failure for each that had to report and did not. */
 const runChecks = async (
   checks: readonly Check[],
   kind: AuditKind,
@@ -181,9 +181,9 @@ const verdictOf = (
 }
 
 /**
- * Reads all that a bundle says and runs every check that applies: pure and offline. What does not decode or verify is a
- * failing check, never an error; what is no bundle at all was refused before, by `readBundle`. Throws E_BUNDLE where no row
- * of the audit's kinds knows the definition's.
+ * Reads all that a bundle says and runs every check that applies: pure and offline. A part that does not decode or
+ * verify is a failing check, never an error; a file that is no bundle at all was refused before, by `readBundle`.
+ * Throws E_BUNDLE where no row of the audit's kinds knows the definition's.
  */
 export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions): Promise<VerifyReport> => {
   const { definition } = bundle

@@ -8,8 +8,8 @@ import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
 /**
- * What a record must be to be admitted. The record store and `audit verify` both call these, by way of the record table,
- * and so does the judge of a proof: a site logs nothing that a stranger would refuse.
+ * Conditions for a record to be admitted. The record store and `audit verify` both call these, by way of the record
+ * table, and so does the judge of a proof: a site logs nothing that a stranger would refuse.
  */
 
 export const identityOfSite = (definition: Definition, site: SiteId): Identity | undefined =>
@@ -94,7 +94,7 @@ export const fitsTerms = (attempt: Attempt, definition: Definition): boolean => 
 export const inWindow = ({ at }: Attempt, { window }: Definition): boolean =>
   at >= Date.parse(window.opens) && at <= Date.parse(window.closes)
 
-/** Whether some certificate of a key still held when an attempt began. */
+/** True where some certificate of a key still held when an attempt began. */
 export const inTime = ({ at }: Pick<Attempt, 'at'>, certificates: Author['certificates']): boolean =>
   certificates.some(({ value }) => (value.expires ?? 0) >= at)
 
@@ -107,7 +107,7 @@ export const ownTestSignature = (value: TestSignature, author: Author, terms: Te
   )
 }
 
-/** Whether a vote builds on what the definition says. A keygen builds on nothing. */
+/** True where a vote builds on the definition's base. A keygen builds on nothing. */
 export const votesOnBase = ({ base }: Ready, definition: Definition): boolean =>
   recordKind(definition).buildsOn !== 'nothing' || base === null
 

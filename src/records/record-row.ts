@@ -9,7 +9,7 @@ export interface Certified {
   readonly hash: Hash
 }
 
-/** Whose record it is, and the key that signed it. */
+/** The author of a record, and the key that signed it. */
 export interface Author {
   readonly identity: Identity
   /** null of an approver, who holds no share. */
@@ -20,7 +20,7 @@ export interface Author {
   readonly certificates: readonly Certified[]
 }
 
-/** What a definition says: all that a stranger needs to judge a record by itself. */
+/** The definition's terms: all that a stranger needs to judge a record by itself. */
 export interface Terms {
   readonly definition: Definition
   readonly ceremony: Hash
@@ -31,15 +31,15 @@ export interface Terms {
 }
 
 /**
- * What else a record is judged by. These facts only grow, and no predicate takes back what fewer facts allowed: so what
- * one site admits and logs, a stranger with all the logs accepts.
+ * Further facts that a record is judged by. They only grow, and no predicate takes back what fewer facts allowed: so
+ * what one site admits and logs, a stranger with all the logs accepts.
  */
 export interface RecordFacts extends Terms {
   /** An attempt that all its participants signed. */
   started(attempt: Hash): Attempt | undefined
   /** Sites that certified a message key as theirs, in roster order. */
   owners(key: KeyHex): readonly Identity[]
-  /** Whether a site's vote for this record is known. */
+  /** True where a site's vote for this record is known. */
   voted(site: SiteId, record: Hash): boolean
 }
 
@@ -84,6 +84,6 @@ export interface RecordRow<T> {
   /** Why a record cannot be one of this author under this definition, by itself; undefined where it can. */
   own(value: T, author: Author, terms: Terms): string | undefined
   readonly faults: readonly OwnFault<T>[]
-  /** What it rests on and is not here; undefined where all is. */
+  /** The fact that it rests on and that is not here; undefined where all are. */
   rests(value: T, author: Author, facts: RecordFacts): string | undefined
 }

@@ -27,7 +27,7 @@ export interface BundleShown {
     readonly build: Hash
     readonly runtime: string | null
   }[]
-  /** Who left, with the reason that its note gives: its name, or the beginning of its identity. */
+  /** Sites that left, with the reason that its note gives: its name, or the beginning of its identity. */
   readonly left: readonly { readonly who: string; readonly reason: string }[]
   /** Proofs of blame that logs name: who is accused, and of which check. */
   readonly accused: readonly { readonly site: SiteId; readonly check: string }[]
@@ -74,7 +74,7 @@ const keepBuild = async (
   }
 }
 
-/** What the logs name under one name, decoded; what is not here or does not decode is left out. */
+/** Records that the logs name under one name, decoded; one that is not here or does not decode is left out. */
 const bodiesOf = async <T>(
   bundle: BundleReader,
   timeline: BundleShown['timeline'],

@@ -84,7 +84,7 @@ export class Answers {
     this.#open.set(key, { id, answer: fresh, repeat: repeater.first(frame, now) })
   }
 
-  /** Completes by message 3: its keys, or why not. What was answered before it can no longer complete. */
+  /** Completes by message 3: its keys, or why not. Handshakes that were answered before it can no longer complete. */
   complete(id: string, third: Uint8Array): Established | Refusal | 'unknown' {
     let refusal: Refusal | 'unknown' = 'unknown'
     for (const [chosen, one] of this.#open) {

@@ -1,4 +1,4 @@
-/** What was dropped, and why; what was sent again. Counts only grow. */
+/** Frames that were dropped, by reason, and those that were sent again. Counts only grow. */
 export interface Counters {
   sent: number
   received: number

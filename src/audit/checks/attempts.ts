@@ -13,7 +13,7 @@ export const isStarted = ({ value, signers }: HeldAttempt): boolean =>
 const list = ({ attempts }: BundleFacts): readonly HeldAttempt[] => [...attempts.values()]
 const hashes = (facts: BundleFacts): readonly Hash[] => [...facts.attempts.keys()]
 
-/** Who answers for an attempt: who signed it, or says in its own log that it did. */
+/** Sites that answer for an attempt: they signed it, or say in their own log that they did. */
 const signersOf = (facts: BundleFacts, { hash, signers }: HeldAttempt): readonly SiteId[] => [
   ...signers,
   ...facts.namedBy(['attempt'], hash),
@@ -85,7 +85,7 @@ const chained = (facts: BundleFacts): Finding => {
     : accuses(facts, broken, `an attempt of ${names(broken)} is left out`, hashes(facts))
 }
 
-/** Whether an attempt says what its participants' hellos say, as far as they are here. */
+/** True where an attempt agrees with its participants' hellos, as far as they are here. */
 const fitsHellos = (facts: BundleFacts, { value }: HeldAttempt): boolean => {
   const held = value.participants.map(({ hello }) => facts.hellos.get(hello))
   const same = value.participants.every(({ site, key, last }, at) => {

@@ -35,7 +35,7 @@ const proven = (facts: BundleFacts): Finding | undefined => {
   return { ...holds(`judged again and proven: ${said('proven')}`, inputs), accused }
 }
 
-/** Who left, and whether the ceremony could go on without; people read why in the log. */
+/** Names the sites that left, and says if the ceremony could go on without them; people read why in the log. */
 const left = (facts: BundleFacts): Finding | undefined => {
   if (facts.aborts.length === 0) return undefined
   const who = facts.aborts.map(

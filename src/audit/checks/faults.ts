@@ -3,7 +3,7 @@ import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, holds } from '../check.ts'
 
-/** Whether everything that logs name by these names is what it says; the first that is not. */
+/** Looks for a logged record under these names that is not as it says. Returns the first. */
 export const faulty = (facts: BundleFacts, what: readonly LogEvent['what'][], otherwise: string): Finding => {
   const found = facts.faults.filter((fault) => what.includes(fault.what))
   const [first] = found

@@ -158,8 +158,8 @@ const firstContacts = ({ logs }: BundleFacts): number =>
   [...logs.values()].flatMap(({ entries }) => entries.filter(({ what }) => what === 'first-contact')).length
 
 /**
- * What others saw of a ledger during the ceremony lies before the head that its site shows at the end. A larger head is
- * no proof that it does not: the site may have shown it later, elsewhere.
+ * A ledger head that others saw during the ceremony lies before the head that its site shows at the end. A larger head
+ * is no proof that it does not: the site may have shown it later, elsewhere.
  */
 const remembered = async (facts: BundleFacts): Promise<Finding> => {
   const seen = await seenByPeers(facts)
@@ -186,7 +186,7 @@ const remembered = async (facts: BundleFacts): Promise<Finding> => {
   return holds(`no ledger went back behind what its peers saw of it; ${firstContacts(facts)} first contacts`, inputs)
 }
 
-/** What a bundle shows of a ledger bears no signature of its own, so nobody is named for it. */
+/** A ledger's excerpt in a bundle bears no signature of its own, so nobody is named for it. */
 const decoded = ({ faults }: BundleFacts): Finding => {
   const bad = faults.filter(({ what }) => what === 'log-closed').flatMap(({ logs }) => logs)
   return bad.length === 0

@@ -97,7 +97,7 @@ const installed = (facts: BundleFacts): Finding | undefined => {
 }
 
 /**
- * What a site did not vote for it may leave; what it voted for it may not. An abort beside its vote decides nothing: it
+ * A site may leave before its vote, and not after it. An abort beside its vote decides nothing: it
  * shows that this site, or a thief of its note key, contradicts itself.
  */
 const kept = (facts: BundleFacts): Finding | undefined => {
@@ -135,7 +135,7 @@ const proofsBy = (facts: BundleFacts, made: MadeKey): readonly Held<{ proof: str
     return facts.evidence.verifyPossession(fromHex(share), index, made.recordHash, fromHex(value.proof))
   })
 
-/** What the votes rest on must be here where all voted; a site that did not may never have had it. */
+/** Where all voted, everything that the votes rest on must be here; a site that did not may never have had it. */
 const lacking = (facts: BundleFacts, made: MadeKey): typeof fails =>
   made.voters.length === facts.roster.length ? fails : open
 

@@ -22,5 +22,5 @@ export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind => {
   return auditKinds[kind]
 }
 
-/** What the records of a bundle say that its ceremony made; undefined where they say nothing of that. */
+/** The result of the ceremony, by the records of its bundle; undefined where they show none. */
 export const resultOf = (facts: BundleFacts): CeremonyResult | undefined => auditKind(facts.definition).result(facts)

@@ -4,18 +4,18 @@ import type { CheckId } from '../check-table.ts'
 
 /** One kind of ceremony as an auditor sees it. */
 export interface AuditKind {
-  /** What the records of a bundle say that its ceremony made; undefined where they say nothing of that. */
+  /** The result of the ceremony, by the records of its bundle; undefined where they show none. */
   result(facts: BundleFacts): CeremonyResult | undefined
-  /** Whether the promises that make a result final are all here. */
+  /** True where the promises that make a result final are all here. */
   isFinal(facts: BundleFacts, result: CeremonyResult): boolean
   /**
    * Checks that must report on a bundle of this kind, each wherever it finds what it needs. One that is silent fails: a
    * list that lost a check assures nobody.
    */
   readonly must: readonly CheckId[]
-  /** What the transcript's line says after "one transcript at all sites". */
+  /** Text of the transcript's line after "one transcript at all sites". */
   readonly transcript: string
-  /** What no bundle of this kind can show, besides what none can. */
+  /** Facts that no bundle of this kind can show, besides those that none can. */
   readonly notShown: readonly string[]
 }
 

@@ -14,7 +14,7 @@ import { ceremonyFolder } from '../paths.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** What this site holds of everybody's endings. */
+/** Endings of all sites, as far as this one holds them. */
 export interface Endings {
   readonly parts: Map<SiteId, SiteExport>
   /** Lines over a site's checkpoint: of, by, line. */

@@ -12,7 +12,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { cosignOnce, type Endings, nested, shownKeys, takeCosignature } from './cosign.ts'
 import { cosignaturesIn } from './own-bundle.ts'
 
-/** What a bundle already has is heard as if its author said it again: it is checked like everything else. */
+/** Takes the endings of a bundle as if their authors said them again: they are checked like everything else. */
 export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle: BundleReader): Promise<void> => {
   const said: { from: SiteId; message: CloseMessage }[] = []
   for (const from of bundle.manifest.logs) {
@@ -86,8 +86,9 @@ const heldBodies = (ceremony: Ceremony, peers: Peers): Set<Hash> => {
 }
 
 /**
- * A peer's log as it closed it: whole, ended by `closing`, with its ledger's word; both under a log key whose certificate
- * will stand in the bundle. What `audit verify` would refuse of an ending is not taken in: it is as if it had not come.
+ * A peer's log as it closed it: whole, ended by `closing`, with its ledger's word; both under a log key whose
+ * certificate will stand in the bundle. A log that `audit verify` would refuse of an ending is not taken in: it is as
+ * if it had not come.
  */
 const openLogMessage = async (
   ceremony: Ceremony,

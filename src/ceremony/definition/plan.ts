@@ -18,7 +18,7 @@ interface Planned<D extends Definition> {
   readonly findings: readonly Finding[]
 }
 
-/** What a planner may leave to the defaults. */
+/** Fields that a planner may leave to the defaults. */
 interface Common {
   readonly name: string
   readonly window: { readonly opens: Time; readonly closes: Time }

@@ -27,7 +27,10 @@ import { type JoinResult, joinResult } from './result.ts'
 import { finishedBefore, repeatAbort } from './resume.ts'
 import type { Run } from './run.ts'
 
-/** One site's way through a ceremony: open, gather, run, commit, close. What each kind does on it stands in its row. */
+/**
+ * One site's way through a ceremony: open, gather, run, commit, close. The row of each kind says what it does on this
+ * way.
+ */
 export const joinCeremony = async (site: Site, definition: Definition, options: JoinOptions): Promise<JoinResult> => {
   const kind = ceremonyKind(definition)
   const ceremony = await openCeremony(site, definition, kind, options)
@@ -56,7 +59,7 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
   }
 }
 
-/** What this home says of the ceremony, and whether it may join at all. Nobody is met yet. */
+/** Opens the ceremony as this home holds it. Throws where this site may not join at all. Nobody is met yet. */
 const openCeremony = async (
   site: Site,
   definition: Definition,
@@ -117,7 +120,7 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
   return run
 }
 
-/** What follows from a record that is new here. */
+/** Acts on a record that is new here. */
 const taken = (
   { claims, ceremony, peers, work }: Run,
   name: RecordName,

@@ -48,7 +48,9 @@ export const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
   }
 }
 
-/** What this home was shown to have forgotten stays so: no later join may say it anew in other words. */
+/**
+ * A record that this home was shown to have forgotten stays forgotten: no later join may say it anew in other words.
+ */
 export const keepForgottenRecord = async ({ site, authority }: Ceremony, error: QuorateError): Promise<void> => {
   const { word } = error.details
   if (typeof word === 'string') await writeDurable(site.home.disk, forgottenRecordPath(authority.hash), utf8(word))

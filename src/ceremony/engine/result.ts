@@ -16,7 +16,7 @@ export interface JoinResult {
   readonly signature: string | null
   readonly signers: readonly SiteId[]
   readonly bundle: string | null
-  /** What is missing from the bundle; empty: complete. */
+  /** The parts that are missing from the bundle; empty: complete. */
   readonly open: readonly string[]
 }
 

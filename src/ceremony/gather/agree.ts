@@ -14,7 +14,7 @@ import { type AttemptTerms, isRunnable, keyOf } from './runnable.ts'
 import type { SeatHistory } from './seat-history.ts'
 import { crossedBy, mayFollow, nextLook, seatsToPropose } from './seating.ts'
 
-/** What a gather may find instead of a need to run: somebody holds what this ceremony was to make, or nobody may run it. */
+/** Looks for a reason not to run: somebody holds what this ceremony was to make, or nobody may run it. */
 type Found = () => 'settled' | undefined
 
 type Step =

@@ -5,7 +5,7 @@ import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** What can be known to fail before anybody else is troubled: clock, disk, KMS, build. Names of what was checked. */
+/** Checks clock, disk, KMS and build before anybody else is troubled. Returns the names of what was checked. */
 export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> => {
   const { site, authority, seat } = ceremony
   if (site.machine.clock.now() < Date.UTC(2026, 0, 1))

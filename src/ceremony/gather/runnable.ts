@@ -46,7 +46,10 @@ export const isFree = (
   return member.name === seat.name || (peers.isHere(member.name) && peers.ledgers.proven(member.name))
 }
 
-/** Whether an attempt may name this hello: unused `but` by it, on the same epoch, with its site's attempts before it shown here. */
+/**
+ * True where an attempt may name this hello: unused `but` by it, on the same epoch, with its site's attempts before it
+ * shown here.
+ */
 const isUsable = (
   ceremony: Ceremony,
   terms: AttemptTerms,
@@ -68,8 +71,8 @@ const isUsable = (
 }
 
 /**
- * Whether another attempt that its site signed names this hello. In a fixed roster, any attempt of this site: the missing
- * signature may be on its way, and nobody else could be asked.
+ * True where another attempt that its site signed names this hello. In a fixed roster, any attempt of this site: the
+ * missing signature may be on its way, and nobody else could be asked.
  */
 const isTaken = ({ store, authority, attempts }: Ceremony, site: SiteId, hello: Hash, but?: HeldAttempt): boolean => {
   const others = [...store.attempts.values()].filter((one) => one !== but)
@@ -77,7 +80,7 @@ const isTaken = ({ store, authority, attempts }: Ceremony, site: SiteId, hello: 
   return isUsed(others, site, hello) || own.some(({ value }) => value.participants.some((one) => one.hello === hello))
 }
 
-/** Whether the attempts that a hello says its site has signed are all here, signed by it. */
+/** True where the attempts that a hello says its site has signed are all here, signed by it. */
 const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean => {
   let last = hello.lastAttempt
   for (let n = hello.attempts; n > 0; n--) {
@@ -89,8 +92,8 @@ const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean =>
 }
 
 /**
- * Whether this site signs what another proposes: its own newest hello in it, and nothing in it that a stranger would not
- * accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say.
+ * True where this site signs another's proposal: its own newest hello in it, and nothing in it that a stranger would
+ * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say.
  */
 export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms, held: HeldAttempt): boolean => {
   const attempt = held.value

@@ -13,7 +13,7 @@ interface Greeting {
   readonly at: number
 }
 
-/** What one join saw of the others' coming and going, with its times; seating.ts says what follows from it. */
+/** The others' coming and going as one join saw it, with its times; seating.ts says what follows from it. */
 export class SeatHistory {
   readonly #ceremony: Ceremony
   readonly #peers: Peers

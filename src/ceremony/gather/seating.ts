@@ -53,7 +53,7 @@ export interface SeatingFacts {
   readonly attemptMs: number
 }
 
-/** Whether this site's hello of an attempt stands in an attempt that it signed. */
+/** True where this site's hello of an attempt stands in an attempt that it signed. */
 export const isUsed = (attempts: Iterable<KnownAttempt>, site: SiteId, hello: Hash): boolean => {
   for (const { value, signatures } of attempts)
     if (signatures.has(site) && value.participants.some((one) => one.site === site && one.hello === hello)) return true
@@ -120,7 +120,7 @@ const awaitedUntil = (facts: SeatingFacts, coordinator: SiteId, patienceMs: numb
  */
 const PATIENCE = { next: 1 / 4, follow: 1 / 2, ahead: 1 } as const
 
-/** Whether nobody has its turn before this coordinator, had it had so many: nobody who is still waited for. */
+/** True where nobody has its turn before this coordinator, had it had so many: nobody who is still waited for. */
 const isInTurn = (facts: SeatingFacts, coordinator: SiteId, turns: number): boolean => {
   const { coordinators, self, now, proposalMs } = facts
   const place = coordinators.indexOf(coordinator)
@@ -134,7 +134,10 @@ const isInTurn = (facts: SeatingFacts, coordinator: SiteId, turns: number): bool
   })
 }
 
-/** Whether this site, free now, may follow the newest proposal of this coordinator, which is counted as its turn already. */
+/**
+ * True where this site, free now, may follow the newest proposal of this coordinator, which is counted as its turn
+ * already.
+ */
 export const mayFollow = (facts: SeatingFacts, coordinator: SiteId): boolean =>
   isInTurn(facts, coordinator, (facts.turns.get(coordinator) ?? 1) - 1)
 

@@ -9,7 +9,7 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
       if (!peer.connected) continue
       const approved = store.approved().has(peer.member.identity)
       const hello = peers.hello(name)
-      // What comes within the same instant is one line, not three.
+      // Arrivals within the same instant are one line, not three.
       if (hello === undefined || (peer.head === undefined && peer.rolledBack === undefined)) continue
       const parts = [
         'connected',

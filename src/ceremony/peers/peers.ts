@@ -36,7 +36,7 @@ export class Peers {
   #channels: Channels | undefined
   #session: { readonly topic: Hash; readonly session: Session } | undefined
   readonly #early: { readonly topic: Hash; readonly from: SiteId; readonly message: Uint8Array }[] = []
-  /** What peers said of closing, newest word of each, before this site closes too. */
+  /** Closing messages of peers, the newest of each, before this site closes too. */
   readonly closeMessages: { readonly from: SiteId; readonly message: CloseMessage }[] = []
   /** Bodies asked of peers, by hash. */
   readonly bodies = new Map<Hash, Uint8Array>()
@@ -189,7 +189,7 @@ export class Peers {
     try {
       this.#handle(from, peerMessageCodec.decode(message))
     } catch (error) {
-      // What does not decode or verify accuses nobody: it is as if it had not come.
+      // Bytes that do not decode or verify accuse nobody: it is as if they had not come.
       if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
     }
   }

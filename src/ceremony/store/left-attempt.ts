@@ -3,8 +3,8 @@ import { recordHash } from '../../records/signed.ts'
 import type { HeldAttempt, RecordStore } from './record-store.ts'
 
 /**
- * Whether a participant has shown that it takes part no more: it greeted anew, or signed the attempt after this one. Every
- * site passes on what shows it, so a liar cannot leave at one site only.
+ * True where a participant has shown that it takes part no more: it greeted anew, or signed the attempt after this one.
+ * Every site passes on what shows it, so a liar cannot leave at one site only.
  */
 export const hasLeft = (store: RecordStore, attempt: HeldAttempt, site: SiteId): boolean => {
   const seat = attempt.value.participants.find((one) => one.site === site)

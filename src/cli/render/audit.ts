@@ -37,7 +37,7 @@ const VERDICTS: Readonly<Record<VerifyReport['verdict'], string>> = {
   'unknown-parties': 'consistent, by unknown parties',
 }
 
-/** What is missing from an incomplete bundle, or which required point is open. */
+/** The parts that are missing from an incomplete bundle, or the required point that is open. */
 const lacks = ({ verdict: word, unmet, missing, checks }: Verified): string => {
   if (word !== 'incomplete') return ''
   if (unmet.length > 0) return `: required and not there: ${unmet.join(', ')}`
@@ -94,7 +94,7 @@ const failures = ({ checks }: Verified): Lines => {
     : ['', ...failed.map(({ id, reason }) => ({ label: 'fails', text: `${id}: ${reason}`, tone: 'bad' as const }))]
 }
 
-/** Who contradicts itself, or is proven to have lied, by the checks that show it. */
+/** Sites that contradict themselves, or are proven to have lied, by the checks that show it. */
 const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
   found.length === 0
     ? []
