@@ -346,7 +346,7 @@ export class Ceremony {
       sequence: ++this.#sequence,
       certificate: recordHash(this.keys.message.certificate),
       approvals: [...this.store.approvals.values()].map(({ signed }) => recordHash(signed)).sort(),
-      evidence: [...this.store.blames.keys()].sort().slice(0, 32),
+      evidence: [...this.store.proofs()],
       ledger: { size: head.size, root: head.root, checkpoint: hashOf(new TextEncoder().encode(head.note)) },
       votes: [...this.store.ready.values()].map(({ signed }) => recordHash(signed)).sort(),
       lastAttempt: this.attempts.at(-1) ?? null,

@@ -364,6 +364,13 @@ export class RecordStore extends Watch {
     return { name: 'blame', bytes, site: value.accuser }
   }
 
+  /** One proof against each site that any accuses, sorted: as many as a hello has room for, which names them. */
+  proofs(): readonly Hash[] {
+    const first = new Map<SiteId, Hash>()
+    for (const [hash, { value }] of this.blames) if (!first.has(value.accused)) first.set(value.accused, hash)
+    return [...first.values()].sort()
+  }
+
   /** Records of one author, in the order in which they came. */
   of<N extends RecordName>(name: N, identity: Identity): readonly Held<RecordValue<N>>[] {
     return this.#shelf(name).of(identity)
