@@ -29,30 +29,41 @@ interface JudgeFacts {
   readonly message: Uint8Array | undefined
 }
 
-/** A protocol of a ceremony's own session. */
-export interface SessionProtocol {
-  readonly id: string
+/** A session that an attempt runs: its own, or one inside it. */
+export interface AttemptSession {
+  readonly id: Hash
+  readonly protocol: string
   /** Its rounds, without echoes and confirmations. */
   readonly rounds: Readonly<Record<string, 'all' | 'each'>>
+  /** Places in the attempt, in party order. */
+  readonly members: readonly number[]
+  /** Its messages are part of the attempt's transcript. */
+  readonly inTranscript: boolean
+}
+
+/** What an attempt may have run. */
+export interface AttemptProtocol {
+  readonly id: string
+  /** The attempt's own first. */
+  readonly sessions: readonly AttemptSession[]
   /**
    * Of a key generation: key and verifying shares that its broadcasts give. Throws DecodeError where a proof fails or a
    * message is not here.
    */
   derive?(
     context: { readonly threshold: number; readonly parties: number },
-    session: Hash,
     posts: readonly LoggedMessage[],
   ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
 }
 
 /** What verify asks of sessions, of the rules for definitions, and of one protocol's maths: all of it pure. */
 export interface ProtocolEvidence {
-  /** What a ceremony's own session runs: today's protocol, and those that older versions ran. */
-  readonly protocols: readonly SessionProtocol[]
+  /** What this attempt may have run: today's protocol first, then those that older versions ran. */
+  protocolsOf(attempt: Hash, facts: JudgeFacts): readonly [AttemptProtocol, ...AttemptProtocol[]]
   /** Throws DecodeError. */
   readSignedMessage(bytes: Uint8Array): LoggedMessage
   signedBy(post: LoggedMessage, key: KeyHex): boolean
-  /** Hash over the headers of a session's own rounds, in any order; others are left out. */
+  /** Hash over the headers of an attempt's transcript, in any order; echoes and confirmations are left out. */
   transcriptOf(headers: readonly Uint8Array[]): Hash
   verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
   verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean

@@ -2,17 +2,48 @@ import type { Hash } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
 import type { BundleFacts } from './bundle-facts.ts'
 import type { LogFacts } from './log-facts.ts'
+import type { AttemptProtocol, AttemptSession } from './protocol-evidence.ts'
 
 export type Logged = BundleFacts['posts'][number]
 
 const isExtra = (round: string): boolean => round === 'confirm' || round.endsWith(':echo')
 
-/** The protocol's own messages of one attempt, each once: all of them, or those that one log has. */
+const protocolsOf = (facts: BundleFacts, attempt: Hash) => {
+  const { definition, outcomes, records, message } = facts
+  const value = facts.attempts.get(attempt)?.value
+  return facts.evidence.protocolsOf(attempt, { definition, attempt: value, outcomes, records, message })
+}
+
+/** What an attempt ran: of the protocols that it may have run, the one that most messages of its own session are of; else today's. */
+export const protocolOf = (facts: BundleFacts, attempt: Hash): AttemptProtocol => {
+  const protocols = protocolsOf(facts, attempt)
+  if (protocols.length === 1) return protocols[0]
+  const own = facts.posts.filter(({ post }) => toHex(post.session) === attempt)
+  const count = (one: AttemptProtocol): number => own.filter(({ post }) => post.protocol === one.id).length
+  return [...protocols].sort((a, b) => count(b) - count(a))[0] as AttemptProtocol
+}
+
+/** Every session that an attempt here may have run, with that attempt. */
+export const sessionsHere = (
+  facts: BundleFacts,
+): ReadonlyMap<string, { readonly attempt: Hash; readonly session: AttemptSession }> =>
+  new Map(
+    [...facts.attempts.keys()].flatMap((attempt) =>
+      protocolsOf(facts, attempt).flatMap(({ sessions }) =>
+        sessions.map((session) => [session.id, { attempt, session }] as const),
+      ),
+    ),
+  )
+
+/** The messages of one attempt that its transcript covers, each once: all of them, or those that one log has. */
 export const postsOf = (facts: BundleFacts, attempt: Hash, log?: LogFacts): readonly Logged[] => {
   const taken = log && new Set(log.entries.flatMap(({ what, object }) => (what === 'message' ? (object ?? []) : [])))
+  const covered = new Set<string>(
+    protocolOf(facts, attempt).sessions.flatMap(({ id, inTranscript }) => (inTranscript ? [id] : [])),
+  )
   const byHeader = new Map<string, Logged>()
   for (const one of facts.posts)
-    if (toHex(one.post.session) === attempt && !isExtra(one.post.round) && taken?.has(one.object) !== false) {
+    if (covered.has(toHex(one.post.session)) && !isExtra(one.post.round) && taken?.has(one.object) !== false) {
       const header = toHex(one.post.headerBytes)
       if (byHeader.get(header)?.post.payload === undefined) byHeader.set(header, one)
     }

@@ -110,7 +110,10 @@ export interface ProtocolFacts {
 export interface ProtocolRules<R extends Rounds, Context> extends ProtocolFacts {
   /** In the order in which they run. */
   readonly rounds: R
-  /** Scheme that it runs in sub-sessions of its own, by id. */
+  /**
+   * Protocols that it runs in sub-sessions of its own, by id. Their messages are part of the transcript where all parties
+   * are in the sub-session: of others nobody outside could check that they are the same everywhere.
+   */
   readonly within?: Readonly<Record<string, SubProtocol<Context>>>
   judge(claim: Claim<Context>): Verdict
 }
@@ -119,8 +122,10 @@ export interface ProtocolRules<R extends Rounds, Context> extends ProtocolFacts 
 interface SubProtocol<Context> {
   // biome-ignore lint/suspicious/noExplicitAny: of any rounds and context
   readonly rules: ProtocolRules<any, any>
-  /** Public context of a sub-session; undefined where its name is none that the outer protocol gives. */
-  context(outer: Context, label: string, members: readonly Party[]): unknown
+  /** Every sub-session of it that an honest run opens; `members` are places in the outer session, all of them where none are named. */
+  sessions(outer: Context): readonly { readonly label: string; readonly members?: readonly Party[] }[]
+  /** Public context of the sub-session of that label. */
+  context(outer: Context, label: string): unknown
 }
 
 /** One straight-line function over a typed mailbox. */

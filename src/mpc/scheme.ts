@@ -58,7 +58,7 @@ export interface Scheme {
   readonly id: ProtocolId
   readonly keygen: KeyProtocol<Rounds, KeygenContext, KeygenContext, KeygenOutput>
   readonly sign: Protocol<Rounds, SignContext, SignInput, SignOutput>
-  /** Scheme that older versions ran under this id: their bundles are read by these, and nothing runs them. */
+  /** Protocols that older versions ran under this id: their bundles are read by these, and nothing runs them. */
   readonly past: { readonly keygen: readonly KeyRules<Rounds, KeygenContext>[] }
   /** Strict; never throws. */
   verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean

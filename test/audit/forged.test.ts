@@ -13,7 +13,7 @@ import type { ProtocolEvidence } from '../../src/audit/protocol-evidence.ts'
 import { encodeSigstore, IN_TOTO } from '../../src/audit/sigstore.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { transcriptOf } from '../../src/ceremony/session/session.ts'
+import { transcriptOf } from '../../src/ceremony/session/transcript.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
@@ -164,8 +164,27 @@ const addAttempt = async (
   }
 }
 
-/** All that follows from another outcome, signed by everybody; proofs by the shares cannot be made and stay as they were. */
+/** The messages of the attempt's own session. */
+const ownMessages = async (draft: Draft) => {
+  const evidence = await protocolEvidence(draft.definition)
+  const attempts = draft.named('attempt')
+  return draft
+    .named('message')
+    .map((object) => ({ object, post: evidence.readSignedMessage(draft.bytes(object)) }))
+    .filter(({ post }) => attempts.includes(toHex(post.session) as Hash))
+}
+
+/**
+ * All that follows from another outcome, signed by everybody; proofs by the shares cannot be made and stay as they were.
+ * What was said in the sessions of test signatures was about the record that it replaces, and goes.
+ */
 const remake = async (draft: Draft, to: (outcome: Outcome) => Outcome): Promise<void> => {
+  const own = new Set<Hash | null>((await ownMessages(draft)).map(({ object }) => object))
+  for (const [site, events] of draft.logs)
+    draft.logs.set(
+      site,
+      events.filter(({ what, object }) => what !== 'message' || own.has(object)),
+    )
   const [oldOutcome] = draft.named('outcome')
   const [oldRecord] = draft.named('record')
   if (oldOutcome === undefined || oldRecord === undefined) throw new Error('no outcome')
@@ -464,10 +483,7 @@ const forgeries: readonly Forgery[] = [
     check: 'transcript.complete',
     does: 'leaves a private message out of the transcript',
     edit: async (draft) => {
-      const evidence = await protocolEvidence(draft.definition)
-      const posts = draft
-        .named('message')
-        .map((object) => ({ object, post: evidence.readSignedMessage(draft.bytes(object)) }))
+      const posts = await ownMessages(draft)
       const left = posts.find(({ post }) => post.to !== 0) ?? expect.fail()
       for (const events of draft.logs.values())
         for (let at = events.length - 1; at >= 0; at--) if (events[at]?.object === left.object) events.splice(at, 1)

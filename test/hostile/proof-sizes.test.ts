@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { BlameError } from '../../src/ceremony/session/endings.ts'
 import { readSignedMessage, signMessage } from '../../src/ceremony/session/round-message.ts'
-import { BlameError } from '../../src/ceremony/session/session.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { toBase64 } from '../../src/lib/bytes.ts'
 import { blameCodec } from '../../src/records/round.ts'

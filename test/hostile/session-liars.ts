@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { BlameError, SilenceError } from '../../src/ceremony/session/session.ts'
+import { BlameError, SilenceError } from '../../src/ceremony/session/endings.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import type { Random } from '../../src/lib/ports.ts'

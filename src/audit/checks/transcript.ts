@@ -5,11 +5,11 @@ import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
-import type { LoggedMessage, SessionProtocol } from '../protocol-evidence.ts'
-import { type Logged, postsOf } from '../transcripts.ts'
+import type { AttemptProtocol, LoggedMessage } from '../protocol-evidence.ts'
+import { type Logged, postsOf, protocolOf, sessionsHere } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
-const place = ({ round, from, to }: LoggedMessage): string => `${round}|${from}|${to}`
+const place = ({ session, round, from, to }: LoggedMessage): string => `${toHex(session)}|${round}|${from}|${to}`
 
 const isSigned = (facts: BundleFacts, made: CeremonyResult, { post }: Logged): boolean => {
   const key = made.attempt.value.participants[post.from - 1]?.key
@@ -19,14 +19,17 @@ const isSigned = (facts: BundleFacts, made: CeremonyResult, { post }: Logged): b
 const senderOf = (made: CeremonyResult, { post }: Logged): SiteId | undefined =>
   made.attempt.value.participants[post.from - 1]?.site
 
-const expected = ({ rounds }: SessionProtocol, made: CeremonyResult): ReadonlySet<string> => {
-  const { length: parties } = made.attempt.value.participants
+/** Places of the messages that the transcript covers. */
+const expected = ({ sessions }: AttemptProtocol): ReadonlySet<string> => {
   const wanted = new Set<string>()
-  for (const [round, to] of Object.entries(rounds))
-    for (let from = 1; from <= parties; from++) {
-      if (to === 'all') wanted.add(`${round}|${from}|0`)
-      else for (let other = 1; other <= parties; other++) if (other !== from) wanted.add(`${round}|${from}|${other}`)
-    }
+  for (const { id, rounds, members, inTranscript } of sessions)
+    for (const [round, to] of inTranscript ? Object.entries(rounds) : [])
+      for (let from = 1; from <= members.length; from++) {
+        if (to === 'all') wanted.add(`${id}|${round}|${from}|0`)
+        else
+          for (let other = 1; other <= members.length; other++)
+            if (other !== from) wanted.add(`${id}|${round}|${from}|${other}`)
+      }
   return wanted
 }
 
@@ -36,19 +39,14 @@ const byPlace = (posts: readonly Logged[]): ReadonlyMap<string, readonly Logged[
   return places
 }
 
-/** Of the protocols that such a ceremony runs, the one that most messages of the attempt are of; today's where none are. */
-const protocolOf = ({ evidence }: BundleFacts, posts: readonly Logged[]): SessionProtocol => {
-  const count = ({ id }: SessionProtocol): number => posts.filter(({ post }) => post.protocol === id).length
-  return [...evidence.protocols].sort((a, b) => count(b) - count(a))[0] as SessionProtocol
-}
-
 /** The attempt's protocol, the messages that are of it, and those that are strays beside it. */
 const sorted = (facts: BundleFacts, made: CeremonyResult) => {
   const all = postsOf(facts, made.attempt.hash)
-  const protocol = protocolOf(facts, all)
-  const wanted = expected(protocol, made)
-  const fits = ({ post }: Logged): boolean => post.protocol === protocol.id && wanted.has(place(post))
-  return { protocol, wanted, strays: all.filter((one) => !fits(one)), posts: all.filter(fits) }
+  const protocol = protocolOf(facts, made.attempt.hash)
+  const wanted = expected(protocol)
+  const ids = new Map<string, string>(protocol.sessions.map((session) => [session.id, session.protocol]))
+  const fits = ({ post }: Logged): boolean => post.protocol === ids.get(toHex(post.session)) && wanted.has(place(post))
+  return { wanted, strays: all.filter((one) => !fits(one)), posts: all.filter(fits) }
 }
 
 /** Those that signed two messages for one place in the protocol. */
@@ -85,9 +83,12 @@ const ownPosts = (facts: BundleFacts, made: CeremonyResult): readonly Logged[] =
 const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64).map(({ object }) => object)
 
 const signed = (facts: BundleFacts): Finding => {
+  const sessions = sessionsHere(facts)
   const bad = facts.posts.filter(({ post }) => {
-    const attempt = facts.attempts.get(toHex(post.session) as Hash)
-    const key = attempt?.value.participants[post.from - 1]?.key
+    const found = sessions.get(toHex(post.session))
+    const member = found?.session.members[post.from - 1]
+    const attempt = found && facts.attempts.get(found.attempt)
+    const key = member === undefined ? undefined : attempt?.value.participants[member - 1]?.key
     return key === undefined || !facts.evidence.signedBy(post, key)
   })
   return bad.length === 0
@@ -121,7 +122,7 @@ const complete = (facts: BundleFacts): Finding | undefined => {
     )
   if (missing.length > 0) {
     // A site's own log has what it sent.
-    const silent = missing.flatMap((one) => made.attempt.value.participants[Number(one.split('|')[1]) - 1]?.site ?? [])
+    const silent = missing.flatMap((one) => made.attempt.value.participants[Number(one.split('|')[2]) - 1]?.site ?? [])
     return accuses(facts, silent, `${missing.length} of ${wanted.size} messages are not here`, inputs(posts))
   }
   const bare = posts.filter(({ post }) => post.to === 0 && post.payload === undefined)
@@ -188,14 +189,13 @@ const derived = (facts: BundleFacts): Finding | undefined => {
   if (made?.makes !== 'key') return undefined
   const { outcome, attempt, outcomeHash } = made
   const { definition } = facts
-  const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0)
-  const { derive } = sorted(facts, made).protocol
+  const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0 && toHex(post.session) === attempt.hash)
+  const { derive } = protocolOf(facts, attempt.hash)
   if (derive === undefined) return undefined
   const context = { threshold: definition.threshold, parties: definition.sites.length }
   try {
     const { publicKey, verifyingShares } = derive(
       context,
-      attempt.hash,
       posts.map(({ post }) => post),
     )
     const equal =

@@ -6,6 +6,7 @@ import type { Attempt } from '../../records/attempt.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
+import { type KnownSession, ownSession, sessionsOf, subSession } from '../session/sub-session.ts'
 import type { AnyRules, JudgeContext, SessionContext } from './judge.ts'
 import { testContext, testLabel } from './test-session.ts'
 
@@ -27,22 +28,29 @@ export const judgeContext = (facts: PublicFacts): JudgeContext => ({
   context: (blame) => contextOf(facts, blame),
 })
 
+/** Rules of the attempt's own session: today's protocol first, then those that older versions ran. */
+const ownRules = ({ definition, protocols }: PublicFacts): readonly AnyRules[] =>
+  definition.kind === 'keygen' ? [protocols.keygen, ...protocols.past.keygen] : [protocols.sign]
+
+/** Rules of all protocols that one runs inside, in turn. */
+const innerRules = (rules: AnyRules): readonly AnyRules[] =>
+  Object.values(rules.within ?? {}).flatMap((inner): readonly AnyRules[] => [inner.rules, ...innerRules(inner.rules)])
+
 /** What a session runs is fixed by the definition: an accuser who names another protocol makes no honest message false. */
-const protocolOf = ({ definition, protocols }: PublicFacts, blame: Blame): AnyRules | undefined => {
-  if (definition.kind === 'keygen' && blame.within === null)
-    return [protocols.keygen, ...protocols.past.keygen].find(({ id }) => id === blame.protocol)
-  if (definition.kind === 'keygen') return protocols.sign
-  return blame.within === null ? protocols.sign : undefined
+const protocolOf = (facts: PublicFacts, blame: Blame): AnyRules | undefined => {
+  const own = ownRules(facts)
+  if (blame.within === null) return own.find(({ id }) => id === blame.protocol)
+  const inner = own.flatMap(innerRules).find(({ id }) => id === blame.protocol)
+  return inner ?? (facts.definition.kind === 'keygen' ? facts.protocols.sign : undefined)
 }
 
-const contextOf = (facts: PublicFacts, blame: Blame): SessionContext => {
+/** Context of the attempt's own session. */
+const ownContext = (facts: PublicFacts): SessionContext => {
   const { definition, attempt } = facts
-  if (attempt === undefined) return 'unknown'
-  if (definition.kind === 'keygen') {
-    if (blame.within !== null) return testContextOf(facts, blame.attempt, blame.within)
+  if (definition.kind === 'keygen')
     return { context: { threshold: definition.threshold, parties: definition.sites.length } }
-  }
-  if (blame.within !== null || attempt.base === null) return 'none'
+  if (attempt === undefined) return 'unknown'
+  if (attempt.base === null) return 'none'
   const outcome = outcomeOf(facts, attempt.base)
   if (outcome === undefined) return 'unknown'
   return {
@@ -54,6 +62,50 @@ const contextOf = (facts: PublicFacts, blame: Blame): SessionContext => {
       message: facts.message,
     },
   }
+}
+
+/** What an attempt may have run, today's protocol first, each with the sessions inside it; of an unknown context the attempt's own alone. */
+export const sessionsOfAttempt = (
+  facts: PublicFacts,
+  attempt: Hash,
+): readonly { readonly rules: AnyRules; readonly sessions: readonly KnownSession[] }[] => {
+  const parties = facts.attempt?.participants.length ?? 0
+  const own = ownContext(facts)
+  return ownRules(facts).map((rules) => ({
+    rules,
+    sessions:
+      typeof own === 'string'
+        ? [ownSession(attempt, rules, undefined, parties)]
+        : sessionsOf(attempt, rules, own.context, parties),
+  }))
+}
+
+/** Sessions of the test signatures of every record that this attempt led to. */
+export const testSessions = (
+  { definition, protocols, records, outcomes }: PublicFacts,
+  attempt: Hash,
+): KnownSession[] =>
+  [...records].flatMap(([hash, record]) => {
+    const outcome = outcomes.get(record.outcome)
+    if (outcome?.attempt !== attempt) return []
+    return testSignerSets(definition.sites.length, definition.threshold).map((members, set) => {
+      const name = { protocol: protocols.sign.id, label: testLabel(set, hash), members: members.map(Number) }
+      const context = testContext(outcome, hash, members)
+      return { id: subSession(attempt, name), rules: protocols.sign, context, name, members, inTranscript: false }
+    })
+  })
+
+const contextOf = (facts: PublicFacts, blame: Blame): SessionContext => {
+  if (facts.attempt === undefined) return 'unknown'
+  const own = ownContext(facts)
+  const { within } = blame
+  if (within === null) return own
+  const declared = sessionsOfAttempt(facts, blame.attempt)
+    .flatMap(({ sessions }) => sessions)
+    .find(({ id, rules }) => id === blame.session && rules.id === blame.protocol)
+  if (declared !== undefined) return { context: declared.context }
+  if (facts.definition.kind === 'keygen') return testContextOf(facts, blame.attempt, within)
+  return own === 'unknown' ? own : 'none'
 }
 
 const outcomeOf = ({ records, outcomes }: PublicFacts, record: Hash): Outcome | undefined => {

@@ -3,7 +3,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Blame } from '../../records/round.ts'
 import type { FoundFault } from '../kinds/kind.ts'
 import type { Peers } from '../peers/peers.ts'
-import { BlameError } from '../session/session.ts'
+import { BlameError } from '../session/endings.ts'
 import { isProven, type JudgeFacts, publishProof, recordBlame, verdictOn } from './claims.ts'
 
 /** Claims of one peer that wait to be judged. */

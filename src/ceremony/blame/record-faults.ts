@@ -25,6 +25,7 @@ import { type Authority, definitionAuthority } from '../definition/authority.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
 import { receivedBy } from '../session/received.ts'
 import { readSignedMessage } from '../session/round-message.ts'
+import { sessionsOf } from '../session/sub-session.ts'
 import type { PublicFacts } from './judge-context.ts'
 
 interface Case {
@@ -177,9 +178,10 @@ const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt): boolean =
   const rules = [protocols.keygen, ...protocols.past.keygen].find(({ id }) => id === posts[0]?.protocol)
   const keys = members.map(({ key }) => key)
   if (rules === undefined) return false
-  const received = receivedBy(blame.party, rules, blame.attempt, keys, posts)
-  if (received === undefined) return false
   const context = { threshold: definition.threshold, parties: definition.sites.length }
+  const sessions = sessionsOf(blame.attempt, rules, context, keys.length)
+  const received = receivedBy(blame.party, sessions, keys, posts)
+  if (received === undefined) return false
   const made = rules.derive(context, blame.attempt, received.messages)
   const outcome = keygenOutcome(definition, authority.hash, blame.attempt, received.transcript, made)
   return hashOf(outcomeCodec.encode(outcome)) !== value.outcome

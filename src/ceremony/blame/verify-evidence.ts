@@ -1,35 +1,49 @@
-import type { EvidenceOf, SessionProtocol } from '../../audit/protocol-evidence.ts'
-import type { ProtocolRules, Rounds } from '../../mpc/mailbox.ts'
+import type { AttemptProtocol, AttemptSession, EvidenceOf, LoggedMessage } from '../../audit/protocol-evidence.ts'
+import type { Hash } from '../../lib/brand.ts'
+import type { Rounds } from '../../mpc/mailbox.ts'
 import { loadScheme } from '../../mpc/registry.ts'
 import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import { lint } from '../definition/lint.ts'
 import { readSignedMessage, signedBy } from '../session/round-message.ts'
-import { transcriptOf } from '../session/session.ts'
-import { judgeBlame } from './judge.ts'
-import { judgeContext } from './judge-context.ts'
+import type { KnownSession } from '../session/sub-session.ts'
+import { transcriptOf } from '../session/transcript.ts'
+import { type AnyRules, judgeBlame } from './judge.ts'
+import { judgeContext, sessionsOfAttempt, testSessions } from './judge-context.ts'
 
-const ways = (rules: ProtocolRules<Rounds, never>): Readonly<Record<string, 'all' | 'each'>> =>
-  Object.fromEntries(Object.entries(rules.rounds).map(([name, { to }]) => [name, to]))
-
-const keyProtocol = (rules: KeyRules<Rounds, KeygenContext>): SessionProtocol => ({
-  id: rules.id,
-  rounds: ways(rules),
-  derive: (context, session, posts) => {
-    const messages = posts.flatMap(({ round, from, to, payload }) =>
-      payload === undefined ? [] : [{ round, from, to, payload }],
-    )
-    return rules.derive(context, session, messages)
-  },
+const sessionOf = ({ id, rules, members, inTranscript }: KnownSession): AttemptSession => ({
+  id,
+  protocol: rules.id,
+  rounds: Object.fromEntries(Object.entries(rules.rounds).map(([name, { to }]) => [name, to])),
+  members,
+  inTranscript,
 })
+
+/** Of a key generation's rules; a signature is verified, not derived. */
+const derivation = (attempt: Hash, rules: AnyRules & Partial<KeyRules<Rounds, KeygenContext>>) =>
+  rules.derive && {
+    derive: (context: KeygenContext, posts: readonly LoggedMessage[]) => {
+      const messages = posts.flatMap(({ round, from, to, payload }) =>
+        payload === undefined ? [] : [{ round, from, to, payload }],
+      )
+      return (rules as KeyRules<Rounds, KeygenContext>).derive(context, attempt, messages)
+    },
+  }
 
 /** What `audit verify` needs of sessions, lint and the protocol that a definition names. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
   const scheme = await loadScheme(definition.protocol)
-  const { keygen, sign, past } = scheme
   return {
-    protocols:
-      definition.kind === 'keygen' ? [keygen, ...past.keygen].map(keyProtocol) : [{ id: sign.id, rounds: ways(sign) }],
+    protocolsOf: (attempt, given) => {
+      const facts = { ...given, protocols: scheme }
+      const tests = testSessions(facts, attempt).map(sessionOf)
+      const [today, ...past] = sessionsOfAttempt(facts, attempt).map(({ rules, sessions }) => ({
+        id: rules.id,
+        sessions: [...sessions.map(sessionOf), ...tests],
+        ...derivation(attempt, rules),
+      }))
+      return [today as AttemptProtocol, ...past]
+    },
     readSignedMessage,
     signedBy,
     transcriptOf,

@@ -5,7 +5,7 @@ import { isCandidate } from '../blame/pending-claims.ts'
 import type { Authority } from '../definition/authority.ts'
 import { dropStaged, hasStaged } from '../epoch/stage.ts'
 import type { Peers } from '../peers/peers.ts'
-import { BlameError } from '../session/session.ts'
+import { BlameError } from '../session/endings.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { Run } from './run.ts'
 

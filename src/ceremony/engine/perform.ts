@@ -3,7 +3,8 @@ import { QuorateError } from '../../lib/errors.ts'
 import { guilty, publishProof } from '../blame/claims.ts'
 import { hedged } from '../hedge.ts'
 import { postNote } from '../peers/notes.ts'
-import { BlameError, Session, SilenceError } from '../session/session.ts'
+import { BlameError, SilenceError } from '../session/endings.ts'
+import { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { Run } from './run.ts'
@@ -114,12 +115,12 @@ const afterFailure = async (run: Run, error: unknown): Promise<Failed> => {
   throw error
 }
 
-const silence = ({ ceremony }: Run, { message, missing, round }: SilenceError): QuorateError => {
+const silence = ({ ceremony }: Run, { message, missing, round, seconds }: SilenceError): QuorateError => {
   const { terms, kind } = ceremony.authority
-  const { deadlines, attempts } = terms
+  const { attempts } = terms
   return new QuorateError(
     'E_PEER_SILENT',
-    `${message} (${deadlines.round} s)`,
+    `${message} (${seconds} s)`,
     `${missing.join(', ')}’s operator: look at \`quorate ${kind} status\` there. The others can run join again at once; this was attempt ${ceremony.attempts.length} of ${attempts}`,
     { missing, round },
   )

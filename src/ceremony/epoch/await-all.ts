@@ -1,5 +1,6 @@
 import type { SiteId } from '../../lib/brand.ts'
-import { type Session, SilenceError } from '../session/session.ts'
+import { SilenceError } from '../session/endings.ts'
+import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
 /** Resolves with what `look` finds. Throws SilenceError with `missing` at the round's deadline, and what ends the session. */
@@ -10,8 +11,8 @@ export const awaitAll = async <T>(
   look: () => T | undefined,
   missing: () => readonly SiteId[],
 ): Promise<T> => {
-  const ms = ceremony.authority.terms.deadlines.round * 1000
-  const found = await ceremony.store.until(look, ms, session.signal)
-  if (found === undefined) throw new SilenceError(missing(), what)
+  const seconds = ceremony.authority.terms.deadlines.round
+  const found = await ceremony.store.until(look, seconds * 1000, session.signal)
+  if (found === undefined) throw new SilenceError(missing(), what, seconds)
   return found
 }

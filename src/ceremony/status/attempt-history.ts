@@ -1,5 +1,6 @@
 import type { LogView } from '../../audit/disk-log.ts'
-import type { SiteId } from '../../lib/brand.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { toHex } from '../../lib/bytes.ts'
 import { attemptCodec } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
@@ -35,7 +36,7 @@ export const failedAttempts = (
       proof != null
         ? `ended by proof against ${proof}`
         : within[end]?.what === 'failed'
-          ? whyFailed(log, during, sites, self)
+          ? whyFailed(log, events[at]?.object as Hash, during, sites, self)
           : `the process of ${self} ended in it`
     return [{ number: n + 1, sites, why }]
   })
@@ -43,6 +44,7 @@ export const failedAttempts = (
 
 const whyFailed = (
   log: Pick<LogView, 'body'>,
+  attempt: Hash,
   during: readonly LogEvent[],
   sites: readonly SiteId[],
   self: SiteId,
@@ -55,7 +57,9 @@ const whyFailed = (
   const rounds = new Map<string, Set<SiteId>>()
   for (const { what, site, object } of during) {
     const body = what === 'message' && object !== null ? log.body(object) : undefined
-    const round = body === undefined ? undefined : decoded(() => readSignedMessage(body).round)
+    const message = body === undefined ? undefined : decoded(() => readSignedMessage(body))
+    // Sessions inside the attempt's own have rounds of the same names.
+    const round = message !== undefined && toHex(message.session) === attempt ? message.round : undefined
     if (round !== undefined && site !== null) rounds.set(round, (rounds.get(round) ?? new Set()).add(site))
   }
   const last = [...rounds].at(-1)

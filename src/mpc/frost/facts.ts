@@ -1,5 +1,5 @@
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { ProtocolCheck, ProtocolFacts } from '../mailbox.ts'
+import type { SuiteId } from './suite.ts'
 
 /** Names of what a dealing and its shares can fail; the first that fails is the one that is blamed. */
 export type DealingCheck =
@@ -74,7 +74,7 @@ const signChecks: Readonly<Record<SignCheck, ProtocolCheck>> = {
 }
 
 /** What is known of FROST's protocols before a curve is loaded. `keygenV1` ran in version 0.1. */
-export const frostFacts = (id: ProtocolId) =>
+export const frostFacts = (id: SuiteId) =>
   ({
     keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },
     keygenV1: { id: `${id}/keygen`, checks: dealingChecks('commitments') },

@@ -1,13 +1,12 @@
 import type { Index, Party } from '../../lib/brand.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Claim, Round } from '../mailbox.ts'
 import type { KeygenContext, KeyRules } from '../scheme.ts'
 import { type Dealt, dealtCodec, openDealt, shareCodec, shareFits } from './dealing.ts'
 import { type DealingCheck, frostFacts } from './facts.ts'
 import { sumCommitments } from './polynomial.ts'
-import { suiteOf } from './suite.ts'
+import { type SuiteId, suiteOf } from './suite.ts'
 import { publicFrom } from './total.ts'
 
 type KeygenV1Rounds = {
@@ -19,7 +18,7 @@ type KeygenV1Rounds = {
  * The key generation of version 0.1, for its bundles alone: dealings were shown in the first round, so who dealt last could
  * choose by the others. Nothing runs it.
  */
-export const frostKeygenV1 = (id: ProtocolId): KeyRules<KeygenV1Rounds, KeygenContext> => {
+export const frostKeygenV1 = (id: SuiteId): KeyRules<KeygenV1Rounds, KeygenContext> => {
   const suite = suiteOf(id)
   const rounds: KeygenV1Rounds = {
     commitments: { codec: dealtCodec(suite), to: 'all', echo: 'round' },

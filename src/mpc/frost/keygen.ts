@@ -3,7 +3,6 @@ import { equal, fromHex, u32, utf8 } from '../../lib/bytes.ts'
 import { tupleHash } from '../../lib/hash.ts'
 import { Secret } from '../../lib/secret.ts'
 import { cborCodec, DecodeError } from '../../records/codec.ts'
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar } from '../group/group.ts'
@@ -21,7 +20,7 @@ import {
 } from './dealing.ts'
 import { frostFacts, type KeygenCheck } from './facts.ts'
 import { evaluate, evaluateCommitment, sumCommitments } from './polynomial.ts'
-import { loadSuite, type Suite, suiteOf } from './suite.ts'
+import { loadSuite, type Suite, type SuiteId, suiteOf } from './suite.ts'
 import { degenerateError, publicFrom, shareFrom } from './total.ts'
 
 export type KeygenRounds = {
@@ -33,7 +32,7 @@ export type KeygenRounds = {
 
 const HASH_BYTES = 32
 
-export const keygenRounds = (id: ProtocolId): KeygenRounds => {
+export const keygenRounds = (id: SuiteId): KeygenRounds => {
   const suite = suiteOf(id)
   return {
     commitments: {
@@ -48,7 +47,7 @@ export const keygenRounds = (id: ProtocolId): KeygenRounds => {
 
 /** Hides by the salt, binds by SHA-256: to everything that is opened, and to who opens it, where and for how many. */
 export const dealingHash = (
-  id: ProtocolId,
+  id: SuiteId,
   context: KeygenContext,
   session: Hash,
   dealer: Party,
@@ -88,7 +87,7 @@ const assertContext = ({ threshold, parties }: KeygenContext, seats: number): vo
  * session, since the former can be replayed into another one. Every dealer commits to its dealing before it sees another
  * one: who deals last chooses neither the key nor any share (PROTOCOL.md §8).
  */
-export const frostKeygen = (id: ProtocolId): KeyProtocol<KeygenRounds, KeygenContext, KeygenContext, KeygenOutput> => {
+export const frostKeygen = (id: SuiteId): KeyProtocol<KeygenRounds, KeygenContext, KeygenContext, KeygenOutput> => {
   const rounds = keygenRounds(id)
 
   const openedIn = (claim: Pick<Claim<KeygenContext>, 'messages' | 'context' | 'session'>, dealer: Party) => {

@@ -2,9 +2,8 @@ import type { Hash, Index } from '../../lib/brand.ts'
 import { fromHex, u32 } from '../../lib/bytes.ts'
 import type { Random } from '../../lib/ports.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import { prove, proves } from './proof.ts'
-import { suiteOf } from './suite.ts'
+import { type SuiteId, suiteOf } from './suite.ts'
 
 const POSSESSION = 'quorate possession proof v1'
 
@@ -16,7 +15,7 @@ const bound = (verifyingShare: Uint8Array, index: Index, context: Hash): readonl
 
 /** Proves, for one context (a record's hash), that whoever runs this holds the share of `index`. Throws RangeError for what is no share. */
 export const provePossession = (
-  id: ProtocolId,
+  id: SuiteId,
   share: Secret,
   index: Index,
   context: Hash,
@@ -36,7 +35,7 @@ export const provePossession = (
 
 /** Never throws: what does not decode proves nothing. */
 export const verifyPossession = (
-  id: ProtocolId,
+  id: SuiteId,
   verifyingShare: Uint8Array,
   index: Index,
   context: Hash,

@@ -1,14 +1,13 @@
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { Scheme } from '../scheme.ts'
 import { frostKeygen } from './keygen.ts'
 import { frostKeygenV1 } from './keygen-v1.ts'
 import { provePossession, verifyPossession } from './possession.ts'
 import { frostSign } from './sign.ts'
-import { loadSuite, xOnly } from './suite.ts'
+import { loadSuite, type SuiteId, xOnly } from './suite.ts'
 import { verifySignature } from './verify.ts'
 
 /** FROST over the group of one ciphersuite. */
-export const frostScheme = async (id: ProtocolId): Promise<Scheme> => {
+export const frostScheme = async (id: SuiteId): Promise<Scheme> => {
   const { evenY } = await loadSuite(id)
   return {
     id,

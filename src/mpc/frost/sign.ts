@@ -4,7 +4,6 @@ import { concat, equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
 import { cborCodec } from '../../records/codec.ts'
-import type { ProtocolId } from '../../records/definition-fields.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar, ScalarField } from '../group/group.ts'
@@ -12,7 +11,7 @@ import type { Claim, Protocol, Round } from '../mailbox.ts'
 import type { SignContext, SignInput, SignOutput } from '../scheme.ts'
 import { frostFacts, type SignCheck } from './facts.ts'
 import { lagrange, plusProduct } from './polynomial.ts'
-import { encodeSignature, hasOddY, loadSuite, type Suite, suiteOf, xOnly } from './suite.ts'
+import { encodeSignature, hasOddY, loadSuite, type Suite, type SuiteId, suiteOf, xOnly } from './suite.ts'
 import { verify } from './verify.ts'
 
 // Over 350 lines, and one story: formulas, rounds and judge are read side by side with RFC 9591, sections 4 and 5.
@@ -25,7 +24,7 @@ type SignRounds = {
   readonly shares: Round<Uint8Array, 'all'>
 }
 
-export const signRounds = (id: ProtocolId): SignRounds => {
+export const signRounds = (id: SuiteId): SignRounds => {
   const { group } = suiteOf(id)
   const element = bytes(group.bytes, group.bytes)
   const scalar = bytes(group.field.bytes, group.field.bytes)
@@ -249,7 +248,7 @@ const assertContext = ({ threshold, indices, verifyingShares }: SignContext, sea
 }
 
 /** FROST's two rounds (RFC 9591 §5) without a coordinator: every signer aggregates, verifies and holds the signature. */
-export const frostSign = (id: ProtocolId): Protocol<SignRounds, SignContext, SignInput, SignOutput> => {
+export const frostSign = (id: SuiteId): Protocol<SignRounds, SignContext, SignInput, SignOutput> => {
   const rounds = signRounds(id)
 
   const firstFailure = (claim: Claim<SignContext>): SignCheck | 'no message' | undefined => {

@@ -10,7 +10,7 @@ import type { CurveName } from '../group/noble.ts'
 
 /** An RFC 9591 ciphersuite (§6) over one backend; frost-secp256k1-tr is the Zcash Foundation's FROST-secp256k1-SHA256-TR-v1. */
 export interface Suite {
-  readonly id: ProtocolId
+  readonly id: SuiteId
   readonly group: Group
   /** BIP-340: keys and nonces are used with even Y, signatures and challenges hold x only, a new key is tweaked (BIP-341). */
   readonly evenY: boolean
@@ -37,7 +37,7 @@ interface Shape {
   readonly toScalar: 'reduce' | 'hash-to-field'
   /** Prefix of H2 where it is not context and 'chal'. */
   readonly challengePrefix?: string
-  readonly evenY?: true
+  readonly evenY?: boolean
 }
 
 const sha512 = (...parts: readonly Uint8Array[]): Uint8Array => {
@@ -52,7 +52,7 @@ const shake256 = (...parts: readonly Uint8Array[]): Uint8Array => {
   return new Uint8Array(hash.digest())
 }
 
-const shapes: Record<ProtocolId, Shape> = {
+const shapes = {
   'frost-ed25519': {
     curve: 'ed25519',
     context: 'FROST-ED25519-SHA512-v1',
@@ -87,7 +87,10 @@ const shapes: Record<ProtocolId, Shape> = {
     toScalar: 'hash-to-field',
     evenY: true,
   },
-}
+} as const satisfies Partial<Record<ProtocolId, Shape>>
+
+/** Protocol ids that are FROST over one of its ciphersuites. */
+export type SuiteId = keyof typeof shapes
 
 /** BIP-340's tagged hash. */
 export const taggedHash = (tag: string, ...parts: readonly Uint8Array[]): Uint8Array => {
@@ -105,8 +108,8 @@ export const hasOddY = (compressed: Uint8Array): boolean => compressed[0] === 3
 const FIELD_BYTES = 48
 
 /** A ciphersuite over a backend of its group; `suiteOf` and `loadSuite` choose one. */
-export const bindSuite = (id: ProtocolId, backend: (curve: CurveName) => Group): Suite => {
-  const { curve, context, digest, toScalar, challengePrefix, evenY = false } = shapes[id]
+export const bindSuite = (id: SuiteId, backend: (curve: CurveName) => Group): Suite => {
+  const { curve, context, digest, toScalar, challengePrefix, evenY = false }: Shape = shapes[id]
   const group = backend(curve)
   const { field } = group
   const hashToScalar = (prefix: string): ((message: Uint8Array) => Scalar) => {
@@ -136,10 +139,10 @@ export const bindSuite = (id: ProtocolId, backend: (curve: CurveName) => Group):
   }
 }
 
-const bound = new Map<ProtocolId, Suite>()
+const bound = new Map<SuiteId, Suite>()
 
 /** The ciphersuite over whatever backend is there now, without waiting. */
-export const suiteOf = (id: ProtocolId): Suite => {
+export const suiteOf = (id: SuiteId): Suite => {
   const group = groupOf(shapes[id].curve)
   const known = bound.get(id)
   if (known?.group === group) return known
@@ -149,7 +152,7 @@ export const suiteOf = (id: ProtocolId): Suite => {
 }
 
 /** The ciphersuite over the fastest backend that this machine has. */
-export const loadSuite = async (id: ProtocolId): Promise<Suite> => {
+export const loadSuite = async (id: SuiteId): Promise<Suite> => {
   await loadGroup(shapes[id].curve)
   return suiteOf(id)
 }

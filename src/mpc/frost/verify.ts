@@ -1,8 +1,7 @@
 import { verifyEd25519 } from '../../identity/ed25519.ts'
 import type { KeyHex } from '../../lib/brand.ts'
 import { concat, equal, toHex } from '../../lib/bytes.ts'
-import type { ProtocolId } from '../../records/definition-fields.ts'
-import { type Suite, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
+import { type Suite, type SuiteId, schnorrHolds, splitSignature, suiteOf, xOnly } from './suite.ts'
 
 /** The one encoding of edwards25519's identity. */
 const IDENTITY = Uint8Array.of(1, ...new Uint8Array(31))
@@ -32,7 +31,7 @@ export const verify = (suite: Suite, publicKey: Uint8Array, message: Uint8Array,
  * cleared; BIP-340 is as the BIP has it and takes the key compressed or as x only. Never throws.
  */
 export const verifySignature = (
-  id: ProtocolId,
+  id: SuiteId,
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,

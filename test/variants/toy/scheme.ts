@@ -1,0 +1,22 @@
+import { provePossession, verifyPossession } from '../frost/possession.ts'
+import { loadSuite } from '../frost/suite.ts'
+import { verifySignature } from '../frost/verify.ts'
+import type { Scheme } from '../scheme.ts'
+import { toyKeygen } from './keygen.ts'
+import { toySign } from './sign.ts'
+
+const ID = 'frost-ed25519'
+
+export const toyScheme = async (): Promise<Scheme> => {
+  await loadSuite(ID)
+  return {
+    id: 'toy-ed25519',
+    keygen: toyKeygen(),
+    sign: toySign(),
+    past: { keygen: [] },
+    verifySignature: (...rest) => verifySignature(ID, ...rest),
+    provePossession: (...rest) => provePossession(ID, ...rest),
+    verifyPossession: (...rest) => verifyPossession(ID, ...rest),
+    shownKey: (publicKey) => publicKey,
+  }
+}
