@@ -157,7 +157,7 @@ const watchNonces = (): void => {
   const send = Peers.prototype.sendInSession
   vi.spyOn(Peers.prototype, 'sendInSession').mockImplementation(function (this: Peers, topic, to, bytes) {
     const post = readSignedMessage(bytes)
-    if (post.round === 'commitments' && post.payload !== undefined) {
+    if (post.protocol.includes('/sign') && post.round === 'commitments' && post.payload !== undefined) {
       // Two points: the halves of a pair are nonces of their own.
       const half = post.payload.length / 2
       for (const point of [toHex(post.payload.subarray(0, half)), toHex(post.payload.subarray(half))]) {
