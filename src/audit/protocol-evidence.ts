@@ -18,7 +18,7 @@ export interface LoggedMessage {
   readonly payload: Uint8Array | undefined
 }
 
-/** What a blame record is judged by. */
+/** The facts that a blame record is judged by. */
 interface JudgeFacts {
   readonly definition: Definition
   /** Signed by all its participants; undefined where the claim names none such. */
@@ -41,7 +41,7 @@ export interface AttemptSession {
   readonly inTranscript: boolean
 }
 
-/** What an attempt may have run. */
+/** Protocols that an attempt may have run. */
 export interface AttemptProtocol {
   readonly id: string
   /** The attempt's own first. */
@@ -56,9 +56,9 @@ export interface AttemptProtocol {
   ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
 }
 
-/** What verify asks of sessions, of the rules for definitions, and of one protocol's maths: all of it pure. */
+/** Functions of sessions, lint and one protocol that verify needs; all of them pure. */
 export interface ProtocolEvidence {
-  /** What this attempt may have run: today's protocol first, then those that older versions ran. */
+  /** Protocols that this attempt may have run: today's first, then those that older versions ran. */
   protocolsOf(attempt: Hash, facts: JudgeFacts): readonly [AttemptProtocol, ...AttemptProtocol[]]
   /** Throws DecodeError. */
   readSignedMessage(bytes: Uint8Array): LoggedMessage
@@ -67,11 +67,11 @@ export interface ProtocolEvidence {
   transcriptOf(headers: readonly Uint8Array[]): Hash
   verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
   verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
-  /** What the test signatures of a record sign, and by which sets of indices. */
+  /** The message of a record's test signatures, and the sets of indices that sign it. */
   testMessage(record: Hash): Uint8Array
   testSignerSets(sites: number, threshold: number): readonly (readonly Index[])[]
   judge(blame: Blame, facts: JudgeFacts): Verdict
-  /** What is wrong with a definition, one line each; empty where a site could have approved it. */
+  /** Faults of a definition, one line each; empty where a site could have approved it. */
   faultsOf(definition: Definition): readonly string[]
 }
 

@@ -14,7 +14,10 @@ const protocolsOf = (facts: BundleFacts, attempt: Hash) => {
   return facts.evidence.protocolsOf(attempt, { definition, attempt: value, outcomes, records, message })
 }
 
-/** What an attempt ran: of the protocols that it may have run, the one that most messages of its own session are of; else today's. */
+/**
+ * The protocol that an attempt ran: of those that it may have run, the one that most messages of its own session are
+ * of; else today's.
+ */
 export const protocolOf = (facts: BundleFacts, attempt: Hash): AttemptProtocol => {
   const protocols = protocolsOf(facts, attempt)
   if (protocols.length === 1) return protocols[0]

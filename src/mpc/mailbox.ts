@@ -58,7 +58,7 @@ export interface Mailbox<R extends Rounds> {
   blame(who: Party, check: string, rounds: readonly (keyof R & string)[]): never
 }
 
-/** What a protocol may use besides its input. `random` is hedged: see hedged.ts. */
+/** Tools that a protocol may use besides its input. `random` is hedged: see hedged.ts. */
 export interface Tools {
   readonly random: Random
 }
@@ -85,13 +85,13 @@ export interface Claim<Context> {
 /** A named check that a party's messages can fail, as people read it. */
 export interface ProtocolCheck {
   readonly code: ErrorCode
-  /** What the guilty party did, after its name. */
+  /** The guilty party's deed, to be read after its name. */
   readonly what: string
   /** The last round whose messages the check looks at. */
   readonly round: string
 }
 
-/** What is known of a protocol before its mathematics is loaded. */
+/** Facts of a protocol that need no mathematics. */
 export interface ProtocolFacts {
   /** Stands in the header of every message. */
   readonly id: string
@@ -102,10 +102,10 @@ export interface ProtocolFacts {
 }
 
 /**
- * What a stranger reads a protocol's sessions by. `Context` is the public part of the input (roster indices, threshold,
- * public key and verifying shares): with it and the signed messages alone, `judge` decides, at the accuser and at a
- * stranger alike. It answers `undecidable` only where a part of the context is not there and the answer rests on it; a
- * claim that lacks messages of its own is refuted.
+ * The rules by which a stranger reads a protocol's sessions. `Context` is the public part of the input (roster indices,
+ * threshold, public key and verifying shares): with it and the signed messages alone, `judge` decides, at the accuser
+ * and at a stranger alike. It answers `undecidable` only where a part of the context is not there and the answer rests
+ * on it; a claim that lacks messages of its own is refuted.
  */
 export interface ProtocolRules<R extends Rounds, Context> extends ProtocolFacts {
   /** In the order in which they run. */

@@ -4,7 +4,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import type { JudgedMessage, Protocol, ProtocolRules, Rounds } from './mailbox.ts'
 
-/** What everybody knows before a key generation. A party's place is the index of its share. */
+/** Public facts before a key generation. A party's place is the index of its share. */
 export interface KeygenContext {
   readonly threshold: number
   readonly parties: number
@@ -20,7 +20,7 @@ export interface KeygenOutput extends KeygenPublic {
   readonly share: Secret
 }
 
-/** What everybody knows before a signature. */
+/** Public facts before a signature. */
 export interface SignContext {
   readonly threshold: number
   /** As key generation gave it. */

@@ -48,7 +48,7 @@ const bySite = ({ site }: { readonly site: SiteId }, _key: KeyHex, { definition 
   identityOfSite(definition, site)
 const byIdentity = ({ identity }: { readonly identity: Identity }): Identity => identity
 
-/** What most rows have; each row says what is its own. */
+/** Fields that most rows share; each row says what is its own. */
 const common = {
   ledger: null,
   durable: false,

@@ -66,8 +66,8 @@ const heardBy = (facts: BundleFacts, made: CeremonyResult, one: Logged): number 
 }
 
 /**
- * What the transcript is made of: one message a place. A participant that signed two for one place makes none of the
- * others' false: then that one counts which others heard.
+ * The messages that the transcript is made of: one a place. A participant that signed two for one place makes none of
+ * the others' false: then that one counts which others heard.
  */
 const ownPosts = (facts: BundleFacts, made: CeremonyResult): readonly Logged[] => {
   const { posts } = sorted(facts, made)

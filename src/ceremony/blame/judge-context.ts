@@ -36,7 +36,9 @@ const ownRules = ({ definition, protocols }: PublicFacts): readonly AnyRules[] =
 const innerRules = (rules: AnyRules): readonly AnyRules[] =>
   Object.values(rules.within ?? {}).flatMap((inner): readonly AnyRules[] => [inner.rules, ...innerRules(inner.rules)])
 
-/** What a session runs is fixed by the definition: an accuser who names another protocol makes no honest message false. */
+/**
+ * The definition fixes the protocol of a session: an accuser who names another protocol makes no honest message false.
+ */
 const protocolOf = (facts: PublicFacts, blame: Blame): AnyRules | undefined => {
   const own = ownRules(facts)
   if (blame.within === null) return own.find(({ id }) => id === blame.protocol)
@@ -64,7 +66,10 @@ const ownContext = (facts: PublicFacts): SessionContext => {
   }
 }
 
-/** What an attempt may have run, today's protocol first, each with the sessions inside it; of an unknown context the attempt's own alone. */
+/**
+ * Protocols that an attempt may have run, today's first, each with the sessions inside it; of an unknown context the
+ * attempt's own alone.
+ */
 export const sessionsOfAttempt = (
   facts: PublicFacts,
   attempt: Hash,

@@ -14,9 +14,9 @@ import { judgeRecord, recordFaults } from './record-faults.ts'
 // biome-ignore lint/suspicious/noExplicitAny: any protocol's
 export type AnyRules = ProtocolRules<Rounds, any>
 
-/** What a stranger has besides the claim. */
+/** The facts that a stranger has besides the claim. */
 export interface JudgeContext extends PublicFacts {
-  /** What the session that the claim names runs; undefined where it is none of this ceremony. */
+  /** Protocol of the session that the claim names; undefined where it is none of this ceremony. */
   protocol(blame: Blame): AnyRules | undefined
   context(blame: Blame): SessionContext
 }

@@ -47,7 +47,7 @@ export class Claims {
     return error
   }
 
-  /** Whether a claim waits for what it rests on. */
+  /** True while a claim waits for a fact that it rests on. */
   get waiting(): boolean {
     return this.#pending.size > 0
   }

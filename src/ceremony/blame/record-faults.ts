@@ -85,7 +85,7 @@ const nameIn = (envelope: Envelope): RecordName | undefined =>
     versionsOf(rowOf(name).codec).some(({ type }) => payloadType(type) === envelope.type),
   )
 
-/** Whether an envelope is one of a record that message keys sign, by this one; what it says may be anything. */
+/** True where this message key signed the envelope as a record of its own types. The contents may be anything. */
 const isSignedRecord = (envelope: Envelope, key: KeyHex): boolean =>
   nameIn(envelope) !== undefined && verifyEd25519(key, pae(envelope.type, envelope.payload), envelope.signature)
 
@@ -159,7 +159,7 @@ const judgeResult = (given: Case): Verdict => {
 }
 
 /**
- * A staged outcome is what its site computed from what it received. What it received, it signed: its echoes of the
+ * A staged outcome is what its site computed from what it received. It signed what it received: its echoes of the
  * broadcasts and of the confirmations. So a stranger computes the same; and nobody else's words can make it another.
  */
 const judgeOutcome = (given: Case): Verdict => {
@@ -198,7 +198,7 @@ const ofTable = (): Readonly<Record<string, (given: Case) => Verdict>> =>
   )
 
 /**
- * What is wrong with records that a site signs outside of rounds. A claim's messages begin with pairs of the certificate
+ * Faults of records that a site signs outside of rounds. A claim's messages begin with pairs of the certificate
  * of the message key and the envelope under it, so that a site's several keys do not hide that it said two things.
  */
 export const recordFaults: Readonly<Record<string, (given: Case) => Verdict>> = {

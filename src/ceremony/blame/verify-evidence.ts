@@ -30,7 +30,7 @@ const derivation = (attempt: Hash, rules: AnyRules & Partial<KeyRules<Rounds, Ke
     },
   }
 
-/** What `audit verify` needs of sessions, lint and the protocol that a definition names. */
+/** Functions of sessions, lint and the definition's protocol, for `audit verify`. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
   const scheme = await loadScheme(definition.protocol)
   return {

@@ -38,7 +38,7 @@ const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
 }
 
 /**
- * Whether what was to be made turns up at others after all, where an error says that too many left. A site that is bound
+ * True where others show after all what was to be made, where an error says that too many left. A site that is bound
  * asks at each join, for one proposal's time; a site that is not bound has nothing to ask for.
  */
 export const settledElsewhere = async ({ ceremony, work }: Run, error: unknown): Promise<boolean> => {

@@ -24,7 +24,7 @@ export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void
   }
 }
 
-/** Whether a shard that this ceremony staged here may still be voted for. */
+/** True where this site staged a shard in this ceremony: it may still be voted for. */
 export const hasStaged = (ceremony: Ceremony): boolean =>
   ceremony.events('staged').some(({ site }) => site === ceremony.seat.name)
 

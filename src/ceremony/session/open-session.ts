@@ -23,7 +23,9 @@ export interface SessionOptions {
   readonly random: Random
   /** Longest wait for a round's messages, from this site's own sending, where the round has no deadline of its own. */
   readonly roundMs: number
-  /** Whether this site passes on at once each broadcast that it takes in: it coordinates an attempt of chosen sites. */
+  /**
+   * True where this site passes on at once each broadcast that it takes in: it coordinates an attempt of chosen sites.
+   */
   readonly relays?: boolean
   send(to: SiteId, message: Uint8Array): void
   /** Each message of the session and of those inside it, own ones included, as it is to be kept. */
@@ -38,7 +40,7 @@ export interface SessionOptions {
   }): void
 }
 
-/** What one session, or one inside it, runs and who is in it. */
+/** Protocol and parties of one session, or of one inside it. */
 export interface SessionPlace {
   readonly id: Hash
   readonly protocol: string
@@ -63,7 +65,7 @@ export class OpenSession {
   readonly #messages = new Map<string, SignedMessage>()
   /** The first message signed for each place, also where its payload never came. */
   readonly #heads = new Map<string, SignedMessage>()
-  /** What each peer's message says. */
+  /** Decoded messages of the peers. */
   readonly #values = new Map<string, unknown>()
   readonly #waiters = new Set<() => void>()
 
@@ -99,7 +101,7 @@ export class OpenSession {
     return this.#messages.get(slot(round, from, to))
   }
 
-  /** What a peer's message says. */
+  /** Decoded message of a peer. */
   said<T>(round: string, from: Party, to = 0): T {
     return this.#values.get(slot(round, from, to)) as T
   }
@@ -146,7 +148,7 @@ export class OpenSession {
     for (const wake of this.#waiters) wake()
   }
 
-  /** Whether this site still waits, or would wait, for a broadcast of this one. */
+  /** True where this site still waits, or would wait, for a broadcast of this one. */
   lacks(site: SiteId): boolean {
     const party = this.partyOf(site)
     const wanted = Object.entries(this.place.rounds).flatMap(([round, { to, echo }]) =>

@@ -18,9 +18,9 @@ interface Received {
 const NONE = new Uint8Array(0)
 
 /**
- * What a party received, by its own word: its echoes of the broadcasts and of the confirmations, with these messages, in
- * the attempt's own session (the first) and in each inside it that the transcript covers. Nobody else's word can make it
- * another. Undefined where the messages do not show all of it.
+ * Messages that a party received, by its own word: its echoes of the broadcasts and of the confirmations, with these
+ * messages, in the attempt's own session (the first) and in each inside it that the transcript covers. Nobody else's
+ * word can make it another. Undefined where the messages do not show all of it.
  */
 export const receivedBy = (
   party: Party,

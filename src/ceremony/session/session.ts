@@ -12,7 +12,7 @@ import { byHeader, transcriptOf } from './transcript.ts'
 
 const MOST_EARLY = 256
 
-/** What a session runs: no more than its rounds and the protocols that it opens inside. */
+/** The part of a protocol that a session needs: no more than its rounds and the protocols that it opens inside. */
 type Running<R extends Rounds> = Pick<ProtocolRules<R, never>, 'id' | 'rounds'> &
   Partial<Pick<ProtocolRules<R, never>, 'within'>>
 
@@ -45,7 +45,7 @@ export class Session {
     for (const { message } of this.#early) wipeMessage(message)
   }
 
-  /** Takes what a channel brought under this session's topic. What carries no valid signature is nobody's. */
+  /** Takes what a channel brought under this session's topic. Bytes without a valid signature are nobody's. */
   deliver(from: SiteId, bytes: Uint8Array): void {
     const key = this.#keys.get(from)
     if (key === undefined || this.#end.signal.aborted) return
@@ -75,7 +75,7 @@ export class Session {
     return signedBy(message, author.key) ? author.site : undefined
   }
 
-  /** Whether this site still waits, or would wait, for a broadcast of this one. */
+  /** True where this site still waits, or would wait, for a broadcast of this one. */
   lacks(site: SiteId): boolean {
     return this.#open.get(this.#options.attempt)?.lacks(site) ?? true
   }

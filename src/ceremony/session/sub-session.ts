@@ -18,7 +18,9 @@ export const subSession = (attempt: Hash, { protocol, label, members }: SubSessi
 const subSessionV1 = (attempt: Hash, { label, members }: SubSessionName): Hash =>
   toHex(tupleHash('quorate sub-session v1', fromHex(attempt), utf8(label), ...members.map(u32))) as Hash
 
-/** Whether a claim's session is the sub-session that it names, in this version's naming or in that of version 0.1. */
+/**
+ * True where a claim's session is the sub-session that it names, in this version's naming or in that of version 0.1.
+ */
 export const isSubSession = (id: Hash, attempt: Hash, name: SubSessionName): boolean =>
   id === (name.label.startsWith(`${name.protocol}:`) ? subSessionV1(attempt, name) : subSession(attempt, name))
 
@@ -52,7 +54,7 @@ export interface KnownSession {
   readonly inTranscript: boolean
 }
 
-/** Whether a sub-session's parties are all those of the session around it, in order. */
+/** True where a sub-session's parties are all those of the session around it, in order. */
 export const isWhole = (members: readonly number[], parties: number): boolean =>
   members.length === parties && members.every((member, at) => member === at + 1)
 

@@ -68,7 +68,7 @@ const whyFailed = (
   return silent.length === 0 ? `nothing more after ${last[0]}` : `nothing from ${silent.join(', ')} in ${last[0]}`
 }
 
-/** What a log of this home holds is its own; a later version's record is none that this one can tell of. */
+/** A record in a log of this home is its own; a later version's record is none that this one can tell of. */
 const decoded = <T>(decode: () => T): T | undefined => {
   try {
     return decode()

@@ -186,7 +186,7 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
-  /** Who left. Beside a vote of the same site an abort decides nothing, whichever of them came first. */
+  /** Identities that left. Beside a vote of the same site an abort decides nothing, whichever of them came first. */
   goneIdentities(): ReadonlySet<Identity> {
     const voters = new Set(this.authority.roster.filter(({ name }) => this.ready.has(name)).map((one) => one.identity))
     return new Set([...this.aborts.keys()].filter((identity) => !voters.has(identity)))
@@ -253,7 +253,9 @@ export class RecordStore extends Watch {
     return { identity, site: member?.name ?? null, index: member?.index ?? null, key, certificates }
   }
 
-  /** What the table does not know of a record: where this store looks it up. Each says whether there is news. */
+  /**
+   * Fills the maps by which this store looks records up; the table knows none of them. Each says whether there is news.
+   */
   readonly #indexes: Partial<
     Record<RecordName, (held: Held<never>, placed: 'new' | 'known' | 'full' | 'twice', from: SiteId | null) => boolean>
   > = {
@@ -337,7 +339,7 @@ export class RecordStore extends Watch {
     if (vote !== undefined) this.#fault(held, 'receipt-without-vote', [vote, held])
   }
 
-  /** Whether what was refused is signed by a site's message key all the same: its fault, and not nobody's. */
+  /** True where a site's message key signed the refused bytes: then the fault is that site's. */
   refused(bytes: Uint8Array): void {
     const hash = hashOf(bytes)
     // A record says the same however often it is shown.

@@ -73,7 +73,7 @@ const signChecks: Readonly<Record<SignCheck, ProtocolCheck>> = {
   },
 }
 
-/** What is known of FROST's protocols before a curve is loaded. `keygenV1` ran in version 0.1. */
+/** Facts of FROST's protocols that need no curve. `keygenV1` ran in version 0.1. */
 export const frostFacts = (id: SuiteId) =>
   ({
     keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },

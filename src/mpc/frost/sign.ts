@@ -117,7 +117,7 @@ export const bindingFactors = (
   return new Map(list.map((one) => [one.index, suite.h1(concat(prefix, index(one.index)))]))
 }
 
-/** What all signers of one session compute alike from the commitment list (RFC 9591 §4.4 to §4.6). */
+/** Values that all signers of one session compute alike from the commitment list (RFC 9591 §4.4 to §4.6). */
 interface Signing {
   /** In index order. */
   readonly members: readonly Index[]
@@ -194,7 +194,7 @@ export const signatureShare = (suite: Suite, signing: Signing, index: Index, non
   return z
 }
 
-/** Whether one share fits its signer's commitments and verifying share (RFC 9591 §5.4). */
+/** True where one share fits its signer's commitments and verifying share (RFC 9591 §5.4). */
 export const shareHolds = (
   suite: Suite,
   signing: Signing,

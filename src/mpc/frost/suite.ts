@@ -101,7 +101,7 @@ export const taggedHash = (tag: string, ...parts: readonly Uint8Array[]): Uint8A
 /** The x coordinate of a compressed point. */
 export const xOnly = (compressed: Uint8Array): Uint8Array => compressed.subarray(1)
 
-/** Whether a compressed point has an odd Y. */
+/** True where a compressed point has an odd Y. */
 export const hasOddY = (compressed: Uint8Array): boolean => compressed[0] === 3
 
 /** Bytes of a hash_to_field element for orders of 256 bits (RFC 9380 §5.2: 256 + 128 bits). */
@@ -175,8 +175,8 @@ export const splitSignature = (
 }
 
 /**
- * Whether response·G = nonce + challenge·key. The nonce's bytes are compared with the encoding of what the equation gives,
- * which accepts the canonical encoding of one element and nothing else: no decoding, no cofactor.
+ * True where response·G = nonce + challenge·key. The nonce's bytes are compared with the encoding of what the equation
+ * gives, which accepts the canonical encoding of one element and nothing else: no decoding, no cofactor.
  */
 export const schnorrHolds = (
   { group }: Suite,

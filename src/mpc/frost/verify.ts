@@ -27,8 +27,8 @@ export const verify = (suite: Suite, publicKey: Uint8Array, message: Uint8Array,
 }
 
 /**
- * Whether a finished signature is valid. Keys and nonces are canonical, of prime order and not the identity; no cofactor is
- * cleared; BIP-340 is as the BIP has it and takes the key compressed or as x only. Never throws.
+ * True where a finished signature is valid. Keys and nonces are canonical, of prime order and not the identity; no
+ * cofactor is cleared; BIP-340 is as the BIP has it and takes the key compressed or as x only. Never throws.
  */
 export const verifySignature = (
   id: SuiteId,
