@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { toBase64 } from '../../src/lib/bytes.ts'
@@ -266,8 +267,11 @@ describe('limits on members', () => {
     const flood = await enter(relay, a, [a, b])
     const reader = await enter(relay, b, [a, b])
     await Promise.all([flood.verdict(), reader.verdict()])
-    // What one read from the socket brought is passed on; then the debt is waited for.
+    // What one read from the socket brought is passed on; then the debt is waited for. One write is one read here.
+    const { _socket: stream } = flood.socket as unknown as { readonly _socket: Duplex }
+    stream.cork()
     for (let i = 0; i < 250; i += 1) flood.socket.send(frame('a', 'b', 1))
+    stream.uncork()
     await until(() => reader.frames.length === 250)
     flood.socket.send(frame('a', 'b', 1))
     let waited = 0
