@@ -108,7 +108,9 @@ describe('blame', () => {
     })
     const report = await verify(bytes)
     expect(failing(report)).toEqual([])
-    expect(report.lines.find(({ group }) => group === 'blame')?.reason).toBe('judged again and proven: us (malformed)')
+    expect(report.checks.find(({ id }) => id === 'blame.proven')?.reason).toBe(
+      'judged again and proven: us (malformed)',
+    )
     expect([report.verdict, report.contradictions]).toEqual(['valid', [{ by: us, checks: ['blame.proven'] }]])
   })
 })
