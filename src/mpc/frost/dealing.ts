@@ -78,7 +78,7 @@ export const drawPolynomial = (
     const zero = Array.from({ length: parties }, (_, at) => {
       const share = evaluate(field, coefficients, (at + 1) as Index)
       const isZero = field.isZero(share)
-      if (!coefficients.includes(share)) field.wipe(share)
+      field.wipe(share)
       return isZero
     }).includes(true)
     if (!zero) return coefficients
