@@ -7,8 +7,8 @@ import { postsOfTranscript } from './transcripts.ts'
 
 interface Made {
   readonly attempt: HeldAttempt
-  /** Hash of the transcript that it follows from. */
-  readonly transcript: Hash
+  /** Hash of the transcript that it follows from; null where no site states one. */
+  readonly transcript: Hash | null
   /** Of the epoch that was made, or that signed; undefined where no log shows it. */
   readonly outcome: Outcome | undefined
   readonly outcomeHash: Hash | undefined
@@ -81,8 +81,11 @@ export const madeSignature = (facts: BundleFacts): MadeSignature | undefined => 
   const several = new Set(facts.results.map(({ hash }) => hash)).size > 1
   const signed = several ? facts.results.filter(({ value }) => isSignature(facts, value)) : facts.results
   const given = ({ value }: BundleFacts['results'][number]): boolean =>
-    postsOfTranscript(facts, value.attempt, value.transcript) !== undefined
-  const first = (several ? signed.find(given) : undefined) ?? signed[0] ?? facts.results[0]
+    value.transcript !== null && postsOfTranscript(facts, value.attempt, value.transcript) !== undefined
+  const first =
+    (several ? (signed.find(given) ?? signed.find(({ value }) => value.transcript !== null)) : undefined) ??
+    signed[0] ??
+    facts.results[0]
   const attempt = first && facts.attempts.get(first.value.attempt)
   if (first === undefined || attempt === undefined) return undefined
   const outcomeHash = facts.records.get(first.value.base)?.outcome

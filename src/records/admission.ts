@@ -57,12 +57,12 @@ export const ownAbort = ({ ceremony, abort }: Note, _author: Author, terms: Term
 
 /** A record of a message key that names its ceremony, its site and, where it has one, the site's index. */
 export const ownRecord = (
-  value: { readonly ceremony: Hash; readonly site?: SiteId; readonly index?: number },
+  value: { readonly ceremony: Hash; readonly site?: SiteId | null; readonly index?: number },
   { site, index }: Author,
   { ceremony }: Terms,
 ): string | undefined => {
   if (value.ceremony !== ceremony) return 'of another ceremony'
-  if (value.site !== undefined && value.site !== site) return 'of another site'
+  if (value.site != null && value.site !== site) return 'of another site'
   return value.index === undefined || value.index === index ? undefined : 'of another index'
 }
 
@@ -127,18 +127,34 @@ export const stagedInAttempt = (
   return seatUnder(value, key)?.site === site ? undefined : 'by none of its attempt'
 }
 
-/** A signature comes of an attempt that all its participants had signed; a site that only waited may state it too. */
-export const afterStart = ({ attempt }: SignResult, _author: Author, { started }: RecordFacts): string | undefined =>
-  started(attempt) === undefined ? notStarted : undefined
+/**
+ * A signature comes of an attempt that all its participants had signed. A site that only waited may state it too, without
+ * a transcript: it heard none.
+ */
+export const afterStart = (
+  { attempt, site, transcript }: SignResult,
+  { key }: Author,
+  { started }: RecordFacts,
+): string | undefined => {
+  const value = started(attempt)
+  if (value === undefined) return notStarted
+  const seated = site === null || seatUnder(value, key)?.site === site
+  return seated || transcript === null ? undefined : 'with a transcript of an attempt in which its key had no seat'
+}
 
 /**
- * A result names no site: its author has the seat of its key, or certified the key. Whoever certifies a key that is
- * another's lies, and only that other signs with it: so a false result is always that of some liar who certified its key.
+ * A result says whose it is. In version 1 it does not: its author has the seat of its key, or certified the key. No site
+ * writes that version any more, so nobody's newer result is taken for one of another who certified its key.
  */
-export const authorOfResult = ({ attempt }: SignResult, key: KeyHex, facts: RecordFacts): Identity | undefined => {
+export const authorOfResult = (
+  { attempt, site }: SignResult,
+  key: KeyHex,
+  facts: RecordFacts,
+): Identity | undefined => {
+  if (site !== null) return identityOfSite(facts.definition, site)
   const value = facts.started(attempt)
-  const site = value && seatUnder(value, key)?.site
-  return site === undefined ? facts.owners(key)[0] : identityOfSite(facts.definition, site)
+  const seated = value && seatUnder(value, key)?.site
+  return seated === undefined ? facts.owners(key)[0] : identityOfSite(facts.definition, seated)
 }
 
 /**

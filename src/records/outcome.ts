@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { type Codec, jsonCodec } from './codec.ts'
+import type { SiteId } from '../lib/brand.ts'
+import { type Codec, jsonCodec, readAs, withOlder } from './codec.ts'
 import { protocolIds } from './definition-fields.ts'
 import { hash, hexOf, index, siteId, whole } from './fields.ts'
 
@@ -66,17 +67,32 @@ const receiptSchema = v.strictObject({ ceremony: hash, site: siteId, record: has
 export type Installed = v.InferOutput<typeof receiptSchema>
 export const installedCodec: Codec<Installed> = jsonCodec('installed/v1', receiptSchema)
 
-const resultSchema = v.strictObject({
+const resultFields = {
   ceremony: hash,
   attempt: hash,
-  transcript: hash,
   /** Record of the epoch that signed. */
   base: hash,
   publicKey: hexOf(32, 64),
   /** SHA-256 of the message signed. */
   message: hash,
   signature: hexOf(64, 256),
+}
+const resultSchema = v.strictObject({
+  ...resultFields,
+  site: siteId,
+  /** Hash of the messages that its site made the signature from; null: it took the signature from another site. */
+  transcript: v.nullable(hash),
 })
-/** A verified signature. Each signer states it, signed; all state the same bytes. */
-export type SignResult = v.InferOutput<typeof resultSchema>
-export const resultCodec: Codec<SignResult> = jsonCodec('result/v1', resultSchema)
+/** A verified signature, as one site states it. `site` is null where the statement names none (v1). */
+export type SignResult = Omit<v.InferOutput<typeof resultSchema>, 'site'> & { readonly site: SiteId | null }
+export const resultCodec: Codec<SignResult> = withOlder(
+  jsonCodec<SignResult>('result/v2', resultSchema),
+  readAs(jsonCodec('result/v1', v.strictObject({ ...resultFields, transcript: hash })), (old) => ({
+    ...old,
+    site: null,
+  })),
+)
+
+/** The signature alone: equal in the statements of all sites, whichever version they are of. */
+export const signatureIn = ({ attempt, base, publicKey, message, signature }: SignResult): string =>
+  [attempt, base, publicKey, message, signature].join()

@@ -157,6 +157,27 @@ describe('the owner of one site', () => {
     expect([verdict, reason]).toEqual(['open', expect.stringContaining('ap states it with another transcript')])
   })
 
+  it('is named for that, too, where the others took the signature from it and state no transcript', async () => {
+    const restated = async (change: (site: SiteId) => Hash | null): Promise<VerifyReport> =>
+      verify(
+        await forge(chain, chain.signBundle, async (draft: Draft) => {
+          for (const site of [eu, ap]) {
+            const said = (draft.logs.get(site) ?? []).find((one) => one.what === 'result' && one.site === site)
+            const { payload } = decodeEnvelope(draft.bytes(said?.object as Hash), resultCodec.limit)
+            const value = { ...resultCodec.decode(payload), transcript: change(site) }
+            draft.swap(said?.object as Hash, await draft.sign(site, resultCodec, value, messageKeyIn(chain.sign, site)))
+          }
+        }),
+      )
+    const lied = await restated((site) => (site === ap ? hashOf(utf8('no transcript')) : null))
+    expect(lied.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    const found = finding(lied, 'transcript.hash') ?? expect.fail()
+    expect([found.verdict, found.accused]).toEqual(['open', ['ap']])
+    const mute = await restated(() => null)
+    expect(mute.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
+    expect(finding(mute, 'transcript.hash')?.verdict).toBe('open')
+  })
+
   it('names nobody for that where the messages that would show who lied are not here', async () => {
     const bytes = await forge(chain, chain.signBundle, async (draft: Draft) => {
       const said = (draft.logs.get(ap) ?? []).find(({ what, site }) => what === 'result' && site === ap)

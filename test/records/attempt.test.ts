@@ -6,6 +6,9 @@ import { toCanonicalJson } from '../../src/lib/canonical.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import { DecodeError } from '../../src/records/codec.ts'
+import { resultCodec, signatureIn } from '../../src/records/outcome.ts'
+import type { Author, RecordFacts } from '../../src/records/record-row.ts'
+import { recordTable } from '../../src/records/record-table.ts'
 import { pae, payloadType } from '../../src/records/signed.ts'
 
 const hash = 'ab'.repeat(32) as Hash
@@ -39,6 +42,17 @@ const helloV1 = {
   check: false,
 }
 
+const resultV1 = {
+  type: 'result/v1',
+  ceremony: hash,
+  attempt: hash,
+  transcript: hash,
+  base: hash,
+  publicKey: 'cd'.repeat(32),
+  message: hash,
+  signature: '11'.repeat(64),
+}
+
 describe('records of version 1', () => {
   test('an attempt was proposed by its first participant', () => {
     const { type, ...fields } = attemptV1
@@ -48,6 +62,17 @@ describe('records of version 1', () => {
   test('a hello named no runtime and no ready set', () => {
     const { type, ...fields } = helloV1
     expect(helloCodec.decode(toCanonicalJson(helloV1))).toEqual({ ...fields, runtime: null, readySet: null })
+  })
+
+  test('a result named no site, and is not written again', () => {
+    const { type, ...fields } = resultV1
+    const old = resultCodec.decode(toCanonicalJson(resultV1))
+    expect(old).toEqual({ ...fields, site: null })
+    expect(() => resultCodec.encode(old)).toThrow(DecodeError)
+    const today = resultCodec.decode(resultCodec.encode({ ...old, site: 'eu' as SiteId, transcript: null }))
+    expect([today.site, today.transcript, signatureIn(today)]).toEqual(['eu', null, signatureIn(old)])
+    expect(() => resultCodec.decode(toCanonicalJson({ ...resultV1, transcript: null }))).toThrow(DecodeError)
+    expect(() => resultCodec.decode(toCanonicalJson({ ...resultV1, type: 'result/v2' }))).toThrow(DecodeError)
   })
 
   test('are never written', () => {
@@ -78,5 +103,28 @@ describe('records of version 1', () => {
     })
     expect(() => fromEnvelope(attemptCodec, under('attempt/v2'), [signer.key])).toThrow(DecodeError)
     expect(() => fromEnvelope(attemptCodec, under('hello/v1'), [signer.key])).toThrow(DecodeError)
+  })
+})
+
+describe('a statement of a signature', () => {
+  const { type, ...fields } = resultV1
+  const attempt = attemptCodec.decode(toCanonicalJson(attemptV1))
+  const seated = attempt.participants[0]?.key as KeyHex
+  const whyNot = (site: string, key: KeyHex, transcript: Hash | null) =>
+    recordTable.result.rests(
+      { ...fields, base: hash, message: hash, ceremony: hash, attempt: hash, site: site as SiteId, transcript },
+      { key } as Author,
+      { started: () => attempt } as unknown as RecordFacts,
+    )
+
+  test('has a transcript under a key with a seat alone', () => {
+    const other = 'ef'.repeat(32) as KeyHex
+    expect(whyNot('eu', seated, hash)).toBeUndefined()
+    expect(whyNot('eu', seated, null)).toBeUndefined()
+    expect(whyNot('ap', other, null)).toBeUndefined()
+    expect(whyNot('ap', other, hash)).toContain('no seat')
+    // A signer that came back under another key, and a spare that certified a signer's key.
+    expect(whyNot('eu', other, hash)).toContain('no seat')
+    expect(whyNot('ap', seated, hash)).toContain('no seat')
   })
 })

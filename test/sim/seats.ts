@@ -236,6 +236,7 @@ const toyRun = (ceremony: Ceremony, definition: SignDefinition): KindRun => {
       const result: SignResult = {
         ceremony: ceremony.authority.hash,
         attempt: attempt.hash,
+        site: ceremony.seat.name,
         transcript: session.transcript(),
         base: definition.base as Hash,
         publicKey: 'cd'.repeat(32),

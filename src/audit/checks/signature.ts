@@ -2,7 +2,7 @@ import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { recordKind } from '../../records/definition.ts'
 import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
-import { resultCodec, type SignResult } from '../../records/outcome.ts'
+import { signatureIn } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeSignature } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
@@ -23,7 +23,7 @@ const valid = (facts: BundleFacts): Finding | undefined => {
   const signature = made(facts)
   if (signature === undefined) return undefined
   const { result } = signature
-  const inputs = [hashOf(resultCodec.encode(result)), result.message]
+  const inputs = [result.message]
   if (facts.message === undefined)
     return open('the message is not here: give the file that the definition names', inputs)
   return facts.evidence.verifySignature(fromHex(result.publicKey), facts.message, fromHex(result.signature))
@@ -64,15 +64,17 @@ const stated = (facts: BundleFacts): Finding | undefined => {
   if (signature === undefined) return undefined
   const inputs = facts.results.map(({ object }) => object)
   const { result } = signature
-  const said = (value: SignResult): string => toHex(resultCodec.encode(value))
-  const others = facts.results.filter(({ value }) => said(value) !== said(result))
-  const differ = others.filter(({ value }) => said({ ...value, transcript: result.transcript }) !== said(result))
+  const differ = facts.results.filter(({ value }) => signatureIn(value) !== signatureIn(result))
   if (differ.length > 0) {
     const who = differ.map(({ site }) => site)
     return accuses(facts, who, `${names(who)} states another signature than what was made`, inputs)
   }
+  const others = facts.results.filter(
+    ({ value: { transcript } }) => transcript !== null && transcript !== result.transcript,
+  )
   if (others.length > 0) {
-    const given = postsOfTranscript(facts, signature.attempt.hash, result.transcript) !== undefined
+    const { transcript } = result
+    const given = transcript !== null && postsOfTranscript(facts, signature.attempt.hash, transcript) !== undefined
     const who = names(others.map(({ site }) => site))
     return open(
       given

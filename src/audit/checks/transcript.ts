@@ -149,6 +149,7 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
   if (made === undefined) return undefined
   const posts = ownPosts(facts, made)
   const stated = made.transcript
+  if (stated === null) return open('no site here states the hash of the messages that it signed by')
   const found = facts.evidence.transcriptOf(posts.map(({ post }) => post.headerBytes))
   if (found === stated)
     return {
@@ -160,6 +161,12 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
     return open(`without all of the log of ${names(absent)} its hash cannot be made again`, [stated])
   const two = twoFaced(facts, made, sorted(facts, made).posts)
   const otherwise = 'the messages here have another hash than the one that was signed'
+  const took = facts.results.filter(({ value }) => value.transcript === null)
+  if (two.length === 0 && took.length > 0) {
+    // A site that took the signature from another states no transcript, and answers for none.
+    const said = facts.results.filter(({ value }) => value.transcript === stated).map(({ site }) => site)
+    return accuses(facts, said, otherwise, [stated, found])
+  }
   return two.length > 0
     ? accuses(facts, two, `${otherwise}: ${names(two)} signed two for one place`, [stated, found])
     : fails(otherwise, [stated, found])

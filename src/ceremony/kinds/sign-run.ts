@@ -1,9 +1,9 @@
 import type { Hash, Index } from '../../lib/brand.ts'
-import { equal, fromHex, toHex } from '../../lib/bytes.ts'
+import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
-import { outcomeCodec, recordCodec, resultCodec, type SignResult } from '../../records/outcome.ts'
+import { outcomeCodec, recordCodec, type SignResult, signatureIn } from '../../records/outcome.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
@@ -23,7 +23,7 @@ const resultHolds = (protocols: Scheme, epoch: Epoch, message: Uint8Array, resul
   result.message === hashOf(message) &&
   protocols.verifySignature(fromHex(epoch.outcome.publicKey), message, fromHex(result.signature))
 
-/** A verified signature that a signer of a whole attempt states; undefined where nobody does. */
+/** A verified signature of an attempt that all had signed, as any site states it; undefined where nobody does. */
 const statedResult = (
   ceremony: Ceremony,
   protocols: Scheme,
@@ -31,10 +31,6 @@ const statedResult = (
   message: Uint8Array,
 ): SignResult | undefined =>
   [...ceremony.store.results.values()]
-    .filter(({ site, signed }) => {
-      const attempt = ceremony.store.attempts.get(signed.value.attempt)
-      return attempt?.signatures.has(site) === true && attempt.signatures.size === attempt.value.participants.length
-    })
     .map(({ signed }) => signed.value)
     .find((result) => resultHolds(protocols, epoch, message, result))
 
@@ -56,10 +52,10 @@ const falseResult = (
 
 /** Logs what others state of the signature that this site states too. */
 const keepResults = (ceremony: Ceremony, own: SignResult): void => {
-  const bytes = resultCodec.encode(own)
   for (const { site, signed, envelope } of ceremony.store.results.values()) {
     const known = ceremony.events('result').some((event) => event.object === hashOf(envelope))
-    if (!known && site !== ceremony.seat.name && equal(signed.bytes, bytes)) ceremony.note('result', envelope, site)
+    if (!known && site !== ceremony.seat.name && signatureIn(signed.value) === signatureIn(own))
+      ceremony.note('result', envelope, site)
   }
 }
 
@@ -98,6 +94,7 @@ const runSign = async (
     return {
       ceremony: authority.hash,
       attempt: attempt.hash,
+      site: seat.name,
       transcript: session.transcript(),
       base: epoch.hash,
       publicKey: epoch.outcome.publicKey,
@@ -109,9 +106,13 @@ const runSign = async (
   }
 }
 
-/** States a verified signature: from here this definition is consumed, and no attempt of it runs again. */
+/**
+ * States a verified signature: from here this definition is consumed, and no attempt of it runs again. Of a signature that
+ * another site made, this site states no transcript: it did not hear all of it.
+ */
 const stateResult = async (ceremony: Ceremony, result: SignResult): Promise<void> => {
-  await ceremony.publish('result', result)
+  const { name } = ceremony.seat
+  await ceremony.publish('result', result.site === name ? result : { ...result, site: name, transcript: null })
 }
 
 /** Signs a message by a quorum of sites: two rounds, and a verified signature ends the definition. */
