@@ -17,12 +17,15 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/verify.test.ts',
+  'test/e2e/demo.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/hostile/ceremony-liars.test.ts',
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
 ]
+/** Copies of the tree with one row more, made by tests: their tests are the tree's own. */
+const variants = 'test/.variants/**'
 /** Measures rounds beside an attack: nothing else is to run meanwhile. */
 const alone = ['test/hostile/sockets.test.ts']
 
@@ -42,7 +45,7 @@ export default defineConfig(({ mode }) => {
             { extends: true, test: { name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } } },
             { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
           ]
-        : [{ extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone] } }],
+        : [{ extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone, variants] } }],
     },
   }
 })

@@ -7,6 +7,7 @@ import { fromHex } from '../../src/lib/bytes.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { bin, built, finished, quorate, type Ran } from '../support/cli.ts'
 import { nobleFrost } from '../support/noble-frost.ts'
+import { LONG } from '../support/report.ts'
 import { opensslVerifies } from './openssl.ts'
 import { type Document, entriesIn, gone, newFolder, told } from './support.ts'
 
@@ -60,14 +61,14 @@ const verdictOf = (
 }
 
 describe('the demo', () => {
-  test.each(protocolIds)('of %s', TIME, async (protocol) => {
+  test.each(LONG ? protocolIds : protocolIds.slice(0, 1))('of %s', TIME, async (protocol) => {
     const { document, folder: at } = await demo('--protocol', protocol)
     await holds(document, at, protocol, 2)
     // A relay, three sites that make the key, two that sign.
     expect(new Set(document.processes).size).toBe(6)
   })
 
-  test('of 5 of 9 sites', { timeout: 300_000 }, async () => {
+  test.runIf(LONG)('of 5 of 9 sites', { timeout: 300_000 }, async () => {
     const { document, folder: at } = await demo('--sites', '9', '--threshold', '5')
     await holds(document, at, 'frost-ed25519', 5)
     expect(new Set(document.processes).size).toBe(1 + 9 + 5)

@@ -12,7 +12,7 @@ import { type LogLie, logLies, lyingEnding } from './own-log-lies.ts'
  */
 
 const LONG = process.env['QUORATE_LONG'] === '1'
-const BY_DAY = 48
+const BY_DAY = 16
 const SEED = process.env['HOSTILE_SEED'] ?? `own log ${new Date().toISOString().slice(0, 10)}`
 const ONLY = process.env['HOSTILE_ONLY']
 const liarName = 's3' as SiteId

@@ -24,8 +24,8 @@ interface Sleeper {
  * A clock that moves only when all wait: it stands until nothing is left to do but to sleep, and then jumps to the next
  * sleeper's time. So a test over memory takes no longer than its computing, and a busy machine changes nothing in it.
  *
- * Everything that runs beside it must be promises, setImmediate, file operations or work given to `hold`: a real timer
- * or socket is not seen, and time would run on meanwhile. Poll with its own `sleep`.
+ * Everything that runs beside it must be promises, setImmediate or work given to `hold`: a real timer, a socket, or from
+ * Node 26 on a file that is read, is not seen, and time would run on meanwhile. Poll with its own `sleep`.
  */
 export const stillClock = (start = START): StillClock => {
   const sleepers = new Set<Sleeper>()
