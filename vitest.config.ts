@@ -45,7 +45,12 @@ export default defineConfig(({ mode }) => {
             { extends: true, test: { name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } } },
             { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
           ]
-        : [{ extends: true, test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone, variants] } }],
+        : [
+            {
+              extends: true,
+              test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone, variants] },
+            },
+          ],
     },
   }
 })

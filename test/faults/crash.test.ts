@@ -66,7 +66,7 @@ const casesOf = (sites: readonly string[], places: Places, most: number, seed: n
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(64, 1, 1)
+  const step = many(24, 1, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({

@@ -7,15 +7,15 @@ import { setPriority } from 'node:os'
 import { deflateRawSync } from 'node:zlib'
 import WebSocket from 'ws'
 import { certify } from '../../dist/identity/certificate.js'
-import { rawSigner, recordSigner } from '../../dist/identity/ed25519.js'
 import { toEnvelope } from '../../dist/identity/dsse.js'
+import { rawSigner, recordSigner } from '../../dist/identity/ed25519.js'
 import { identityOf } from '../../dist/identity/identity.js'
 import { fromBase64, fromUtf8, toBase64 } from '../../dist/lib/bytes.js'
 import { Secret } from '../../dist/lib/secret.js'
 import { decodeEnvelope } from '../../dist/records/signed.js'
-import { encodeAddressed } from '../../dist/transport/relay-frame.js'
 import { answerCodec, challengeCodec, relayMessageCodec } from '../../dist/transport/relay/protocol.js'
 import { roomName } from '../../dist/transport/relay/room.js'
+import { encodeAddressed } from '../../dist/transport/relay-frame.js'
 
 const { port, address, kinds } = JSON.parse(process.argv[2])
 const AGAIN = 250
