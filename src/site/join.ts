@@ -3,7 +3,6 @@ import { type Authority, definitionAuthority } from '../ceremony/definition/auth
 import { abortedHere } from '../ceremony/engine/aborts.ts'
 import { joinCeremony } from '../ceremony/engine/join.ts'
 import type { JoinResult } from '../ceremony/engine/result.ts'
-import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/paths.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
@@ -157,9 +156,6 @@ const answerFor = async (
       'wait until it ends, then run the same command again',
     )
   if (request.do === 'running') return
-  const bound = ceremonyKind(authority.definition).boundBy(control.log, control.site)
-  if (bound !== undefined)
-    throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
   await control.abort(request.reason ?? 'stopped by the operator')
   control.stop(LEFT_HERE)
 }

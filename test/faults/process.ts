@@ -4,7 +4,6 @@ import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import type { Authority } from '../../src/ceremony/definition/authority.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
-import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
@@ -139,11 +138,13 @@ export const startProcess = (options: {
   const stop = new AbortController()
   const leave = async (): Promise<void> => {
     if (control === undefined) return
-    if (ceremonyKind(definition).boundBy(control.log, control.site) !== undefined) {
+    try {
+      await control.abort('a test')
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== 'E_NOT_ALLOWED') throw error
       left = 'refused'
       return
     }
-    await control.abort('a test')
     left = 'left'
     stop.abort(new QuorateError('E_ABORTED', 'this site left the ceremony', 'this is a test'))
   }

@@ -31,6 +31,8 @@ import { strangerAgrees } from './strangers.ts'
 export interface Liar {
   readonly site: SiteId
   ceremony: Ceremony | undefined
+  /** Called before anything leaves it: the moment to sign what its identity must sign. */
+  opened?(ceremony: Ceremony): Promise<void>
   talk(to: SiteId, talk: PeerMessage): readonly PeerMessage[]
   post(topic: Hash, to: SiteId, bytes: Uint8Array): readonly Uint8Array[]
 }
@@ -116,6 +118,7 @@ Ceremony.open = async (...given: Parameters<typeof open>) => {
   const ceremony = await open(...given)
   const liar = running.getStore()
   if (liar !== undefined) liar.ceremony = ceremony
+  await liar?.opened?.(ceremony)
   // Each join has a roster of its own, so a room's members tell whose room it is.
   for (const member of ceremony.authority.roster) sittingIn.set(member, ceremony)
   heard.set(ceremony, { words: new Set(), sessions: [] })
@@ -167,6 +170,8 @@ export interface JoinChanges {
   readonly machine?: Partial<Site['machine']>
   readonly control?: NonNullable<JoinOptions['control']>
   readonly progress?: (event: Progress) => void
+  /** Ends the join, as its operator would. */
+  readonly stop?: AbortSignal
 }
 
 /** One join, by an honest site or by a liar. What an honest one proved, its bundle proves to a stranger. */
@@ -182,6 +187,7 @@ export const joinAs = async (
   const site = { ...(await memorySite(world, name, changes.machine)), ...changes.site }
   const progress: Progress[] = []
   const stop = new AbortController()
+  changes.stop?.addEventListener('abort', () => stop.abort(changes.stop?.reason))
   const options: JoinOptions = {
     progress: (event) => {
       progress.push(event)

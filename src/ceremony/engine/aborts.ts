@@ -22,6 +22,13 @@ export const abortedHere = (): QuorateError =>
 /** Others may finish with what this site sent: no abort can tell it that nothing was made. */
 const isBound = ({ kind, log, seat }: Ceremony): boolean => kind.boundBy(log, seat.name) !== undefined
 
+/** Throws E_NOT_ALLOWED where this site's operator can leave no more. */
+export const refuseBound = ({ kind, log, seat }: Ceremony): void => {
+  const bound = kind.boundBy(log, seat.name)
+  if (bound === undefined) return
+  throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
+}
+
 /** The error of a ceremony in which too few are left; undefined while it may still go on. */
 const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
   const { store, authority } = ceremony

@@ -17,7 +17,7 @@ import { postNote, readNotes } from '../peers/notes.ts'
 import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
 import { Ceremony, type JoinOptions } from '../store/ceremony.ts'
-import { abortedHere, abortHere, dropAfterAbort, refuseStopped, stopSession } from './aborts.ts'
+import { abortedHere, abortHere, dropAfterAbort, refuseBound, refuseStopped, stopSession } from './aborts.ts'
 import { runAttempts } from './attempts.ts'
 import { checkOnly } from './check.ts'
 import { endRun } from './ending.ts'
@@ -135,12 +135,11 @@ const taken = (
 
 const offerControl = ({ ceremony, peers }: Run): void =>
   ceremony.options.control?.({
-    log: ceremony.log,
-    site: ceremony.seat.name,
-    abort: (reason) => {
+    abort: async (reason) => {
+      refuseBound(ceremony)
       // Nothing that this site says in a session may follow its abort.
       peers.failSession(abortedHere(), ceremony.seat.name)
-      return abortHere(ceremony, peers, reason)
+      await abortHere(ceremony, peers, reason)
     },
     approved: async () => {
       await takeApprovals(ceremony)

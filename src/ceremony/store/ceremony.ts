@@ -61,9 +61,7 @@ export interface JoinOptions {
 
 /** Requests of another command of this home to a running join. */
 export interface JoinControl {
-  readonly log: Log
-  readonly site: SiteId
-  /** This site's word that it ends the ceremony; durable when it resolves. */
+  /** This site's word that it ends the ceremony; durable when it resolves. Throws E_NOT_ALLOWED once it is bound. */
   abort(reason: string): Promise<void>
   /** There are new approvals in this home's folder. */
   approved(): Promise<void>
