@@ -7,6 +7,7 @@ const long = [
   'test/e2e/by-hand.test.ts',
   'test/faults/kill.test.ts',
   'test/faults/relays.test.ts',
+  'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',
   'test/secrets/ceremony.test.ts',

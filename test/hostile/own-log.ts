@@ -17,7 +17,7 @@ const [s1, , s3] = sites as [SiteId, SiteId, SiteId]
 const deadlines = { gather: 60, proposal: 5, round: 20, close: 12 }
 const message = utf8('pay nobody')
 
-interface Base {
+export interface Base {
   readonly fresh: MemoryWorld
   readonly keyed: MemoryWorld
   readonly key: Hash
@@ -39,6 +39,8 @@ export const lyingBase = async (): Promise<Base> => {
 
 export interface Verified {
   readonly site: SiteId
+  /** Key or signature that it holds at the end. */
+  readonly made: string | undefined
   /** How it ended for its operator: 0, or the code of the error. */
   readonly ended: string
   readonly verdict: string | undefined
@@ -50,16 +52,18 @@ export interface Verified {
 
 const verified = async (world: MemoryWorld, { site, result, error, ceremony }: Joined): Promise<Verified> => {
   const proofs = [...(ceremony?.store.blames.values() ?? [])].map(({ value }) => value.accused)
+  const made = result?.signature ?? result?.key?.id
   const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)
   const bytes = typeof path === 'string' ? await world.homes.get(site)?.disk.read(path) : undefined
   const ended =
     error === undefined ? '0' : error instanceof QuorateError ? error.code : `bug: ${(error as Error).stack}`
-  if (bytes === undefined) return { site, ended, verdict: undefined, failing: [], accused: [], open: [], proofs }
+  if (bytes === undefined) return { site, made, ended, verdict: undefined, failing: [], accused: [], open: [], proofs }
   const report = await verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, message })
   const said = (verdict: string) =>
     report.checks.filter((check) => check.verdict === verdict).map(({ id, reason }) => `${id}: ${reason}`)
   return {
     site,
+    made,
     ended,
     verdict: report.verdict,
     failing: said('fails'),
@@ -69,14 +73,13 @@ const verified = async (world: MemoryWorld, { site, result, error, ceremony }: J
   }
 }
 
-/** A ceremony in which s3 lies; what the honest sites that took part hold at the end. */
+/** A ceremony in which one site lies; what the honest sites that took part hold at the end. */
 export const withLiar = async (
   base: Base,
   kind: Definition['kind'],
   tag: string,
   makeLiar: (definition: Definition) => Liar,
-  /** Joins again, all honest, where somebody did not end. */
-  again = false,
+  name: SiteId = s3,
 ): Promise<readonly Verified[]> => {
   const world = await copyWorld(kind === 'keygen' ? base.fresh : base.keyed, tag)
   const common = { sites: await siteEntries(sites), deadlines }
@@ -94,10 +97,9 @@ export const withLiar = async (
   await approveAll(world, there, definition)
   const liar = makeLiar(definition)
   const bytes = kind === 'keygen' ? null : message
-  const join = (one: SiteId, as?: Liar) => joinAs(world, one, definition, bytes, as)
-  let joined = await Promise.all(there.map((one) => join(one, one === s3 ? liar : undefined)))
-  if (again && joined.some(({ error }) => error !== undefined))
-    joined = await Promise.all(there.map((one) => join(one)))
+  const joined = await Promise.all(
+    there.map(async (one) => joinAs(world, one, definition, bytes, one === name ? liar : undefined)),
+  )
   world.clock.stop()
-  return Promise.all(joined.filter(({ site }) => site !== s3).map((one) => verified(world, one)))
+  return Promise.all(joined.filter(({ site }) => site !== name).map((one) => verified(world, one)))
 }
