@@ -20,6 +20,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
 import { shardStore } from '../../src/shards/store.ts'
+import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
 import { type MemoryDisk, memoryDisk } from '../support/memory-disk.ts'
 import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
@@ -33,6 +34,8 @@ export interface Liar {
   ceremony: Ceremony | undefined
   /** Called before anything leaves it: the moment to sign what its identity must sign. */
   opened?(ceremony: Ceremony): Promise<void>
+  /** Its way to the others, by which it posts its notes. */
+  connected?(wire: Wire & NoteBoard): Wire & NoteBoard
   talk(to: SiteId, talk: PeerMessage): readonly PeerMessage[]
   post(topic: Hash, to: SiteId, bytes: Uint8Array): readonly Uint8Array[]
 }
@@ -184,7 +187,14 @@ export const joinAs = async (
   changes: JoinChanges = {},
 ): Promise<Joined> => {
   await world.clock.hold(loadScheme(definition.protocol))
-  const site = { ...(await memorySite(world, name, changes.machine)), ...changes.site }
+  const real: Site = { ...(await memorySite(world, name, changes.machine)), ...changes.site }
+  const site: Site = {
+    ...real,
+    connect: async (to) => {
+      const wire = await real.connect(to)
+      return liar?.connected?.(wire) ?? wire
+    },
+  }
   const progress: Progress[] = []
   const stop = new AbortController()
   changes.stop?.addEventListener('abort', () => stop.abort(changes.stop?.reason))

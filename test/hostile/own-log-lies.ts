@@ -312,6 +312,12 @@ const others: readonly LogLie[] = [
     }),
   ),
   {
+    check: 'log.closed',
+    does: 'does not end its log',
+    harmless: true,
+    edit: (log) => drop(log, ({ what }) => what === 'closing'),
+  },
+  {
     check: 'ledger.records',
     does: 'shows a ledger that does not decode',
     harmless: true,

@@ -73,14 +73,14 @@ const verified = async (world: MemoryWorld, { site, result, error, ceremony }: J
   }
 }
 
-/** A ceremony in which one site lies; what the honest sites that took part hold at the end. */
-export const withLiar = async (
+/** A whole ceremony in which one site lies. */
+export const lyingCeremony = async (
   base: Base,
   kind: Definition['kind'],
   tag: string,
   makeLiar: (definition: Definition) => Liar,
   name: SiteId = s3,
-): Promise<readonly Verified[]> => {
+): Promise<{ readonly world: MemoryWorld; readonly joined: readonly Joined[] }> => {
   const world = await copyWorld(kind === 'keygen' ? base.fresh : base.keyed, tag)
   const common = { sites: await siteEntries(sites), deadlines }
   const definition =
@@ -101,5 +101,11 @@ export const withLiar = async (
     there.map(async (one) => joinAs(world, one, definition, bytes, one === name ? liar : undefined)),
   )
   world.clock.stop()
-  return Promise.all(joined.filter(({ site }) => site !== name).map((one) => verified(world, one)))
+  return { world, joined: joined.filter(({ site }) => site !== name) }
+}
+
+/** What the honest sites that took part hold at the end of such a ceremony. */
+export const withLiar = async (...given: Parameters<typeof lyingCeremony>): Promise<readonly Verified[]> => {
+  const { world, joined } = await lyingCeremony(...given)
+  return Promise.all(joined.map((one) => verified(world, one)))
 }

@@ -172,7 +172,6 @@ export const fieldsOf = (subject: Subject, sample: Record<string, unknown>): rea
 export interface LyingSite extends Liar {
   /** Everything that it said and that the true site would not have, to any peer. */
   readonly lied: PeerMessage[]
-  posts: ((note: Uint8Array) => void) | undefined
 }
 
 /** A site that runs the real code, and of what leaves it changes one thing. */
@@ -182,6 +181,7 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
   const lied: PeerMessage[] = []
   let presigned: readonly PeerMessage[] | undefined
   let gone = 0
+  let post: ((note: Uint8Array) => void) | undefined
 
   const codecOf = (): Codec<never> =>
     (isRecord(subject) ? rowOf(subject).codec : peerMessageCodec) as unknown as Codec<never>
@@ -246,7 +246,11 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
     site: lie.by,
     ceremony: undefined,
     lied,
-    posts: undefined,
+    connected(wire) {
+      post = (note) => wire.post(note)
+      // A note holds the votes: who withholds its own says nothing there either.
+      return subject === 'ready' && way === 'withheld' ? { ...wire, post: () => undefined } : wire
+    },
     async opened(ceremony) {
       if (way === 'from inside' && field !== undefined && isRecord(subject)) {
         const real = ceremony.signer
@@ -286,7 +290,7 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
           own?.subject === moment || (own?.subject === 'hello' && seen.get(to) === undefined && pick % 3 === 0)
         if (!isMoment || (seen.get(to) ?? 0) > 1) return [message]
         const lies = asMessages(ceremony, madeValue(ceremony, subject, samples))
-        if (subject === 'aborted') for (const one of lies) if (one.is === 'object') liar.posts?.(one.bytes)
+        if (subject === 'aborted') for (const one of lies) if (one.is === 'object') post?.(one.bytes)
         return say(ceremony, to, message, lies)
       }
       return [message]
