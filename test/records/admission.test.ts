@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest'
+import { parseIdentity } from '../../src/identity/identity.ts'
+import type { Hash, Index, KeyHex, SiteId } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { refusal } from '../../src/records/admission.ts'
+import type { Attempt } from '../../src/records/attempt.ts'
+import { ceremonyId } from '../../src/records/definition.ts'
+import type { Author, RecordFacts } from '../../src/records/record-row.ts'
+import { type RecordName, recordNames, rowOf } from '../../src/records/record-table.ts'
+import { keygenDefinition } from '../support/definition.ts'
+
+/** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
+
+const hash = (text: string): Hash => hashOf(utf8(text))
+const [eu, us] = ['eu', 'us'] as [SiteId, SiteId]
+const key = hash('key of eu') as string as KeyHex
+const other = hash('something else')
+const definition = await keygenDefinition()
+const ceremony = ceremonyId(definition)
+const [identity, ofUs] = definition.sites.map((one) => one.identity) as unknown as [string, string]
+const identityKey = parseIdentity(identity as never)?.key as KeyHex
+const at = Date.parse(definition.window.opens) + 1000
+const expires = at + 1_000_000
+const certificate = { identity, purpose: 'message', key, authority: ceremony, expires }
+const attempt: Attempt = {
+  ceremony,
+  number: 1,
+  participants: definition.sites.map(({ name }, place) => ({
+    site: name,
+    key: (place === 0 ? key : hash(name)) as KeyHex,
+    hello: hash(`hello ${name}`),
+    last: null,
+  })),
+  base: null,
+  round: definition.deadlines.round,
+  at,
+  coordinator: eu,
+}
+const [first, ...more] = attempt.participants as [Attempt['participants'][number], Attempt['participants'][number]]
+const author = {
+  identity,
+  site: eu,
+  index: 1 as Index,
+  key,
+  certificates: [{ value: certificate, hash: hash('certificate') }],
+} as unknown as Author
+const facts: RecordFacts = {
+  definition,
+  ceremony,
+  testSets: [[1, 2] as Index[], [2, 3] as Index[]],
+  identityKey: (one) => parseIdentity(one)?.key,
+  started: (one) => (one === hash('begun') ? attempt : undefined),
+  owners: () => [],
+  voted: (site, record) => site === eu && record === hash('voted'),
+}
+
+interface Good {
+  readonly value: object
+  /** Changes, and the reason for which each is refused. */
+  readonly bad: readonly (readonly [change: object, why: string])[]
+  readonly key?: KeyHex
+}
+
+const ceremonyOf = [{ ceremony: other }, 'of another ceremony'] as const
+const siteOf = [{ site: us }, 'of another site'] as const
+const indexOf = [{ index: 2 }, 'of another index'] as const
+const unfit = 'for another ceremony, or of a purpose that does not fit'
+const notStarted = 'of an attempt that not all signed'
+const lateOrEarly = 'begun outside of the window, or after its signer’s key had expired'
+
+const records: Readonly<Record<RecordName, Good>> = {
+  certificate: {
+    value: certificate,
+    key: identityKey,
+    bad: [
+      [{ identity: ofUs }, 'of another identity'],
+      [{ authority: other }, unfit],
+      [{ authority: null }, unfit],
+      [{ expires: null }, unfit],
+      [{ purpose: 'log' }, unfit],
+      [{ purpose: 'log', authority: null }, unfit],
+      [{ purpose: 'note', expires: null }, unfit],
+    ],
+  },
+  approval: {
+    value: { ceremony, identity, role: 'site', purpose: 'approve', at },
+    key: identityKey,
+    bad: [ceremonyOf, [{ identity: ofUs }, 'signed by another identity'], [{ role: 'approver' }, 'in another role']],
+  },
+  hello: {
+    value: { ceremony, site: eu, certificate: hash('certificate') },
+    bad: [ceremonyOf, siteOf, [{ certificate: other }, 'under another certificate']],
+  },
+  attempt: {
+    value: attempt,
+    bad: [
+      ceremonyOf,
+      [{ participants: [{ ...first, key: other }, ...more] }, 'signed by no participant'],
+      [{ participants: [{ ...first, site: us }, ...more] }, 'signed by no participant'],
+      [{ participants: [first] }, 'not one of this definition'],
+      [{ participants: [first, ...[...more].reverse()] }, 'not one of this definition'],
+      [{ coordinator: us }, 'not one of this definition'],
+      [{ base: other }, 'not one of this definition'],
+      [{ round: attempt.round + 1 }, 'not one of this definition'],
+      [{ at: Date.parse(definition.window.opens) - 1 }, lateOrEarly],
+      [{ at: Date.parse(definition.window.closes) + 1 }, lateOrEarly],
+      [{ at: expires + 1 }, lateOrEarly],
+    ],
+  },
+  staged: {
+    value: { ceremony, attempt: hash('begun'), site: eu, index: 1, outcome: other, envelope: other },
+    bad: [ceremonyOf, siteOf, indexOf, [{ attempt: other }, notStarted]],
+  },
+  possession: {
+    value: { ceremony, record: other, site: eu, index: 1, proof: '00' },
+    bad: [ceremonyOf, siteOf, indexOf],
+  },
+  'test-signature': {
+    value: { ceremony, record: other, site: eu, signers: [1, 2], signature: '00' },
+    bad: [
+      ceremonyOf,
+      siteOf,
+      [{ signers: [2, 3] }, 'of a set that is none of its author’s'],
+      [{ signers: [1, 3] }, 'of a set that is none of its author’s'],
+    ],
+  },
+  ready: {
+    value: { ceremony, site: eu, record: other, base: null },
+    bad: [ceremonyOf, siteOf, [{ base: other }, 'for another base']],
+  },
+  installed: {
+    value: { ceremony, site: eu, record: hash('voted') },
+    bad: [ceremonyOf, siteOf, [{ record: other }, 'of a record that its site did not vote for']],
+  },
+  result: {
+    value: { ceremony, attempt: hash('begun'), site: eu, transcript: other },
+    bad: [ceremonyOf, siteOf, [{ attempt: other }, notStarted]],
+  },
+  aborted: {
+    value: { ceremony, identity, abort: 'gone' },
+    bad: [ceremonyOf, [{ abort: null }, 'not an abort of this ceremony by its author']].map(
+      ([change]) => [change as object, 'not an abort of this ceremony by its author'] as const,
+    ),
+  },
+  blame: { value: { ceremony }, bad: [ceremonyOf] },
+}
+
+const why = (name: RecordName, value: object, by = author): string | undefined =>
+  refusal(rowOf(name), { value } as never, by, facts)?.why
+
+describe.each(recordNames)('the record %s', (name) => {
+  const good = records[name]
+  const by = { ...author, key: good.key ?? key }
+
+  it('is admitted where all is right', () => {
+    expect(why(name, good.value, by)).toBeUndefined()
+  })
+
+  it.each(good.bad.map(([change, reason]) => ({ change, reason })))('is refused: $change', ({ change, reason }) => {
+    expect(why(name, { ...good.value, ...change }, by)).toBe(reason)
+  })
+})
+
+it('is refused of a key without the seat that it speaks for', () => {
+  const stray = { ...author, key: other as string as KeyHex }
+  expect(why('staged', records.staged.value, stray)).toBe('by none of its attempt')
+  expect(why('result', records.result.value, stray)).toBe(
+    'with a transcript of an attempt in which its key had no seat',
+  )
+  expect(why('result', { ...records.result.value, transcript: null }, stray)).toBeUndefined()
+})
