@@ -66,7 +66,7 @@ describe('a bad network', () => {
       if (openPoints(told).length === 0 && Math.max(...told.attempts) === 1) same += 1
       if (openPoints(told).length > 0) later += 1
       // Cut between two signatures of one attempt, one side may begin it and the other give it up: its end is a deadline's.
-      for (let more = 0; more < 5 && openPoints(told).length > 0; more++) told = await join()
+      for (let more = 0; more < 2 && openPoints(told).length > 0; more++) told = await join()
       expect([told.story.join('; '), openPoints(told)]).toEqual([told.story.join('; '), []])
     }
     await Promise.all(Array.from({ length: runs }, (_, n) => one(n)))
@@ -88,7 +88,7 @@ describe('a bad network', () => {
       network.heal()
       network.set({ delay: [0, 0] })
       let after = await join()
-      for (let more = 0; more < 5 && openPoints(after).length > 0; more++) after = await join()
+      for (let more = 0; more < 2 && openPoints(after).length > 0; more++) after = await join()
       expect([after.story.join('; '), openPoints(after)]).toEqual([after.story.join('; '), []])
     }
     await Promise.all(Array.from({ length: many(4, 16, 80) }, (_, n) => one(n)))

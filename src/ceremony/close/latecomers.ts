@@ -6,7 +6,7 @@ import { FAREWELL_MS } from './close.ts'
 import { logMessage } from './exchange.ts'
 import { closeLog, cosignaturesIn } from './own-bundle.ts'
 
-/** How long a site that has everything waits for others who may have come back for it. */
+/** How long a site that has everything waits for others who may have come back for it, whoever else was served meanwhile. */
 export const HELP_MS = 1500
 
 /**
@@ -30,13 +30,14 @@ export const serveLatecomers = async (
     for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
     if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
   })
-  const needy = (): boolean =>
-    sites.some(
+  const lacking = (): readonly SiteId[] =>
+    sites.filter(
       (name) =>
-        peers.bySite.get(name)?.connected === true &&
+        name !== seat.name &&
         !peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest'),
     )
-  await store.until(() => needy() || undefined, HELP_MS, options.signal)
+  const needy = (): boolean => lacking().some((name) => peers.bySite.get(name)?.connected === true)
+  await store.until(() => lacking().length === 0 || undefined, HELP_MS, options.signal)
   await store.until(() => !needy() || undefined, authority.terms.deadlines.close * 1000, options.signal)
   await peers.flush(FAREWELL_MS)
 }

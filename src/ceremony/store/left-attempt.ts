@@ -11,7 +11,9 @@ export const hasLeft = (store: RecordStore, attempt: HeldAttempt, site: SiteId):
   if (seat === undefined) return false
   const newest = store.hellos.get(site)?.signed
   const named = store.hellosByHash.get(seat.hello)?.signed.value
-  if (newest !== undefined && newest.key !== seat.key && newest.value.clock > (named?.clock ?? 0)) return true
+  // Its clock may have been set back meanwhile, or stand at the same moment; its attempts never become fewer.
+  if (newest !== undefined && newest.key !== seat.key)
+    if (newest.value.attempts > (named?.attempts ?? 0) || newest.value.clock > (named?.clock ?? 0)) return true
   const since = named?.sequence ?? 0
   for (const { site: by, signed } of store.hellosByHash.values())
     if (by === site && signed.key === seat.key && signed.value.sequence > since && recordHash(signed) !== seat.hello)
