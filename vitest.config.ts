@@ -21,9 +21,10 @@ const both = [
   'test/e2e/demo.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
-  'test/hostile/ceremony-liars.test.ts',
+  'test/hostile/{bound-by-share,ceremony-liars,own-log}.test.ts',
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
+  'test/sim/seats.test.ts',
 ]
 /** Copies of the tree with one row more, made by tests: their tests are the tree's own. */
 const variants = 'test/.variants/**'

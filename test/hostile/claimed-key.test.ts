@@ -8,15 +8,12 @@ import { Peers } from '../../src/ceremony/peers/peers.ts'
 import { toFault } from '../../src/cli/fault.ts'
 import { certify } from '../../src/identity/certificate.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
-import type { Hash, KeyHex, SiteId } from '../../src/lib/brand.ts'
+import type { KeyHex, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
-import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
-import { recordCodec } from '../../src/records/outcome.ts'
-import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import type { MemoryWorld } from '../support/memory-site.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
+import { type Keyed, keyedWorld } from './keyed-world.ts'
 import { bundleAt } from './strangers.ts'
 
 /**
@@ -28,28 +25,21 @@ const names = ['s1', 's2', 's3'] as SiteId[]
 const [s1, s2, s3] = names as [SiteId, SiteId, SiteId]
 const message = utf8('pay nobody')
 const deadlines = { gather: 60, proposal: 5, round: 30, close: 12 }
+const open = Peers.prototype.open
 
-let keyed: MemoryWorld
-let key: Hash
-let base: Hash
-
+let keyed: Keyed
 beforeAll(async () => {
-  keyed = await memoryWorld(names)
-  const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines })
-  await approveAll(keyed, names, keygen)
-  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null)))
-  key = made[0]?.result?.key?.id as Hash
-  const [epoch] = await shardStore((keyed.homes.get(s1) ?? expect.fail()).disk).list()
-  base = hashOf(recordCodec.encode(epoch?.record ?? expect.fail('no key')))
+  keyed = await keyedWorld(names, deadlines)
 })
 
-const signing = async (): Promise<Definition> =>
-  signDefinition({
-    sites: await siteEntries(names),
-    key,
-    base,
-    deadlines,
-    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+/** All three join; the first one is the liar. */
+const joinedWith = async (world: MemoryWorld, definition: Definition, liar: Liar): Promise<readonly Joined[]> =>
+  Promise.all([
+    joinAs(world, s1, definition, message, liar),
+    joinAs(world, s2, definition, message),
+    joinAs(world, s3, definition, message),
+  ]).finally(() => {
+    Peers.prototype.open = open
   })
 
 const said = ({ error }: Joined): string => (error === undefined ? 'closed' : toFault(error).code)
@@ -105,22 +95,14 @@ const endedWell = async (world: MemoryWorld, joined: Joined): Promise<void> => {
   expect(report.checks.filter(({ verdict }) => verdict === 'fails')).toEqual([])
 }
 
-const open = Peers.prototype.open
-
 describe('a liar that certifies every key that it sees', () => {
   it('takes no statement from a spare, at any join', async () => {
-    const world = await copyWorld(keyed, 'spare')
-    const definition = await signing()
+    const world = await copyWorld(keyed.world, 'spare')
+    const definition = await keyed.signing(message)
     await approveAll(world, names, definition)
     for (let again = 0; again < 3; again++) {
       const claimed = new Set<KeyHex>()
-      const all = await Promise.all([
-        joinAs(world, s1, definition, message, claimant(world, claimed)),
-        joinAs(world, s2, definition, message),
-        joinAs(world, s3, definition, message),
-      ]).finally(() => {
-        Peers.prototype.open = open
-      })
+      const all = await joinedWith(world, definition, claimant(world, claimed))
       for (const one of all.slice(1)) await endedWell(world, one)
       if (again > 0) continue
       // Else this shows nothing: s3 was the spare, and its key was claimed before it spoke.
@@ -131,8 +113,8 @@ describe('a liar that certifies every key that it sees', () => {
   })
 
   it('takes no statement from a signer that came back', async () => {
-    const world = await copyWorld(keyed, 'back')
-    const definition = await signing()
+    const world = await copyWorld(keyed.world, 'back')
+    const definition = await keyed.signing(message)
     await approveAll(world, names, definition)
     const shares = new Map<SiteId, number>()
     const secretive: Liar = {
@@ -146,11 +128,7 @@ describe('a liar that certifies every key that it sees', () => {
       talk: (to, one) => (to === s2 && isResult(one) ? [] : [one]),
     }
     world.network.set({ tamper: (from, to, frame) => (from === s1 || to === s1 ? [frame] : []) })
-    const first = await Promise.all([
-      joinAs(world, s1, definition, message, secretive),
-      joinAs(world, s2, definition, message),
-      joinAs(world, s3, definition, message),
-    ])
+    const first = await joinedWith(world, definition, secretive)
     expect(said(first[1] as Joined)).not.toBe('closed')
     await endedWell(world, first[2] as Joined)
     const known = new Set(first[2]?.ceremony?.store.keys(s2, 'message'))
@@ -169,13 +147,7 @@ describe('a liar that certifies every key that it sees', () => {
       const claiming = liar.talk
       liar.talk = (to, one) => (isResult(one) && !shown ? [] : claiming(to, one))
       world.network.set({ tamper: (from, to, frame) => (shown || from === s1 || to === s1 ? [frame] : []) })
-      const all = await Promise.all([
-        joinAs(world, s1, definition, message, liar),
-        joinAs(world, s2, definition, message),
-        joinAs(world, s3, definition, message),
-      ]).finally(() => {
-        Peers.prototype.open = open
-      })
+      const all = await joinedWith(world, definition, liar)
       for (const one of all.slice(1)) await endedWell(world, one)
       if (again > 0) continue
       expect(all[1]?.result?.signature).toBe(first[2]?.result?.signature)

@@ -10,13 +10,11 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { noteCodec } from '../../src/records/identity.ts'
-import { recordCodec } from '../../src/records/outcome.ts'
 import { decodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
-import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { approveAll, copyWorld, joinAs, type Liar, leftAt } from './ceremonies.ts'
+import { type Keyed, keyedWorld } from './keyed-world.ts'
 
 /** Two of three sign, any two: whoever is one too many can neither stop the others nor choose for them. */
 
@@ -25,33 +23,17 @@ const [s1, s2, s3] = names as [SiteId, SiteId, SiteId]
 const message = utf8('pay nobody')
 const deadlines = { gather: 240, proposal: 12, round: 60, close: 12 }
 
-let keyed: MemoryWorld
-let key: Hash
-let base: Hash
-
+let keyed: Keyed
 beforeAll(async () => {
-  keyed = await memoryWorld(names)
-  const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines })
-  await approveAll(keyed, names, keygen)
-  const made = await Promise.all(names.map((name) => joinAs(keyed, name, keygen, null)))
-  key = made[0]?.result?.key?.id as Hash
-  const [epoch] = await shardStore((keyed.homes.get(s1) ?? expect.fail()).disk).list()
-  base = hashOf(recordCodec.encode(epoch?.record ?? expect.fail('no key')))
+  keyed = await keyedWorld(names, deadlines)
 })
 
 const signing = async (nonce: string): Promise<Definition> =>
-  signDefinition({
-    sites: await siteEntries(names),
-    key,
-    base,
-    nonce: hashOf(utf8(nonce)).slice(0, 32),
-    deadlines,
-    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-  })
+  keyed.signing(message, { nonce: hashOf(utf8(nonce)).slice(0, 32) })
 
 describe('who is not needed', () => {
   it('leaves, and the others sign', async () => {
-    const world = await copyWorld(keyed, 'spare')
+    const world = await copyWorld(keyed.world, 'spare')
     const definition = await signing('spare')
     await approveAll(world, names, definition)
     let leaving: Promise<unknown> = Promise.resolve()
@@ -110,20 +92,20 @@ describe('a proposer', () => {
       'seats a site after another attempt',
       (one) => ({
         ...one,
-        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, last: base })),
+        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, last: keyed.base })),
       }),
     ],
     [
       'seats a site on another hello',
       (one) => ({
         ...one,
-        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, hello: base })),
+        participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, hello: keyed.base })),
       }),
     ],
   ])(
     'that %s is not followed',
     async (what, change) => {
-      const world = await copyWorld(keyed, what)
+      const world = await copyWorld(keyed.world, what)
       const definition = await signing(what)
       await approveAll(world, names, definition)
       const changed = new Set<Hash>()
@@ -175,7 +157,7 @@ describe('a signer', () => {
   ])(
     'that %s is replaced',
     async (what, instead) => {
-      const world = await copyWorld(keyed, what)
+      const world = await copyWorld(keyed.world, what)
       const definition = await signing(what)
       await approveAll(world, names, definition)
       let lies = 0

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { seededRandom } from '../support/random.ts'
+import { many } from '../support/report.ts'
 import type { Liar } from './ceremonies.ts'
 import { lyingBase, withLiar } from './own-log.ts'
 import { type LogLie, logLies, lyingEnding } from './own-log-lies.ts'
@@ -11,8 +12,7 @@ import { type LogLie, logLies, lyingEnding } from './own-log-lies.ts'
  * honest site stays valid, and where the liar's log is in it, it names the liar.
  */
 
-const LONG = process.env['QUORATE_LONG'] === '1'
-const BY_DAY = 16
+const CASES = many(16, 96, Number.POSITIVE_INFINITY)
 const SEED = process.env['HOSTILE_SEED'] ?? `own log ${new Date().toISOString().slice(0, 10)}`
 const ONLY = process.env['HOSTILE_ONLY']
 const liarName = 's3' as SiteId
@@ -22,12 +22,11 @@ const all: readonly Case[] = (['keygen', 'sign'] as const).flatMap((kind) => log
 
 const some = (): readonly Case[] => {
   if (ONLY !== undefined) return all.filter(([kind, { does }]) => `${kind}: ${does}`.includes(ONLY))
-  if (LONG) return all
   const random = seededRandom(SEED)
   return [...all]
     .map((one) => ({ one, order: Buffer.from(random(4)).readUInt32BE() }))
     .sort((a, b) => a.order - b.order)
-    .slice(0, BY_DAY)
+    .slice(0, CASES)
     .map(({ one }) => one)
 }
 

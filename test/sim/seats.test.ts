@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
+import { LONG, many } from '../support/report.ts'
 import { describePlan, type Outcome, planOf, play } from './seats.ts'
 
 vi.mock('../../src/transport/channels.ts', () => import('./light-channels.ts'))
 
-const isLong = process.env['QUORATE_LONG'] === '1'
 /** Runs, and most sites in one: by day small rooms, which leave most of the ways to fail in. */
-const [RUNS, MOST] = isLong ? [2000, 9] : [20, 6]
-const SHARD = isLong ? 25 : 10
+const [RUNS, MOST] = [many(20, 100, 2000), LONG ? 9 : 6]
+const SHARD = 10
 /** SEATS_SEED=… plays that one alone. */
 const one = process.env['SEATS_SEED']
 const base = process.env['QUORATE_SEED'] ?? randomBytes(4).toString('hex')

@@ -2,7 +2,6 @@ import type { Hash, Party, SiteId } from '../../lib/brand.ts'
 import { toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
-import { protocolFacts } from '../../mpc/registry.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import type { Codec } from '../../records/codec.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
@@ -117,26 +116,18 @@ export const publishProof = async (court: JudgeFacts, peers: Peers, blame: Blame
   peers.broadcast({ is: 'object', name: 'blame', bytes })
 }
 
-/** Error for the operator when somebody was convicted. */
-export const blameFault = (blame: Blame, bundle: string | undefined): QuorateError => {
+/** Error for the operator when somebody was convicted. `bound`: why this site cannot leave any more, where it cannot. */
+export const blameFault = (blame: Blame, bundle: string | undefined, bound: string | undefined): QuorateError => {
   const { code, what } = inWords(blame)
-  // Judged when all had sent what binds them: the accused may have made of this site's part what it kept from it.
-  const facts = protocolFacts(blame.protocol)
-  const made =
-    blame.within === null && facts?.boundFrom !== undefined && facts.checks[blame.check]?.round === facts.boundFrom
-  const so = made
-    ? `no signature was made here, but this site’s share went out: ${blame.accused} may hold one`
-    : 'nothing was made'
+  const next =
+    bound === undefined
+      ? `nothing was made. Check ${blame.accused}’s build before you run again`
+      : `${bound}, and others may have finished: run join again to ask them. Check ${blame.accused}’s build before you plan anew`
   const where = bundle === undefined ? '' : '; the proof that anyone can check is in {bundle}'
-  return new QuorateError(
-    code,
-    `${blame.accused} ${what}`,
-    `${so}. Check ${blame.accused}’s build before you run again${where}`,
-    {
-      accused: blame.accused,
-      check: blame.check,
-      blame: hashOf(blameCodec.encode(blame)),
-      ...(bundle === undefined ? {} : { bundle }),
-    },
-  )
+  return new QuorateError(code, `${blame.accused} ${what}`, `${next}${where}`, {
+    accused: blame.accused,
+    check: blame.check,
+    blame: hashOf(blameCodec.encode(blame)),
+    ...(bundle === undefined ? {} : { bundle }),
+  })
 }

@@ -30,14 +30,11 @@ export const serveLatecomers = async (
     for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
     if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
   })
-  const lacking = (): readonly SiteId[] =>
-    sites.filter(
-      (name) =>
-        name !== seat.name &&
-        !peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest'),
-    )
-  const needy = (): boolean => lacking().some((name) => peers.bySite.get(name)?.connected === true)
-  await store.until(() => lacking().length === 0 || undefined, HELP_MS, options.signal)
+  const isServed = (name: SiteId): boolean =>
+    peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest')
+  const needy = (): boolean => sites.some((name) => peers.bySite.get(name)?.connected === true && !isServed(name))
+  // A site that took no part may come for the result alone: only those who have everything are not waited for.
+  await store.until(() => [...peers.bySite.keys()].every(isServed) || undefined, HELP_MS, options.signal)
   await store.until(() => !needy() || undefined, authority.terms.deadlines.close * 1000, options.signal)
   await peers.flush(FAREWELL_MS)
 }

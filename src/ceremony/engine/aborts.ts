@@ -45,11 +45,12 @@ const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
 }
 
 /**
- * True where others show after all what was to be made, where an error says that too many left. A site that is bound
- * asks at each join, for one proposal's time; a site that is not bound has nothing to ask for.
+ * True where others show after all what was to be made, where an error says that too many left, or that one is proven
+ * guilty. A site that is bound asks at each join, for one proposal's time; a site that is not bound has nothing to ask for.
  */
 export const settledElsewhere = async ({ ceremony, work }: Run, error: unknown): Promise<boolean> => {
-  if (!(error instanceof QuorateError) || error.code !== 'E_ABORTED' || !isBound(ceremony)) return false
+  const stopped = error instanceof BlameError || (error instanceof QuorateError && error.code === 'E_ABORTED')
+  if (!stopped || !isBound(ceremony)) return false
   const { store, authority, options } = ceremony
   const ms = authority.terms.deadlines.proposal * 1000
   return (await store.until(() => work.isSettled() || undefined, ms, options.signal)) === true

@@ -18,15 +18,15 @@ export const runAttempts = async (run: Run, History: typeof SeatHistory = SeatHi
     refuseStopped(run)
     return undefined
   }
+  const orSettled = async (error: unknown): Promise<'settled'> => {
+    if (await settledElsewhere(run, error)) return 'settled'
+    throw error
+  }
   while (!(await work.settle())) {
-    const attempt = await agreeAttempt(ceremony, peers, terms, history, settled, () => sendHello(run)).catch(
-      async (error) => {
-        if (await settledElsewhere(run, error)) return undefined
-        throw error
-      },
-    )
-    if (attempt === undefined) continue
-    const failed = await performAttempt(run, attempt)
+    const attempt = await agreeAttempt(ceremony, peers, terms, history, settled, () => sendHello(run)).catch(orSettled)
+    if (attempt === 'settled') continue
+    const failed = await performAttempt(run, attempt).catch(orSettled)
+    if (failed === 'settled') continue
     if (failed === undefined) return
     history.failed(attempt, failed.absent)
     options.progress({

@@ -23,14 +23,19 @@ export const endRun = async (run: Run, error: unknown): Promise<unknown> => {
   return error
 }
 
-/** Proven blame in a fixed roster ends the ceremony here, with a bundle that shows why; a site that is bound goes on. */
+/**
+ * Proven blame in a fixed roster ends the ceremony here, with a bundle that shows why. A site that is bound gives no
+ * abort: others may have finished with what it sent, and it asks them at each join.
+ */
 const endByProof = async (run: Run, { blame }: BlameError): Promise<QuorateError> => {
   const { ceremony, peers, kind } = run
   await publishProof(run, peers, blame)
-  if (kind.result(ceremony) !== undefined) return blameFault(blame, undefined)
-  await abortHere(ceremony, peers, `blame: ${blame.check}`)
+  const bound = kind.boundBy(ceremony.log, ceremony.seat.name)
+  if (bound === undefined) await abortHere(ceremony, peers, `blame: ${blame.check}`)
   await peers.flush(2000)
-  return blameFault(blame, await closeAndWriteOwnBundle(ceremony, toBeSigned(run)))
+  if (kind.result(ceremony) !== undefined) return blameFault(blame, undefined, bound)
+  const write = bound === undefined ? closeAndWriteOwnBundle : writeOwnBundle
+  return blameFault(blame, await write(ceremony, toBeSigned(run)), bound)
 }
 
 /** Each peer is to see for itself that this home was set back: nobody else's word for it would do. */

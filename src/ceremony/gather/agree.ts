@@ -6,6 +6,7 @@ import { type Attempt, attemptCodec } from '../../records/attempt.ts'
 import { recordHash } from '../../records/signed.ts'
 import type { Member } from '../definition/authority.ts'
 import type { Peers } from '../peers/peers.ts'
+import { BlameError } from '../session/endings.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
@@ -23,8 +24,8 @@ type Step =
   | { readonly is: 'propose'; readonly sites: readonly Member[] }
 
 /**
- * Gathers sites and agrees on one attempt: resolves when this site holds the signatures of all its participants, or with
- * undefined where `found` says that no attempt is needed. Throws what ends the gathering. Each proposal is signed after a
+ * Gathers sites and agrees on one attempt: resolves when this site holds the signatures of all its participants, or where
+ * `found` says that no attempt is needed. Throws what ends the gathering. Each proposal is signed after a
  * barrier, one at a time, and at most `attempts` of them for ever.
  */
 export const agreeAttempt = async (
@@ -34,7 +35,7 @@ export const agreeAttempt = async (
   history: SeatHistory,
   found: Found,
   newHello: () => Promise<void>,
-): Promise<HeldAttempt | undefined> => {
+): Promise<HeldAttempt | 'settled'> => {
   const { store, authority, site, options } = ceremony
   const { clock } = site.machine
   const began = clock.monotonic()
@@ -50,18 +51,22 @@ export const agreeAttempt = async (
       options.signal,
     )
     if (step === undefined) continue
-    if (step.is === 'settled') return undefined
+    if (step.is === 'settled') return 'settled'
     insideWindow(ceremony)
     if (ceremony.attempts.length >= authority.terms.attempts) throw spent(ceremony, [])
     const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, peers, step.sites, terms.base)
     const attempt = await signAttempt(ceremony, peers, proposed)
-    const outcome = await awaitSignatures(ceremony, terms, attempt, found)
+    const outcome = await awaitSignatures(ceremony, terms, attempt, found).catch((error: unknown) => {
+      // No share of this site leaves in it any more: it is not bound by it.
+      if (error instanceof BlameError) ceremony.note('failed', undefined, null, attempt.hash)
+      throw error
+    })
     if (outcome === 'started') {
       ceremony.note('started', undefined, null, attempt.hash)
       return attempt
     }
     ceremony.note('failed', undefined, null, attempt.hash)
-    if (outcome === 'settled') return undefined
+    if (outcome === 'settled') return 'settled'
     history.failed(attempt, unsigned(attempt))
     options.progress({
       phase: 'attempt-failed',
