@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { type Codec, jsonCodec } from './codec.ts'
+import { type Codec, jsonCodec, readAs, withOlder } from './codec.ts'
 import { siteEntry } from './definition-fields.ts'
 import { hash, identity, instant, keyHex, line } from './fields.ts'
 
@@ -34,7 +34,7 @@ const approvalSchema = v.strictObject({
 export type Approval = v.InferOutput<typeof approvalSchema>
 export const approvalCodec: Codec<Approval> = jsonCodec('approval/v1', approvalSchema)
 
-const noteSchema = v.strictObject({
+const noteFields = {
   ceremony: hash,
   identity,
   /** Readers keep the highest and never go back. */
@@ -49,6 +49,18 @@ const noteSchema = v.strictObject({
   evidence: v.pipe(v.array(v.string()), v.maxLength(4)),
   /** Takes its sender out of this definition, for good. */
   abort: v.nullable(line(280)),
+}
+const noteSchema = v.strictObject({
+  ...noteFields,
+  /**
+   * Envelopes of the certificates of the message keys that signed these votes, base64: a reader may never have met a
+   * voter that came back with a new key. A note of version 1 has none.
+   */
+  certificates: v.pipe(v.array(v.string()), v.maxLength(32)),
 })
 export type Note = v.InferOutput<typeof noteSchema>
-export const noteCodec: Codec<Note> = jsonCodec('note/v1', noteSchema, 262_144)
+const NOTE_LIMIT = 262_144
+export const noteCodec: Codec<Note> = withOlder(
+  jsonCodec('note/v2', noteSchema, NOTE_LIMIT),
+  readAs(jsonCodec('note/v1', v.strictObject(noteFields), NOTE_LIMIT), (old) => ({ ...old, certificates: [] })),
+)

@@ -18,6 +18,7 @@ import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
+import { noteCodec } from '../records/identity.ts'
 import { shortId } from '../records/short-id.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { machine } from './machine.ts'
@@ -93,7 +94,7 @@ export const connectRoom = async (home: Home, authority: Authority): Promise<Rel
     authority: hash,
     members,
     self: self.name,
-    noteSigner: limitedSigner(name, home.keys.note, ['note/v1', 'relay-answer/v1']),
+    noteSigner: limitedSigner(name, home.keys.note, [noteCodec.type, 'relay-answer/v1']),
     noteCertificate: toEnvelope(home.certificates.note),
     clock: systemClock,
     random: hedged({ machine, home }, hash, 'relay client'),

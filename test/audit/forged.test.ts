@@ -581,6 +581,7 @@ const forgeries: readonly Forgery[] = [
         phase: 'aborted',
         approvals: [],
         votes: [],
+        certificates: [],
         evidence: [],
         abort: 'changed my mind',
       }

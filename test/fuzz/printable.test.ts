@@ -64,6 +64,7 @@ describe('text of others', () => {
       at: 0,
       approvals: [],
       votes: [],
+      certificates: [],
       evidence: [],
     }
     let refused = 0
@@ -170,6 +171,7 @@ describe('text of others', () => {
         phase: text,
         approvals: [],
         votes: [],
+        certificates: [],
         evidence: [],
         abort: text,
       }

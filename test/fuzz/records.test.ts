@@ -144,6 +144,7 @@ test('note', TIME, async () => {
     phase: 'gathering',
     approvals: ['AAAA', 'eyJ9'],
     votes: ['AQ=='],
+    certificates: [],
     evidence: [],
     abort: 'the room is on fire',
   })

@@ -60,6 +60,7 @@ describe.each(['before', 'after'] as const)('a liar that certifies another’s k
       phase: 'aborted',
       approvals: [],
       votes: [],
+      certificates: [],
       evidence: [],
       abort: 'reason',
     }

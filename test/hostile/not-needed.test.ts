@@ -66,6 +66,7 @@ describe('who is not needed', () => {
         phase: 'aborted',
         approvals: [],
         votes: [],
+        certificates: [],
         evidence: [],
         abort: 'reason',
       }

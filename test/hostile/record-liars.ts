@@ -74,7 +74,18 @@ const isSignedInside = (subject: Subject): boolean =>
 
 /** Subjects that honest sites have no occasion to say; only their fields matter here. */
 const fallback: Partial<Record<Subject, Record<string, unknown>>> = {
-  aborted: { ceremony: 0, identity: 0, counter: 0, at: 0, phase: 0, approvals: 0, votes: 0, evidence: 0, abort: 0 },
+  aborted: {
+    ceremony: 0,
+    identity: 0,
+    counter: 0,
+    at: 0,
+    phase: 0,
+    approvals: 0,
+    votes: 0,
+    certificates: 0,
+    evidence: 0,
+    abort: 0,
+  },
   blame: {
     ceremony: 0,
     attempt: 0,

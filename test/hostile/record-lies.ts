@@ -138,6 +138,7 @@ const madeValue = (ceremony: Ceremony, subject: Subject, samples: Samples): Reco
       phase: 'aborted',
       approvals: [],
       votes: [],
+      certificates: [],
       evidence: [],
       abort: 'changed my mind',
     }

@@ -84,6 +84,7 @@ describe('home', () => {
         phase: 'drafted',
         approvals: [],
         votes: [],
+        certificates: [],
         evidence: [],
         abort: null,
       }),

@@ -6,6 +6,7 @@ import { toCanonicalJson } from '../../src/lib/canonical.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import { DecodeError } from '../../src/records/codec.ts'
+import { noteCodec } from '../../src/records/identity.ts'
 import { resultCodec, signatureIn } from '../../src/records/outcome.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { recordTable } from '../../src/records/record-table.ts'
@@ -53,6 +54,19 @@ const resultV1 = {
   signature: '11'.repeat(64),
 }
 
+const noteV1 = {
+  type: 'note/v1',
+  ceremony: hash,
+  identity: `qsite1${'q'.repeat(60)}`,
+  counter: 1,
+  at: 1,
+  phase: 'ready',
+  approvals: [],
+  votes: ['AQ=='],
+  evidence: [],
+  abort: null,
+}
+
 describe('records of version 1', () => {
   test('an attempt was proposed by its first participant', () => {
     const { type, ...fields } = attemptV1
@@ -73,6 +87,12 @@ describe('records of version 1', () => {
     expect([today.site, today.transcript, signatureIn(today)]).toEqual(['eu', null, signatureIn(old)])
     expect(() => resultCodec.decode(toCanonicalJson({ ...resultV1, transcript: null }))).toThrow(DecodeError)
     expect(() => resultCodec.decode(toCanonicalJson({ ...resultV1, type: 'result/v2' }))).toThrow(DecodeError)
+  })
+
+  test('a note showed no certificates of voters', () => {
+    const { type, ...fields } = noteV1
+    expect(noteCodec.decode(toCanonicalJson(noteV1))).toEqual({ ...fields, certificates: [] })
+    expect(noteCodec.type).toBe('note/v2')
   })
 
   test('are never written', () => {

@@ -74,6 +74,7 @@ export const noteOf = async (author: Person, counter: number, changes: Partial<N
       phase: 'gathering',
       approvals: [],
       votes: [],
+      certificates: [],
       evidence: [],
       abort: null,
       ...changes,

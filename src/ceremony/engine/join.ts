@@ -110,6 +110,7 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
       claims.accuseAll(work.faults())
     },
     mayBind: () => refuseStopped(run),
+    postNote: () => postNote(ceremony, peers, ceremony.phase),
   })
   const run: Run = { ...facts, peers, claims, kind, prepared, work }
   ceremony.store.whenFaulty((fault) => claims.accuse(recordBlame(ceremony, fault)))

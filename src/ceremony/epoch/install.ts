@@ -1,5 +1,6 @@
 import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { StagedRecord } from './staged-record.ts'
 
@@ -8,17 +9,23 @@ import type { StagedRecord } from './staged-record.ts'
  * An abort decides nothing here, on whichever way and in whichever order it came: its sender may have voted, too. While a
  * vote is missing this site is undecided. Throws E_NOT_FINISHED at the close deadline; every join asks again.
  */
-export const installEpoch = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
+export const installEpoch = async (
+  ceremony: Ceremony,
+  voted: StagedRecord,
+  { postNote }: Pick<Duties, 'postNote'>,
+): Promise<void> => {
   const returned = ceremony.store.installed.has(ceremony.seat.name)
-  await awaitReadySet(ceremony, voted)
+  await awaitReadySet(ceremony, voted, postNote)
   await install(ceremony, voted)
   await awaitReceipts(ceremony, voted, returned)
 }
 
-const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
+const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord, postNote: Duties['postNote']): Promise<void> => {
   const { store, authority } = ceremony
   const voters = () => authority.roster.map(({ name }) => name).filter((name) => store.votes(voted.hash).has(name))
   const all = await awaitEach(ceremony, 'ready', voters)
+  // Its note holds every vote that came, before this site waits for anything else: the voters may never be met again.
+  await postNote()
   if (!all) throw undecided(ceremony, voters())
 }
 

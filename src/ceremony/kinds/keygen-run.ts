@@ -78,7 +78,7 @@ class KeygenRun implements KindRun {
 
   commit(): Promise<void> {
     if (this.#record === undefined) throw new Error('nothing was voted for')
-    return installEpoch(this.#ceremony, this.#record)
+    return installEpoch(this.#ceremony, this.#record, this.#duties)
   }
 
   outputs(): ReadonlyMap<string, Uint8Array> {

@@ -34,6 +34,8 @@ export interface Duties {
   judge(): void
   /** Called at the last moment before this site binds itself. Throws where it may not. */
   mayBind(): void
+  /** Posts a note with all that this site holds now, for those who are not connected. */
+  postNote(): Promise<void>
 }
 
 /** One run of one kind, from the moment when this site can meet others. */

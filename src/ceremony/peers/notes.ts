@@ -29,6 +29,8 @@ export const readNotes = (
     }
     take('certificate', posted.certificate)
     for (const bytes of envelopesIn(note.value.approvals)) take('approval', bytes)
+    // Before the votes, which are verified by them.
+    for (const bytes of envelopesIn(note.value.certificates)) take('certificate', bytes)
     for (const bytes of envelopesIn(note.value.votes)) take('ready', bytes)
     // Before the abort, which may end this join: who left over a proof shows it here.
     for (const bytes of envelopesIn(note.value.evidence)) take('blame', bytes)

@@ -8,10 +8,12 @@ import { writeDurable } from '../../lib/durable.ts'
 import type { Clock } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Note, noteCodec } from '../../records/identity.ts'
+import type { Ready } from '../../records/outcome.ts'
 import type { Signed } from '../../records/signed.ts'
 import type { PostedNote } from '../../transport/wire.ts'
 import { notePath } from '../paths.ts'
 import type { RecordStore } from './record-store.ts'
+import type { Held } from './shelf.ts'
 
 /**
  * This member's newest word on a ceremony, for those who are not connected: what it holds of approvals, votes and proofs,
@@ -29,6 +31,7 @@ export const writeNote = async (
   const last = await home.disk.read(path)
   const before = last === undefined ? undefined : fromEnvelope(noteCodec, last, [home.keys.note.key]).value
   const { name } = await home.config()
+  const votes = votesIn(book)
   const note: Note = {
     ceremony: hash,
     identity: home.identity,
@@ -37,14 +40,15 @@ export const writeNote = async (
     phase,
     approvals: [...book.approvals.values()].map(({ envelope }) => toBase64(envelope)),
     // Votes stay true: a note takes none back, whichever command writes it.
-    votes: [...new Set([...votesIn(book), ...(before?.votes ?? [])])].slice(0, MOST_VOTES),
+    votes: [...new Set([...votes.map(envelopeOf), ...(before?.votes ?? [])])].slice(0, MOST_VOTES),
+    certificates: [...new Set([...certificatesOf(book, votes), ...(before?.certificates ?? [])])].slice(0, MOST_VOTES),
     evidence: [...book.blames.values()]
       .slice(0, 2)
       .map(({ bytes }) => toBase64(bytes))
       .filter((text) => text.length < 65_536),
     abort,
   }
-  const envelope = toEnvelope(await limitedSigner(name, home.keys.note, ['note/v1']).sign(noteCodec, note))
+  const envelope = toEnvelope(await limitedSigner(name, home.keys.note, [noteCodec.type]).sign(noteCodec, note))
   await writeDurable(home.disk, path, envelope)
   return envelope
 }
@@ -52,12 +56,20 @@ export const writeNote = async (
 const MOST_VOTES = 32
 
 /** Votes for the records that sites voted for first; then those of sites that voted for another one, too. */
-const votesIn = (store: RecordStore): readonly string[] => {
+const votesIn = (store: RecordStore): readonly Held<Ready>[] => {
   const first = [...store.ready.values()]
   const records = new Set(first.map(({ signed }) => signed.value.record))
-  const more = [...records].flatMap((record) => [...store.votes(record).values()])
-  return [...first, ...more].map(({ envelope }) => toBase64(envelope))
+  return [...first, ...[...records].flatMap((record) => [...store.votes(record).values()])]
 }
+
+const envelopeOf = ({ envelope }: { readonly envelope: Uint8Array }): string => toBase64(envelope)
+
+/** Certificates of the keys that signed these votes, in the order of the votes. */
+const certificatesOf = (store: RecordStore, votes: readonly Held<Ready>[]): readonly string[] =>
+  votes.flatMap(({ site, signed }) => {
+    const certificate = store.certificate(site, signed.key)
+    return certificate === undefined ? [] : [envelopeOf(certificate)]
+  })
 
 /** A note as a relay shows it, verified under the certificate of one of these identities; undefined for anything else. */
 export const openNote = (posted: PostedNote, identities: readonly Identity[]): Signed<Note> | undefined => {
