@@ -5,6 +5,8 @@ import { QuorateError } from '../lib/errors.ts'
 import { hashOf, sha256 } from '../lib/hash.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
+import { recordKinds } from '../records/kinds/index.ts'
+import { inBundle, rowOfKind } from '../records/kinds/row.ts'
 import { type Manifest, type ManifestFile, manifestCodec } from '../records/manifest.ts'
 import { type LoggedEvent, objectsOf, readEvents, type SiteExports } from './log-export.ts'
 import { withCosignatures } from './note.ts'
@@ -228,6 +230,7 @@ const read = async (source: Source): Promise<BundleReader> => {
   if (first?.name !== MANIFEST || first.size > manifestCodec.limit) throw new DecodeError('bundle: no manifest first')
   const manifestBytes = await source.read(first.at, first.size)
   const manifest = manifestCodec.decode(manifestBytes)
+  rowOfKind(recordKinds, manifest.kind, 'judge', inBundle)
 
   const byName = new Map<string, TarEntry>()
   const groups = new Map<Kind, string[]>()

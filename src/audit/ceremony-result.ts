@@ -32,8 +32,14 @@ export interface MadeSignature extends Made {
   readonly stated: readonly SiteId[]
 }
 
-/** The key or signature that a ceremony made, by its records; undefined where they show none. */
-export type CeremonyResult = MadeKey | MadeSignature
+/** The signed records of the sites themselves. */
+interface MadeProof extends Made {
+  readonly makes: 'proof'
+  readonly stated: readonly SiteId[]
+}
+
+/** The key, signature or proof that a ceremony made, by its records. */
+export type CeremonyResult = MadeKey | MadeSignature | MadeProof
 
 /** The record with most votes. */
 export const madeKey = (facts: BundleFacts): MadeKey | undefined => {

@@ -35,9 +35,10 @@ export type Group = (typeof groups)[number]
 
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
- * these two (or what only calls itself so), stated measurements.
+ * these two (or what only calls itself so), stated measurements; proofs, votes and statements of a signature, which
+ * some kinds always have and which a log of any other may name.
  */
-export type Need = 'result' | 'claims' | 'aborts' | 'endings' | 'measurements'
+export type Need = 'result' | 'claims' | 'aborts' | 'endings' | 'measurements' | 'proofs' | 'votes' | 'statements'
 
 export interface Check {
   /** Group and name. Never changes and is never used for another check. */

@@ -1,5 +1,6 @@
 import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
+import { recordKind } from '../records/definition.ts'
 import type { Kind } from '../records/kinds/index.ts'
 import type { BundleReader } from './bundle.ts'
 import { type BundleFacts, readFacts } from './bundle-facts.ts'
@@ -15,7 +16,8 @@ import {
   type Need,
   names,
 } from './check.ts'
-import { allChecks } from './check-table.ts'
+import { allChecks, type CheckId } from './check-table.ts'
+import { answersFor } from './checks/faults.ts'
 import { endOf } from './checks/identities.ts'
 import { isClosed } from './checks/logs.ts'
 import { auditKind } from './kinds/index.ts'
@@ -99,16 +101,28 @@ const stateOf = (
   return facts.aborts.length + facts.blames.length > 0 ? 'aborted' : 'unfinished'
 }
 
+/** True where some log names something that this check answers for. */
+const isNamed = ({ logs, definition }: BundleFacts, check: CheckId): boolean => {
+  const events = answersFor(definition, check)
+  return [...logs.values()].some(({ entries }) => entries.some(({ what }) => events.includes(what)))
+}
+
 const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult | undefined) => boolean>> = {
   result: (_, made) => made !== undefined,
   claims: ({ blames }) => blames.length > 0,
   aborts: ({ aborts }) => aborts.length > 0,
   endings: ({ blames, aborts, faults }) =>
     blames.length + aborts.length + faults.filter(({ what }) => what === 'abort' || what === 'evidence').length > 0,
+  proofs: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'possession.records'),
+  votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
+  statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
 }
 
-/** Findings of every check that finds what it needs, and a failure for each that had to report and did not. */
+/**
+ * Findings of every check that finds what it needs, and a failure for each that had to report and did not, or that the
+ * kind does not list and reports.
+ */
 const runChecks = async (
   checks: readonly Check[],
   kind: AuditKind,
@@ -125,8 +139,17 @@ const runChecks = async (
   const silent = allChecks.filter(
     (check) => must.has(check.id) && applies(check) && !reports.some(({ id }) => id === check.id),
   )
-  const reason = `said nothing, and every bundle of a ${facts.definition.kind} ceremony has what it looks at`
-  return [...reports, ...silent.map(({ id }) => ({ id, ...fails(reason) }))]
+  const { kind: name } = facts.definition
+  const reason = `said nothing, and every bundle of a ${name} ceremony has what it looks at`
+  const unasked = (id: string): boolean => !must.has(id) && allChecks.some((check) => check.id === id)
+  return [
+    ...reports.map((one) =>
+      unasked(one.id)
+        ? { id: one.id, ...fails(`had something to say, and no ${name} ceremony is known to have it`) }
+        : one,
+    ),
+    ...silent.map(({ id }) => ({ id, ...fails(reason) })),
+  ]
 }
 
 const keyOf = (made: CeremonyResult | undefined): VerifyReport['key'] => {

@@ -4,6 +4,7 @@ import { hashOf } from '../lib/hash.ts'
 import { type Codec, jsonCodec } from './codec.ts'
 import { type Kind, recordKinds } from './kinds/index.ts'
 import type { RecordKind } from './kinds/kind.ts'
+import { inDefinition, rowOfKind } from './kinds/row.ts'
 
 type Schema = (typeof recordKinds)[Kind]['schema']
 export type Definition = v.InferOutput<Schema>
@@ -16,6 +17,6 @@ export const definitionCodec: Codec<Definition> = jsonCodec('definition/v1', def
 /** The ceremony id: SHA-256 of the definition's canonical JSON. */
 export const ceremonyId = (definition: Definition): Hash => hashOf(definitionCodec.encode(definition))
 
-/** The row of a definition's kind. A row takes definitions of its own kind alone, which is what it gets here. */
+/** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const recordKind = ({ kind }: Pick<Definition, 'kind'>): RecordKind<Definition> =>
-  recordKinds[kind] as unknown as RecordKind<Definition>
+  rowOfKind(recordKinds, kind, 'read', inDefinition) as unknown as RecordKind<Definition>

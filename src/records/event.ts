@@ -17,7 +17,6 @@ const ownEvents = [
   'outcome',
   'record',
   'ready-set', // all votes are here
-  'retired',
   'closing', // last
 ] as const
 type RecordEvent = (typeof recordTable)[RecordName]['event']
@@ -34,7 +33,6 @@ const ledgerEvents = [
   'staged',
   'ready',
   'installed',
-  'retired',
   'result',
   'aborted',
   'peer-ledger',

@@ -2,8 +2,7 @@ import * as v from 'valibot'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { fromCanonicalJson, toCanonicalJson } from '../lib/canonical.ts'
 import { type Codec, conform, DecodeError, parsed } from './codec.ts'
-import { hash, siteId, sorted, whole } from './fields.ts'
-import { type Kind, recordKinds } from './kinds/index.ts'
+import { hash, label, siteId, sorted, whole } from './fields.ts'
 
 export interface ManifestFile {
   readonly name: string
@@ -16,7 +15,8 @@ export interface ManifestFile {
  */
 export interface Manifest {
   readonly ceremony: Hash
-  readonly kind: Kind
+  /** A name of any version: the reader of the bundle refuses those that it does not know. */
+  readonly kind: string
   /** Sites whose logs are here, sorted. */
   readonly logs: readonly SiteId[]
   readonly files: readonly ManifestFile[]
@@ -33,7 +33,7 @@ const schema = v.strictObject({
   predicateType: v.literal(PREDICATE),
   predicate: v.strictObject({
     ceremony: hash,
-    kind: v.picklist(Object.keys(recordKinds) as Kind[]),
+    kind: label,
     logs: sorted(siteId, 32),
     /** In the order of the subjects. */
     sizes: v.array(whole(0, 2 ** 33)),

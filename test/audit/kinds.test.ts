@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { allChecks } from '../../src/audit/check-table.ts'
 import { auditKinds } from '../../src/audit/kinds/index.ts'
+import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
@@ -18,11 +19,15 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
-/** A complete bundle has no blame, no abort and no measurement to check. */
+/** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
 const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured']
+const notMade: Readonly<Record<Kind, readonly string[]>> = {
+  keygen: ['signature.records'],
+  sign: ['possession.records', 'votes.records'],
+}
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
-  const must = auditKinds[kind].must.filter((id) => !idle.includes(id))
+  const must = auditKinds[kind].must.filter((id) => ![...idle, ...notMade[kind]].includes(id))
 
   it('is reported on by every check that its kind asks for, and by no other', async () => {
     const report = await verify(kind)
@@ -44,6 +49,23 @@ describe.each(kinds)('a bundle of a %s', (kind) => {
   })
 })
 
+describe('a list of checks', () => {
+  it.each(kinds)('of a %s fails each check that reports and does not stand in it, by name', async (kind) => {
+    const { must } = auditKinds[kind]
+    for (const id of (await verify(kind)).checks.map((check) => check.id)) {
+      const table: Record<Kind, AuditKind> = auditKinds
+      const row = table[kind]
+      table[kind] = { ...row, must: must.filter((one) => one !== id) }
+      const report = await verify(kind).finally(() => {
+        table[kind] = row
+      })
+      const failing = report.checks.filter(({ verdict }) => verdict === 'fails')
+      expect([report.verdict, failing.map((check) => check.id)]).toEqual(['invalid', [id]])
+      expect(failing[0]?.reason).toContain(`no ${kind} ceremony is known to have it`)
+    }
+  })
+})
+
 describe('the kinds of the audit', () => {
   it('are those of the records, and each check is of one of them', () => {
     expect(Object.keys(auditKinds).sort()).toEqual([...kinds].sort())
@@ -61,5 +83,16 @@ describe('the kinds of the audit', () => {
       message: expect.stringContaining(kind.slice(0, 6)),
     })
     await refused.catch((error: Error) => expect(error.message).not.toContain('\u001b'))
+  })
+
+  it('refuse by name a bundle whose bytes are of a kind of another version', async () => {
+    const bytes = Buffer.from(chain.keygenBundle)
+    const said = bytes.indexOf('"kind":"keygen"')
+    bytes.write('"kind":"rotate"', said)
+    await expect(open(new Uint8Array(bytes))).rejects.toMatchObject({
+      code: 'E_BUNDLE',
+      message: 'a bundle of a rotate ceremony, which this version cannot judge',
+      hint: 'verify it with the version that the sites ran, or a newer one',
+    })
   })
 })

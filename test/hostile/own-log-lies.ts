@@ -112,7 +112,6 @@ const names: readonly LogEvent['what'][] = [
   'message',
   'outcome',
   'record',
-  'retired',
   'peer-ledger',
   'first-contact',
 ]

@@ -3,6 +3,7 @@ import { judgeContext, type PublicFacts } from '../../src/ceremony/blame/judge-c
 import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { keygenOutcome } from '../../src/ceremony/epoch/keygen-outcome.ts'
+import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { Session } from '../../src/ceremony/session/session.ts'
 import { subSession } from '../../src/ceremony/session/sub-session.ts'
 import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
@@ -301,6 +302,7 @@ export const play = async (
   }
   const factsOf = (known: readonly { readonly outcome: Outcome; readonly record: EpochRecord }[]): PublicFacts => ({
     definition,
+    kind: ceremonyKind(definition),
     attempt,
     protocols,
     outcomes: new Map(known.map(({ outcome, record }) => [record.outcome, outcome])),

@@ -1,3 +1,4 @@
+import { recordKind } from '../../records/definition.ts'
 import type { LogEvent } from '../../records/event.ts'
 import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
@@ -20,3 +21,12 @@ export const faulty = (facts: BundleFacts, what: readonly LogEvent['what'][], ot
 /** Events of the signed records that a check answers for, as the record table has it. */
 export const eventsOf = (id: Check['id']): readonly LogEvent['what'][] =>
   recordNames.filter((name) => recordTable[name].reported === id).map((name) => recordTable[name].event)
+
+/** Bodies that nobody signs by themselves. */
+const unsigned: readonly LogEvent['what'][] = ['outcome', 'record']
+
+/** The same with the unsigned bodies: statements of a signature rest on them, and in every other kind votes do. */
+export const answersFor = (definition: BundleFacts['definition'], id: Check['id']): readonly LogEvent['what'][] => {
+  const their = recordKind(definition).makes === 'signature' ? 'signature.records' : 'votes.records'
+  return id === their ? [...unsigned, ...eventsOf(id)] : eventsOf(id)
+}

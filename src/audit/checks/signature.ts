@@ -8,7 +8,7 @@ import type { MadeSignature } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { postsOfTranscript } from '../transcripts.ts'
-import { eventsOf, faulty } from './faults.ts'
+import { answersFor, faulty } from './faults.ts'
 
 const made = (facts: BundleFacts): (MadeSignature & { readonly definition: SignDefinition }) | undefined => {
   const found = resultOf(facts)
@@ -116,13 +116,12 @@ export const signatureChecks = [
   { id: 'signature.output', run: output },
   {
     id: 'signature.records',
+    needs: 'statements',
     run: (facts) =>
-      makesSignature(facts)
-        ? faulty(
-            facts,
-            ['outcome', 'record', ...eventsOf('signature.records')],
-            'every statement of the signature is its site’s own',
-          )
-        : undefined,
+      faulty(
+        facts,
+        answersFor(facts.definition, 'signature.records'),
+        'every statement of the signature is its site’s own',
+      ),
   },
 ] as const satisfies readonly Check[]

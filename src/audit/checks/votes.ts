@@ -7,7 +7,7 @@ import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
-import { eventsOf, faulty } from './faults.ts'
+import { answersFor, eventsOf, faulty } from './faults.ts'
 
 const key = (facts: BundleFacts): MadeKey | undefined => {
   const made = resultOf(facts)
@@ -173,8 +173,8 @@ export const possessionChecks = [
   { id: 'possession.tested', needs: 'result', run: tested },
   {
     id: 'possession.records',
-    run: (facts) =>
-      makesKey(facts) ? faulty(facts, eventsOf('possession.records'), 'every proof is its site’s own') : undefined,
+    needs: 'proofs',
+    run: (facts) => faulty(facts, eventsOf('possession.records'), 'every proof is its site’s own'),
   },
 ] as const satisfies readonly Check[]
 
@@ -188,13 +188,8 @@ export const voteChecks = [
   { id: 'votes.output', run: output },
   {
     id: 'votes.records',
+    needs: 'votes',
     run: (facts) =>
-      makesKey(facts)
-        ? faulty(
-            facts,
-            ['outcome', 'record', 'retired', ...eventsOf('votes.records')],
-            'every vote and receipt is its site’s own',
-          )
-        : undefined,
+      faulty(facts, answersFor(facts.definition, 'votes.records'), 'every vote and receipt is its site’s own'),
   },
 ] as const satisfies readonly Check[]

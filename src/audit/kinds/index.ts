@@ -1,7 +1,6 @@
-import { QuorateError } from '../../lib/errors.ts'
-import { printable } from '../../lib/printable.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { Kind } from '../../records/kinds/index.ts'
+import { inBundle, rowOfKind } from '../../records/kinds/row.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { keygen } from './keygen.ts'
@@ -12,15 +11,8 @@ import { sign } from './sign.ts'
 export const auditKinds = { keygen, sign } satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
-export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind => {
-  if (!Object.hasOwn(auditKinds, kind))
-    throw new QuorateError(
-      'E_BUNDLE',
-      `a bundle of a ${printable(kind)} ceremony, which this version cannot judge`,
-      'verify it with the version that the sites ran, or a newer one',
-    )
-  return auditKinds[kind]
-}
+export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>
+  rowOfKind(auditKinds, kind, 'judge', inBundle)
 
 /** The result of the ceremony, by the records of its bundle; undefined where they show none. */
 export const resultOf = (facts: BundleFacts): CeremonyResult | undefined => auditKind(facts.definition).result(facts)

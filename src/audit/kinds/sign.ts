@@ -12,7 +12,6 @@ export const sign = {
     'signature.message',
     'signature.key',
     'signature.output',
-    'signature.records',
   ],
   transcript: '',
   notShown: ['how the key was made: its keygen bundle shows that'],

@@ -35,6 +35,7 @@ export const verdictOn = (
   const started = attempt !== undefined && attempt.signatures.size === attempt.value.participants.length
   const world = judgeContext({
     definition: ceremony.authority.definition,
+    kind: ceremony.kind,
     attempt: started ? attempt.value : undefined,
     protocols,
     outcomes: named(ceremony, 'outcome', outcomeCodec),

@@ -1,18 +1,26 @@
 import type { Hash } from '../../lib/brand.ts'
-import { fromHex } from '../../lib/bytes.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
-import type { Definition } from '../../records/definition.ts'
+import { type Definition, recordKind } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
 import { type KnownSession, ownSession, sessionsOf, subSession } from '../session/sub-session.ts'
 import type { AnyRules, JudgeContext, SessionContext } from './judge.ts'
 import { testContext, testLabel } from './test-session.ts'
 
+/** The attempt's own session in one kind of ceremony, as a stranger knows it. */
+export interface KindSessions {
+  /** Rules that it runs by: today's protocol first, then those that older versions ran. */
+  protocols(scheme: Scheme): readonly [AnyRules, ...AnyRules[]]
+  context(facts: PublicFacts): SessionContext
+}
+
 /** The public facts that a claim is judged by. Each may be missing: a claim that rests on it is then undecidable. */
 export interface PublicFacts {
   readonly definition: Definition
+  /** Of the definition's kind. */
+  readonly kind: KindSessions
   /** Signed by all its participants; undefined where no such attempt of the claim's name is here. */
   readonly attempt: Attempt | undefined
   readonly protocols: Scheme
@@ -28,9 +36,10 @@ export const judgeContext = (facts: PublicFacts): JudgeContext => ({
   context: (blame) => contextOf(facts, blame),
 })
 
-/** Rules of the attempt's own session: today's protocol first, then those that older versions ran. */
-const ownRules = ({ definition, protocols }: PublicFacts): readonly AnyRules[] =>
-  definition.kind === 'keygen' ? [protocols.keygen, ...protocols.past.keygen] : [protocols.sign]
+const ownRules = ({ kind, protocols }: PublicFacts): readonly AnyRules[] => kind.protocols(protocols)
+
+/** A new key is tested by signatures, each in a session of its own. */
+const isTested = ({ definition }: PublicFacts): boolean => recordKind(definition).makes === 'key'
 
 /** Rules of all protocols that one runs inside, in turn. */
 const innerRules = (rules: AnyRules): readonly AnyRules[] =>
@@ -43,27 +52,7 @@ const protocolOf = (facts: PublicFacts, blame: Blame): AnyRules | undefined => {
   const own = ownRules(facts)
   if (blame.within === null) return own.find(({ id }) => id === blame.protocol)
   const inner = own.flatMap(innerRules).find(({ id }) => id === blame.protocol)
-  return inner ?? (facts.definition.kind === 'keygen' ? facts.protocols.sign : undefined)
-}
-
-/** Context of the attempt's own session. */
-const ownContext = (facts: PublicFacts): SessionContext => {
-  const { definition, attempt } = facts
-  if (definition.kind === 'keygen')
-    return { context: { threshold: definition.threshold, parties: definition.sites.length } }
-  if (attempt === undefined) return 'unknown'
-  if (attempt.base === null) return 'none'
-  const outcome = outcomeOf(facts, attempt.base)
-  if (outcome === undefined) return 'unknown'
-  return {
-    context: {
-      threshold: outcome.threshold,
-      publicKey: fromHex(outcome.publicKey),
-      indices: attempt.participants.map((one) => definition.sites.findIndex((site) => site.name === one.site) + 1),
-      verifyingShares: outcome.verifyingShares.map(fromHex),
-      message: facts.message,
-    },
-  }
+  return inner ?? (isTested(facts) ? facts.protocols.sign : undefined)
 }
 
 /**
@@ -75,7 +64,7 @@ export const sessionsOfAttempt = (
   attempt: Hash,
 ): readonly { readonly rules: AnyRules; readonly sessions: readonly KnownSession[] }[] => {
   const parties = facts.attempt?.participants.length ?? 0
-  const own = ownContext(facts)
+  const own = facts.kind.context(facts)
   return ownRules(facts).map((rules) => ({
     rules,
     sessions:
@@ -102,18 +91,22 @@ export const testSessions = (
 
 const contextOf = (facts: PublicFacts, blame: Blame): SessionContext => {
   if (facts.attempt === undefined) return 'unknown'
-  const own = ownContext(facts)
+  const own = facts.kind.context(facts)
   const { within } = blame
   if (within === null) return own
   const declared = sessionsOfAttempt(facts, blame.attempt)
     .flatMap(({ sessions }) => sessions)
     .find(({ id, rules }) => id === blame.session && rules.id === blame.protocol)
   if (declared !== undefined) return { context: declared.context }
-  if (facts.definition.kind === 'keygen') return testContextOf(facts, blame.attempt, within)
+  if (isTested(facts)) return testContextOf(facts, blame.attempt, within)
   return own === 'unknown' ? own : 'none'
 }
 
-const outcomeOf = ({ records, outcomes }: PublicFacts, record: Hash): Outcome | undefined => {
+/** Outcome of a record; undefined where either is not here. */
+export const outcomeOf = (
+  { records, outcomes }: Pick<PublicFacts, 'records' | 'outcomes'>,
+  record: Hash,
+): Outcome | undefined => {
   const found = records.get(record)
   return found && outcomes.get(found.outcome)
 }

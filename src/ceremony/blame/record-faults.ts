@@ -8,6 +8,7 @@ import { hashOf } from '../../lib/hash.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError, versionsOf } from '../../records/codec.ts'
+import { recordKind } from '../../records/definition.ts'
 import { messageHash } from '../../records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec, type Staged } from '../../records/outcome.ts'
 import type { Author, OwnFault, Terms } from '../../records/record-row.ts'
@@ -165,7 +166,7 @@ const judgeResult = (given: Case): Verdict => {
 const judgeOutcome = (given: Case): Verdict => {
   const { value } = given.record(0, 'staged').signed
   const { attempt, definition } = given.facts
-  if (value.attempt !== given.blame.attempt || definition.kind !== 'keygen') return 'refuted'
+  if (value.attempt !== given.blame.attempt || recordKind(definition).makes !== 'key') return 'refuted'
   return attempt === undefined ? 'undecidable' : provenIf(isFalseOutcome(given, value, attempt))
 }
 

@@ -5,6 +5,7 @@ import { loadScheme } from '../../mpc/registry.ts'
 import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
 import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
 import { lint } from '../definition/lint.ts'
+import { ceremonyKind } from '../kinds/index.ts'
 import { readSignedMessage, signedBy } from '../session/round-message.ts'
 import type { KnownSession } from '../session/sub-session.ts'
 import { transcriptOf } from '../session/transcript.ts'
@@ -33,9 +34,10 @@ const derivation = (attempt: Hash, rules: AnyRules & Partial<KeyRules<Rounds, Ke
 /** Functions of sessions, lint and the definition's protocol, for `audit verify`. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
   const scheme = await loadScheme(definition.protocol)
+  const kind = ceremonyKind(definition)
   return {
     protocolsOf: (attempt, given) => {
-      const facts = { ...given, protocols: scheme }
+      const facts = { ...given, kind, protocols: scheme }
       const tests = testSessions(facts, attempt).map(sessionOf)
       const [today, ...past] = sessionsOfAttempt(facts, attempt).map(({ rules, sessions }) => ({
         id: rules.id,
@@ -51,7 +53,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
     verifySignature: scheme.verifySignature,
     testMessage: testSignatureMessage,
     testSignerSets,
-    judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, protocols: scheme })),
+    judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, kind, protocols: scheme })),
     faultsOf: (one) =>
       lint(one)
         .filter(({ level }) => level === 'error')

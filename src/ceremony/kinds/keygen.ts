@@ -27,6 +27,10 @@ export const keygen: CeremonyKind<KeygenDefinition> = {
     installed: ['closed'],
     aborted: ['closed'],
   },
+  protocols: ({ keygen: today, past }) => [today, ...past.keygen],
+  context: ({ definition }) => ({
+    context: { threshold: definition.threshold, parties: definition.sites.length },
+  }),
   prepare: async (...given) => (await import('./keygen-run.ts')).prepareKeygen(...given),
   result,
   lint: () => [],

@@ -1,6 +1,7 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
+import type { KindSessions } from '../blame/judge-context.ts'
 import type { Finding } from '../definition/finding.ts'
 import type { KeyBase } from '../definition/lint-key.ts'
 import type { Epoch } from '../epoch/epoch.ts'
@@ -12,7 +13,8 @@ import type { HeldAttempt, RecordFault } from '../store/record-store.ts'
 
 /** A key and, of a sign ceremony, the signature that this site voted for or stated. */
 export interface CeremonyResult {
-  readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string }
+  /** null where none is made or used. */
+  readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
   /** Hex. */
   readonly signature: string | null
   readonly signers: readonly SiteId[]
@@ -67,7 +69,7 @@ export interface Prepared {
 }
 
 /** One kind of ceremony at one site: what is particular to it, and nothing else. */
-export interface CeremonyKind<D> {
+export interface CeremonyKind<D> extends KindSessions {
   readonly lifecycle: Lifecycle
   /** Throws E_NOT_FOUND where this home lacks what the definition needs. */
   prepare(site: Site, definition: D, message: Uint8Array | null): Promise<Prepared>

@@ -1,8 +1,11 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { SiteId } from '../../lib/brand.ts'
+import { fromHex } from '../../lib/bytes.ts'
 import { protocolFacts } from '../../mpc/registry.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
+import type { SessionContext } from '../blame/judge.ts'
+import { outcomeOf, type PublicFacts } from '../blame/judge-context.ts'
 import { error, type Finding, refuseErrors, warning } from '../definition/finding.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
@@ -20,6 +23,24 @@ const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefine
     signature: stated.signature,
     signers,
     sites: signers.includes(seat.name) ? signers : [seat.name],
+  }
+}
+
+/** The roster's shares of the epoch that the attempt names, as its outcome shows them. */
+const context = (facts: PublicFacts): SessionContext => {
+  const { definition, attempt, message } = facts
+  if (attempt === undefined) return 'unknown'
+  if (attempt.base === null) return 'none'
+  const outcome = outcomeOf(facts, attempt.base)
+  if (outcome === undefined) return 'unknown'
+  return {
+    context: {
+      threshold: outcome.threshold,
+      publicKey: fromHex(outcome.publicKey),
+      indices: attempt.participants.map((one) => definition.sites.findIndex((site) => site.name === one.site) + 1),
+      verifyingShares: outcome.verifyingShares.map(fromHex),
+      message,
+    },
   }
 }
 
@@ -79,6 +100,8 @@ export const sign: CeremonyKind<SignDefinition> = {
     done: ['closed'],
     aborted: ['closed'],
   },
+  protocols: ({ sign: today }) => [today],
+  context,
   prepare: async (...given) => (await import('./sign-run.ts')).prepareSign(...given),
   result,
   boundBy,

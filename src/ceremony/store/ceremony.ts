@@ -67,7 +67,7 @@ export interface JoinControl {
   approved(): Promise<void>
 }
 
-type KindRules = Pick<CeremonyKind<never>, 'lifecycle' | 'boundBy'>
+type KindRules = Pick<CeremonyKind<never>, 'lifecycle' | 'boundBy' | 'protocols' | 'context'>
 
 /** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */
 export class Ceremony {

@@ -29,6 +29,9 @@ export interface RecordKind<D> {
   key(definition: D): Hash | null
   /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses. */
   readonly buildsOn: 'nothing' | 'record'
-  /** `key`: a set of ready votes makes an epoch usable. `signature`: a verified signature ends the definition. */
-  readonly makes: 'key' | 'signature'
+  /**
+   * `key`: a set of ready votes makes an epoch usable. `signature`: a verified signature ends the definition. `proof`:
+   * the sites' own signed records are all that is made.
+   */
+  readonly makes: 'key' | 'signature' | 'proof'
 }
