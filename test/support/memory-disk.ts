@@ -1,3 +1,4 @@
+import { concat } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { homePath } from '../../src/lib/paths.ts'
 import type { Disk } from '../../src/lib/ports.ts'
@@ -29,7 +30,7 @@ export const memoryDisk = (): MemoryDisk => {
       files.set(at(path), bytes.slice())
     },
     async append(path, bytes) {
-      files.set(at(path), new Uint8Array([...(files.get(at(path)) ?? []), ...bytes]))
+      files.set(at(path), concat(files.get(at(path)) ?? new Uint8Array(), bytes))
     },
     async sync(path) {
       present(path)
