@@ -2,6 +2,7 @@ import type { Hash, Index, KeyHex, Party } from '../lib/brand.ts'
 import type { Attempt } from '../records/attempt.ts'
 import type { Definition } from '../records/definition.ts'
 import type { EpochRecord, Outcome } from '../records/outcome.ts'
+import type { ProofRules } from '../records/proofs.ts'
 import type { Blame, Verdict } from '../records/round.ts'
 
 /** A message of a session, as its sender signed it; `payload` is undefined where only the header was kept. */
@@ -57,7 +58,7 @@ export interface AttemptProtocol {
 }
 
 /** Functions of sessions, lint and one protocol that verify needs; all of them pure. */
-export interface ProtocolEvidence {
+export interface ProtocolEvidence extends ProofRules {
   /** Protocols that this attempt may have run: today's first, then those that older versions ran. */
   protocolsOf(attempt: Hash, facts: JudgeFacts): readonly [AttemptProtocol, ...AttemptProtocol[]]
   /** Throws DecodeError. */
@@ -65,10 +66,7 @@ export interface ProtocolEvidence {
   signedBy(post: LoggedMessage, key: KeyHex): boolean
   /** Hash over the headers of an attempt's transcript, in any order; echoes and confirmations are left out. */
   transcriptOf(headers: readonly Uint8Array[]): Hash
-  verifyPossession(verifyingShare: Uint8Array, index: Index, record: Hash, proof: Uint8Array): boolean
-  verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
-  /** The message of a record's test signatures, and the sets of indices that sign it. */
-  testMessage(record: Hash): Uint8Array
+  /** Sets of indices that give a record's test signatures. */
   testSignerSets(sites: number, threshold: number): readonly (readonly Index[])[]
   judge(blame: Blame, facts: JudgeFacts): Verdict
   /** Faults of a definition, one line each; empty where a site could have approved it. */

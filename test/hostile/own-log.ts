@@ -50,7 +50,7 @@ export interface Verified {
   readonly proofs: readonly SiteId[]
 }
 
-const verified = async (world: MemoryWorld, { site, result, error, ceremony }: Joined): Promise<Verified> => {
+export const verified = async (world: MemoryWorld, { site, result, error, ceremony }: Joined): Promise<Verified> => {
   const proofs = [...(ceremony?.store.blames.values() ?? [])].map(({ value }) => value.accused)
   const made = result?.signature ?? result?.key?.id
   const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)

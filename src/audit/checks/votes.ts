@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { fromHex } from '../../lib/bytes.ts'
 import { votesOnBase } from '../../records/admission.ts'
 import { recordKind } from '../../records/definition.ts'
+import { type ProofName, type ProofOf, proofHolds } from '../../records/proofs.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
@@ -126,14 +126,11 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
     : fails('the public key shown is not that of the outcome')
 }
 
-const proofsBy = (facts: BundleFacts, made: MadeKey): readonly Held<{ proof: string }>[] =>
-  facts.held('possession').filter(({ site, value }) => {
-    const index = facts.seat(site)?.index
-    const share = index && made.outcome.verifyingShares[index - 1]
-    if (index === undefined || share === undefined || value.index !== index || value.record !== made.recordHash)
-      return false
-    return facts.evidence.verifyPossession(fromHex(share), index, made.recordHash, fromHex(value.proof))
-  })
+/** Proofs of the record that the logs name, and whether each holds. */
+const proofsOf = <N extends ProofName>(facts: BundleFacts, made: MadeKey, name: N) =>
+  (facts.held(name) as readonly Held<ProofOf<N>>[])
+    .filter(({ value }) => value.record === made.recordHash)
+    .map((held) => ({ held, holds: proofHolds(name, held.value, made.outcome, facts.evidence) }))
 
 /** Where all voted, everything that the votes rest on must be here; a site that did not may never have had it. */
 const lacking = (facts: BundleFacts, made: MadeKey): typeof fails =>
@@ -142,7 +139,7 @@ const lacking = (facts: BundleFacts, made: MadeKey): typeof fails =>
 const possession = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
-  const proofs = proofsBy(facts, made)
+  const proofs = proofsOf(facts, made, 'possession').flatMap(({ held, holds }) => (holds ? [held] : []))
   const proven = new Set<SiteId>(proofs.map(({ site }) => site))
   const { length: total } = facts.roster
   const absent = facts.roster.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
@@ -154,15 +151,14 @@ const tested = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
   const { evidence, definition } = facts
-  const message = evidence.testMessage(made.recordHash)
-  const publicKey = fromHex(made.outcome.publicKey)
-  const stated = facts.held('test-signature').filter(({ value }) => value.record === made.recordHash)
-  const valid = stated.filter(({ value }) => evidence.verifySignature(publicKey, message, fromHex(value.signature)))
+  const proofs = proofsOf(facts, made, 'test-signature')
+  const stated = proofs.map(({ held }) => held)
+  const valid = proofs.flatMap(({ held, holds }) => (holds ? [held] : []))
   const sets = evidence.testSignerSets(definition.sites.length, definition.threshold)
   const missing = sets.filter((set) => !valid.some(({ value }) => value.signers.join() === set.join()))
   if (missing.length > 0)
     return lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
-  const untrue = stated.filter((one) => !valid.includes(one)).map(({ site }) => site)
+  const untrue = proofs.flatMap(({ held, holds }) => (holds ? [] : [held.site]))
   return untrue.length === 0
     ? holds(`${sets.length} test signatures, every site in one, verify under the key`, objects(valid))
     : accuses(facts, untrue, `a test signature of ${names(untrue)} does not verify under the key`, objects(stated))

@@ -5,12 +5,13 @@ import { parseIdentity } from '../../identity/identity.ts'
 import type { Hash, KeyHex } from '../../lib/brand.ts'
 import { fromBase64, fromHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
-import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
+import { testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError, versionsOf } from '../../records/codec.ts'
 import { recordKind } from '../../records/definition.ts'
 import { messageHash } from '../../records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec, type Staged } from '../../records/outcome.ts'
+import { type ProofName, proofHolds, proofNames } from '../../records/proofs.ts'
 import type { Author, OwnFault, Terms } from '../../records/record-row.ts'
 import {
   type RecordName,
@@ -28,6 +29,7 @@ import { receivedBy } from '../session/received.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 import { sessionsOf } from '../session/sub-session.ts'
 import type { PublicFacts } from './judge-context.ts'
+import { proofRules } from './test-session.ts'
 
 interface Case {
   readonly blame: Blame
@@ -127,22 +129,13 @@ const shown = ({ bytes, length }: Case, record: Hash): { record: EpochRecord; ou
   return { record: decoded, outcome: outcomeCodec.decode(bytes(3)) }
 }
 
-const isFalsePossession = (given: Case): boolean => {
-  const { value } = given.record(0, 'possession').signed
-  const share = shown(given, value.record)?.outcome.verifyingShares[value.index - 1]
-  return (
-    share !== undefined &&
-    !given.facts.protocols.verifyPossession(fromHex(share), value.index, value.record, fromHex(value.proof))
-  )
-}
-
-const isFalseTestSignature = (given: Case): boolean => {
-  const { value } = given.record(0, 'test-signature').signed
-  const outcome = shown(given, value.record)?.outcome
-  if (outcome === undefined) return false
-  const message = testSignatureMessage(value.record)
-  return !given.facts.protocols.verifySignature(fromHex(outcome.publicKey), message, fromHex(value.signature))
-}
+const isFalse =
+  (name: ProofName) =>
+  (given: Case): boolean => {
+    const { value } = given.record(0, name).signed
+    const outcome = shown(given, value.record)?.outcome
+    return outcome !== undefined && !proofHolds(name, value as never, outcome, proofRules(given.facts.protocols))
+  }
 
 /** With the certificate and the result alone: on another base than its attempt names. With the record and outcome of its base: any other fault. */
 const judgeResult = (given: Case): Verdict => {
@@ -206,8 +199,7 @@ export const recordFaults: Readonly<Record<string, (given: Case) => Verdict>> = 
   'malformed-record': decided(isMalformedRecord),
   ...ofTable(),
   'staged-outcome': judgeOutcome,
-  possession: decided(isFalsePossession),
-  'test-signature': decided(isFalseTestSignature),
+  ...Object.fromEntries(proofNames.map((name) => [name, decided(isFalse(name))])),
   'receipt-without-vote': decided(
     (given) =>
       given.length === 4 &&

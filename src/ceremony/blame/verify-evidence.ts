@@ -3,7 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import type { Rounds } from '../../mpc/mailbox.ts'
 import { loadScheme } from '../../mpc/registry.ts'
 import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
-import { testSignatureMessage, testSignerSets } from '../../mpc/test-signature.ts'
+import { testSignerSets } from '../../mpc/test-signature.ts'
 import { lint } from '../definition/lint.ts'
 import { ceremonyKind } from '../kinds/index.ts'
 import { readSignedMessage, signedBy } from '../session/round-message.ts'
@@ -11,6 +11,7 @@ import type { KnownSession } from '../session/sub-session.ts'
 import { transcriptOf } from '../session/transcript.ts'
 import { type AnyRules, judgeBlame } from './judge.ts'
 import { judgeContext, sessionsOfAttempt, testSessions } from './judge-context.ts'
+import { proofRules } from './test-session.ts'
 
 const sessionOf = ({ id, rules, members, inTranscript }: KnownSession): AttemptSession => ({
   id,
@@ -49,9 +50,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
     readSignedMessage,
     signedBy,
     transcriptOf,
-    verifyPossession: scheme.verifyPossession,
-    verifySignature: scheme.verifySignature,
-    testMessage: testSignatureMessage,
+    ...proofRules(scheme),
     testSignerSets,
     judge: (blame, facts) => judgeBlame(blame, judgeContext({ ...facts, kind, protocols: scheme })),
     faultsOf: (one) =>

@@ -6,7 +6,7 @@ import { BlameError } from '../session/endings.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { awaitAll } from './await-all.ts'
-import { falseProof, unproven } from './prove.ts'
+import { falseProof, unproven } from './proofs.ts'
 import type { StagedRecord } from './staged-record.ts'
 
 /** Waits until every site's proof, and a test signature of each signer set, is here and holds. */
@@ -19,7 +19,7 @@ export const everyProven = async (
   const { store, options, authority } = ceremony
   const total = authority.roster.length
   const proven = () => {
-    const fault = falseProof(ceremony, protocols, voted.outcome, voted.hash)
+    const fault = falseProof(ceremony, protocols, voted)
     if (fault !== undefined)
       throw new BlameError(
         recordBlame(ceremony, fault, [recordCodec.encode(voted.record), outcomeCodec.encode(voted.outcome)]),
@@ -36,7 +36,7 @@ export const everyProven = async (
       })
       return undefined
     }
-    return unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0 ? true : undefined
+    return unproven(ceremony, protocols, voted).length === 0 ? true : undefined
   }
   await awaitAll(ceremony, session, 'proofs', proven, () => lacking(ceremony, protocols, voted))
   options.progress({ phase: 'step', step: 'proven', got: total, total, waiting: [] })
@@ -45,7 +45,7 @@ export const everyProven = async (
 /** Sites whose proofs are not here; where only a test signature is missing, those who told of none. */
 const lacking = (ceremony: Ceremony, protocols: Scheme, voted: StagedRecord): readonly SiteId[] => {
   const { store, authority, seat } = ceremony
-  const missing = unproven(ceremony, protocols, voted.outcome, voted.hash)
+  const missing = unproven(ceremony, protocols, voted)
   const told = new Set([...(store.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))
   const others = authority.roster.map((member) => member.name).filter((name) => name !== seat.name)
   const named = others.filter((name) => missing.includes(name))

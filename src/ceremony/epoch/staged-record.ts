@@ -16,23 +16,20 @@ export const recordOf = (outcome: Outcome, envelopes: readonly Hash[]): StagedRe
   return { outcome, record, hash: hashOf(recordCodec.encode(record)) }
 }
 
-/** The record behind a vote, where this site staged its shard for it and holds all that the vote rests on. */
-export const stagedRecord = (ceremony: Ceremony, hash: Hash): StagedRecord | undefined => {
-  for (const event of ceremony.events('outcome')) {
+/** Records that this site staged its shard for, oldest first, where it holds what every site staged. */
+export const stagedRecords = (ceremony: Ceremony): readonly StagedRecord[] =>
+  ceremony.events('outcome').flatMap((event) => {
     const bytes = event.object === null ? undefined : ceremony.log.body(event.object)
-    if (bytes === undefined) continue
+    if (bytes === undefined) return []
     const outcome = outcomeCodec.decode(bytes)
     const staged = ceremony.store.staged.get(outcome.attempt)
-    const envelopes = ceremony.authority.roster.map((member) => staged?.get(member.name)?.signed.value)
-    if (envelopes.some((one) => one === undefined || one.outcome !== event.object)) continue
-    const voted = recordOf(
-      outcome,
-      envelopes.map((one) => one?.envelope as Hash),
-    )
-    if (voted.hash === hash) return voted
-  }
-  return undefined
-}
+    const all = ceremony.authority.roster.map((member) => staged?.get(member.name)?.signed.value)
+    const envelopes = all.flatMap((one) => (one?.outcome === event.object ? [one.envelope] : []))
+    return envelopes.length === all.length ? [recordOf(outcome, envelopes)] : []
+  })
+
+export const stagedRecord = (ceremony: Ceremony, hash: Hash): StagedRecord | undefined =>
+  stagedRecords(ceremony).find((one) => one.hash === hash)
 
 /** A later attempt has begun here, and with it the shards of those before it went: see dropOlder. */
 export const isDropped = (ceremony: Ceremony, outcome: Hash): boolean => {

@@ -2,7 +2,7 @@ import type { Scheme } from '../../mpc/scheme.ts'
 import { recordCodec } from '../../records/outcome.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import { keepProofs, unproven } from './prove.ts'
+import { keepProofs, unproven } from './proofs.ts'
 import { isDropped, type StagedRecord, stagedRecord } from './staged-record.ts'
 
 /** The one vote that this site gives under this definition, for ever: from here there is no way back. */
@@ -30,7 +30,7 @@ export const votedElsewhere = (ceremony: Ceremony, protocols: Scheme): StagedRec
   for (const record of ceremony.store.votedFor()) {
     const voted = stagedRecord(ceremony, record)
     if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
-    if (unproven(ceremony, protocols, voted.outcome, voted.hash).length === 0) return voted
+    if (unproven(ceremony, protocols, voted).length === 0) return voted
   }
   return undefined
 }
@@ -43,6 +43,6 @@ export const followVote = async (
 ): Promise<void> => {
   ceremony.note('record', recordCodec.encode(voted.record))
   duties.judge()
-  keepProofs(ceremony, protocols, voted.outcome, voted.hash)
+  keepProofs(ceremony, protocols, voted)
   await vote(ceremony, voted, duties.mayBind)
 }

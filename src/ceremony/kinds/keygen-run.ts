@@ -4,10 +4,11 @@ import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { installEpoch } from '../epoch/install.ts'
 import { keygenOutcome } from '../epoch/keygen-outcome.ts'
-import { falseProof, keepProofs, proveRecord } from '../epoch/prove.ts'
+import { falseProof, isTrueProof, keepProofs } from '../epoch/proofs.ts'
+import { proveRecord } from '../epoch/prove.ts'
 import { everyProven } from '../epoch/proven.ts'
 import { dropOlder, everyStaged, stage } from '../epoch/stage.ts'
-import { recordOf, type StagedRecord } from '../epoch/staged-record.ts'
+import { recordOf, type StagedRecord, stagedRecords } from '../epoch/staged-record.ts'
 import { followVote, vote, votedBefore, votedElsewhere } from '../epoch/vote.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
@@ -27,6 +28,7 @@ class KeygenRun implements KindRun {
     this.#ceremony = ceremony
     this.#protocols = protocols
     this.#duties = duties
+    ceremony.store.whenFull((name, held) => isTrueProof(ceremony, protocols, name, held))
   }
 
   isSettled(): boolean {
@@ -65,7 +67,7 @@ class KeygenRun implements KindRun {
       this.#duties.judge()
       await proveRecord(ceremony, protocols, box, outcome, record.hash, share)
       await everyProven(ceremony, session, protocols, record)
-      keepProofs(ceremony, protocols, outcome, record.hash)
+      keepProofs(ceremony, protocols, record)
       await vote(ceremony, record, () => {
         // A proof that came after the last wait ended the session; nobody waits on it any more.
         session.signal.throwIfAborted()
@@ -85,12 +87,14 @@ class KeygenRun implements KindRun {
     return new Map([['public-key.hex', utf8(`${this.#record?.outcome.publicKey}\n`)]])
   }
 
-  /** Proofs of the record that this site builds on, however late they come. */
+  /** False proofs of any record that this site staged its shard for, however late they come. */
   faults(): readonly FoundFault[] {
-    const record = this.#record
-    const fault = record && falseProof(this.#ceremony, this.#protocols, record.outcome, record.hash)
-    if (record === undefined || fault === undefined) return []
-    return [{ fault, rest: [recordCodec.encode(record.record), outcomeCodec.encode(record.outcome)] }]
+    return stagedRecords(this.#ceremony).flatMap((record) => {
+      const fault = falseProof(this.#ceremony, this.#protocols, record)
+      return fault === undefined
+        ? []
+        : [{ fault, rest: [recordCodec.encode(record.record), outcomeCodec.encode(record.outcome)] }]
+    })
   }
 }
 

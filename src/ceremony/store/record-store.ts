@@ -80,6 +80,7 @@ export class RecordStore extends Watch {
   /** Signed records that did not hold, by hash. */
   readonly #refused = new Set<Hash>()
   #onFault: (fault: RecordFault) => void = () => undefined
+  #isNeeded: (name: RecordName, held: Held<unknown>) => boolean = () => false
 
   /** `self`: the site whose store it is, where it is one that may vote. */
   constructor(authority: Authority, clock: Clock, self?: SiteId) {
@@ -221,7 +222,10 @@ export class RecordStore extends Watch {
       this.#receiptWithoutVote(name, held)
       throw new DecodeError(`${row.codec.type}: ${refused.why}`)
     }
-    const placed = this.#shelf(name).place(held as Held<never>, this.#isVital(name, held))
+    const placed = this.#shelf(name).place(
+      held as Held<never>,
+      () => this.#isVital(name, held) || this.#isNeeded(name, held),
+    )
     if (placed.is === 'twice') {
       if (row.twice !== null) this.#fault(held, row.twice, [placed.first, held])
       if (row.twice !== null && !row.bindsTwice) throw new DecodeError(`${row.codec.type}: a second one for one place`)
@@ -305,6 +309,11 @@ export class RecordStore extends Watch {
     if (this.#self === undefined || site === this.#self) return site === this.#self
     const own = this.ready.get(this.#self)?.signed.value.record
     return own !== undefined && (name === 'ready' || name === 'installed') && (signed.value as Ready).record === own
+  }
+
+  /** `isNeeded`: asked of a record for which its author has no room left; true: this site needs it, and it is kept. */
+  whenFull(isNeeded: (name: RecordName, held: Held<unknown>) => boolean): void {
+    this.#isNeeded = isNeeded
   }
 
   /** Every vote for a record, by site. */

@@ -43,8 +43,8 @@ export class Shelf<T> {
     return group
   }
 
-  /** `vital`: this site needs it, so it is kept whatever else its author said. */
-  place(held: Held<T>, vital = false): Placed<T> {
+  /** `vital` is asked where there is no room: a record that this site needs is kept whatever else its author said. */
+  place(held: Held<T>, vital: () => boolean = () => false): Placed<T> {
     const { author, signed } = held
     const hash = recordHash(signed)
     const own = this.#byAuthor.get(author.identity) ?? new Map<Hash, Held<T>>()
@@ -53,7 +53,7 @@ export class Shelf<T> {
     const first = slots.map((slot) => this.#slots.get(slot)).find((one) => one !== undefined)
     const kept = first === undefined || this.#row.bindsTwice
     if (kept) {
-      if (own.size >= this.#most && !vital) {
+      if (own.size >= this.#most && !vital()) {
         const [oldest] = own
         if (this.#row.full === 'refuse' || oldest === undefined)
           return first === undefined ? { is: 'full' } : { is: 'twice', first }
