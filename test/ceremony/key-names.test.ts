@@ -48,7 +48,7 @@ beforeAll(async () => {
     await mkdir(dirname(join(folder.path, path)), { recursive: true, mode: 0o700 })
     await writeFile(join(folder.path, path), bytes, { mode: 0o600 })
   }
-}, 60_000)
+})
 
 test('an id is the key of that id, whatever another is called', async () => {
   expect((await listKeys(folder.path)).map(({ name }) => name).sort()).toEqual(

@@ -32,7 +32,7 @@ describe('a site that ended its log otherwise before', () => {
     const results = await Promise.all(runs.map(({ done }) => done))
     expect(results.map(({ open }) => open.length > 0)).toEqual([true, true, true])
     expect(await disk.read(`${ceremonyFolder(ceremony)}/cosigned-${ap}`)).toEqual(kept)
-  }, 30_000)
+  })
 })
 
 describe('a vote for a record of an attempt before', () => {
@@ -58,5 +58,5 @@ describe('a vote for a record of an attempt before', () => {
       ...(what === 'started' ? [{ ...started, seq: ceremony.log.size }] : []),
     ]
     expect(votedElsewhere(Object.create(ceremony, { events: { value: events } }), protocols)).toBeUndefined()
-  }, 30_000)
+  })
 })

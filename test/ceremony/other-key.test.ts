@@ -33,7 +33,7 @@ beforeAll(async () => {
     message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
     deadlines: { ...keygen.deadlines, gather: 5 },
   }
-}, 60_000)
+})
 
 const joined = async (changes: Partial<SignDefinition>) => {
   const definition = await signDefinition({ ...right, ...changes })

@@ -94,7 +94,7 @@ describe('status of a ceremony that a lie ended', () => {
     expect(screen).toContain(`proven      ${message}`)
     expect(screen).toContainEqual(expect.stringMatching(/^attempt 1 {3}eu, us: ended by proof against us +failed$/))
     expect(status.next).toBe('ended by proof against us: verify the bundle, check that site, plan anew')
-  }, 30_000)
+  })
 })
 
 describe('status after every attempt was used', () => {
@@ -118,7 +118,7 @@ describe('status after every attempt was used', () => {
     )
     expect(screen).toContain('attempts    3 of 3')
     expect(status.next).toBe('every attempt is used: find out why they failed, then plan a new definition')
-  }, 60_000)
+  })
 })
 
 describe('what comes next', () => {

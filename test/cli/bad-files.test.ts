@@ -18,7 +18,6 @@ import { signDefinition } from '../support/definition.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'quorate-files-'))
 const at = (name: string): string => join(base, name)
-const TIME = 60_000
 const failed = (ran: Ran): unknown => [ran.code, JSON.parse(ran.stdout).error?.code]
 const planArgs = (out: string): readonly string[] => [
   ...['keygen', 'plan', '--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2'],
@@ -36,16 +35,14 @@ beforeAll(async () => {
   }
   ceremony = JSON.parse((await quorate(planArgs(at('treasury.yaml')))).stdout).ceremony
   approvals = join(at('us'), 'ceremonies', `${ceremony.slice(0, 4)}-${ceremony.slice(4, 8)}`, 'approvals')
-}, TIME)
+})
 afterAll(() => rmSync(base, { recursive: true }))
 
 const us = (verb: string, ...more: string[]): Promise<Ran> =>
   quorate(['keygen', verb, '--home', at('us'), '--definition', at('treasury.yaml'), '--json', ...more])
 
 describe('files that are not what they should be', () => {
-  it('neither keep a site from approving, from saying where it stands, nor from leaving', {
-    timeout: TIME,
-  }, async () => {
+  it('neither keep a site from approving, from saying where it stands, nor from leaving', async () => {
     mkdirSync(approvals, { recursive: true })
     for (const name of ['us.dsse', 'eu.dsse', 'eu (1).dsse']) writeFileSync(join(approvals, name), 'no approval')
     mkdirSync(join(at('us'), 'ceremonies', 'an old copy'))
@@ -57,7 +54,7 @@ describe('files that are not what they should be', () => {
     expect((await us('abort', '--confirm', ceremony)).code).toBe(0)
   })
 
-  it('are a usage fault, not a fault of quorate', { timeout: TIME }, async () => {
+  it('are a usage fault, not a fault of quorate', async () => {
     symlinkSync('circle', at('circle'))
     for (const path of [at('circle'), at('x'.repeat(300))])
       expect(failed(await quorate(['keygen', 'plan', '--definition', path, '--json']))).toEqual([2, 'E_FILE'])
@@ -67,7 +64,7 @@ describe('files that are not what they should be', () => {
     expect(failed(await quorate(['relay', 'serve', '--port', '0', '--json', ...limit]))).toEqual([2, 'E_USAGE'])
   })
 
-  it('keep a site from a signature that it could not write down', { timeout: TIME }, async () => {
+  it('keep a site from a signature that it could not write down', async () => {
     const definition = await signDefinition()
     writeFileSync(at('sign.yaml'), definitionYaml(definition))
     writeFileSync(at('there.sig'), 'of another ceremony')

@@ -26,7 +26,7 @@ const running = (): readonly Row[] =>
 test.each([
   ['while it only has a relay', /"step":"relay"/, 1],
   ['while the sites join', /"phase":"gather/, 4],
-])('the processes of a demo that is killed %s end by themselves', { timeout: 120_000 }, async (name, at, least) => {
+])('the processes of a demo that is killed %s end by themselves', async (name, at, least) => {
   const folder = join(work, name)
   const demo = spawn(process.execPath, [bin, 'demo', '--json', '--json-events', '--folder', folder], {
     env: { PATH: process.env['PATH'] },

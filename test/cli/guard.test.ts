@@ -90,7 +90,7 @@ describe('options that make Node wait for a debugger before any code of ours', (
     }
   })
 
-  test('the demo hands none of Node’s options to its processes', { timeout: 120_000 }, async () => {
+  test('the demo hands none of Node’s options to its processes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'quorate-guard-'))
     try {
       // bin/dev.js has no guard; each process of the demo has, and would refuse.

@@ -8,7 +8,7 @@ beforeAll(built)
 const shell = (command: string) => {
   const { status, stdout, stderr } = spawnSync('bash', ['-o', 'pipefail', '-c', command, process.execPath], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 120_000,
   })
   return { status, stdout, stderr }
 }

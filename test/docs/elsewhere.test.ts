@@ -39,7 +39,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'payout.bundle'), chain.signBundle)
   mkdirSync(payout)
   execFileSync('tar', ['xf', join(folder, 'payout.bundle'), '-C', payout])
-}, 60_000)
+})
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('verification with other tools, as the page tells it', () => {

@@ -6,7 +6,6 @@ import { built } from '../support/cli.ts'
 import { opensslVerifies } from './openssl.ts'
 import { type Document, Group, newFolder, type RunningRelay, serveRelay, told } from './support.ts'
 
-const TIME = { timeout: 120_000 }
 const work = newFolder('by hand')
 const group = new Group(work.path)
 const [eu, us, ap] = ['eu', 'us', 'ap'] as const
@@ -38,7 +37,7 @@ const joinAll = (kind: 'keygen' | 'sign', sites: readonly string[], definition: 
   Promise.all(sites.map((site) => group.join(site, kind, definition, ...more).ended))
 
 describe('three terminals, no terminal among them', () => {
-  test('identities and cards', TIME, async () => {
+  test('identities and cards', async () => {
     await group.create()
     for (const name of group.names) {
       const shown = await ok(name, 'identity', 'show')
@@ -62,7 +61,7 @@ describe('three terminals, no terminal among them', () => {
     expect([again.code, again.document.error.code]).toEqual([2, 'E_EXISTS'])
   })
 
-  test('a plan, which every site shows alike', TIME, async () => {
+  test('a plan, which every site shows alike', async () => {
     const made = await ok(
       eu,
       'keygen',
@@ -89,7 +88,7 @@ describe('three terminals, no terminal among them', () => {
     expect((await ok(eu, 'keygen', 'status', '--definition', 'treasury.yaml')).phase).toBe('drafted')
   })
 
-  test('approvals: only with the full id', TIME, async () => {
+  test('approvals: only with the full id', async () => {
     const approve = (confirm: readonly string[]) => ['keygen', 'approve', '--definition', 'treasury.yaml', ...confirm]
     await refused('E_NO_TERMINAL', 2, eu, ...approve([]))
     await refused('E_WORDS', 1, eu, ...approve(['--confirm', ceremony.keygen.slice(0, 8)]))
@@ -112,7 +111,7 @@ describe('three terminals, no terminal among them', () => {
     expect((await ok(eu, 'keys', 'list')).keys).toEqual([])
   })
 
-  test('a check by all, after which nothing is used up', TIME, async () => {
+  test('a check by all, after which nothing is used up', async () => {
     const alone = group.join(eu, 'keygen', 'treasury.yaml', '--check')
     await alone.event(({ phase }) => phase === 'preflight')
     expect(await phase(eu, 'keygen')).toBe('gathering')
@@ -126,7 +125,7 @@ describe('three terminals, no terminal among them', () => {
     expect((await ok(us, 'keygen', 'status')).attempts).toEqual({ signed: 0, of: 5 })
   })
 
-  test('a key, by three joins', TIME, async () => {
+  test('a key, by three joins', async () => {
     const first = group.join(eu, 'keygen', 'treasury.yaml')
     await first.event(({ phase }) => phase === 'preflight')
     // The others know from a relay alone where it is.
@@ -153,7 +152,7 @@ describe('three terminals, no terminal among them', () => {
     }
   })
 
-  test('join again after the end says the same', TIME, async () => {
+  test('join again after the end says the same', async () => {
     const before = await ok(eu, 'keys', 'show', '--key', 'treasury')
     const runs = await joinAll('keygen', group.names, 'treasury.yaml')
     for (const ran of runs) {
@@ -166,7 +165,7 @@ describe('three terminals, no terminal among them', () => {
     expect([alone.code, alone.document.key, alone.document.open], alone.stdout).toEqual([0, runs[0]?.document.key, []])
   })
 
-  test('a signature by two of them', TIME, async () => {
+  test('a signature by two of them', async () => {
     writeFileSync(group.path('payout.txt'), 'pay nobody\n')
     const key = (await ok(eu, 'keys', 'show', '--key', 'treasury')).forms
     const made = await ok(
@@ -224,7 +223,7 @@ const bundleOf = async (site: string, kind: 'keygen' | 'sign'): Promise<string> 
   (await ok(site, kind, 'status')).bundle
 
 describe('the auditor', () => {
-  test('says yes to the bundles of known sites, and no of unknown ones', TIME, async () => {
+  test('says yes to the bundles of known sites, and no of unknown ones', async () => {
     const trust = group.trust()
     await group.createOne('xx')
     const wrong = group.trust('others.txt', ['xx'])
@@ -251,7 +250,7 @@ describe('the auditor', () => {
     expect([none.code, none.document.error.code]).toEqual([1, 'E_BUNDLE'])
   })
 
-  test('merges two bundles of which each lacks something into the whole one', TIME, async () => {
+  test('merges two bundles of which each lacks something into the whole one', async () => {
     const trust = group.trust()
     const whole = readFileSync(await bundleOf(eu, 'keygen'))
     const without = async (name: string, left: RegExp): Promise<string> => {
@@ -306,7 +305,7 @@ describe('the auditor', () => {
 })
 
 describe('who leaves', () => {
-  test('takes the ceremony with it where all are needed; each of the others says so', TIME, async () => {
+  test('takes the ceremony with it where all are needed; each of the others says so', async () => {
     const made = await ok(
       eu,
       'keygen',
@@ -358,7 +357,7 @@ describe('who leaves', () => {
     )
   })
 
-  test('and a join that is interrupted goes on with the next', TIME, async () => {
+  test('and a join that is interrupted goes on with the next', async () => {
     const made = await ok(
       eu,
       'keygen',

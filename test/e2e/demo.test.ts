@@ -11,7 +11,6 @@ import { LONG } from '../support/report.ts'
 import { opensslVerifies } from './openssl.ts'
 import { type Document, entriesIn, gone, newFolder, told } from './support.ts'
 
-const TIME = { timeout: 180_000 }
 const work = newFolder('demo')
 let demos = 0
 const folder = (): string => join(work.path, `demo ${++demos}`)
@@ -61,20 +60,20 @@ const verdictOf = (
 }
 
 describe('the demo', () => {
-  test.each(LONG ? protocolIds : protocolIds.slice(0, 1))('of %s', TIME, async (protocol) => {
+  test.each(LONG ? protocolIds : protocolIds.slice(0, 1))('of %s', async (protocol) => {
     const { document, folder: at } = await demo('--protocol', protocol)
     await holds(document, at, protocol, 2)
     // A relay, three sites that make the key, two that sign.
     expect(new Set(document.processes).size).toBe(6)
   })
 
-  test.runIf(LONG)('of 5 of 9 sites', { timeout: 300_000 }, async () => {
+  test.runIf(LONG)('of 5 of 9 sites', async () => {
     const { document, folder: at } = await demo('--sites', '9', '--threshold', '5')
     await holds(document, at, 'frost-ed25519', 5)
     expect(new Set(document.processes).size).toBe(1 + 9 + 5)
   })
 
-  test('leaves files that are this user’s alone, and a signature that OpenSSL verifies', TIME, async () => {
+  test('leaves files that are this user’s alone, and a signature that OpenSSL verifies', async () => {
     const { document, folder: at } = await demo()
     for (const one of entriesIn(at)) expect([one.path, one.mode]).toEqual([one.path, one.folder ? 0o700 : 0o600])
     const home = { env: { QUORATE_HOME: join(at, 'us') } }
@@ -91,7 +90,7 @@ describe('the demo', () => {
     ).toBe(document.key.publicKey)
   })
 
-  test('in a poor environment: umask 000, LANG=C, no terminal, an empty HOME, a path with a space', TIME, async () => {
+  test('in a poor environment: umask 000, LANG=C, no terminal, an empty HOME, a path with a space', async () => {
     const user = join(work.path, 'empty home')
     const at = folder()
     mkdirSync(user)
@@ -112,7 +111,7 @@ describe('the demo', () => {
     expect(ran.stderr).toMatch(/^[\n\x20-\x7e]*$/)
   })
 
-  test('refuses a folder that is there, and leaves it alone', TIME, async () => {
+  test('refuses a folder that is there, and leaves it alone', async () => {
     const at = folder()
     mkdirSync(at)
     writeFileSync(join(at, 'kept'), 'kept')
@@ -121,7 +120,7 @@ describe('the demo', () => {
     expect(entriesIn(at)).toHaveLength(2)
   })
 
-  test('refuses more sites than it has names for, and a threshold above their number', TIME, async () => {
+  test('refuses more sites than it has names for, and a threshold above their number', async () => {
     for (const args of [
       ['--sites', '13'],
       ['--sites', '3', '--threshold', '4'],
@@ -168,7 +167,7 @@ describe('Ctrl-C', () => {
     ['while the key is made', /"kind":"keygen"/, true],
     ['while the key is made, by a script', /"phase":"round"/, false],
     ['while it is signed', /"kind":"sign"/, false],
-  ] as const)('%s: exit 130 and no process is left', TIME, async (_, at, group) => {
+  ] as const)('%s: exit 130 and no process is left', async (_, at, group) => {
     const { ran, pids } = await interrupted(at, group)
     expect(ran.code, ran.stderr).toBe(130)
     expect(JSON.parse(ran.stdout)).toMatchObject({ ok: false, error: { code: 'E_STOPPED', exit: 130 } })

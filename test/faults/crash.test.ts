@@ -20,7 +20,7 @@ import { fastClock } from '../support/fast-clock.ts'
 import { memoryKms } from '../support/kms.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
-import { many, NIGHTLY, report, SEED } from '../support/report.ts'
+import { many, report, SEED } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Case, type Fault, faults, joinWith, type Played, play } from './case.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
@@ -264,14 +264,14 @@ describe('one site crashes at a disk operation', () => {
   })
   afterAll(() => vi.restoreAllMocks())
 
-  it('of a keygen: all sites end with one key', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
+  it('of a keygen: all sites end with one key', async () => {
     await playAll(casesOf(names, places.keygen, KEYGEN_CASES, 7), homes, keygen, null, async (disks, played) => {
       await checkEpochs(disks, keygen)
       await checkBundles(disks, played)
     })
   })
 
-  it('of a sign: all signers end with one signature', { timeout: NIGHTLY ? 36_000_000 : 600_000 }, async () => {
+  it('of a sign: all signers end with one signature', async () => {
     const protocols = await loadScheme(sign.protocol)
     await playAll(casesOf(signers, places.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
       const signatures = new Set([...played.results.values()].map((one) => one.signature))

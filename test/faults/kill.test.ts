@@ -97,7 +97,7 @@ describe('kill -9 of a site at a barrier', () => {
     const signed = await (lanes[0] as Lane).sign.copy('signed')
     barriers.sign = await measure(signed, 'sign', signers)
     report(`barriers of a join: keygen ${barriers.keygen}, sign ${barriers.sign}`)
-  }, 120_000)
+  })
   afterAll(async () => {
     for (const { relay } of lanes) await relay.close()
     await rm(homes.root, { recursive: true, force: true })
@@ -246,11 +246,7 @@ describe('kill -9 of a site at a barrier', () => {
     expect(wrong.join('\n\n')).toBe('')
   }
 
-  it('of a keygen: join or abort leads to a clean end', { timeout: NIGHTLY ? 36_000_000 : 900_000 }, () =>
-    playAll('keygen', names),
-  )
+  it('of a keygen: join or abort leads to a clean end', () => playAll('keygen', names))
 
-  it('of a sign: join or abort leads to a clean end', { timeout: NIGHTLY ? 36_000_000 : 900_000 }, () =>
-    playAll('sign', signers),
-  )
+  it('of a sign: join or abort leads to a clean end', () => playAll('sign', signers))
 })

@@ -7,7 +7,7 @@ import { seeded } from '../support/sim-disk.ts'
 import { stillClock } from '../support/still-clock.ts'
 import { approvedDisks, joinAll, keygenOf, makeKey, namesMissing, openPoints, signOf } from './joins.ts'
 
-beforeAll(makeKey, 60_000)
+beforeAll(makeKey)
 
 describe('a bad network', () => {
   const kinds: Readonly<Record<string, Partial<Conditions>>> = {
@@ -71,7 +71,7 @@ describe('a bad network', () => {
     }
     await Promise.all(Array.from({ length: runs }, (_, n) => one(n)))
     report(`partition and heal: ${runs} finished, ${same} in the same attempt, ${later} with another join`)
-  }, 600_000)
+  })
 
   it('a partition that stays: ends at the deadline naming who is missing, and goes on afterwards', async () => {
     const random = seeded(34)
@@ -93,5 +93,5 @@ describe('a bad network', () => {
     }
     await Promise.all(Array.from({ length: many(4, 16, 80) }, (_, n) => one(n)))
     report(`a partition that stays: ${[...ends].map(([line, count]) => `${count} × ${line}`).join('; ')}`)
-  }, 600_000)
+  })
 })

@@ -11,14 +11,14 @@ const KILLS = 100
 const at = (url: string) => ({ url, identity: null })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-beforeAll(makeKey, 60_000)
+beforeAll(makeKey)
 
 describe('relays as processes', () => {
   const relays: SpawnedRelay[] = []
   beforeAll(async () => {
     await built()
     relays.push(...(await Promise.all([spawnRelay(), spawnRelay()])))
-  }, 60_000)
+  })
   afterAll(async () => {
     await Promise.all(relays.map((relay) => relay.kill()))
   })
@@ -64,7 +64,7 @@ describe('relays as processes', () => {
       `relays: ${KILLS} kills in a keygen of ${took.keygen.toFixed(0)} ms and a sign of ${took.sign.toFixed(0)} ms, longest run ${longest.toFixed(0)} ms; ${wrong.length} wrong`,
     )
     expect(wrong.join('\n')).toBe('')
-  }, 900_000)
+  })
 
   it('the only relay left dead: a clean end at the deadline that names who is missing, and a whole one afterwards', async () => {
     const random = seeded(32)
@@ -91,7 +91,7 @@ describe('relays as processes', () => {
       expect([after.story.join('; '), openPoints(after)]).toEqual([after.story.join('; '), []])
     }
     report(`the only relay dead: ${[...ends].map(([line, count]) => `${count} × ${line}`).join('; ')}`)
-  }, 600_000)
+  })
 
   describe('behind a bad link', () => {
     // Sites live four times as fast as the link, which every frame passes twice: once up to the relay, once down.
@@ -159,6 +159,6 @@ describe('relays as processes', () => {
       }
       await Promise.all(Array.from({ length: NIGHTLY ? 40 : 8 }, (_, n) => one(n)))
       report(`link cut: ${[...ends].map(([line, n]) => `${n} × ${line}`).join('; ')}`)
-    }, 600_000)
+    })
   })
 })

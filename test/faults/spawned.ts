@@ -63,7 +63,7 @@ export const spawnRelay = async (port = 0, home?: string): Promise<SpawnedRelay>
     String(port),
     ...(home === undefined ? [] : ['--home', home]),
   ])
-  const until = performance.now() + 20_000
+  const until = performance.now() + 120_000
   for (;;) {
     const shown = documentIn(relay.out())
     if (shown !== undefined) {

@@ -14,7 +14,7 @@ import { type Manifest, manifestCodec } from '../../src/records/manifest.ts'
 import { report } from '../support/report.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, NASTY, writeJson } from './mutate.ts'
-import { COUNT, fuzz, type Target, TIME } from './run.ts'
+import { COUNT, fuzz, type Target } from './run.ts'
 
 let corpus: Corpus
 beforeAll(async () => {
@@ -38,7 +38,7 @@ const filesIn = async (bundle: Uint8Array): Promise<TarFile[]> =>
 /** Places in a header that a lax reader lets be. */
 const FIELDS = [0, 99, 100, 108, 116, 124, 136, 148, 155, 156, 157, 257, 263, 265, 297, 329, 345, 500, 511]
 
-test('tar', TIME, async () => {
+test('tar', async () => {
   const good = tarOf([
     { name: 'manifest.json', bytes: utf8('{}') },
     { name: 'objects/ab', bytes: new Uint8Array(512).fill(1) },
@@ -184,7 +184,7 @@ const changed = (d: Dice, files: readonly TarFile[]): Uint8Array => {
   }
 }
 
-test('bundle: read, and written again', TIME, async () => {
+test('bundle: read, and written again', async () => {
   const { files, whole } = await smallBundle()
   report(`bundle of ${whole.length} bytes and ${files.length} files`)
   let verified = 0
@@ -220,7 +220,7 @@ test('bundle: read, and written again', TIME, async () => {
   expect(verified).toBeGreaterThan(50)
 })
 
-test('signed note and checkpoint', TIME, async () => {
+test('signed note and checkpoint', async () => {
   const { readers } = corpus
   const notes: string[] = []
   for (const reader of [readers.keygen, readers.sign])
@@ -264,7 +264,7 @@ test('signed note and checkpoint', TIME, async () => {
   expect(accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('manifest signature', TIME, async () => {
+test('manifest signature', async () => {
   const { manifestBytes, definition, signatures } = corpus.readers.sign
   // A short statement under a long one's name would be refused for its bytes alone: the signature is what is changed.
   const goods = [...signatures].map(([site, bytes]) => {
@@ -289,7 +289,7 @@ test('manifest signature', TIME, async () => {
   })
 })
 
-test('trust file', TIME, async () => {
+test('trust file', async () => {
   const identities = corpus.readers.keygen.definition.sites.map(({ identity }) => identity)
   const cards = fromUtf8(corpus.file('trusted-sites.txt'))
     .split('\n')

@@ -4,9 +4,9 @@ import { definitionCodec } from '../../src/records/definition.ts'
 import { definitionYaml, readDefinition } from '../../src/records/definition-yaml.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { type Dice, mutateBytes, mutateText, NASTY } from './mutate.ts'
-import { COUNT, fuzz, TIME } from './run.ts'
+import { COUNT, fuzz } from './run.ts'
 
-test('definition, as YAML', TIME, async () => {
+test('definition, as YAML', async () => {
   const sites = (await siteEntries()).slice(0, 2)
   const texts = [await keygenDefinition({ sites }), await signDefinition({ sites })].map((definition) =>
     // Without the comments, which would only be in the way.

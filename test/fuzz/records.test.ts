@@ -38,7 +38,7 @@ import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/reco
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
-import { COUNT, fuzz, type Target, TIME } from './run.ts'
+import { COUNT, fuzz, type Target } from './run.ts'
 import { cborTarget, jsonTarget, oneOf } from './targets.ts'
 
 let corpus: Corpus
@@ -90,12 +90,12 @@ const signedTarget = <T>(
   }
 }
 
-test('definition, as JSON', TIME, async () => {
+test('definition, as JSON', async () => {
   const { accepted } = await fuzz(jsonTarget(definitionCodec, [corpus.file('keygen.json'), corpus.file('sign.json')]))
   expect(accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('card', TIME, async () => {
+test('card', async () => {
   const card: Card = { ...(await (await memoryHome('eu')).home.card()), identity: identityOf('site', signer.key) }
   const target = signedTarget(cardCodec, [cardCodec.encode(card)], (file) => {
     const written = toEnvelope(readCard(file))
@@ -105,7 +105,7 @@ test('card', TIME, async () => {
   expect(accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('approval', TIME, async () => {
+test('approval', async () => {
   const good = payloads('approval')
   const target = signedTarget(approvalCodec, good, (file) =>
     toEnvelope(fromEnvelope(approvalCodec, file, [signer.key])),
@@ -113,7 +113,7 @@ test('approval', TIME, async () => {
   expect((await fuzz(target)).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('certificate', TIME, async () => {
+test('certificate', async () => {
   const identity = identityOf('site', signer.key)
   const good = payloads('certificate').map((bytes) =>
     certificateCodec.encode({ ...certificateCodec.decode(bytes), identity }),
@@ -134,7 +134,7 @@ test('certificate', TIME, async () => {
   await fuzz(target)
 })
 
-test('note', TIME, async () => {
+test('note', async () => {
   const identity = identityOf('site', signer.key)
   const note = noteCodec.encode({
     ceremony: 'cd'.repeat(32) as never,
@@ -152,7 +152,7 @@ test('note', TIME, async () => {
   expect((await fuzz(target)).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('envelope', TIME, async () => {
+test('envelope', async () => {
   const good = corpus.bodies('approval')
   const { accepted } = await fuzz({
     name: 'DSSE envelope',
@@ -164,7 +164,7 @@ test('envelope', TIME, async () => {
   expect(accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('sealed shard', TIME, async () => {
+test('sealed shard', async () => {
   const core = shardCoreCodec.encode({
     kind: 'keygen',
     key: 'ab'.repeat(32) as never,
@@ -196,7 +196,7 @@ test('sealed shard', TIME, async () => {
   expect((await fuzz(oneOf('sealed shard, local key', parts))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('event, and lines of them', TIME, async () => {
+test('event, and lines of them', async () => {
   const { readers } = corpus
   const text = fromUtf8(await readers.sign.eventBytes(readers.sign.manifest.logs[0] as SiteId))
   const lines = text.trimEnd().split('\n').slice(0, 12)
@@ -234,7 +234,7 @@ test('event, and lines of them', TIME, async () => {
   expect((await fuzz(oneOf('event/v1', [events, events, events, log]))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('talk', TIME, async () => {
+test('talk', async () => {
   const raw = (n: number) => new Uint8Array(32).fill(n)
   const good = [
     peerMessageCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
@@ -249,7 +249,7 @@ test('talk', TIME, async () => {
   expect((await fuzz(cborTarget(peerMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('all that is said in a ceremony: hello, attempt, staged, record, votes, proofs, results', TIME, async () => {
+test('all that is said in a ceremony: hello, attempt, staged, record, votes, proofs, results', async () => {
   const one = <T>(codec: Codec<T>, good: readonly Uint8Array[]): Target => jsonTarget(codec, good)
   // The corpus is of v0.1: what is read of it is written in the newest version, and the old one is only read.
   const both = <T>(codec: Codec<T>, old: readonly Uint8Array[]): readonly Target[] => {
@@ -286,7 +286,7 @@ test('all that is said in a ceremony: hello, attempt, staged, record, votes, pro
   expect((await fuzz(oneOf('records of a ceremony', parts))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('manifest, and what a bundle shows of a ledger', TIME, async () => {
+test('manifest, and what a bundle shows of a ledger', async () => {
   const { readers } = corpus
   const site = readers.sign.manifest.logs[0] as SiteId
   // A short one: what is changed shall be more than names of files.
@@ -298,7 +298,7 @@ test('manifest, and what a bundle shows of a ledger', TIME, async () => {
   expect((await fuzz(oneOf('manifest, ledger part', parts))).accepted).toBeGreaterThan(COUNT / 100)
 })
 
-test('identity', TIME, async () => {
+test('identity', async () => {
   const good = (['site', 'approver', 'relay'] as const).map((role) => identityOf(role, signer.key))
   const { accepted } = await fuzz({
     name: 'identity',

@@ -2,12 +2,11 @@ import { expect } from 'vitest'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { printable } from '../../src/lib/printable.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { many, NIGHTLY, report, SEED } from '../support/report.ts'
+import { many, report, SEED } from '../support/report.ts'
 import { bombs, type Dice, dice } from './mutate.ts'
 
 /** Inputs a target. */
 export const COUNT = many(10_000, 100_000, 1_000_000)
-export const TIME = { timeout: NIGHTLY ? 36_000_000 : 900_000 }
 
 /** One input may take this long where the machine has nothing else to do. */
 const MOST_MS = 1000

@@ -35,7 +35,7 @@ import { report } from '../support/report.ts'
 import { AUTHORITY, certificateFor, identityFor, TOPIC } from '../transport/support.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateTree, writeCbor, writeJson } from './mutate.ts'
-import { COUNT, fuzz, type Target, TIME } from './run.ts'
+import { COUNT, fuzz, type Target } from './run.ts'
 import { cborTarget, jsonTarget, oneOf } from './targets.ts'
 
 let corpus: Corpus
@@ -72,7 +72,7 @@ const content = [
 ]
 
 describe('between a member and a relay', () => {
-  test('messages', TIME, async () => {
+  test('messages', async () => {
     const entries = await siteEntries(['ap', 'eu', 'us'])
     const members = entries.map(({ name, identity }) => ({ name, identity, role: 'site' as const }))
     const good = [
@@ -93,7 +93,7 @@ describe('between a member and a relay', () => {
     expect((await fuzz(jsonTarget(relayMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
   })
 
-  test('frames', TIME, async () => {
+  test('frames', async () => {
     const good = [encodeAddressed({ from: 'eu' as SiteId, to: 'us-east-1' as SiteId, bytes: random(40) })]
     const frame = plain('relay frame', good, decodeAddressed, encodeAddressed)
     expect((await fuzz(frame)).accepted).toBeGreaterThan(COUNT / 100)
@@ -101,7 +101,7 @@ describe('between a member and a relay', () => {
 })
 
 describe('channel', () => {
-  test('packets', TIME, async () => {
+  test('packets', async () => {
     const frames = (['first', 'second', 'third', 'sealed', 'unknown'] as const).map((kind) =>
       encodeFrame({ kind, id: toHex(random(16)), body: kind === 'unknown' ? new Uint8Array(0) : random(60) }),
     )
@@ -115,7 +115,7 @@ describe('channel', () => {
     expect((await fuzz(oneOf('channel packet', parts))).accepted).toBeGreaterThan(COUNT / 100)
   })
 
-  test('segments in any order hold no more than they may', TIME, async () => {
+  test('segments in any order hold no more than they may', async () => {
     let delivered = 0
     let inbox = new Inbox(() => (delivered += 1))
     let fed = 0
@@ -159,7 +159,7 @@ describe('channel', () => {
   const idIn = (initiation: { id: string }): Uint8Array => new Uint8Array(Buffer.from(initiation.id, 'hex'))
 
   /** Only what the peer itself wrote may be taken for a message of a handshake. */
-  test('handshakes', TIME, async () => {
+  test('handshakes', async () => {
     const begin = () => {
       const initiation = initiate(AUTHORITY, a, other('b'))
       const answered = answer(AUTHORITY, b, other('a'), idIn(initiation), initiation.first)
@@ -199,7 +199,7 @@ describe('channel', () => {
     expect(accepted).toBeGreaterThan(COUNT / 1000)
   })
 
-  test('sealed packets', TIME, async () => {
+  test('sealed packets', async () => {
     const [one, two] = [random(32), random(32)]
     const keys = { id: '00'.repeat(16), binding: TOPIC, instance: '00'.repeat(16) }
     const sender = new CipherState({ ...keys, send: one.slice(), receive: two.slice() })
@@ -234,7 +234,7 @@ describe('channel', () => {
 describe('round messages', () => {
   const posts = (): readonly Uint8Array[] => corpus.bodies('message')
 
-  test('as they are signed and sent', TIME, async () => {
+  test('as they are signed and sent', async () => {
     const good = posts().filter((_, n) => n % 3 === 0)
     const whole = cborTarget(messageCodec, good)
     const headers = good.map((bytes) => messageCodec.decode(bytes)[0])
@@ -269,7 +269,7 @@ describe('round messages', () => {
     expect((await fuzz(oneOf('round message', parts))).accepted).toBeGreaterThan(COUNT / 100)
   })
 
-  test('what they carry, in each suite', TIME, async () => {
+  test('what they carry, in each suite', async () => {
     const parts = protocolIds.flatMap((id): Target[] => {
       const suite = suiteOf(id)
       const { group, signatureBytes } = suite
@@ -316,7 +316,7 @@ describe('round messages', () => {
     await fuzz({ ...oneOf('payloads of six suites', parts), count: 0.2 })
   })
 
-  test('blame, and what a stranger makes of it', TIME, async () => {
+  test('blame, and what a stranger makes of it', async () => {
     const { readers } = corpus
     const [bytes] = corpus.bodies('evidence')
     if (bytes === undefined) throw new Error('no blame in the corpus')

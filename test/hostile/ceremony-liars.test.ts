@@ -342,9 +342,7 @@ describe('liars in a ceremony', () => {
     await baseOf('frost-ed25519', 3, 2)
   })
 
-  it(`are proven by what they signed, and stop nobody who does not need them (${RUNS} runs)`, {
-    timeout: 1_800_000,
-  }, async () => {
+  it(`are proven by what they signed, and stop nobody who does not need them (${RUNS} runs)`, async () => {
     const counts: Counts = {
       runs: 0,
       told: 0,

@@ -142,7 +142,7 @@ beforeAll(async () => {
   suite = await loadSuite('frost-ed25519')
   five = await keyed(sites5, 3)
   three = await keyed(sites3, 2)
-}, 120_000)
+})
 
 const until = async ({ clock }: MemoryWorld, look: () => unknown): Promise<void> => {
   while (!look()) await clock.sleep(1)
@@ -220,7 +220,7 @@ it('signs where two liars of five keep busy in turns whom the others need', asyn
   expect(first).toBeDefined()
   expectSigned(honest, 9)
   world.clock.stop()
-}, 120_000)
+})
 
 it.each([500, 1500, 2500, 3500, 4500])(
   'signs where one site dies in the first attempt, and an approval came %d ms late',
@@ -285,7 +285,7 @@ it('signs where one liar of three proposes and is silent, at once and in every j
   expectSigned(honest, 4)
   expect(named(honest)).not.toMatch(/(nothing from|not signed by).*\bs[23]\b/)
   world.clock.stop()
-}, 60_000)
+})
 
 it('names no honest site as silent where a liar shows its commitment to one of two only', async () => {
   const sign = await five.signing()
@@ -310,4 +310,4 @@ it('names no honest site as silent where a liar shows its commitment to one of t
   expectSigned(joined, 1)
   expect(joined.flatMap(failures)).toEqual([])
   world.clock.stop()
-}, 60_000)
+})

@@ -11,7 +11,6 @@ import { provenByStranger } from './strangers.ts'
 /** The most that a proof takes: of 32 sites, a key of threshold 17. Sizes in bytes, printed. Two minutes: nightly. */
 it.runIf(process.env['QUORATE_NIGHTLY'] !== undefined)(
   'proofs of a key generation of 32 sites fit their limits',
-  { timeout: 600_000 },
   async () => {
     const table = await tableOf({ kind: 'keygen', protocol: 'frost-ed25519', n: 32, t: 17 })
     const liar = table.sites[1] as SiteId

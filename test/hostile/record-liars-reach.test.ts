@@ -40,7 +40,7 @@ const silences: readonly (readonly [CheckId, RecordLie['kind'], RecordLie['subje
     ['votes.installed', 'keygen', 'installed', 'nothing is closed'],
   ]
 
-it('each check of the audit is violated by some lie', { timeout: 1_800_000 }, async () => {
+it('each check of the audit is violated by some lie', async () => {
   const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
   const message = utf8('pay nobody')
   const base = await lyingBase()

@@ -159,5 +159,5 @@ describe('a dealer who waits for all other dealings', () => {
       expect(error).toMatchObject({ code: 'E_PEER_SILENT', exit: 5, details: { missing: [s3], round: 'openings' } })
     }
     for (const { blames, staged } of left) expect([blames, staged]).toEqual([[], 0])
-  }, 60_000)
+  })
 })

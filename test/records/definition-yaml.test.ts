@@ -173,7 +173,7 @@ describe('definition as YAML', () => {
     await expect(read(`${text}#${' '.repeat(262_144)}`)).rejects.toMatchObject({ message: /at most 262144 bytes/ })
   })
 
-  it('looks at each of many entries once', { timeout: 60_000 }, async () => {
+  it('looks at each of many entries once', async () => {
     const many = swap('approvers: []', `approvers: [${'a,'.repeat(80_000)}]`)
     const noted = vi.spyOn(Map.prototype, 'set')
     const looks = () => noted.mock.calls.filter(([path]) => /^approvers\[\d+\]$/.test(String(path))).length
@@ -185,7 +185,7 @@ describe('definition as YAML', () => {
     }
   })
 
-  it('compares no key with all that stand before it', { timeout: 60_000 }, async () => {
+  it('compares no key with all that stand before it', async () => {
     const keys = Array.from({ length: 5000 }, (_, n) => `k${n}: 1\n`)
     const searched = vi.spyOn(Array.prototype, 'some')
     try {

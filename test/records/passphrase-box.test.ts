@@ -40,12 +40,12 @@ describe('a passphrase', () => {
         expect(await opens(passphraseOf(typed), sealed)).toBe(true)
       expect(await opens(passphraseOf('cafe au lait 1'), sealed)).toBe(false)
     }
-  }, 30_000)
+  })
 
   test('of a home that version 0.1 made opens it as it was typed then', async () => {
     for (const old of [utf8(composed), utf8(decomposed), binary, utf8('correct horse')])
       expect(await opens(new Secret(old.slice()), await sealedRaw(old))).toBe(true)
-  }, 30_000)
+  })
 
   test('may be bytes that are no text, and is not changed by its use', async () => {
     const passphrase = new Secret(binary.slice())
@@ -53,5 +53,5 @@ describe('a passphrase', () => {
     expect(await opens(passphrase, sealed)).toBe(true)
     expect(passphrase.reveal()).toEqual(binary)
     expect(await opens(new Secret(new Uint8Array([0xff, 0xfe, 0x00, 0x81])), sealed)).toBe(false)
-  }, 30_000)
+  })
 })

@@ -176,7 +176,7 @@ describe.each<[string, () => Promise<Medium>, ProtocolId]>([
     secrets.push(...sites.flatMap((site) => site.secrets))
     for (const bytes of captured.channels) secrets.push({ name: 'a channel key', bytes, place: null })
     await derive()
-  }, 120_000)
+  })
   afterAll(() => medium.close())
 
   const suite = suiteOf(protocol)

@@ -24,7 +24,6 @@ import { report } from '../support/report.ts'
 import { finder, type Secretive } from './needles.ts'
 import { filesUnder } from './seeded-sites.ts'
 
-const TIME = { timeout: 180_000 }
 const PASSPHRASE = 'correct horse battery staple of eu'
 const KMS_PASSPHRASE = 'another long passphrase for the kms key'
 
@@ -112,7 +111,7 @@ beforeAll(async () => {
   ceremony = await planAndApprove('treasury')
   const runs = await Promise.all(group.names.map((site) => join_(site, 'keygen', 'treasury.yaml').ended))
   for (const ran of runs) expect(ran.code, ran.stdout + ran.stderr).toBe(0)
-}, 180_000)
+})
 afterAll(work.remove)
 
 /** All that the three homes and their KMS keys hold. */
@@ -154,7 +153,7 @@ const damagedHome = (site: string, name: string, file: string, edit: (text: stri
 }
 
 describe('nothing secret is printed', () => {
-  test('by commands that succeed', TIME, async () => {
+  test('by commands that succeed', async () => {
     for (const args of [
       ['identity', 'show'],
       ['keys', 'list'],
@@ -169,7 +168,7 @@ describe('nothing secret is printed', () => {
     await both(us, 'audit', 'show', '--bundle', bundle, '--messages')
   })
 
-  test('by a wrong passphrase, a missing one, and one that is typed in the wrong place', TIME, async () => {
+  test('by a wrong passphrase, a missing one, and one that is typed in the wrong place', async () => {
     writeFileSync(group.path('wrong'), 'not the passphrase of this home\n')
     const join = ['keygen', 'join', '--definition', 'treasury.yaml']
     for (const args of [
@@ -191,7 +190,7 @@ describe('nothing secret is printed', () => {
       expect((await both(eu, ...args)).code, args.join(' ')).not.toBe(0)
   })
 
-  test('by a home or a key file that is damaged: not even a part of what stands there', TIME, async () => {
+  test('by a home or a key file that is damaged: not even a part of what stands there', async () => {
     const cut = (text: string): string => text.slice(0, -3)
     const odd = (text: string): string => text.replace(/([0-9a-f]{40})([0-9a-f])/, '$1 $2')
     const quote = (text: string): string => text.replace(/"key":"/, '"key":')
@@ -241,7 +240,7 @@ describe('nothing secret is printed', () => {
     }
   })
 
-  test('by joins that are stopped, killed, crash, or whose ceremony is aborted', TIME, async () => {
+  test('by joins that are stopped, killed, crash, or whose ceremony is aborted', async () => {
     await planAndApprove('second')
     const wrong = ['--kms-passphrase-file', group.path('wrong')]
     const refused = await both(
@@ -292,7 +291,7 @@ describe('nothing secret is printed', () => {
 describe.runIf(process.platform === 'linux')('a running join', () => {
   const files = (): readonly string[] => readdirSync(work.path)
 
-  test('leaves a core file without a byte of its memory', TIME, async () => {
+  test('leaves a core file without a byte of its memory', async () => {
     relay = await serveRelay()
     const text = group
       .read('treasury.yaml')
@@ -334,7 +333,7 @@ describe.runIf(process.platform === 'linux')('a running join', () => {
     )
   })
 
-  test('opens no inspector at SIGUSR1, and takes no loader from NODE_OPTIONS', TIME, async () => {
+  test('opens no inspector at SIGUSR1, and takes no loader from NODE_OPTIONS', async () => {
     const running = inBackground(['keygen', 'join', '--definition', 'core.yaml'], group.as(us))
     await running.event(({ phase }) => phase === 'preflight')
     /** TCP sockets on which the process listens: an inspector would be one. */

@@ -9,7 +9,7 @@ beforeAll(built)
 
 describe('transcripts', () => {
   for (const name of readdirSync(import.meta.dirname).filter((file) => file.endsWith('.txt')))
-    test.concurrent(name, { timeout: 300_000 }, async () => {
+    test.concurrent(name, async () => {
       const work = mkdtempSync(join(tmpdir(), 'quorate transcript '))
       try {
         await replay(readFileSync(join(import.meta.dirname, name), 'utf8'), work)

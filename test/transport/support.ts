@@ -87,7 +87,7 @@ export const openEnd = (
 }
 
 /** Resolves when `holds` does; rejects after `ms`. */
-export const until = async (holds: () => boolean, ms = 10_000): Promise<void> => {
+export const until = async (holds: () => boolean, ms = 60_000): Promise<void> => {
   const end = performance.now() + ms
   while (!holds()) {
     if (performance.now() > end) throw new Error(`not so after ${ms} ms: ${holds}`)
