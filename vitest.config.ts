@@ -18,6 +18,7 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/verify.test.ts',
+  'test/ceremony/third-kind.test.ts',
   'test/e2e/demo.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',

@@ -29,14 +29,19 @@ const never: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
 
 const once: ReadonlySet<Name> = new Set<CeremonyEventName>(['opened', 'definition', 'ready-set', 'closing'])
 
+/** Events that need others before them in a kind's logs than `needs` says. */
+export type KindOrder = typeof needs
+
 /** Watches one ceremony log go by; `fault` is the first event that stands where it may not. */
 export class OrderWatch {
   readonly #site: SiteId
+  readonly #needs: KindOrder
   readonly #seen = new Set<Name>()
   fault: string | undefined
 
-  constructor(site: SiteId) {
+  constructor(site: SiteId, order: KindOrder) {
     this.#site = site
+    this.#needs = { ...needs, ...order }
   }
 
   see(event: LogEvent): void {
@@ -52,7 +57,7 @@ export class OrderWatch {
     if (this.#seen.has('closing')) return `event ${seq}: ${what} after closing`
     if (own && once.has(what) && this.#seen.has(what)) return `event ${seq}: ${what} a second time`
     if (!own) return undefined
-    const missing = needs[what as CeremonyEventName]?.find((name) => !this.#seen.has(name))
+    const missing = this.#needs[what as CeremonyEventName]?.find((name) => !this.#seen.has(name))
     if (missing !== undefined) return `event ${seq}: ${what} before any ${missing}`
     const over = never[what as CeremonyEventName]?.find((name) => this.#seen.has(name))
     return over === undefined ? undefined : `event ${seq}: ${what} after ${over}`

@@ -6,6 +6,7 @@ import { eventCodec, type LogEvent } from '../records/event.ts'
 import { type LedgerExcerpt, ledgerExcerptCodec } from '../records/ledger-excerpt.ts'
 import type { BundleReader } from './bundle.ts'
 import { OrderWatch } from './event-order.ts'
+import { auditKind } from './kinds/index.ts'
 import { Frontier, leafHash, verifyInclusion } from './merkle.ts'
 import { ceremonyOrigin, ledgerOrigin, openCheckpoint, parseCheckpoint, type TreeHead } from './note.ts'
 
@@ -71,7 +72,7 @@ const attempt = <T>(work: () => T): T | undefined => {
 
 export const readLog = async (bundle: BundleReader, site: SiteId): Promise<LogEntries> => {
   const frontier = new Frontier()
-  const watch = new OrderWatch(site)
+  const watch = new OrderWatch(site, auditKind(bundle.definition).order)
   const seen = new Set<string>()
   const entries: Entry[] = []
   let last: Entry | undefined

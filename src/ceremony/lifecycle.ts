@@ -16,6 +16,12 @@ export type Phase =
 
 /** Which phases may follow which, in one kind of ceremony. */
 export type Lifecycle = Readonly<Partial<Record<Phase, readonly Phase[]>>>
+type Follows<L extends Lifecycle> = NonNullable<L[keyof L & Phase]>[number]
+
+/** The compiler asks what follows on each phase that the table names, but on `closed`. */
+export const lifecycleOf = <const L extends Lifecycle>(
+  table: L & Readonly<Record<Exclude<'drafted' | Follows<L>, 'closed'>, readonly Phase[]>>,
+): Lifecycle => table
 
 /** Phases without a way back. */
 const bound: ReadonlySet<Phase> = new Set<Phase>(['ready', 'installed', 'done', 'closed'])

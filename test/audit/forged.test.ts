@@ -299,6 +299,20 @@ const forgeries: readonly Forgery[] = [
     },
   },
   {
+    check: 'log.closed',
+    of: 'sign',
+    does: 'closes its logs over nothing',
+    edit: (draft) => {
+      for (const sites of [draft.logs, draft.ledgers])
+        for (const [site, events] of sites)
+          sites.set(
+            site,
+            events.filter(({ what }) => what !== 'result'),
+          )
+      draft.outputs.clear()
+    },
+  },
+  {
     check: 'log.cosigned',
     does: 'bears a cosignature by another key',
     edit: (draft) => {
@@ -718,7 +732,6 @@ const openOnly = [
   'blame.left',
   'definition.approved-in-time',
   'log.bodies',
-  'log.closed',
   'log.present',
   'votes.installed',
   'votes.ready',

@@ -4,6 +4,7 @@ import { DecodeError } from '../../records/codec.ts'
 import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { resultOf } from '../kinds/index.ts'
 import type { LogFacts } from '../log-facts.ts'
 import { parseNote, verifyCosignature, witnessName } from '../note.ts'
 
@@ -52,7 +53,16 @@ const ordered = (facts: BundleFacts): Finding => {
 
 export const isClosed = (log: LogFacts | undefined): boolean => log?.last?.what === 'closing'
 
+/** A site closes its log over what was made, or over why nothing was: its own word that it leaves, or proof. */
 const closed = (facts: BundleFacts): Finding => {
+  const ended = [...facts.logs.values()].filter(isClosed).map(({ site }) => site)
+  if (ended.length > 0 && resultOf(facts) === undefined && facts.aborts.length + facts.blames.length === 0)
+    return accuses(
+      facts,
+      ended,
+      `the log of ${names(ended)} is closed, and nothing that a ${facts.definition.kind} makes is here, nor why it ended`,
+      roots(facts),
+    )
   const unfinished = [...facts.logs.values()].filter((log) => !isClosed(log)).map(({ site }) => site)
   return unfinished.length === 0
     ? holds('every log ends in closing', roots(facts))

@@ -19,6 +19,7 @@ export const keygen = {
     'votes.kept',
     'votes.output',
   ],
+  order: {},
   transcript: '; key derived again from it',
   notShown: [],
 } as const satisfies AuditKind

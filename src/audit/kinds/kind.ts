@@ -1,6 +1,7 @@
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import type { CheckId } from '../check-table.ts'
+import type { KindOrder } from '../event-order.ts'
 
 /** One kind of ceremony as an auditor sees it. */
 export interface AuditKind {
@@ -13,6 +14,8 @@ export interface AuditKind {
    * list that lost a check assures nobody.
    */
   readonly must: readonly CheckId[]
+  /** Events that need others before them in the logs of this kind than in those of the rest. */
+  readonly order: KindOrder
   /** Text of the transcript's line after "one transcript at all sites". */
   readonly transcript: string
   /** Facts that no bundle of this kind can show, besides those that none can. */

@@ -13,6 +13,7 @@ export const sign = {
     'signature.key',
     'signature.output',
   ],
+  order: {},
   transcript: '',
   notShown: ['how the key was made: its keygen bundle shows that'],
 } as const satisfies AuditKind

@@ -1,5 +1,6 @@
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import { votedBefore } from '../epoch/vote.ts'
+import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
 
@@ -17,7 +18,7 @@ const result = (ceremony: Ceremony): CeremonyResult | undefined => {
 
 /** Dealerless key generation. */
 export const keygen: CeremonyKind<KeygenDefinition> = {
-  lifecycle: {
+  lifecycle: lifecycleOf({
     drafted: ['approved', 'aborted'],
     approved: ['gathering', 'aborted'],
     gathering: ['running', 'ready', 'aborted'],
@@ -26,7 +27,7 @@ export const keygen: CeremonyKind<KeygenDefinition> = {
     ready: ['installed'],
     installed: ['closed'],
     aborted: ['closed'],
-  },
+  }),
   protocols: ({ keygen: today, past }) => [today, ...past.keygen],
   context: ({ definition }) => ({
     context: { threshold: definition.threshold, parties: definition.sites.length },

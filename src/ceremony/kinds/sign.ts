@@ -9,6 +9,7 @@ import { outcomeOf, type PublicFacts } from '../blame/judge-context.ts'
 import { error, type Finding, refuseErrors, warning } from '../definition/finding.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
+import { lifecycleOf } from '../lifecycle.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
@@ -92,14 +93,14 @@ const lint = ({ signers, sites, threshold, message }: SignDefinition): readonly 
 
 /** A signature over something that every signer has decoded and shown. */
 export const sign: CeremonyKind<SignDefinition> = {
-  lifecycle: {
+  lifecycle: lifecycleOf({
     drafted: ['approved', 'aborted'],
     approved: ['gathering', 'aborted'],
     gathering: ['running', 'done', 'aborted'],
     running: ['gathering', 'done', 'aborted'],
     done: ['closed'],
     aborted: ['closed'],
-  },
+  }),
   protocols: ({ sign: today }) => [today],
   context,
   prepare: async (...given) => (await import('./sign-run.ts')).prepareSign(...given),

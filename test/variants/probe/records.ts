@@ -1,0 +1,24 @@
+import * as v from 'valibot'
+import { commonFields } from '../definition-fields.ts'
+import type { RecordKind } from './kind.ts'
+
+const schema = v.strictObject({ kind: v.literal('probe'), ...commonFields })
+export type ProbeDefinition = v.InferOutput<typeof schema>
+
+const names = ({ sites }: ProbeDefinition) => sites.map((site) => site.name)
+
+/** All sites approve and sit; nobody ends with a share. */
+export const probe = {
+  schema,
+  approvals: ({ sites, approvers }) => ({
+    all: [...sites.map((site) => site.identity), ...approvers],
+    some: [],
+    quorum: 0,
+  }),
+  dealers: names,
+  receivers: () => [],
+  seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
+  key: () => null,
+  buildsOn: 'nothing',
+  makes: 'proof',
+} as const satisfies RecordKind<ProbeDefinition>
