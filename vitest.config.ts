@@ -10,6 +10,7 @@ const long = [
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',
+  'test/mpc/toy-scheme.test.ts',
   'test/secrets/ceremony.test.ts',
   'test/secrets/output.test.ts',
   'test/transcripts/transcripts.test.ts',

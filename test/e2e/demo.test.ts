@@ -90,26 +90,29 @@ describe('the demo', () => {
     ).toBe(document.key.publicKey)
   })
 
-  test('in a poor environment: umask 000, LANG=C, no terminal, an empty HOME, a path with a space', async () => {
-    const user = join(work.path, 'empty home')
-    const at = folder()
-    mkdirSync(user)
-    const script = 'umask 000; exec "$0" "$@"'
-    const child = spawn('sh', ['-c', script, process.execPath, bin, 'demo', '--json', '--folder', at], {
-      cwd: work.path,
-      env: { PATH: process.env['PATH'], HOME: user, LANG: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A session of its own has no controlling terminal.
-      detached: true,
-    })
-    const ran = await finished(child)
-    expect(ran.code, ran.stderr).toBe(0)
-    await holds(JSON.parse(ran.stdout), at, 'frost-ed25519', 2)
-    for (const one of entriesIn(at)) expect([one.path, one.mode]).toEqual([one.path, one.folder ? 0o700 : 0o600])
-    expect(entriesIn(user)).toHaveLength(1)
-    // Nothing on stderr that such a terminal could not show.
-    expect(ran.stderr).toMatch(/^[\n\x20-\x7e]*$/)
-  })
+  test.runIf(LONG)(
+    'in a poor environment: umask 000, LANG=C, no terminal, an empty HOME, a path with a space',
+    async () => {
+      const user = join(work.path, 'empty home')
+      const at = folder()
+      mkdirSync(user)
+      const script = 'umask 000; exec "$0" "$@"'
+      const child = spawn('sh', ['-c', script, process.execPath, bin, 'demo', '--json', '--folder', at], {
+        cwd: work.path,
+        env: { PATH: process.env['PATH'], HOME: user, LANG: 'C' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A session of its own has no controlling terminal.
+        detached: true,
+      })
+      const ran = await finished(child)
+      expect(ran.code, ran.stderr).toBe(0)
+      await holds(JSON.parse(ran.stdout), at, 'frost-ed25519', 2)
+      for (const one of entriesIn(at)) expect([one.path, one.mode]).toEqual([one.path, one.folder ? 0o700 : 0o600])
+      expect(entriesIn(user)).toHaveLength(1)
+      // Nothing on stderr that such a terminal could not show.
+      expect(ran.stderr).toMatch(/^[\n\x20-\x7e]*$/)
+    },
+  )
 
   test('refuses a folder that is there, and leaves it alone', async () => {
     const at = folder()
@@ -161,13 +164,14 @@ describe('Ctrl-C', () => {
     return { ran, pids }
   }
 
-  test.each([
+  const moments = [
     ['while the relay starts', /"step":"start"/, false],
     ['while the sites are made', /"step":"relay"/, false],
     ['while the key is made', /"kind":"keygen"/, true],
     ['while the key is made, by a script', /"phase":"round"/, false],
     ['while it is signed', /"kind":"sign"/, false],
-  ] as const)('%s: exit 130 and no process is left', async (_, at, group) => {
+  ] as const
+  test.each(LONG ? moments : moments.slice(2, 3))('%s: exit 130 and no process is left', async (_, at, group) => {
     const { ran, pids } = await interrupted(at, group)
     expect(ran.code, ran.stderr).toBe(130)
     expect(JSON.parse(ran.stdout)).toMatchObject({ ok: false, error: { code: 'E_STOPPED', exit: 130 } })
