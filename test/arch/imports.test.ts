@@ -63,6 +63,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@scure/base': ['identity/'],
   '@scure/bip39': ['identity/words.ts'],
   '@noble/curves': ['mpc/', 'identity/'],
+  '@bitauth/libauth': ['mpc/group/'],
   '@noble/hashes': ['mpc/'],
   '@noble/post-quantum': ['transport/'],
   'libsodium-wrappers-sumo': ['mpc/group/'],

@@ -1,6 +1,7 @@
 import { equal } from '../../lib/bytes.ts'
 import type { Group } from './group.ts'
 import { secp256k1Group } from './secp256k1.ts'
+import { loadSecp256k1Field } from './secp256k1-scalars.ts'
 
 /** The functions that are used of the addon `secp256k1`. Points come in any form and go out in 65 bytes. */
 interface Secp256k1Addon {
@@ -20,11 +21,14 @@ const areOpposite = (p: Uint8Array, q: Uint8Array): boolean =>
 /** libsecp256k1 as a Node addon. Rejects where it is not installed or has no binary for this machine. */
 export const loadNativeSecp256k1 = async (): Promise<Group> => {
   const { default: addon } = (await import(ADDON)) as { default: Secp256k1Addon }
-  return secp256k1Group({
-    backend: 'secp256k1 addon',
-    timesBase: (k) => addon.publicKeyCreate(k, false),
-    times: (k, p) => addon.publicKeyTweakMul(p, k, false),
-    add: (p, q) => (areOpposite(p, q) ? undefined : addon.publicKeyCombine([p, q], false)),
-    decompress: (bytes) => addon.publicKeyConvert(bytes, false),
-  })
+  return secp256k1Group(
+    {
+      backend: 'secp256k1 addon',
+      timesBase: (k) => addon.publicKeyCreate(k, false),
+      times: (k, p) => addon.publicKeyTweakMul(p, k, false),
+      add: (p, q) => (areOpposite(p, q) ? undefined : addon.publicKeyCombine([p, q], false)),
+      decompress: (bytes) => addon.publicKeyConvert(bytes, false),
+    },
+    await loadSecp256k1Field(),
+  )
 }

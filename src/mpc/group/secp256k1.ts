@@ -2,8 +2,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { bytesToNumberBE, numberToBytesBE } from '@noble/curves/utils.js'
 import { concat, equal } from '../../lib/bytes.ts'
 import { timesBySmall } from './double-and-add.ts'
-import type { Element, Group, Scalar } from './group.ts'
-import { nobleGroups } from './noble.ts'
+import type { Element, Group, Scalar, ScalarField } from './group.ts'
 
 /** libsecp256k1's functions over points of 65 bytes: no square root between two operations. */
 interface Secp256k1Points {
@@ -25,9 +24,8 @@ const element = (bytes: Uint8Array): Element => bytes as unknown as Element
 const raw = (p: Element): Uint8Array => p as unknown as Uint8Array
 const isIdentity = (p: Uint8Array): boolean => p.length === 0
 
-/** secp256k1 on libsecp256k1. Scalars stay with noble: libsecp256k1 exports no multiplication of two. */
-export const secp256k1Group = (points: Secp256k1Points): Group => {
-  const { field } = nobleGroups.secp256k1
+/** secp256k1 on libsecp256k1. */
+export const secp256k1Group = (points: Secp256k1Points, field: ScalarField): Group => {
   const add = (p: Uint8Array, q: Uint8Array): Uint8Array =>
     isIdentity(p) ? q : isIdentity(q) ? p : (points.add(p, q) ?? IDENTITY)
   const times = (k: Scalar, p: Uint8Array): Uint8Array =>
