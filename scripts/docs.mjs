@@ -1,11 +1,11 @@
-// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables, and the pictures of
-// docs/architecture.md, from the imports. `--check` writes nothing and fails when one of them is not current.
+// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables, and the pictures and the
+// list of files of docs/architecture.md, from src. `--check` writes nothing and fails when one of them is not current.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './build.mjs'
 import { arrowsBetween, isInside, placeOf, shortened } from './floors.mjs'
-import { folderOf } from './imports.mjs'
+import { folderOf, sourceFiles, sourceText } from './imports.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const made = '<!-- made by `npm run docs`; edit the source instead -->'
@@ -87,11 +87,23 @@ const graph = (arrows) =>
     '```',
   ].join('\n')
 
+const EXPORT = /^export (?:default )?(?:abstract )?(?:async )?(?:const|function|class|interface|type) (\w+)/gm
+const exportsOf = (file) => [...sourceText(file).matchAll(EXPORT)].map(([, name]) => `\`${name}\``)
+/** A list a room: each file, and the names that it exports. Commands are named by their path. */
+const fileLists = () => {
+  const roomOf = (file) => posix.dirname(file)
+  const rooms = [...new Set(sourceFiles.map(roomOf))].sort()
+  const line = (file) => [`- \`${posix.basename(file)}\``, exportsOf(file).join(', ')].filter(Boolean).join(': ')
+  const list = (room) => sourceFiles.filter((file) => roomOf(file) === room).map(line)
+  return rooms.flatMap((room) => [`### src/${room}`, '', ...list(room), '']).join('\n')
+}
+
 const pictures = {
+  files: fileLists,
   src: () => graph(arrowsBetween((file) => `${folderOf(file)}/`)),
   ceremony: () => graph(arrowsBetween(placeOf, isInside)),
 }
-/** The page with its pictures drawn anew, each between its two marks. */
+/** The page with its pictures and its list drawn anew, each between its two marks. */
 const drawn = (path) =>
   readFileSync(join(root, path), 'utf8')
     .trimEnd()
