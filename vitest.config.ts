@@ -11,6 +11,7 @@ const long = [
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',
   'test/mpc/toy-scheme.test.ts',
+  'test/records/one-row.test.ts',
   'test/secrets/ceremony.test.ts',
   'test/secrets/output.test.ts',
   'test/transcripts/transcripts.test.ts',

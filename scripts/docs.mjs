@@ -1,11 +1,13 @@
-// docs/commands.md, docs/errors.md and docs/exit-codes.md, from the manifest and the tables, and the pictures and the
-// list of files of docs/architecture.md, from src. `--check` writes nothing and fails when one of them is not current.
+// docs/commands.md, docs/errors.md, docs/exit-codes.md and docs/records.md, from the manifest and the tables, and the
+// pictures and the list of files of docs/architecture.md, from src. `--check` writes nothing and fails when one of them is
+// not current.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildIfStale } from './build.mjs'
 import { arrowsBetween, isInside, placeOf, shortened } from './floors.mjs'
 import { folderOf, sourceFiles, sourceText } from './imports.mjs'
+import { recordsPage } from './records-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const made = '<!-- made by `npm run docs`; edit the source instead -->'
@@ -115,10 +117,13 @@ await buildIfStale()
 const { commands } = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
 const { errorTable } = await import('../dist/lib/errors.js')
 const { exitCodes } = await import('../dist/cli/exit-codes.js')
+const { recordTable } = await import('../dist/records/record-table.js')
+const { versionsOf } = await import('../dist/records/codec.js')
 const pages = {
   'docs/commands.md': commandsPage(commands),
   'docs/errors.md': errorsPage(errorTable),
   'docs/exit-codes.md': exitCodesPage(exitCodes, errorTable),
+  'docs/records.md': `${made}\n\n${recordsPage(recordTable, versionsOf)}`,
   'docs/architecture.md': drawn('docs/architecture.md'),
 }
 const stale = Object.entries(pages).filter(([path, text]) => {

@@ -3,7 +3,7 @@ import { type Codec, jsonCodec } from './codec.ts'
 import { hash, instant, siteId, whole } from './fields.ts'
 import { type RecordName, recordNames, recordTable } from './record-table.ts'
 
-/** Events of a log besides the signed records of the record table. */
+/** Events of a ceremony log besides the signed records of the record table. */
 const ownEvents = [
   'opened', // first: object = the ledger's checkpoint note
   'joined', // a process began; object = its message-key certificate
@@ -19,27 +19,29 @@ const ownEvents = [
   'ready-set', // all votes are here
   'closing', // last
 ] as const
-type RecordEvent = (typeof recordTable)[RecordName]['event']
-const recordEvents: readonly RecordEvent[] = recordNames.map((name) => recordTable[name].event)
-
-/** Everything that a ceremony log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
-const ceremonyEvents: readonly CeremonyEventName[] = [...ownEvents, ...recordEvents]
-const ledgerEvents = [
+/** Events of a ledger besides those records. */
+const ownLedgerEvents = [
   'created',
   'approved',
   'withdrawn',
   'log-opened',
-  'attempt-signed',
-  'staged',
-  'ready',
-  'installed',
-  'result',
-  'aborted',
   'peer-ledger',
   'log-closed', // object = the closing checkpoint's root
 ] as const
-export type CeremonyEventName = (typeof ownEvents)[number] | RecordEvent
-export type LedgerEventName = (typeof ledgerEvents)[number]
+
+type Row = (typeof recordTable)[RecordName]
+/** Everything that a ceremony log can say. The body named by `object`, where there is one, lies beside the log by its hash. */
+export type CeremonyEventName = (typeof ownEvents)[number] | Row['event']
+export type LedgerEventName = (typeof ownLedgerEvents)[number] | NonNullable<Row['ledger']>['what']
+
+const ceremonyEvents: readonly CeremonyEventName[] = [
+  ...ownEvents,
+  ...recordNames.map((name) => recordTable[name].event),
+]
+const ledgerEvents: readonly LedgerEventName[] = [
+  ...ownLedgerEvents,
+  ...recordNames.flatMap((name) => recordTable[name].ledger?.what ?? []),
+]
 
 export const eventSchema = v.strictObject({
   /** Place in the log, from 0. */

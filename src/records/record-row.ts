@@ -43,9 +43,14 @@ export interface RecordFacts extends Terms {
   voted(site: SiteId, record: Hash): boolean
 }
 
-/** A fault that the record shows by itself, with the id that a proof names it by. */
-export interface OwnFault<T> {
+/** A fault by the id that a proof names it by, and the author's deed, to be read after its name. */
+interface Fault {
   readonly check: string
+  readonly deed: string
+}
+
+/** A fault that the record shows by itself. */
+export interface OwnFault<T> extends Fault {
   readonly why: string
   broken(value: T, author: Author, terms: Terms): boolean
 }
@@ -57,7 +62,7 @@ export interface RecordRow<T> {
   /** Purpose of the key that signs it; `identity`: the long-lived key itself. `nobody`: bytes that prove themselves. */
   readonly signedBy: Purpose | 'identity' | 'nobody'
   /** Its name in a ceremony log. */
-  readonly event: string | null
+  readonly event: string
   /** Its name in the ledger of its author, and what that event names. */
   readonly ledger: { readonly what: string; object(value: T, hash: Hash): Hash | null } | null
   /** The check of `audit verify` that answers for every record of this name in a log. */
@@ -76,7 +81,7 @@ export interface RecordRow<T> {
   /** The places that it takes, of which each holds one record of one author. */
   slots(value: T, author: Author, hash: Hash): readonly string[]
   /** The fault that two different records in one slot make; null: the first stands, and a second is of no use. */
-  readonly twice: string | null
+  readonly twice: Fault | null
   /** A second one in a slot binds its author too, and is kept beside the first. */
   readonly bindsTwice: boolean
   /** Whom the record itself names as its author. */

@@ -103,7 +103,7 @@ export const recordTable = {
     full: 'oldest',
     // Its number is counted by its key; its nonce makes a session new, under whatever key.
     slots: ({ sequence, nonce }, { key }) => [`${key} ${sequence}`, `nonce ${nonce}`],
-    twice: 'two-hellos',
+    twice: { check: 'two-hellos', deed: 'signed two hellos of one number, or with one nonce' },
     own: ownHello,
   } satisfies RecordRow<Hello>,
   attempt: {
@@ -117,7 +117,7 @@ export const recordTable = {
     logged: 'never',
     most: ({ attempts }) => attempts,
     slots: (value, { key }) => [String(seatUnder(value, key)?.last)],
-    twice: 'two-attempts',
+    twice: { check: 'two-attempts', deed: 'signed two attempts after the same one' },
     author: (value, key, { definition }) => {
       const seat = seatUnder(value, key)
       return seat && identityOfSite(definition, seat.site)
@@ -126,11 +126,13 @@ export const recordTable = {
     faults: [
       {
         check: 'attempt-terms',
+        deed: 'signed an attempt that the definition does not allow',
         why: 'not one of this definition',
         broken: (value, _author, { definition }) => !fitsTerms(value, definition),
       },
       {
         check: 'attempt-time',
+        deed: 'signed an attempt outside of the window, or after its own key had expired',
         why: 'begun outside of the window, or after its signer’s key had expired',
         broken: (value, { certificates }, { definition }) =>
           !inWindow(value, definition) || !inTime(value, certificates),
@@ -148,7 +150,7 @@ export const recordTable = {
     most: ({ attempts }) => attempts,
     group: ({ attempt }) => attempt,
     slots: ({ attempt }) => [attempt],
-    twice: 'two-staged',
+    twice: { check: 'two-staged', deed: 'staged two shards in one attempt' },
     rests: stagedInAttempt,
   } satisfies RecordRow<Staged>,
   possession: {
@@ -185,11 +187,12 @@ export const recordTable = {
     durable: true,
     logged: 'once',
     most: () => MOST_VOTES,
-    twice: 'two-votes',
+    twice: { check: 'two-votes', deed: 'voted for two records' },
     bindsTwice: true,
     faults: [
       {
         check: 'vote-base',
+        deed: 'voted for a record on another base than the definition names',
         why: 'for another base',
         broken: (value, _author, { definition }) => !votesOnBase(value, definition),
       },
@@ -204,7 +207,7 @@ export const recordTable = {
     durable: true,
     logged: 'once',
     most: () => MOST_VOTES,
-    twice: 'two-receipts',
+    twice: { check: 'two-receipts', deed: 'gave receipts for two records' },
     bindsTwice: true,
     rests: afterVote,
   } satisfies RecordRow<Installed>,
@@ -217,7 +220,7 @@ export const recordTable = {
     durable: true,
     logged: 'later',
     most: () => 1,
-    twice: 'two-results',
+    twice: { check: 'two-results', deed: 'stated two signatures' },
     author: authorOfResult,
     rests: afterStart,
   } satisfies RecordRow<SignResult>,

@@ -3,6 +3,7 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
+import { memoryChain, open } from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -23,7 +24,7 @@ export const loadCorpus = async (): Promise<Corpus> => {
   )
   if (keygen === undefined || sign === undefined || abort === undefined) throw new Error('no bundles')
   const byName = new Map<LogEvent['what'], Map<Hash, Uint8Array>>()
-  for (const reader of [keygen, sign, abort])
+  const take = async (reader: BundleReader): Promise<void> => {
     for (const site of reader.manifest.logs)
       for await (const batch of reader.events(site))
         for (const { event } of batch) {
@@ -32,6 +33,11 @@ export const loadCorpus = async (): Promise<Corpus> => {
           const known = byName.get(event.what) ?? new Map<Hash, Uint8Array>()
           byName.set(event.what, known.set(event.object, body))
         }
+  }
+  for (const reader of [keygen, sign, abort]) await take(reader)
+  // Records and versions that v0.1 did not have are said by the ceremonies of today.
+  const today = await memoryChain()
+  for (const bytes of [today.keygenBundle, today.signBundle]) await take(await open(bytes))
   return {
     bundles,
     readers: { keygen, sign, abort },

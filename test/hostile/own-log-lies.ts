@@ -15,6 +15,7 @@ import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { recordNames, recordTable, rowOf } from '../../src/records/record-table.ts'
 import { blameCodec } from '../../src/records/round.ts'
 import { decodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
+import { loadCorpus } from '../fuzz/corpus.ts'
 
 /**
  * What a site that took part honestly may write into its own log at the end: every event is its own claim, signed by its
@@ -47,6 +48,7 @@ export interface LogLie {
 }
 
 const other = hashOf(utf8('something else'))
+const corpus = await loadCorpus()
 
 const drop = (log: OwnLog, isIt: (event: Event) => boolean): void => {
   for (let at = log.events.length - 1; at >= 0; at--) if (isIt(log.events[at] as Event)) log.events.splice(at, 1)
@@ -90,17 +92,11 @@ const recordLies: readonly LogLie[] = recordNames
         }
       },
     })
-    const fields: Readonly<Record<string, readonly string[]>> = {
-      hello: ['ceremony', 'nonce', 'sequence', 'certificate', 'lastAttempt', 'attempts', 'clock', 'check', 'epoch'],
-      attempt: ['ceremony', 'number', 'base', 'round', 'at'],
-      staged: ['ceremony', 'attempt', 'index', 'outcome', 'envelope'],
-      possession: ['ceremony', 'record', 'index', 'proof'],
-      'test-signature': ['ceremony', 'record', 'signature'],
-      ready: ['ceremony', 'record', 'base'],
-      installed: ['ceremony', 'record'],
-      result: ['ceremony', 'attempt', 'transcript', 'base', 'publicKey', 'message', 'signature'],
-    }
-    return (fields[name] ?? []).map(lie)
+    // The fields are those of a true one; what a schema does not take is left out when the lie is told.
+    const [sample] = corpus.bodies(event)
+    if (sample === undefined) return []
+    const value = codec.decode(decodeEnvelope(sample, codec.limit).payload)
+    return alterations(value as Record<string, unknown>).map(([field]) => lie(field))
   })
 
 const names: readonly LogEvent['what'][] = [
@@ -185,14 +181,16 @@ const others: readonly LogLie[] = [
     does: 'leaves an approval out',
     edit: (log) => drop(log, ({ what, site }) => what === 'approval' && site === log.other),
   },
-  ...(['approval', 'certificate', 'attempt-signature', 'staged', 'ready', 'installed', 'possession'] as const).map(
-    (what): LogLie => ({
-      check: 'log.bodies',
-      does: `leaves ${what} of another out`,
-      harmless: true,
-      edit: (log) => drop(log, (event) => event.what === what && event.site === log.other),
-    }),
-  ),
+  ...recordNames
+    .map((name) => recordTable[name].event)
+    .map(
+      (what): LogLie => ({
+        check: 'log.bodies',
+        does: `leaves ${what} of another out`,
+        harmless: true,
+        edit: (log) => drop(log, (event) => event.what === what && event.site === log.other),
+      }),
+    ),
   {
     check: 'attempts.started',
     does: 'begins an attempt that nobody signed',

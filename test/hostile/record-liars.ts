@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { SiteId } from '../../src/lib/brand.ts'
-import { recordNames } from '../../src/records/record-table.ts'
+import { recordNames, rowOf } from '../../src/records/record-table.ts'
 import { seededRandom } from '../support/random.ts'
 import { report } from '../support/report.ts'
 import type { Liar } from './ceremonies.ts'
@@ -69,8 +69,7 @@ export const allLies = (samples: Samples): readonly RecordLie[] => {
 }
 
 const isSignedInside = (subject: Subject): boolean =>
-  (recordNames as readonly string[]).includes(subject) &&
-  !['certificate', 'approval', 'aborted', 'blame'].includes(subject)
+  recordNames.some((name) => name === subject && rowOf(name).signedBy === 'message')
 
 /** Subjects that honest sites have no occasion to say; only their fields matter here. */
 const fallback: Partial<Record<Subject, Record<string, unknown>>> = {

@@ -14,18 +14,19 @@ export interface Edit {
 const tree = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * A copy of `src` and `test/support` under test/.variants/NAME, with edits and added files (path to text): what the product
- * would be with one more row in a table. Its modules are other modules than the tree's own: import all that meet from here.
+ * A copy of `src`, `test/support` and `parts` under test/.variants/NAME, with edits and added files (path to text): what the
+ * product would be with one more row in a table. Its modules are other modules than the tree's own: import all that meet from here.
  * Returns its root. Throws where an edit's text is not there exactly once.
  */
 export const makeVariant = (
   name: string,
   edits: readonly Edit[],
   files: Readonly<Record<string, string>> = {},
+  parts: readonly string[] = [],
 ): string => {
   const root = join(tree, 'test', '.variants', name)
   rmSync(root, { recursive: true, force: true })
-  for (const part of ['src', 'test/support']) cpSync(join(tree, part), join(root, part), { recursive: true })
+  for (const part of ['src', 'test/support', ...parts]) cpSync(join(tree, part), join(root, part), { recursive: true })
   for (const { file, find, replace } of edits) {
     const text = readFileSync(join(root, file), 'utf8')
     if (text.split(find).length !== 2) throw new Error(`${file}: not once: ${find}`)

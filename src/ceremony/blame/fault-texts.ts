@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../lib/errors.ts'
 import { protocolFacts } from '../../mpc/registry.ts'
+import { recordNames, rowOf } from '../../records/record-table.ts'
 import type { Blame } from '../../records/round.ts'
 
 interface Words {
@@ -8,25 +9,24 @@ interface Words {
   readonly what: string
 }
 
+/** Faults that a record of the table shows by itself or beside another, as its row says them. */
+const ofRecords: Readonly<Record<string, Words>> = Object.fromEntries(
+  recordNames
+    .map(rowOf)
+    .flatMap(({ twice, faults }) => [
+      ...(twice === null ? [] : [[twice.check, { code: 'E_PEER_EQUIVOCATED', what: twice.deed }]]),
+      ...faults.map(({ check, deed }) => [check, { code: 'E_PEER_MALFORMED', what: deed }]),
+    ]),
+)
+
 const words: Readonly<Record<string, Words>> = {
+  ...ofRecords,
   malformed: { code: 'E_PEER_MALFORMED', what: 'signed a message that does not decode or is over its limit' },
   equivocation: { code: 'E_PEER_EQUIVOCATED', what: 'signed two different messages for one place in the protocol' },
   echo: { code: 'E_PEER_ECHO', what: 'reported a message that its sender did not sign' },
   confirm: { code: 'E_PEER_ECHO', what: 'confirmed messages that were not sent' },
   'malformed-record': { code: 'E_PEER_MALFORMED', what: 'signed a record that is none of this ceremony' },
-  'attempt-terms': { code: 'E_PEER_MALFORMED', what: 'signed an attempt that the definition does not allow' },
-  'attempt-time': {
-    code: 'E_PEER_MALFORMED',
-    what: 'signed an attempt outside of the window, or after its own key had expired',
-  },
-  'vote-base': { code: 'E_PEER_MALFORMED', what: 'voted for a record on another base than the definition names' },
-  'two-hellos': { code: 'E_PEER_EQUIVOCATED', what: 'signed two hellos of one number, or with one nonce' },
-  'two-attempts': { code: 'E_PEER_EQUIVOCATED', what: 'signed two attempts after the same one' },
-  'two-staged': { code: 'E_PEER_EQUIVOCATED', what: 'staged two shards in one attempt' },
-  'two-votes': { code: 'E_PEER_EQUIVOCATED', what: 'voted for two records' },
-  'two-receipts': { code: 'E_PEER_EQUIVOCATED', what: 'gave receipts for two records' },
   'receipt-without-vote': { code: 'E_PEER_EQUIVOCATED', what: 'gave a receipt for another record than it voted for' },
-  'two-results': { code: 'E_PEER_EQUIVOCATED', what: 'stated two signatures' },
   'staged-outcome': {
     code: 'E_PEER_DISAGREES',
     what: 'staged another outcome than the messages that it received give',

@@ -186,7 +186,7 @@ const ofTable = (): Readonly<Record<string, (given: Case) => Verdict>> =>
   Object.fromEntries(
     recordNames.flatMap((name) => {
       const { faults, twice } = rowOf(name)
-      const pairs = twice === null ? [] : [[twice, decided(two(name))] as const]
+      const pairs = twice === null ? [] : [[twice.check, decided(two(name))] as const]
       return [...pairs, ...faults.map((fault) => [fault.check, decided(own(name, fault))] as const)]
     }),
   )

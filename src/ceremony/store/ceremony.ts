@@ -196,9 +196,10 @@ export class Ceremony {
 
   #ledgerEntry(name: RecordName, bytes: Uint8Array): LedgerEntry | undefined {
     const { ledger, codec } = rowOf(name)
-    if (ledger === null) return undefined
+    const what = recordTable[name].ledger?.what
+    if (ledger === null || what === undefined) return undefined
     const { payload } = decodeEnvelope(bytes, codec.limit)
-    return { what: ledger.what as LedgerEventName, object: ledger.object(codec.decode(payload), hashOf(payload)) }
+    return { what, object: ledger.object(codec.decode(payload), hashOf(payload)) }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */

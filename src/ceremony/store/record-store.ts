@@ -227,7 +227,7 @@ export class RecordStore extends Watch {
       () => this.#isVital(name, held) || this.#isNeeded(name, held),
     )
     if (placed.is === 'twice') {
-      if (row.twice !== null) this.#fault(held, row.twice, [placed.first, held])
+      if (row.twice !== null) this.#fault(held, row.twice.check, [placed.first, held])
       if (row.twice !== null && !row.bindsTwice) throw new DecodeError(`${row.codec.type}: a second one for one place`)
       if (
         !row.bindsTwice ||
