@@ -9,7 +9,7 @@ import { shardStore } from '../../src/shards/store.ts'
 import { verifyFile } from '../../src/site/verify.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { built } from '../support/cli.ts'
-import { NIGHTLY, report } from '../support/report.ts'
+import { NIGHTLY, report, SEED } from '../support/report.ts'
 import { relayOn } from '../transport/relay-support.ts'
 import { makeHomes, planKeygenIn, planSignIn, type RealHomes } from './homes.ts'
 import { type Spawned, spawnQuorate } from './spawned.ts'
@@ -31,14 +31,18 @@ interface Case {
 
 const nexts = ['join at once', 'join later', 'abort'] as const
 
-/** Every barrier at every site: before and after it, with each next step; by default these take turns. */
-const casesOf = (sites: readonly string[], barriers: number): Case[] =>
-  sites.flatMap((site, n) =>
-    Array.from({ length: barriers }, (_, at) => {
-      const all = (['before', 'after'] as const).flatMap((when) => nexts.map((next) => ({ site, at, when, next })))
-      return NIGHTLY ? all : all.filter((_, k) => k === (at + n) % all.length)
-    }).flat(),
+/**
+ * By night: every barrier at every site, before and after it, with each next step. Else every barrier once: the site, the
+ * moment and the next step take turns, and begin elsewhere at each run.
+ */
+const casesOf = (sites: readonly string[], barriers: number): Case[] => {
+  const moments = (['before', 'after'] as const).flatMap((when) => nexts.map((next) => ({ when, next })))
+  const every = Array.from({ length: barriers }, (_, at) =>
+    sites.flatMap((site) => moments.map((moment) => ({ site, at, ...moment }))),
   )
+  // 7 is prime to the number of cases of a barrier, for two sites and for three.
+  return NIGHTLY ? every.flat() : every.map((cases, at) => cases[(7 * at + SEED) % cases.length] as Case)
+}
 
 type End = Awaited<Spawned['ended']>
 
@@ -227,7 +231,7 @@ describe('kill -9 of a site at a barrier', () => {
 
   const playAll = async (kind: 'keygen' | 'sign', who: readonly string[]): Promise<void> => {
     const cases = casesOf(who, barriers[kind])
-    expect(cases.length).toBeGreaterThanOrEqual(who.length * barriers[kind])
+    expect(cases.length).toBeGreaterThanOrEqual(barriers[kind])
     const wrong: string[] = []
     const ended = { made: 0, left: 0 }
     const left = [...cases]
