@@ -5,7 +5,7 @@ import { votedElsewhere } from '../../src/ceremony/epoch/vote.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { ceremonyFolder } from '../../src/ceremony/paths.ts'
 import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
-import type { SiteId } from '../../src/lib/brand.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { sha256 } from '../../src/lib/hash.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
@@ -36,7 +36,7 @@ describe('a site that ended its log otherwise before', () => {
 })
 
 describe('a vote for a record of an attempt before', () => {
-  it('is followed while the shard is here, and not once a later attempt has begun', async () => {
+  it('is followed until a later attempt has begun, and after that only beside the votes of t sites', async () => {
     const world = await memoryWorld(sites)
     const definition = await keygenDefinition()
     for (const name of sites) await approveIn(world, name, definition)
@@ -50,13 +50,25 @@ describe('a vote for a record of an attempt before', () => {
       options,
     )
     const protocols = await loadScheme(definition.protocol)
-    expect(votedElsewhere(ceremony, protocols)).toBeDefined()
-
     const started = ceremony.events('started').at(-1) ?? expect.fail()
     const events = (what: LogEvent['what']): readonly LogEvent[] => [
       ...ceremony.events(what as 'started'),
       ...(what === 'started' ? [{ ...started, seq: ceremony.log.size }] : []),
     ]
-    expect(votedElsewhere(Object.create(ceremony, { events: { value: events } }), protocols)).toBeUndefined()
+    /** The same site with the votes of so many sites, before or after it began another attempt. */
+    const followed = (count: number, later: boolean): boolean => {
+      const votes = (record: Hash) => new Map([...ceremony.store.votes(record)].slice(0, count))
+      const store = new Proxy(ceremony.store, {
+        get(target, name) {
+          if (name === 'votes') return votes
+          const value: unknown = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+      const changes = { store: { value: store }, ...(later && { events: { value: events } }) }
+      return votedElsewhere(Object.create(ceremony, changes), protocols) !== undefined
+    }
+    expect([1, 2, 3].map((count) => followed(count, false))).toEqual([true, true, true])
+    expect([1, 2, 3].map((count) => followed(count, true))).toEqual([false, true, true])
   })
 })

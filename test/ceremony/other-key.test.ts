@@ -3,7 +3,7 @@ import { definitionPath } from '../../src/ceremony/paths.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { ceremonyId } from '../../src/records/definition.ts'
+import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
@@ -59,9 +59,11 @@ test.each<[string, () => Partial<SignDefinition>, string]>([
 test('it is held against the home’s own copy of the keygen first, then against its log', async () => {
   expect((await joined({ nonce: '77'.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
   const disk = world.homes.get('s1')?.disk as MemoryDisk
-  disk.files.set(definitionPath(ceremonyId(keygen)), utf8('{}'))
-  await expect(joined({ nonce: '78'.repeat(16) })).resolves.not.toMatchObject({
-    error: { code: 'E_APPROVALS_MISSING' },
-  })
-  disk.files.delete(definitionPath(ceremonyId(keygen)))
+  const path = definitionPath(ceremonyId(keygen))
+  disk.files.set(path, utf8('{}'))
+  expect((await joined({ nonce: '78'.repeat(16) })).error).toMatchObject({ code: 'E_DEFINITION' })
+  disk.files.set(path, definitionCodec.encode({ ...keygen, nonce: '79'.repeat(16) }))
+  expect((await joined({ nonce: '80'.repeat(16) })).error).toMatchObject({ code: 'E_NOT_FOUND' })
+  disk.files.delete(path)
+  expect((await joined({ nonce: '81'.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
 })

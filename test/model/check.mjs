@@ -24,6 +24,8 @@ const models = [
       ['FIRST_VOTE_ONLY'],
       ['ATTEMPT_AFTER_VOTE'],
       ['DROP_AFTER_VOTE'],
+      ['DROP_OLDER'],
+      ['FOLLOW_ONE'],
       ['ABORT_WINS', 'THIEF'],
       ['REACH'],
     ],

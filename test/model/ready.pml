@@ -6,8 +6,9 @@
  * whom it likes, and the relays pass what they like. After that the liar is silent, and one of two ways is open for ever:
  * channels between sites that are all there, or notes, where a site that has its key may have gone and left its note.
  *
- * Checked: no honest site says that no key was made while another has one, and in the end all honest sites have the same
- * key or none has any. Each of these macros takes one rule away, and spin must then find a state that breaks the check:
+ * Checked: no honest site says that no key was made while another has one; in the end all honest sites have the same key or
+ * none has any; and where they meet again, a key that one of them and the liar voted for is made, unless an honest one left.
+ * Each of these macros takes one rule away, and spin must then find a state that breaks the check:
  *
  *   ABORT_WINS           after its vote a site ends on an abort that it sees
  *   NO_VOTES_IN_NOTES    readers take only aborts from notes
@@ -17,6 +18,8 @@
  *   FIRST_VOTE_ONLY      of two votes of one site only the first is ever taken
  *   ATTEMPT_AFTER_VOTE   a site that voted takes part in another attempt
  *   DROP_AFTER_VOTE      a site that voted drops its staged shard when it sees an abort
+ *   DROP_OLDER           a site that begins an attempt drops the shard of the one before
+ *   FOLLOW_ONE           a site that began an attempt follows a single vote for the record of the one before
  */
 #define N 3
 #define ALL 7
@@ -34,7 +37,7 @@
 
 /* On disk. */
 byte begun[N]; /* The attempt that it began last. */
-byte staged[N];
+byte staged[N]; /* Records whose shard it holds, as bits. */
 byte voted[N];
 byte installed[N];
 bit left[N];   /* Ended before any vote: it never votes, and says that no key was made. */
@@ -80,7 +83,17 @@ byte k;
 #define reads(to, from) \
   (FRESH(to, 1, READ(from, 1)) || FRESH(to, 2, READ(from, 2)) || (notedAbort[from] && !(aborts[to] & BIT(from))))
 #define writes(x) (VOTES(x, 1) != NOTED(x, 1) || VOTES(x, 2) != NOTED(x, 2) || (abortOf(x) && !notedAbort[x]))
-#define isSet(x) (undecided(x) && staged[x] == voted[x] && VOTES(x, voted[x]) == ALL)
+#define holds(x, record) (staged[x] & BIT(record))
+#define isSet(x) (undecided(x) && holds(x, voted[x]) && VOTES(x, voted[x]) == ALL)
+#define votesOf(x, record) \
+  ((VOTES(x, record) & 1) + ((VOTES(x, record) >> 1) & 1) + ((VOTES(x, record) >> 2) & 1))
+#ifdef FOLLOW_ONE
+#define NEEDED 1
+#else
+#define NEEDED 2
+#endif
+/* A later attempt binds its site to what comes of it, until t sites voted for an older record. */
+#define mayFollow(x, record) (begun[x] <= (record) || votesOf(x, record) >= NEEDED)
 #ifdef VOTE_AFTER_ABORT
 #define mayVote(x) (voted[x] == 0)
 #else
@@ -108,10 +121,10 @@ inline readNote(from, to) {
   aborts[to] = aborts[to] | (notedAbort[from] -> BIT(from) : 0)
 }
 
-inline vote(x) {
-  printf("vote %d %d\n", x, staged[x]);
-  voted[x] = staged[x];
-  VOTES(x, staged[x]) = VOTES(x, staged[x]) | BIT(x)
+inline vote(x, record) {
+  printf("vote %d %d\n", x, record);
+  voted[x] = record;
+  VOTES(x, record) = VOTES(x, record) | BIT(x)
 }
 
 inline install(x) {
@@ -168,7 +181,7 @@ inline heed(x) {
 
 inline stage(x) {
   printf("stage %d\n", x);
-  staged[x] = begun[x];
+  staged[x] = staged[x] | BIT(begun[x]);
   everStaged[begun[x]] = everStaged[begun[x]] | BIT(x)
 }
 
@@ -197,11 +210,12 @@ inline signAttempt() {
   printf("attempt %d\n", attempt)
 }
 
-/* Whoever begins an attempt drops what it staged before. */
 inline begin(x) {
   printf("begin %d\n", x);
-  begun[x] = attempt;
-  staged[x] = 0
+#ifdef DROP_OLDER
+  staged[x] = 0;
+#endif
+  begun[x] = attempt
 }
 
 #ifdef ATTEMPT_AFTER_VOTE
@@ -214,10 +228,19 @@ inline begin(x) {
 
 #define present(x) ((x) < HONEST && !gone[x])
 
+#define mayVoteFor(x, record) (holds(x, record) && allStaged(record) && mayFollow(x, record))
+#define VOTE(x, record) \
+  :: d_step { !healed && present(x) && mayVote(x) && mayVoteFor(x, record) -> vote(x, record) }
+/* A site that is shown a vote for a record that it staged checks the rest and votes. Notes do not show the rest. */
+#define FOLLOW(x, record) \
+  :: d_step { healed && !byNotes && present(x) && waiting(x) && VOTES(x, record) && mayVoteFor(x, record) -> \
+    vote(x, record) }
+
 /* What one site does by itself, and what passes between two: at any time, or never; and once healed, always. */
 #define ALONE(x) \
   :: d_step { present(x) && heeds(x) -> heed(x) } \
   :: d_step { present(x) && isSet(x) -> install(x) } \
+  FOLLOW(x, 1) FOLLOW(x, 2) \
   :: d_step { byNotes && present(x) && writes(x) -> writeNote(x) }
 #define PAIR(x, y) \
   :: d_step { (!healed || !byNotes) && present(x) && present(y) && learns(y, x) -> tell(x, y) } \
@@ -226,8 +249,8 @@ inline begin(x) {
 /* What else may happen to a site until then. */
 #define CHOICE(x) \
   :: d_step { !healed && present(x) && takesPart(x) && begun[x] < attempt -> begin(x) } \
-  :: d_step { !healed && present(x) && waiting(x) && begun[x] != 0 && staged[x] == 0 -> stage(x) } \
-  :: d_step { !healed && present(x) && staged[x] != 0 && allStaged(staged[x]) && mayVote(x) -> vote(x) } \
+  :: d_step { !healed && present(x) && takesPart(x) && begun[x] != 0 && !holds(x, begun[x]) -> stage(x) } \
+  VOTE(x, 1) VOTE(x, 2) \
   :: d_step { !healed && present(x) && waiting(x) -> leave(x) } \
   :: d_step { !healed && present(x) && !crashed -> crash(x) } \
   :: d_step { !healed && byNotes && present(x) && installed[x] != 0 && !writes(x) -> go(x) }
@@ -264,6 +287,12 @@ init {
       assert(installed[k] == installed[0]);
       assert(installed[k] == 0 || (!abortOf(k) && !abortOf(0)))
     }
+#ifndef THIEF
+    for (k : 1 .. 2) {
+      assert(byNotes || abortOf(0) || abortOf(1) || installed[0] == k
+        || (voted[0] != k && voted[1] != k) || !((VOTES(0, k) | VOTES(1, k)) & BIT(OTHER)))
+    }
+#endif
   }
 #ifdef REACH
   assert(installed[0] == 0)

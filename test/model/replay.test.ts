@@ -47,7 +47,7 @@ const mutations: Readonly<Record<string, Expected>> = {
   FIRST_VOTE_ONLY: { rule: 'a second vote of a liar counts too', refuses: [], decides: 'the key' },
   ATTEMPT_AFTER_VOTE: {
     rule: 'a site that voted takes part in no attempt',
-    refuses: ['attempt 2', 'begin 0'],
+    refuses: ['attempt 2', 'begin 1'],
     decides: 'the key',
   },
   DROP_AFTER_VOTE: {
@@ -55,6 +55,12 @@ const mutations: Readonly<Record<string, Expected>> = {
     refuses: ['heed 0'],
     decides: 'the key',
   },
+}
+
+/** Two attempts under one definition take further joins, which this replay does not make: played whole, in that file. */
+const elsewhere: Readonly<Record<string, string>> = {
+  DROP_OLDER: 'test/hostile/later-attempt.test.ts',
+  FOLLOW_ONE: 'test/hostile/later-attempt.test.ts',
 }
 
 describe('a trace of the model without one of its rules', () => {
@@ -67,7 +73,7 @@ describe('a trace of the model without one of its rules', () => {
 
   it('stands here for each rule that spin found to matter', () => {
     const traces = readdirSync(folder).flatMap((name) => /^ready-(.*)\.txt$/.exec(name)?.[1] ?? [])
-    expect(Object.keys(mutations).sort()).toEqual(traces.sort())
+    expect([...Object.keys(mutations), ...Object.keys(elsewhere)].sort()).toEqual(traces.sort())
   })
 
   it.each(Object.entries(mutations).map(([name, expected]) => ({ name, ...expected })))(

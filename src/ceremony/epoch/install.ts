@@ -2,6 +2,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { dropStaged } from './stage.ts'
 import type { StagedRecord } from './staged-record.ts'
 
 /**
@@ -14,7 +15,10 @@ export const installEpoch = async (
   voted: StagedRecord,
   { postNote }: Pick<Duties, 'postNote'>,
 ): Promise<void> => {
-  const returned = ceremony.store.installed.has(ceremony.seat.name)
+  const { store, seat, site, log } = ceremony
+  const returned = store.installed.has(seat.name)
+  // Its vote is durable, and its only one: shards of other attempts are of no use any more.
+  await dropStaged(site.shards, log, voted.record.outcome)
   await awaitReadySet(ceremony, voted, postNote)
   await install(ceremony, voted)
   await awaitReceipts(ceremony, voted, returned)

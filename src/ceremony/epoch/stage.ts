@@ -14,10 +14,10 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { awaitAll } from './await-all.ts'
 
-/** Removes every shard that this ceremony staged here. The caller knows that no vote was given for any. */
-export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void> => {
+/** Removes every shard that this ceremony staged here, `but` that of one outcome. The caller knows that no vote was given for any of them. */
+export const dropStaged = async (shards: ShardStore, log: LogView, but?: Hash): Promise<void> => {
   for (const { what, object, ceremony } of log.replay()) {
-    const bytes = what === 'outcome' && object !== null ? log.body(object) : undefined
+    const bytes = what === 'outcome' && object !== null && object !== but ? log.body(object) : undefined
     // A sign ceremony's log names the outcome of the key that it uses.
     if (bytes === undefined || outcomeCodec.decode(bytes).ceremony !== ceremony) continue
     await shards.dropStaged(hashOf(bytes), hashOf(bytes))
@@ -27,14 +27,6 @@ export const dropStaged = async (shards: ShardStore, log: LogView): Promise<void
 /** True where this site staged a shard in this ceremony: it may still be voted for. */
 export const hasStaged = (ceremony: Ceremony): boolean =>
   ceremony.events('staged').some(({ site }) => site === ceremony.seat.name)
-
-/** Old attempts' shards were voted for by nobody: all of this attempt's participants, this site among them, signed it without a vote. */
-export const dropOlder = async (ceremony: Ceremony): Promise<void> => {
-  if (ceremony.store.ready.has(ceremony.seat.name)) throw new Error('an attempt after the vote')
-  // That the attempt began is durable before what it replaces goes.
-  await ceremony.log.barrier()
-  await dropStaged(ceremony.site.shards, ceremony.log)
-}
 
 /**
  * Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs.

@@ -31,8 +31,14 @@ export const stagedRecords = (ceremony: Ceremony): readonly StagedRecord[] =>
 export const stagedRecord = (ceremony: Ceremony, hash: Hash): StagedRecord | undefined =>
   stagedRecords(ceremony).find((one) => one.hash === hash)
 
-/** A later attempt has begun here, and with it the shards of those before it went: see dropOlder. */
-export const isDropped = (ceremony: Ceremony, outcome: Hash): boolean => {
-  const staged = ceremony.events('outcome').find((event) => event.object === outcome)?.seq ?? -1
-  return ceremony.events('started').some(({ seq }) => seq > staged)
+/**
+ * True where this site may vote for a record that others voted for. It may not once it began a later attempt: the others
+ * may be about to vote for what comes of that one. But of t voters one is honest, and it takes part in nothing else: no other
+ * record can ever be ready, and the rest may follow. So a shard is kept until its site has voted.
+ */
+export const mayFollow = (ceremony: Ceremony, { record, hash }: StagedRecord): boolean => {
+  const { store, authority } = ceremony
+  const staged = ceremony.events('outcome').find((event) => event.object === record.outcome)?.seq ?? -1
+  const beganLater = ceremony.events('started').some(({ seq }) => seq > staged)
+  return !beganLater || store.votes(hash).size >= authority.threshold
 }

@@ -3,7 +3,7 @@ import { recordCodec } from '../../records/outcome.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { keepProofs, unproven } from './proofs.ts'
-import { isDropped, type StagedRecord, stagedRecord } from './staged-record.ts'
+import { mayFollow, type StagedRecord, stagedRecord } from './staged-record.ts'
 
 /** The one vote that this site gives under this definition, for ever: from here there is no way back. */
 export const vote = async (ceremony: Ceremony, voted: StagedRecord, mayBind: () => void): Promise<void> => {
@@ -29,7 +29,7 @@ export const votedBefore = (ceremony: Ceremony): StagedRecord | undefined => {
 export const votedElsewhere = (ceremony: Ceremony, protocols: Scheme): StagedRecord | undefined => {
   for (const record of ceremony.store.votedFor()) {
     const voted = stagedRecord(ceremony, record)
-    if (voted === undefined || isDropped(ceremony, voted.record.outcome)) continue
+    if (voted === undefined || !mayFollow(ceremony, voted)) continue
     if (unproven(ceremony, protocols, voted).length === 0) return voted
   }
   return undefined

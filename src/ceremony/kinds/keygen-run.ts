@@ -7,7 +7,7 @@ import { keygenOutcome } from '../epoch/keygen-outcome.ts'
 import { falseProof, isTrueProof, keepProofs } from '../epoch/proofs.ts'
 import { proveRecord } from '../epoch/prove.ts'
 import { everyProven } from '../epoch/proven.ts'
-import { dropOlder, everyStaged, stage } from '../epoch/stage.ts'
+import { everyStaged, stage } from '../epoch/stage.ts'
 import { recordOf, type StagedRecord, stagedRecords } from '../epoch/staged-record.ts'
 import { followVote, vote, votedBefore, votedElsewhere } from '../epoch/vote.ts'
 import { hedged } from '../hedge.ts'
@@ -52,7 +52,8 @@ class KeygenRun implements KindRun {
     const ceremony = this.#ceremony
     const protocols = this.#protocols
     const definition = ceremony.authority.definition as KeygenDefinition
-    await dropOlder(ceremony)
+    // Durable before this site says anything in it: from here it follows no single vote for an older record (see mayFollow).
+    await ceremony.log.barrier()
     const box = session.mailbox(protocols.keygen)
     const input = { threshold: definition.threshold, parties: definition.sites.length }
     const made = await protocols.keygen.run(box, input, {
