@@ -4,7 +4,7 @@ import { DecodeError } from '../../records/codec.ts'
 import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import { resultOf } from '../kinds/index.ts'
+import { auditKind, resultOf } from '../kinds/index.ts'
 import type { LogFacts } from '../log-facts.ts'
 import { parseNote, verifyCosignature, witnessName } from '../note.ts'
 
@@ -94,7 +94,10 @@ const bodies = ({ missing }: BundleFacts): Finding =>
         missing.slice(0, 16).map(({ object }) => object),
       )
 
-const named = ({ bundle, logs }: BundleFacts): Finding => {
+const named = ({ bundle, logs, definition }: BundleFacts): Finding => {
+  const { outputs } = auditKind(definition)
+  if (bundle.outputs.some((name) => !outputs.includes(name)))
+    return fails(`an output is here that a ${definition.kind} does not have`)
   const known = new Set([...logs.values()].flatMap((log) => log.entries.map(({ object }) => object)))
   const free = bundle.objects.filter((object) => !known.has(object))
   return free.length === 0

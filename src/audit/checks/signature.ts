@@ -94,8 +94,6 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
   if (!makesSignature(facts)) return undefined
   const signature = made(facts)
   const shown = await facts.bundle.output('signature')
-  const others = facts.bundle.outputs.filter((name) => name !== 'signature' && name !== 'message')
-  if (others.length > 0) return fails('an output that a signature does not have')
   const file = await facts.bundle.output('message')
   if (file !== undefined && (facts.message === undefined || hashOf(file) !== hashOf(facts.message)))
     return fails('the message shown is not that of the definition')

@@ -20,6 +20,7 @@ export const keygen = {
     'votes.output',
   ],
   order: {},
+  outputs: ['public-key.hex'],
   transcript: '; key derived again from it',
   notShown: [],
 } as const satisfies AuditKind

@@ -16,6 +16,8 @@ export interface AuditKind {
   readonly must: readonly CheckId[]
   /** Events that need others before them in the logs of this kind than in those of the rest. */
   readonly order: KindOrder
+  /** Names of its outputs in a bundle. */
+  readonly outputs: readonly string[]
   /** Text of the transcript's line after "one transcript at all sites". */
   readonly transcript: string
   /** Facts that no bundle of this kind can show, besides those that none can. */

@@ -14,6 +14,7 @@ export const sign = {
     'signature.output',
   ],
   order: {},
+  outputs: ['message', 'signature'],
   transcript: '',
   notShown: ['how the key was made: its keygen bundle shows that'],
 } as const satisfies AuditKind

@@ -20,6 +20,7 @@ export const probe = {
   isFinal: ({ roster }, made) => made.makes === 'proof' && made.stated.length === roster.length,
   must: [...mustAlways],
   order: { ready: ['outcome'] },
+  outputs: [],
   transcript: '; all saw one value',
   notShown: [],
 } as const satisfies AuditKind
