@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { VerifyReport } from '../../src/audit/verify.ts'
@@ -325,11 +325,16 @@ const refusalOf = async (compiler: VariantCompiler, { what, files }: Cut, at: nu
   const errors = compiler.errors(files)
   if (errors.length > 0) return errors.join('\n')
   // Modules of one path are loaded once: each cut is a variant of its own.
-  const one = await load(makeVariant(`probe-cut-${at}`, probeEdits, { ...probeFiles, ...files }))
-  const { bytes } = await closedBundle(one)
-  const { verdict, checks } = await verified(one, bytes[0] as Uint8Array)
-  expect([what, verdict]).toEqual([what, 'invalid'])
-  return checks.flatMap((check) => (check.verdict === 'fails' ? `${check.id}: ${check.reason}` : [])).join('\n')
+  const cut = makeVariant(`probe-cut-${at}`, probeEdits, { ...probeFiles, ...files })
+  try {
+    const one = await load(cut)
+    const { bytes } = await closedBundle(one)
+    const { verdict, checks } = await verified(one, bytes[0] as Uint8Array)
+    expect([what, verdict]).toEqual([what, 'invalid'])
+    return checks.flatMap((check) => (check.verdict === 'fails' ? `${check.id}: ${check.reason}` : [])).join('\n')
+  } finally {
+    rmSync(cut, { recursive: true, force: true })
+  }
 }
 
 describe('the same kind without one of its lines', () => {
