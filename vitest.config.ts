@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Real processes, sockets and time, or every case of something: minutes each. */
 const long = [
+  'test/ceremony/third-kind.test.ts',
   'test/cli/demo-killed.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/by-hand.test.ts',
@@ -20,7 +21,6 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/verify.test.ts',
-  'test/ceremony/third-kind.test.ts',
   'test/e2e/demo.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',

@@ -233,7 +233,8 @@ const others: readonly LogLie[] = [
     does: 'counts votes for another record',
     edit: (log) => {
       const event = own(log, 'ready-set')
-      if (event !== undefined) log.events[log.events.indexOf(event)] = { ...event, object: other }
+      if (event === undefined) log.add({ what: 'ready-set', object: other }, 'started')
+      else log.events[log.events.indexOf(event)] = { ...event, object: other }
     },
   },
   {
