@@ -20,13 +20,14 @@ const long = [
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
-  'test/audit/verify.test.ts',
+  'test/audit/{disk-log,verify}.test.ts',
   'test/e2e/demo.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log}.test.ts',
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
+  'test/mpc/liars.test.ts',
   'test/sim/seats.test.ts',
 ]
 /** Copies of the tree with one row more, made by tests: their tests are the tree's own. */

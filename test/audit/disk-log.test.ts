@@ -12,6 +12,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { eventCodec, type LogEvent } from '../../src/records/event.ts'
 import { memoryDisk } from '../support/memory-disk.ts'
+import { LONG, many } from '../support/report.ts'
 import { PowerLoss, seeded, simDisk } from '../support/sim-disk.ts'
 
 const seed = (n: number): Secret => new Secret(new Uint8Array(32).fill(n))
@@ -88,7 +89,7 @@ describe('log on disk', () => {
     expect(disk.files.get(path)?.length).toBeLessThan(13_000)
   })
 
-  it('takes as many events in one barrier as come', async () => {
+  it.runIf(LONG)('takes as many events in one barrier as come', async () => {
     const disk = simDisk()
     const log = await openLog({ disk, path, origin, signer })
     for (let n = 0; n < 125_000; n++) log.append(event(null, n))
@@ -200,7 +201,7 @@ describe('log on a disk that fails', () => {
   it('keeps every promise through a crash at every operation, twice over', async () => {
     const quiet = simDisk()
     await work(quiet, [])
-    for (let run = 0; run < 20; run++)
+    for (let run = 0; run < many(4, 20, 200); run++)
       for (let k = 0; k < quiet.operations; k++) {
         const disk = simDisk(seeded(run * 1000 + k))
         const acknowledged: Checkpoint[] = []
