@@ -39,23 +39,26 @@ export default defineConfig(({ mode }) => {
   const isLong = mode === 'long'
   // Tests start processes and share two cores with whatever else runs: a limit is there to end what hangs, not to measure.
   const limit = process.env['QUORATE_NIGHTLY'] === '1' ? 36_000_000 : isLong ? 1_800_000 : 300_000
+  // In each project: one that extends this file reads it anew, without the mode.
+  const limits = { testTimeout: limit, hookTimeout: limit }
   const seed = process.env['QUORATE_SEED'] ?? String(Date.now() % 2 ** 32)
   return {
     test: {
       disableConsoleIntercept: true,
-      testTimeout: limit,
-      hookTimeout: limit,
       maxWorkers: 2,
       env: { QUORATE_SEED: seed, ...(isLong && { QUORATE_LONG: '1' }) },
       projects: isLong
         ? [
-            { extends: true, test: { name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } } },
-            { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
+            {
+              extends: true,
+              test: { ...limits, name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } },
+            },
+            { extends: true, test: { ...limits, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
           ]
         : [
             {
               extends: true,
-              test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone, variants] },
+              test: { ...limits, name: 'fast', include: ['test/**/*.test.ts'], exclude: [...long, ...alone, variants] },
             },
           ],
     },
