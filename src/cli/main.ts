@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
@@ -110,8 +111,21 @@ const unwritten = (error: unknown): QuorateError =>
     error,
   )
 
+/**
+ * A container's user is often in no user database. oclif asks it for what these do not say, and fails: empty, they say that
+ * there is nothing.
+ */
+const withoutUser = (): void => {
+  try {
+    userInfo()
+  } catch {
+    for (const name of ['HOME', 'SHELL']) process.env[name] ??= ''
+  }
+}
+
 /** Plugins of the user are never loaded: their code would run beside the shares. */
 const loadConfig = async (root: string): Promise<Config> => {
+  withoutUser()
   const { Config } = await import('@oclif/core')
   return Config.load({ root, userPlugins: false, devPlugins: false, jitPlugins: false })
 }

@@ -24,8 +24,8 @@ const handle = (): void => {
 /** `end` ends the process; it runs when nobody listens to the signal, or at the second one. */
 export const handleSignals = (end: () => void): void => {
   onStop = end
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
+  // SIGHUP: the terminal or the container is gone.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, handle)
 }
 
 const BOUND = 'QUORATE_DEMO_PROCESS'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, realpath, rmdir, stat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
@@ -36,10 +36,11 @@ interface Place {
 }
 
 const beside = async (home: string): Promise<Place> => {
-  const folder = join(tmpdir(), `quorate-${userInfo().uid}`)
+  const self = process.getuid?.() ?? -1
+  const folder = join(tmpdir(), `quorate-${self}`)
   await mkdir(folder, { mode: 0o700, recursive: true })
   const { uid, mode } = await lstat(folder)
-  if (uid !== userInfo().uid || (mode & 0o077) !== 0)
+  if (uid !== self || (mode & 0o077) !== 0)
     throw new QuorateError(
       'E_HOME',
       `${folder} belongs to somebody else`,

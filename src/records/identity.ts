@@ -34,6 +34,9 @@ const approvalSchema = v.strictObject({
 export type Approval = v.InferOutput<typeof approvalSchema>
 export const approvalCodec: Codec<Approval> = jsonCodec('approval/v1', approvalSchema)
 
+/** Why a member left: one line that every terminal can show. */
+export const abortReason = line(280)
+
 const noteFields = {
   ceremony: hash,
   identity,
@@ -48,7 +51,7 @@ const noteFields = {
   /** Blame records that prove a fault, base64. */
   evidence: v.pipe(v.array(v.string()), v.maxLength(4)),
   /** Takes its sender out of this definition, for good. */
-  abort: v.nullable(line(280)),
+  abort: v.nullable(abortReason),
 }
 const noteSchema = v.strictObject({
   ...noteFields,

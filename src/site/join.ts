@@ -13,6 +13,7 @@ import type { Hash } from '../lib/brand.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
+import { reasonGiven } from './abort-reason.ts'
 import {
   type HomeSession,
   keptDefinition,
@@ -156,7 +157,7 @@ const answerFor = async (
       'wait until it ends, then run the same command again',
     )
   if (request.do === 'running') return
-  await control.abort(request.reason ?? 'stopped by the operator')
+  await control.abort(reasonGiven(request.reason ?? 'stopped by the operator'))
   control.stop(LEFT_HERE)
 }
 
