@@ -64,6 +64,15 @@ const notHeld = async (bytes: Uint8Array, message: Uint8Array): Promise<readonly
     .map(({ id }) => id)
 }
 
+/** Throws DecodeError. */
+const noteText = (bytes: Uint8Array): string => {
+  try {
+    return fromUtf8(bytes)
+  } catch {
+    throw new DecodeError('a note that is no text')
+  }
+}
+
 const violated = async (
   { world, bundle }: Heard,
   message: Uint8Array,
@@ -110,14 +119,14 @@ const takeIn = (draft: Draft, log: SiteId, by: SiteId, message: PeerMessage): vo
       return
     case 'log': {
       const { events, checkpoint, ledger } = message
-      draft.afterwards.set(by, () => ({ events, checkpoint: fromUtf8(checkpoint), ledger }))
+      draft.afterwards.set(by, () => ({ events, checkpoint: noteText(checkpoint), ledger }))
       return
     }
     case 'ledger':
       draft.add(log, { what: 'peer-ledger', site: by, object: draft.put(message.note) })
       return
     case 'cosignature':
-      draft.extraLines.set(log, () => fromUtf8(message.line))
+      draft.extraLines.set(log, () => noteText(message.line))
       return
     case 'manifest':
       draft.forgedSignatures.set(by, () => message.bundle)
@@ -137,7 +146,7 @@ export const violatedByLog = async (heard: Heard, lie: LogLie, message: Uint8Arr
     for (const [hash, bytes] of bodies) draft.objects.set(hash, bytes)
     draft.afterwards.set(site, () => ({
       events: said.events,
-      checkpoint: fromUtf8(said.checkpoint),
+      checkpoint: noteText(said.checkpoint),
       ledger: said.ledger,
     }))
   })
