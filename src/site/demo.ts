@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { Child, parsed } from './demo-child.ts'
@@ -157,7 +158,9 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
       processes: children.map((child) => child.pid),
     }
   } catch (error) {
-    // Errors of processes that are being stopped are no fault of theirs.
+    // Errors of processes that are being stopped are no fault of theirs. Ctrl-C goes to all of them at once: a child that it
+    // ended may be seen before it is heard here.
+    await delay(100)
     throw signal.aborted ? signal.reason : error
   } finally {
     signal.removeEventListener('abort', stopAll)
