@@ -27,7 +27,11 @@ export abstract class AbortCommand extends QuorateCommand {
     'Takes this site out of a definition, for good: it is how an approval is withdrawn. The others stop only where those left are no longer enough. Refused once this site voted ready, or sent a signature share. Needs no passphrase.'
   static override flags = {
     ...ceremonyFlags,
-    reason: Flags.string({ summary: 'why, in one line; the others see it', default: 'stopped by the operator' }),
+    reason: Flags.string({
+      summary: 'why, in one line; the others see it',
+      default: 'stopped by the operator',
+      parse: async (input) => (await import('../site/abort-reason.ts')).reasonGiven(input),
+    }),
     confirm: Flags.string({ summary: 'the full ceremony id; without it the name is asked', helpValue: 'ID' }),
   }
 

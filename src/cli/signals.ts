@@ -24,8 +24,12 @@ const handle = (): void => {
 /** `end` ends the process; it runs when nobody listens to the signal, or at the second one. */
 export const handleSignals = (end: () => void): void => {
   onStop = end
-  // SIGHUP: the terminal or the container is gone.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, handle)
+  process.on('SIGINT', handle)
+  process.on('SIGTERM', handle)
+  // The terminal is gone. Its shell often says so once more, which is nobody's wish to end at once.
+  process.on('SIGHUP', () => {
+    if (stops === 0) handle()
+  })
 }
 
 const BOUND = 'QUORATE_DEMO_PROCESS'

@@ -8,7 +8,7 @@ export const reasonGiven = (text: string): string => {
   if (is(abortReason, spelled)) return spelled
   throw new QuorateError(
     'E_USAGE',
-    'the reason is not one line of 1 to 280 characters, or holds tabs, joined emoji or other characters that do not show',
-    'give --reason in plain words; nothing was done, and this site is still in',
+    'expected one line of 1 to 280 characters, without tabs, joined emoji or hidden characters',
+    'say why in plain words; nothing was done',
   )
 }

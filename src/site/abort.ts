@@ -13,7 +13,6 @@ import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
-import { reasonGiven } from './abort-reason.ts'
 import { openHomeSession } from './home-session.ts'
 import { keepDefinition } from './join.ts'
 import { postNoteToRelays } from './post-note.ts'
@@ -36,17 +35,17 @@ const refuseStranger = async (folder: string, definition: Definition): Promise<v
 
 /**
  * Takes this site out of a definition, for good: in its logs first, then in its note. Needs no passphrase. Throws
- * E_NOT_ALLOWED where it has voted or sent a signature share, or is no member, and E_USAGE for a reason that no note can carry.
+ * E_NOT_ALLOWED where it has voted or sent a signature share, or is no member.
  */
 export const abortCeremony = async (wanted: {
   readonly home: string
   readonly definition: Definition
+  /** As `reasonGiven` gives it. */
   readonly reason: string
 }): Promise<Aborted> => {
   const ceremony = ceremonyId(wanted.definition)
-  const reason = reasonGiven(wanted.reason)
   await refuseStranger(wanted.home, wanted.definition)
-  const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason })
+  const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason: wanted.reason })
   if (answer?.ok === true) return { ceremony, told: true }
   if (answer !== undefined) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
 
@@ -66,7 +65,7 @@ export const abortCeremony = async (wanted: {
         `this site cannot leave any more: ${bound}`,
         `run \`quorate ${wanted.definition.kind} join\` to finish`,
       )
-    const note = await writeNote(home, systemClock, book, 'aborted', reason)
+    const note = await writeNote(home, systemClock, book, 'aborted', wanted.reason)
     const at = systemClock.now()
     const object = hashOf(note)
     if (![...ledger.replay()].some((event) => event.what === 'aborted' && event.ceremony === ceremony)) {

@@ -46,6 +46,21 @@ describe('bundles as ceremonies leave them', () => {
     expect(report.missing).toContain('log.present')
   })
 
+  it.each(['ready', 'result'] as const)(
+    'whose %s bodies were taken out: no log is called closed over nothing',
+    async (what) => {
+      const bundle = what === 'ready' ? chain.keygenBundle : chain.signBundle
+      const strip = (draft: Draft) => {
+        for (const object of draft.named(what)) draft.objects.delete(object)
+      }
+      const report = await verify(await forge(chain, bundle, strip, []))
+      expect(openIds(report)).toEqual(expect.arrayContaining(['log.bodies', 'log.closed']))
+      expect(report.verdict).not.toBe('valid')
+      expect(report.contradictions.flatMap(({ checks }) => checks)).not.toContain('log.closed')
+      if (what === 'result') expect(report.contradictions).toEqual([])
+    },
+  )
+
   it('of a spare: valid, and open about what only the signers logged', async () => {
     const names = [eu, us, ap]
     const sign = { ...chain.sign, nonce: 'ff'.repeat(16) }

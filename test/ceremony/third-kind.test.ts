@@ -368,6 +368,6 @@ describe('the same kind without one of its lines', () => {
     const at = cuts.findIndex(({ what }) => what.endsWith(SILENT))
     const cut = cuts[at] ?? expect.fail()
     expect(compiler.errors(cut.files)).toEqual([])
-    expect(await refusalOf(compiler, cut, at)).toMatch(/^log.closed: .* nothing that a probe makes is here/m)
+    expect(await refusalOf(compiler, cut, at)).toMatch(/^log.closed: .* nothing that a probe ceremony makes is here/m)
   })
 })

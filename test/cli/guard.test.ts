@@ -83,7 +83,7 @@ describe('options that make Node wait for a debugger before any code of ours', (
       const ran = finished(child)
       const url = await inspector(child)
       // A process that is told to go on before it waits will wait for ever: it is told again until it has ended.
-      while (child.exitCode === null) await letGoOn(url)
+      while (child.exitCode === null && child.signalCode === null) await letGoOn(url)
       const { code, stdout, stderr } = await ran
       expect([code, stdout]).toEqual([2, ''])
       expect(stderr).toContain('which quorate does not run under')

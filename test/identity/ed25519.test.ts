@@ -53,6 +53,17 @@ describe('Ed25519', () => {
     expect(isPublicKey(signer.key)).toBe(true)
   })
 
+  it('remembers what held for this key, message and signature alone', () => {
+    const signature = signer.sign(message)
+    const other = rawSigner(seed(2))
+    for (let again = 0; again < 2; again++) {
+      expect(verifyEd25519(signer.key, message, signature)).toBe(true)
+      expect(verifyEd25519(other.key, message, signature)).toBe(false)
+      expect(verifyEd25519(signer.key, message, other.sign(message))).toBe(false)
+      expect(verifyEd25519(signer.key, concat(message, Uint8Array.of(0)), signature)).toBe(false)
+    }
+  })
+
   it('refuses torsion in R, a scalar over the order, and other lengths', () => {
     const r = 5n
     const secret = ed25519.utils.getExtendedPublicKey(new Uint8Array(32).fill(1)).scalar

@@ -27,6 +27,6 @@ const unsigned: readonly LogEvent['what'][] = ['outcome', 'record']
 
 /** The same with the unsigned bodies: statements of a signature rest on them, and in every other kind votes do. */
 export const answersFor = (definition: BundleFacts['definition'], id: Check['id']): readonly LogEvent['what'][] => {
-  const their = recordKind(definition).makes === 'signature' ? 'signature.records' : 'votes.records'
-  return id === their ? [...unsigned, ...eventsOf(id)] : eventsOf(id)
+  const resting = recordKind(definition).makes === 'signature' ? 'signature.records' : 'votes.records'
+  return id === resting ? [...unsigned, ...eventsOf(id)] : eventsOf(id)
 }

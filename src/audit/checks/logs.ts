@@ -53,16 +53,19 @@ const ordered = (facts: BundleFacts): Finding => {
 
 export const isClosed = (log: LogFacts | undefined): boolean => log?.last?.what === 'closing'
 
-/** A site closes its log over what was made, or over why nothing was: its own word that it leaves, or proof. */
+/**
+ * A site closes its log over what was made, or over why nothing was: its own word that it leaves, or proof. Where a body is
+ * not here, nobody can say which of them it was.
+ */
 const closed = (facts: BundleFacts): Finding => {
   const ended = [...facts.logs.values()].filter(isClosed).map(({ site }) => site)
-  if (ended.length > 0 && resultOf(facts) === undefined && facts.aborts.length + facts.blames.length === 0)
-    return accuses(
-      facts,
-      ended,
-      `the log of ${names(ended)} is closed, and nothing that a ${facts.definition.kind} makes is here, nor why it ended`,
-      roots(facts),
-    )
+  if (ended.length > 0 && resultOf(facts) === undefined && facts.aborts.length + facts.blames.length === 0) {
+    const { kind } = facts.definition
+    const what = `the log of ${names(ended)} is closed, and nothing that a ${kind} ceremony makes is here, nor why it ended`
+    return facts.missing.length > 0
+      ? open(`${what}: ${facts.missing.length} records that logs name are not here`, roots(facts))
+      : accuses(facts, ended, what, roots(facts))
+  }
   const unfinished = [...facts.logs.values()].filter((log) => !isClosed(log)).map(({ site }) => site)
   return unfinished.length === 0
     ? holds('every log ends in closing', roots(facts))
@@ -97,7 +100,7 @@ const bodies = ({ missing }: BundleFacts): Finding =>
 const named = ({ bundle, logs, definition }: BundleFacts): Finding => {
   const { outputs } = auditKind(definition)
   if (bundle.outputs.some((name) => !outputs.includes(name)))
-    return fails(`an output is here that a ${definition.kind} does not have`)
+    return fails(`an output is here that no ${definition.kind} ceremony has`)
   const known = new Set([...logs.values()].flatMap((log) => log.entries.map(({ object }) => object)))
   const free = bundle.objects.filter((object) => !known.has(object))
   return free.length === 0

@@ -14,7 +14,10 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { awaitAll } from './await-all.ts'
 
-/** Removes every shard that this ceremony staged here, `but` that of one outcome. The caller knows that no vote was given for any of them. */
+/**
+ * Removes every shard that this ceremony staged here, `but` that of one outcome. The caller knows that no vote was given
+ * for any that goes.
+ */
 export const dropStaged = async (shards: ShardStore, log: LogView, but?: Hash): Promise<void> => {
   for (const { what, object, ceremony } of log.replay()) {
     const bytes = what === 'outcome' && object !== null && object !== but ? log.body(object) : undefined
