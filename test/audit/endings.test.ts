@@ -11,6 +11,7 @@ import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { type Draft, forge } from '../support/forge.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
 
 const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]
 
@@ -27,7 +28,7 @@ const bundleIn = async (world: MemoryWorld, site: string, path: string | null): 
   (await world.homes.get(site)?.disk.read(path ?? '')) ?? expect.fail('no bundle')
 
 describe('bundles as ceremonies leave them', () => {
-  it.each(protocolIds.filter((id) => id !== 'frost-ed25519'))('%s: both are valid', async (protocol) => {
+  it.each(inTurn(protocolIds, 2))('%s: both are valid', async (protocol) => {
     const other = await memoryChain(protocol)
     for (const bundle of [other.keygenBundle, other.signBundle]) {
       const report = await verify(bundle)

@@ -44,6 +44,7 @@ import { blameCodec, messageCodec } from '../../src/records/round.ts'
 import { decodeEnvelope, pae } from '../../src/records/signed.ts'
 import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
+import { many } from '../support/report.ts'
 
 /**
  * Everything here is made by somebody who owns all keys and signs again whatever a change touches: each forgery is
@@ -806,7 +807,7 @@ describe('forged at random', () => {
         const { verdict, open: points } = await verify(bytes)
         expect(changed && verdict === 'valid' && points === 1).toBe(false)
       }),
-      { numRuns: 60 },
+      { numRuns: many(20, 200, 2000) },
     )
   })
 })

@@ -7,6 +7,7 @@ import type { Definition } from '../../src/records/definition.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
 
 const joinAll = async (
   world: MemoryWorld,
@@ -25,36 +26,39 @@ const bundleOf = async (world: MemoryWorld, name: string, path: string | null) =
 }
 
 describe('the chain in memory', () => {
-  it.each(protocolIds)('%s: three sites make a key, two sign with it, all bundles are equal', async (protocol) => {
-    const names = ['eu', 'us', 'ap']
-    const world = await memoryWorld(names)
-    const keygen = await keygenDefinition({ protocol, sites: await siteEntries(names) })
-    for (const name of names) await approveIn(world, name, keygen)
-    const made = await joinAll(world, names, keygen)
-    expect(made.map((one) => one.open)).toEqual([[], [], []])
-    expect(new Set(await Promise.all(made.map((one) => bundleOf(world, one.site, one.bundle)))).size).toBe(1)
-    const key = made[0]?.key
-    if (key === null || key === undefined) throw new Error('no key')
+  it.each(inTurn(protocolIds, 2))(
+    '%s: three sites make a key, two sign with it, all bundles are equal',
+    async (protocol) => {
+      const names = ['eu', 'us', 'ap']
+      const world = await memoryWorld(names)
+      const keygen = await keygenDefinition({ protocol, sites: await siteEntries(names) })
+      for (const name of names) await approveIn(world, name, keygen)
+      const made = await joinAll(world, names, keygen)
+      expect(made.map((one) => one.open)).toEqual([[], [], []])
+      expect(new Set(await Promise.all(made.map((one) => bundleOf(world, one.site, one.bundle)))).size).toBe(1)
+      const key = made[0]?.key
+      if (key === null || key === undefined) throw new Error('no key')
 
-    const message = utf8('pay nobody')
-    const [epoch] = await (await import('../../src/shards/store.ts'))
-      .shardStore(world.homes.get('eu')?.disk as never)
-      .list()
-    const { recordCodec } = await import('../../src/records/outcome.ts')
-    const base = hashOf(recordCodec.encode(epoch?.record as never))
-    const sign = await signDefinition({
-      protocol,
-      sites: keygen.sites,
-      key: key.id as Hash,
-      base,
-      message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-    })
-    for (const name of ['eu', 'ap']) await approveIn(world, name, sign)
-    const signed = await joinAll(world, ['eu', 'ap'], sign, message)
-    expect(signed.map((one) => one.open)).toEqual([[], []])
-    expect(new Set(await Promise.all(signed.map((one) => bundleOf(world, one.site, one.bundle)))).size).toBe(1)
-    const protocols = await loadScheme(protocol)
-    for (const one of signed)
-      expect(protocols.verifySignature(fromHex(key.publicKey), message, fromHex(one.signature ?? ''))).toBe(true)
-  })
+      const message = utf8('pay nobody')
+      const [epoch] = await (await import('../../src/shards/store.ts'))
+        .shardStore(world.homes.get('eu')?.disk as never)
+        .list()
+      const { recordCodec } = await import('../../src/records/outcome.ts')
+      const base = hashOf(recordCodec.encode(epoch?.record as never))
+      const sign = await signDefinition({
+        protocol,
+        sites: keygen.sites,
+        key: key.id as Hash,
+        base,
+        message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+      })
+      for (const name of ['eu', 'ap']) await approveIn(world, name, sign)
+      const signed = await joinAll(world, ['eu', 'ap'], sign, message)
+      expect(signed.map((one) => one.open)).toEqual([[], []])
+      expect(new Set(await Promise.all(signed.map((one) => bundleOf(world, one.site, one.bundle)))).size).toBe(1)
+      const protocols = await loadScheme(protocol)
+      for (const one of signed)
+        expect(protocols.verifySignature(fromHex(key.publicKey), message, fromHex(one.signature ?? ''))).toBe(true)
+    },
+  )
 })

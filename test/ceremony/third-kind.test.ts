@@ -354,7 +354,7 @@ describe('the same kind without one of its lines', () => {
     const drawn = cuts
       .map((cut, at) => ({ cut, at, order: Buffer.from(random(4)).readUInt32BE() }))
       .sort((a, b) => a.order - b.order)
-      .slice(0, many(8, 60, cuts.length))
+      .slice(0, many(8, 30, cuts.length))
     let byVerify = 0
     for (const { cut, at } of drawn) {
       const refusal = await refusalOf(compiler, cut, at)

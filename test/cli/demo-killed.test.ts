@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { bin, built } from '../support/cli.ts'
+import { bin, built, finished, root } from '../support/cli.ts'
 
+const dev = join(root, 'bin', 'dev.js')
 const work = mkdtempSync(join(tmpdir(), 'quorate-killed-'))
 beforeAll(built)
 afterAll(() => rmSync(work, { recursive: true, force: true }))
@@ -48,4 +49,14 @@ test.each([
   } finally {
     for (const { pid } of left()) process.kill(pid, 'SIGKILL')
   }
+})
+
+test('the demo hands none of Node’s options to its processes', async () => {
+  // bin/dev.js has no guard; each process of the demo has, and would refuse.
+  const child = spawn(process.execPath, [dev, 'demo', '--json', '--quiet', '--folder', join(work, 'options')], {
+    env: { PATH: process.env['PATH'], NODE_OPTIONS: '--require=node:os' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { code, stdout } = await finished(child)
+  expect([code, JSON.parse(stdout).error], stdout).toEqual([0, undefined])
 })

@@ -1,12 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { built, finished, quorate, root, start } from '../support/cli.ts'
-
-const dev = join(root, 'bin', 'dev.js')
+import { built, finished, quorate, start } from '../support/cli.ts'
 
 beforeAll(built)
 
@@ -87,21 +83,6 @@ describe('options that make Node wait for a debugger before any code of ours', (
       const { code, stdout, stderr } = await ran
       expect([code, stdout]).toEqual([2, ''])
       expect(stderr).toContain('which quorate does not run under')
-    }
-  })
-
-  test('the demo hands none of Node’s options to its processes', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'quorate-guard-'))
-    try {
-      // bin/dev.js has no guard; each process of the demo has, and would refuse.
-      const child = spawn(process.execPath, [dev, 'demo', '--json', '--quiet', '--folder', join(folder, 'demo')], {
-        env: { PATH: process.env['PATH'], NODE_OPTIONS: '--require=node:os' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      const { code, stdout } = await finished(child)
-      expect([code, JSON.parse(stdout).error], stdout).toEqual([0, undefined])
-    } finally {
-      rmSync(folder, { recursive: true })
     }
   })
 })

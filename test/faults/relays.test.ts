@@ -7,7 +7,7 @@ import { type LinkConditions, startBadLink } from './bad-link.ts'
 import { approvedDisks, joinAll, keygenOf, makeKey, namesMissing, openPoints, signOf, type Told } from './joins.ts'
 import { type SpawnedRelay, spawnRelay } from './spawned.ts'
 
-const KILLS = 100
+const KILLS = NIGHTLY ? 100 : 40
 const at = (url: string) => ({ url, identity: null })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 

@@ -18,6 +18,7 @@ import { type ProtocolId, protocolIds } from '../../src/records/definition-field
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
+import { inTurn } from '../support/report.ts'
 import { approveAll, joinAs, leftAt } from './ceremonies.ts'
 
 /**
@@ -133,24 +134,22 @@ const run = async (protocol: ProtocolId, way: Way) => {
 
 describe('a dealer who waits for all other dealings', () => {
   it.each(
-    protocolIds.flatMap((protocol) => (['opens late', 'commits late'] as const).map((way) => ({ protocol, way }))),
-  )(
-    '$protocol: $way: cannot choose its verifying share, and is proven guilty',
-    async ({ protocol, way }) => {
-      const { honest, left } = await run(protocol, way)
-      for (const { error } of honest)
-        expect(error).toMatchObject({
-          code: 'E_PEER_PROOF_INVALID',
-          exit: 4,
-          details: { accused: s3, check: 'opening' },
-        })
-      for (const { blames, staged, installed, ready } of left) {
-        expect(blames.map(({ accused, check }) => [accused, check])).toContainEqual([s3, 'opening'])
-        expect([staged, installed, ready]).toEqual([0, 0, false])
-      }
-    },
-    60_000,
-  )
+    inTurn(protocolIds, 2).flatMap((protocol) =>
+      (['opens late', 'commits late'] as const).map((way) => ({ protocol, way })),
+    ),
+  )('$protocol: $way: cannot choose its verifying share, and is proven guilty', async ({ protocol, way }) => {
+    const { honest, left } = await run(protocol, way)
+    for (const { error } of honest)
+      expect(error).toMatchObject({
+        code: 'E_PEER_PROOF_INVALID',
+        exit: 4,
+        details: { accused: s3, check: 'opening' },
+      })
+    for (const { blames, staged, installed, ready } of left) {
+      expect(blames.map(({ accused, check }) => [accused, check])).toContainEqual([s3, 'opening'])
+      expect([staged, installed, ready]).toEqual([0, 0, false])
+    }
+  })
 
   it('and then says nothing is named at the deadline, and nothing was made', async () => {
     const { honest, left } = await run('frost-ed25519', 'never opens')

@@ -16,10 +16,10 @@ import { DecodeError } from '../../src/records/codec.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { blameOf, type MemoryNetwork, type Outgoing, runAll, type Tamper, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
-import { LONG, SEED } from '../support/report.ts'
+import { inTurn } from '../support/report.ts'
 
 /** By day two of the suites, by turns: they share their code above the group. */
-const ids = LONG ? protocolIds : [0, 3].map((n) => protocolIds[(SEED + n) % protocolIds.length] as ProtocolId)
+const ids = inTurn(protocolIds, 2)
 
 const session = hashOf(utf8('liars')) as Hash
 const otherSession = hashOf(utf8('another session')) as Hash

@@ -23,6 +23,7 @@ import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { nobleFrost } from '../support/noble-frost.ts'
 import { seededRandom } from '../support/random.ts'
+import { inTurn } from '../support/report.ts'
 import { whole } from '../support/whole.ts'
 
 const session = hashOf(utf8('noble')) as Hash
@@ -45,7 +46,7 @@ const shapes = fc
     }),
   )
 
-describe.each(protocolIds)('%s against noble', (id) => {
+describe.each(inTurn(protocolIds, 3))('%s against noble', (id) => {
   const theirs = nobleFrost[id]
   const idOf = (index: number): string => theirs.Identifier.fromNumber(index)
   const numRuns = id === 'frost-ed448' ? 2 : 6

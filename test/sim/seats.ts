@@ -125,6 +125,13 @@ export const play = async (plan: Plan): Promise<Outcome> => {
     deadlines,
   })
   const authority = definitionAuthority(definition)
+  const approvals = await Promise.all(
+    [...world.homes.values()].map(async ({ home }) => {
+      const { signer } = await home.unlock()
+      const approval = { ceremony: authority.hash, identity: home.identity, role: 'site', purpose: 'approve' } as const
+      return toEnvelope(await signer.sign(approvalCodec, { ...approval, at: 1 }))
+    }),
+  )
 
   const dead = new Map<SiteId, number>()
   for (const [name, habit] of habitOf) if (habit === 'crash') dead.set(name, random() * 90_000)
@@ -181,12 +188,7 @@ export const play = async (plan: Plan): Promise<Outcome> => {
       check: false,
     })
     const prepared = { base: definition.base, noteIn: () => undefined } as unknown as Prepared
-    for (const one of names) {
-      const { home } = world.homes.get(one) as { home: Site['home'] }
-      const { signer } = await home.unlock()
-      const approval = { ceremony: authority.hash, identity: home.identity, role: 'site', purpose: 'approve' } as const
-      ceremony.store.admit('approval', toEnvelope(await signer.sign(approvalCodec, { ...approval, at: 1 })), null)
-    }
+    for (const approval of approvals) ceremony.store.admit('approval', approval, null)
     await openLog(ceremony, prepared)
     const peers = new Peers(ceremony, lightWire(medium), () => undefined)
     const run = {

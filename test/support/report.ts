@@ -8,6 +8,12 @@ export const SEED = Number(process.env['QUORATE_SEED'] ?? 1)
 /** How many, by how long people wait. */
 export const many = (short: number, long: number, night: number): number => (NIGHTLY ? night : LONG ? long : short)
 
+/** By day `count` of a list, spread over it, others at each run; all of it by `npm run test:long`. */
+export const inTurn = <T>(all: readonly T[], count: number): readonly T[] =>
+  LONG || count >= all.length
+    ? all
+    : Array.from({ length: count }, (_, n) => all[(SEED + Math.floor((n * all.length) / count)) % all.length] as T)
+
 /** A line of counts in a long run's output. A short run is silent when all is well. */
 export const report = (line: string): void => {
   if (LONG) process.stdout.write(`${line}\n`)

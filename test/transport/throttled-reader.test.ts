@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { utf8 } from '../../src/lib/bytes.ts'
+import { toBase64, utf8 } from '../../src/lib/bytes.ts'
 import { FairQueue } from '../../src/transport/relay/fair-queue.ts'
+import { TEXT_LIMIT } from '../../src/transport/relay/protocol.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { TokenBucket } from '../../src/transport/relay/token-bucket.ts'
 import { encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { type RawClient, rawClient } from './raw-client.ts'
-import { type Person, person, relayOn } from './relay-support.ts'
+import { noteOf, type Person, person, relayOn } from './relay-support.ts'
 import { site, until } from './support.ts'
 
 const open: (() => unknown)[] = []
@@ -111,6 +112,31 @@ describe('what strangers ask for', () => {
     }
     expect(done).toEqual([1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
     expect(Math.max(...perTurn)).toBe(3)
+  })
+})
+
+describe('a slow newcomer', () => {
+  test('is given all notes of a room, though they are more than may wait for one reader', async () => {
+    const relay = await relayWith({ buffered: 1_000_000 })
+    const people = await Promise.all(Array.from({ length: 31 }, (_, n) => person(`m${n}`)))
+    const [self, ...authors] = people as [Person, ...Person[]]
+    for (const [n, author] of authors.entries()) {
+      const client = await enter(relay, author, people)
+      client.socket.pause()
+      client.say({ what: 'post', note: toBase64(await noteOf(author, 1, { votes: ['x'.repeat(261_000)] })) })
+      await until(() => relay.stats().notes === n + 1)
+      client.socket.terminate()
+      await until(() => relay.stats().members === 0)
+    }
+    const newcomer = await enter(relay, self, people)
+    newcomer.socket.pause()
+    await until(() => relay.stats().members === 1)
+    expect(relay.stats().noteBytes).toBeGreaterThan(10_000_000)
+    expect(relay.stats().buffered).toBeLessThan(TEXT_LIMIT)
+    newcomer.socket.resume()
+    const notes = () => newcomer.messages.filter(({ what }) => what === 'note').length
+    await until(() => notes() === authors.length)
+    expect(relay.stats()).toMatchObject({ cutSlow: 0, members: 1, dropped: 0 })
   })
 })
 
