@@ -59,6 +59,11 @@ const bounded = (type: string, limit: number, bytes: Uint8Array): Uint8Array => 
   return bytes
 }
 
+/** Faults of a program or of its runtime, which say nothing about the bytes that were read meanwhile. */
+const isProgramFault = (error: unknown): boolean =>
+  error instanceof ReferenceError ||
+  (error instanceof TypeError && !('code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA'))
+
 /**
  * Returns the value that a parser of `form` makes of the bytes. Throws DecodeError: other words than ours might repeat
  * the bytes.
@@ -67,6 +72,7 @@ export const parsed = <T>(type: string, form: string, parser: () => T): T => {
   try {
     return parser()
   } catch (error) {
+    if (isProgramFault(error)) throw error
     throw new DecodeError(`${type}: ${error instanceof RangeError ? error.message : `not ${form}`}`)
   }
 }

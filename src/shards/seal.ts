@@ -17,6 +17,7 @@ import {
   shardCoreCodec,
   shardSlotsCodec,
 } from '../records/sealed-shard.ts'
+import { damagedShare } from './damage.ts'
 
 const DATA_KEY = 32
 
@@ -75,13 +76,7 @@ export const sealShard = async (wanted: {
 }
 
 const refused = (what: string, cause?: unknown): QuorateError =>
-  new QuorateError(
-    'E_SHARD',
-    `the sealed shard does not open: ${what}`,
-    'restore this home from its backup, or have the other sites repair this share',
-    {},
-    cause,
-  )
+  damagedShare(`the sealed shard does not open: ${what}`, cause)
 
 const decoded = <T>(decode: () => T): T => {
   try {

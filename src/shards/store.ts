@@ -6,8 +6,8 @@ import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
-import { DecodeError } from '../records/codec.ts'
-import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../records/outcome.ts'
+import { DecodeError, parsed } from '../records/codec.ts'
+import { type EpochRecord, type Outcome, outcomeCodec, readyCodec, recordCodec } from '../records/outcome.ts'
 import {
   envelopeHash,
   type SealedShard,
@@ -15,6 +15,8 @@ import {
   shardCoreCodec,
   shardFileCodec,
 } from '../records/sealed-shard.ts'
+import { decodeEnvelope } from '../records/signed.ts'
+import { damagedShare } from './damage.ts'
 import { openShard } from './seal.ts'
 
 /** One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it. */
@@ -29,6 +31,15 @@ export interface StoredEpoch {
   readonly made: Outcome | undefined
   /** Envelope bytes of the ready votes; empty before `installed`. */
   readonly votes: readonly Uint8Array[]
+}
+
+/** One of whose files is damaged: which one, says `fault`. */
+export interface DamagedEpoch {
+  readonly key: Hash
+  readonly outcome: Hash
+  /** undefined where this file itself is damaged or missing. */
+  readonly made: Outcome | undefined
+  readonly fault: QuorateError
 }
 
 /** keys/KEY/OUTCOME/{shard, slots, outcome, record, votes}: KEY is the hash of the keygen outcome. One writer. */
@@ -47,28 +58,22 @@ export interface ShardStore {
   read(key: Hash, outcome: Hash): Promise<StoredEpoch | undefined>
   /** All that is whole, by key and then by epoch number. */
   list(): Promise<readonly StoredEpoch[]>
+  /** All that `list` leaves out because one of its files is damaged. */
+  listDamaged(): Promise<readonly DamagedEpoch[]>
 }
 
 const ROOT = 'keys'
-const HASH = /^[0-9a-f]{64}$/
+const isHash = (name: string): name is Hash => /^[0-9a-f]{64}$/.test(name)
 const MOST_VOTES = 64
 
-const damaged = (path: string, cause?: unknown): QuorateError =>
-  new QuorateError(
-    'E_SHARD',
-    `${path} is damaged`,
-    'restore this home from its backup, or have the other sites repair this share',
-    {},
-    cause,
-  )
+const damaged = (path: string, cause?: unknown): QuorateError => damagedShare(`${path} is damaged`, cause)
 
-const parsed = <T>(path: string, parse: () => T): T => {
+/** What `parse` returns; a file whose bytes are not what it takes is damaged. Anything else that it throws is no word about the file. */
+const decoded = <T>(path: string, parse: () => T): T => {
   try {
     return parse()
   } catch (error) {
-    if (error instanceof DecodeError || error instanceof TypeError || error instanceof RangeError)
-      throw damaged(path, error)
-    throw error
+    throw error instanceof DecodeError ? damaged(path, error) : error
   }
 }
 
@@ -76,11 +81,20 @@ const parsed = <T>(path: string, parse: () => T): T => {
 const votesText = (votes: readonly Uint8Array[]): Uint8Array =>
   utf8(votes.map((vote) => `${fromUtf8(vote)}\n`).join(''))
 const parseVotes = (bytes: Uint8Array): readonly Uint8Array[] => {
-  const lines = fromUtf8(bytes).split('\n')
+  const lines = parsed('votes', 'UTF-8', () => fromUtf8(bytes)).split('\n')
   if (lines.pop() !== '' || lines.length > MOST_VOTES || lines.some((line) => line === ''))
-    throw new RangeError('not votes, one a line')
+    throw new DecodeError('votes: not one a line')
   return lines.map(utf8)
 }
+/** Throws DecodeError where one is no vote for this record. Signatures are not looked at: whoever changes them can change more. */
+const refuseOtherVotes = (votes: readonly Uint8Array[], record: Hash): void => {
+  if (votes.length === 0) throw new DecodeError('votes: none')
+  for (const vote of votes)
+    if (readyCodec.decode(decodeEnvelope(vote, readyCodec.limit).payload).record !== record)
+      throw new DecodeError('votes: one is for another record')
+}
+
+const numberOf = (epoch: StoredEpoch | DamagedEpoch): number => ('fault' in epoch ? -1 : epoch.core.epoch)
 
 export const shardStore = (disk: Disk): ShardStore => {
   const folderOf = (key: Hash, outcome: Hash): string => `${ROOT}/${key}/${outcome}`
@@ -88,38 +102,81 @@ export const shardStore = (disk: Disk): ShardStore => {
   const sealedAt = async (folder: string): Promise<SealedShard | undefined> => {
     const [file, slots] = [await disk.read(`${folder}/shard`), await disk.read(`${folder}/slots`)]
     if (file === undefined || slots === undefined) return undefined
-    const [core, ciphertext] = parsed(`${folder}/shard`, () => shardFileCodec.decode(file))
+    const [core, ciphertext] = decoded(`${folder}/shard`, () => shardFileCodec.decode(file))
     return { core, slots, ciphertext }
   }
+
+  const missing = (key: Hash, outcome: Hash): QuorateError =>
+    damagedShare(`no sealed shard in ${folderOf(key, outcome)}`)
 
   const read = async (key: Hash, outcome: Hash): Promise<StoredEpoch | undefined> => {
     const folder = folderOf(key, outcome)
     const sealed = await sealedAt(folder)
-    if (sealed === undefined) return undefined
-    const core = parsed(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
+    if (sealed === undefined) {
+      // Half of a staged shard is what a crash leaves; an installed one was whole.
+      if ((await disk.read(`${folder}/votes`)) !== undefined) throw missing(key, outcome)
+      return undefined
+    }
+    const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
     if (core.key !== key || core.outcome !== outcome) throw damaged(`${folder}/shard`)
     const [made, record, votes] = await Promise.all(
       ['outcome', 'record', 'votes'].map((part) => disk.read(`${folder}/${part}`)),
     )
     if (made !== undefined && hashOf(made) !== outcome) throw damaged(`${folder}/outcome`)
+    const envelope = envelopeHash(sealed)
+    const kept = record === undefined ? undefined : decoded(`${folder}/record`, () => recordCodec.decode(record))
+    if (kept !== undefined && kept.envelopes[core.index - 1] !== envelope)
+      throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
+    const ready = votes === undefined ? [] : decoded(`${folder}/votes`, () => parseVotes(votes))
+    if (votes !== undefined) {
+      if (record === undefined) throw damagedShare(`${folder}/record is not there`)
+      decoded(`${folder}: record or votes`, () => refuseOtherVotes(ready, hashOf(record)))
+    }
     return {
       key,
       outcome,
       state: votes === undefined ? 'staged' : 'installed',
       core,
-      envelope: envelopeHash(sealed),
-      record: record === undefined ? undefined : parsed(`${folder}/record`, () => recordCodec.decode(record)),
-      made: made === undefined ? undefined : parsed(`${folder}/outcome`, () => outcomeCodec.decode(made)),
-      votes: votes === undefined ? [] : parsed(`${folder}/votes`, () => parseVotes(votes)),
+      envelope,
+      record: kept,
+      made: made === undefined ? undefined : decoded(`${folder}/outcome`, () => outcomeCodec.decode(made)),
+      votes: ready,
     }
   }
 
-  const missing = (key: Hash, outcome: Hash): QuorateError =>
-    new QuorateError(
-      'E_SHARD',
-      `no sealed shard in ${folderOf(key, outcome)}`,
-      'restore this home from its backup, or have the other sites repair this share',
-    )
+  /** The outcome of an epoch, where this file is whole. */
+  const madeAt = async (folder: string, outcome: Hash): Promise<Outcome | undefined> => {
+    const bytes = await disk.read(`${folder}/outcome`)
+    try {
+      return bytes === undefined || hashOf(bytes) !== outcome ? undefined : outcomeCodec.decode(bytes)
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined
+      throw error
+    }
+  }
+
+  const epochAt = async (key: Hash, outcome: Hash): Promise<StoredEpoch | DamagedEpoch | undefined> => {
+    try {
+      return await read(key, outcome)
+    } catch (error) {
+      if (!(error instanceof QuorateError) || error.code !== 'E_SHARD') throw error
+      return { key, outcome, made: await madeAt(folderOf(key, outcome), outcome), fault: error }
+    }
+  }
+
+  /** By key; of each key what is damaged first, then by epoch number. */
+  const all = async (): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
+    const found: (StoredEpoch | DamagedEpoch)[] = []
+    for (const key of (await disk.list(ROOT)).filter(isHash)) {
+      const outcomes = (await disk.list(`${ROOT}/${key}`)).filter(isHash)
+      const epochs = (await Promise.all(outcomes.map((outcome) => epochAt(key, outcome)))).filter(
+        (one) => one !== undefined,
+      )
+      found.push(...epochs.sort((a, b) => numberOf(a) - numberOf(b)))
+    }
+    return found
+  }
+
   const present = async (key: Hash, outcome: Hash): Promise<StoredEpoch> => {
     const found = await read(key, outcome)
     if (found === undefined) throw missing(key, outcome)
@@ -187,17 +244,10 @@ export const shardStore = (disk: Disk): ShardStore => {
       return openShard(sealed, expected, keys)
     },
     async list() {
-      const all: StoredEpoch[] = []
-      for (const key of await disk.list(ROOT)) {
-        if (!HASH.test(key)) continue
-        const epochs: StoredEpoch[] = []
-        for (const outcome of await disk.list(`${ROOT}/${key}`)) {
-          const found = HASH.test(outcome) ? await read(key as Hash, outcome as Hash) : undefined
-          if (found !== undefined) epochs.push(found)
-        }
-        all.push(...epochs.sort((a, b) => a.core.epoch - b.core.epoch))
-      }
-      return all
+      return (await all()).flatMap((one) => ('fault' in one ? [] : [one]))
+    },
+    async listDamaged() {
+      return (await all()).flatMap((one) => ('fault' in one ? [one] : []))
     },
   }
 }

@@ -2,9 +2,9 @@ import { openRoot } from '../host/disk.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
-import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
 import { definitionFile } from './definition-file.ts'
+import { type KeptDefinition, keptDefinitions } from './kept-definition.ts'
 
 interface Wanted {
   readonly home: string
@@ -15,19 +15,10 @@ interface Wanted {
   readonly ceremony: string | undefined
 }
 
-/** A short id: what an operator puts beside those folders is none of a home's. */
-const FOLDER = /^[0-9a-f]{4}-[0-9a-f]{4}$/
-
-/** Definitions that this home keeps: of what it approved or joined. */
-const kept = async (folder: string): Promise<readonly Definition[]> => {
-  const disk = await openRoot(folder)
+const kept = async (home: string): Promise<readonly KeptDefinition[]> => {
+  const disk = await openRoot(home)
   try {
-    const all = await Promise.all(
-      (await disk.list('ceremonies'))
-        .filter((name) => FOLDER.test(name))
-        .map((name) => disk.read(`ceremonies/${name}/definition.json`)),
-    )
-    return await Promise.all(all.filter((bytes) => bytes !== undefined).map(readDefinition))
+    return await keptDefinitions(disk)
   } finally {
     await disk.close()
   }
@@ -49,11 +40,19 @@ const find = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition>
   const wanted = ceremony?.replace('-', '')
   if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
     throw new QuorateError('E_USAGE', '--ceremony is not an id', 'give it as screens show it: 7f3a-91c2')
-  const found = (await kept(home)).filter(
-    (one) => one.kind === kind && (wanted === undefined || ceremonyId(one).startsWith(wanted)),
+  const all = await kept(home)
+  const found = all.flatMap(({ found: one }) =>
+    !(one instanceof QuorateError) && one.kind === kind && (wanted === undefined || ceremonyId(one).startsWith(wanted))
+      ? [one]
+      : [],
   )
   const [one, ...more] = found
   if (one !== undefined && more.length === 0) return one
+  if (one === undefined)
+    for (const { folder, found: fault } of all) {
+      const id = folder.replace('-', '')
+      if (fault instanceof QuorateError && (wanted ?? id).startsWith(id)) throw fault
+    }
   if (one === undefined)
     throw new QuorateError(
       'E_NOT_FOUND',

@@ -3,7 +3,7 @@ import type { Log } from '../audit/log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/definition/authority.ts'
 import { hedged } from '../ceremony/hedge.ts'
-import { definitionPath, logPath } from '../ceremony/paths.ts'
+import { logPath } from '../ceremony/paths.ts'
 import type { Site } from '../ceremony/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
@@ -16,10 +16,7 @@ import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
-import { readDefinition } from '../records/definition-yaml.ts'
 import { noteCodec } from '../records/identity.ts'
-import { shortId } from '../records/short-id.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { machine } from './machine.ts'
 
@@ -167,19 +164,6 @@ export const openSite = async (
         ...(secrets.kmsPassphrase === undefined ? {} : { passphrase: secrets.kmsPassphrase }),
       }),
   }
-}
-
-/** The definition that this home keeps of a ceremony; refused where it hashes otherwise. */
-export const keptDefinition = async (disk: HostDisk, ceremony: Hash): Promise<Definition | undefined> => {
-  const bytes = await disk.read(definitionPath(ceremony))
-  if (bytes === undefined) return undefined
-  const definition = await readDefinition(bytes)
-  if (ceremonyId(definition) === ceremony) return definition
-  throw new QuorateError(
-    'E_DEFINITION',
-    `the folder ${shortId(ceremony)} of this home holds another definition`,
-    'two ceremonies share a short id, or the file was changed: keep the folder, and plan anew',
-  )
 }
 
 /** The ledger's word on an approval, once, before anybody can see it. Throws E_CONSUMED where this site left. */

@@ -16,13 +16,13 @@ import { ceremonyId, type Definition, definitionCodec } from '../records/definit
 import { reasonGiven } from './abort-reason.ts'
 import {
   type HomeSession,
-  keptDefinition,
   noteApproval,
   openHomeSession,
   openSite,
   type SiteSecrets,
   unreached,
 } from './home-session.ts'
+import { keptDefinition } from './kept-definition.ts'
 
 interface JoinWanted extends SiteSecrets {
   readonly home: string
@@ -35,10 +35,14 @@ interface JoinWanted extends SiteSecrets {
 /** A join's result with paths that a person can use. */
 export type Joined = Omit<JoinResult, 'bundle'> & { readonly bundle: string | null }
 
-/** Keeps the definition in the home, so that status, abort and a later join need no file. */
+/** Keeps the definition in the home, so that status, abort and a later join need no file. One that is damaged there is written anew. */
 export const keepDefinition = async ({ disk }: Pick<HomeSession, 'disk'>, definition: Definition): Promise<void> => {
   const ceremony = ceremonyId(definition)
-  if ((await keptDefinition(disk, ceremony)) !== undefined) return
+  const kept = await keptDefinition(disk, ceremony).catch((error: unknown) => {
+    if (error instanceof QuorateError && error.code === 'E_FILE') return undefined
+    throw error
+  })
+  if (kept !== undefined) return
   await durableFolder(disk, ceremonyFolder(ceremony))
   await writeDurable(disk, definitionPath(ceremony), definitionCodec.encode(definition))
 }

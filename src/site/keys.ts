@@ -1,15 +1,14 @@
 import type { KeyBase } from '../ceremony/definition/lint-key.ts'
-import { definitionPath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
-import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import { type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
-import { readDefinition } from '../records/definition-yaml.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
+import { keptDefinition } from './kept-definition.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -31,16 +30,36 @@ export interface KeyShown {
   readonly record: Hash | null
 }
 
+/** A key one of whose files in this home is damaged. The other keys are as usable as before. */
+export interface DamagedKey {
+  readonly key: Hash
+  /** null where the definition that has it cannot be read either. */
+  readonly name: string | null
+  /** One sentence that names the file, and the next step. */
+  readonly damage: string
+  readonly hint: string
+}
+
+export interface KeysShown {
+  readonly keys: readonly KeyShown[]
+  readonly damaged: readonly DamagedKey[]
+}
+
+/** Throws E_FILE where the file is damaged. */
 const definitionOf = async (disk: Disk, ceremony: Hash): Promise<Definition | undefined> => {
-  const bytes = await disk.read(definitionPath(ceremony))
-  if (bytes === undefined) return undefined
-  const definition = await readDefinition(bytes)
-  return recordKind(definition).makes === 'key' && ceremonyId(definition) === ceremony ? definition : undefined
+  const definition = await keptDefinition(disk, ceremony)
+  return definition !== undefined && recordKind(definition).makes === 'key' ? definition : undefined
 }
 
 interface Found {
   readonly shown: KeyShown
   readonly definition: Definition | undefined
+}
+
+interface Damaged {
+  readonly key: Hash
+  readonly name: string | null
+  readonly fault: QuorateError
 }
 
 const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
@@ -61,38 +80,81 @@ const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
   return { shown, definition }
 }
 
-/** The newest epoch of each key that is usable; of a key without one, what is staged. */
-const newest = async (folder: string): Promise<readonly Found[]> => {
-  const disk = await openRoot(folder)
-  const epochs = new Map<Hash, StoredEpoch>()
-  for (const one of await shardStore(disk).list()) {
-    const before = epochs.get(one.key)
-    if (before === undefined || one.state === 'installed' || before.state === 'staged') epochs.set(one.key, one)
+/** What `read` returns, or the fault of a file that it found damaged. */
+const orFault = async <T>(read: () => Promise<T>): Promise<T | QuorateError> => {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof QuorateError) return error
+    throw error
   }
-  return Promise.all([...epochs.values()].map((epoch) => describe(disk, epoch)))
 }
 
-export const listKeys = async (folder: string): Promise<readonly KeyShown[]> =>
-  (await newest(folder)).map(({ shown }) => shown)
+const nameIn = async (disk: Disk, ceremony: Hash | undefined): Promise<string | null> => {
+  const definition = ceremony === undefined ? undefined : await orFault(() => definitionOf(disk, ceremony))
+  return definition === undefined || definition instanceof QuorateError ? null : definition.name
+}
+
+/** The newest epoch of each key that is usable; of a key without one, what is staged. A key with a damaged file stands apart. */
+const newest = async (folder: string): Promise<{ readonly whole: readonly Found[]; readonly damaged: Damaged[] }> => {
+  const disk = await openRoot(folder)
+  try {
+    const shards = shardStore(disk)
+    const damaged: Damaged[] = []
+    for (const { key, made, fault } of await shards.listDamaged())
+      damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
+    const epochs = new Map<Hash, StoredEpoch>()
+    for (const one of await shards.list()) {
+      const before = epochs.get(one.key)
+      if (before === undefined || one.state === 'installed' || before.state === 'staged') epochs.set(one.key, one)
+    }
+    const whole: Found[] = []
+    for (const epoch of epochs.values()) {
+      if (damaged.some(({ key }) => key === epoch.key)) continue
+      const found = await orFault(() => describe(disk, epoch))
+      if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
+      else whole.push(found)
+    }
+    return { whole, damaged }
+  } finally {
+    await disk.close()
+  }
+}
+
+export const listKeys = async (folder: string): Promise<KeysShown> => {
+  const { whole, damaged } = await newest(folder)
+  return {
+    keys: whole.map(({ shown }) => shown),
+    damaged: damaged.map(({ key, name, fault }) => ({ key, name, damage: fault.message, hint: fault.hint })),
+  }
+}
 
 /**
  * `wanted`: the id, at least eight digits from its beginning, or a name. The whole id comes before any name: a definition
  * names its key so, and a planner may have called another key by it. Anything else must fit one key alone. Throws
- * E_NOT_FOUND.
+ * E_NOT_FOUND, and the fault of the file where this key is damaged.
  */
 const find = async (folder: string, wanted: string): Promise<Found> => {
-  const keys = await newest(folder)
-  const exact = keys.filter(({ shown }) => shown.key === wanted)
-  const found =
+  const { whole, damaged } = await newest(folder)
+  const keys = [
+    ...whole.map((found) => ({ found, key: found.shown.key, name: found.shown.name })),
+    ...damaged.map(({ key, name, fault }) => ({ found: fault, key, name })),
+  ]
+  const exact = keys.filter(({ key }) => key === wanted)
+  const fitting =
     exact.length > 0
       ? exact
-      : keys.filter(({ shown: { name, key } }) => name === wanted || (wanted.length >= 8 && key.startsWith(wanted)))
-  const [one, ...more] = found
-  if (one !== undefined && more.length === 0) return one
+      : keys.filter(({ name, key }) => name === wanted || (wanted.length >= 8 && key.startsWith(wanted)))
+  const [one, ...more] = fitting
+  if (one?.found instanceof QuorateError && more.length === 0) throw one.found
+  if (one !== undefined && more.length === 0) return one.found as Found
+  const unnamed = damaged.some(({ name }) => name === null)
   throw new QuorateError(
     'E_NOT_FOUND',
-    one === undefined ? 'this home holds no share of such a key' : `${found.length} keys of this home are called so`,
-    one === undefined ? 'quorate keys list shows all' : 'name it by its id: quorate keys list',
+    one === undefined ? 'this home holds no share of such a key' : `${fitting.length} keys of this home are called so`,
+    one !== undefined
+      ? 'name it by its id: quorate keys list'
+      : `quorate keys list shows all${unnamed ? ', and which file hides the name of one' : ''}`,
   )
 }
 

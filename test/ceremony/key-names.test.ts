@@ -51,7 +51,7 @@ beforeAll(async () => {
 })
 
 test('an id is the key of that id, whatever another is called', async () => {
-  expect((await listKeys(folder.path)).map(({ name }) => name).sort()).toEqual(
+  expect((await listKeys(folder.path)).keys.map(({ name }) => name).sort()).toEqual(
     ['treasury', treasury.id, treasury.id.slice(0, 12)].sort(),
   )
   for (const { id } of [treasury, ...others]) {

@@ -63,7 +63,7 @@ describe.each(versions)('what %s left', (version) => {
   })
 
   test('the home opens, and lists its key', async () => {
-    expect(await listKeys(home)).toMatchObject([
+    expect((await listKeys(home)).keys).toMatchObject([
       { key: expected.key, name: 'treasury', state: 'installed', epoch: 1, index: 1, publicKey: expected.publicKey },
     ])
     expect((await showKey(home, 'treasury')).sites).toEqual(['eu', 'us', 'ap'])

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { Hash, Index } from '../../src/lib/brand.ts'
+import type { Hash, Index, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { type Outcome, outcomeCodec } from '../../src/records/outcome.ts'
+import { type Outcome, outcomeCodec, readyCodec, recordCodec } from '../../src/records/outcome.ts'
 import { envelopeHash, type SealedShard, type ShardCore } from '../../src/records/sealed-shard.ts'
+import { encodeEnvelope, payloadType } from '../../src/records/signed.ts'
 import { sealShard } from '../../src/shards/seal.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { memoryKms } from '../support/kms.ts'
@@ -52,7 +53,20 @@ const recordOf = (sealed: SealedShard, outcome = key) => ({
   outcome,
   envelopes: [envelopeHash(sealed), '11'.repeat(32) as Hash, '22'.repeat(32) as Hash],
 })
-const votes = [utf8('{"a":1}'), utf8('{"b":2}')]
+const votesFor = (sealed: SealedShard): readonly Uint8Array[] =>
+  ['eu', 'us', 'ap'].map((site) =>
+    encodeEnvelope({
+      type: payloadType(readyCodec.type),
+      payload: readyCodec.encode({
+        ceremony: first.ceremony,
+        site: site as SiteId,
+        record: hashOf(recordCodec.encode(recordOf(sealed))),
+        base: null,
+      }),
+      keyid: 'of a test',
+      signature: new Uint8Array(64),
+    }),
+  )
 
 describe('shard store', () => {
   it('stages, reopens, keeps the record, installs and lists', async () => {
@@ -65,7 +79,7 @@ describe('shard store', () => {
     expect((await store.reopen(key, key, envelopeHash(sealed), [kms])).reveal()).toEqual(share)
     expect(await store.read(key, key)).toMatchObject({ state: 'staged', envelope: envelopeHash(sealed), votes: [] })
     await store.keepRecord(key, first, recordOf(sealed))
-    await store.install(key, key, votes)
+    await store.install(key, key, votesFor(sealed))
     expect(await store.list()).toEqual([
       {
         key,
@@ -75,7 +89,7 @@ describe('shard store', () => {
         envelope: envelopeHash(sealed),
         record: recordOf(sealed),
         made: first,
-        votes,
+        votes: votesFor(sealed),
       },
     ])
     const folder = `keys/${key}/${key}`
@@ -94,19 +108,19 @@ describe('shard store', () => {
     await store.keepRecord(key, first, recordOf(sealed))
     const another = { ...recordOf(sealed), envelopes: [envelopeHash(sealed), '33'.repeat(32) as Hash] }
     await expect(store.keepRecord(key, first, another)).rejects.toMatchObject({ code: 'E_EXISTS' })
-    await store.install(key, key, votes)
-    await store.install(key, key, votes)
-    await expect(store.install(key, key, votes.slice(1))).rejects.toMatchObject({ code: 'E_EXISTS' })
+    await store.install(key, key, votesFor(sealed))
+    await store.install(key, key, votesFor(sealed))
+    await expect(store.install(key, key, votesFor(sealed).slice(1))).rejects.toMatchObject({ code: 'E_EXISTS' })
   })
 
   it('installs nothing without shard and record, and keeps no record of another envelope', async () => {
     const store = shardStore(memoryDisk())
     const sealed = await seal()
     await expect(store.keepRecord(key, first, recordOf(sealed))).rejects.toMatchObject({ code: 'E_SHARD' })
-    await expect(store.install(key, key, votes)).rejects.toMatchObject({ code: 'E_SHARD' })
+    await expect(store.install(key, key, votesFor(sealed))).rejects.toMatchObject({ code: 'E_SHARD' })
     await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
     await store.stage(sealed)
-    await expect(store.install(key, key, votes)).rejects.toThrow(/after its record/)
+    await expect(store.install(key, key, votesFor(sealed))).rejects.toThrow(/after its record/)
     await expect(store.keepRecord(key, first, recordOf(sealed, second))).rejects.toMatchObject({ code: 'E_SHARD' })
     const foreign = { outcome: key, envelopes: ['11'.repeat(32), '22'.repeat(32)] as Hash[] }
     await expect(store.keepRecord(key, first, foreign)).rejects.toMatchObject({ code: 'E_SHARD' })
@@ -120,7 +134,7 @@ describe('shard store', () => {
     const [one, next] = [await seal(), await seal(second, 2)]
     await store.stage(one)
     await store.keepRecord(key, first, recordOf(one))
-    await store.install(key, key, votes)
+    await store.install(key, key, votesFor(one))
     await store.stage(next)
     expect((await store.list()).map((one) => [one.core.epoch, one.state])).toEqual([
       [1, 'installed'],
@@ -136,6 +150,19 @@ describe('shard store', () => {
     expect(await lone.list('keys')).toEqual([])
   })
 
+  it('takes no vote for another record, nor none, for a ready set', async () => {
+    for (const votes of [[], votesFor(await seal(key, 1, 'other'))]) {
+      const store = shardStore(memoryDisk())
+      const sealed = await seal()
+      await store.stage(sealed)
+      await store.keepRecord(key, first, recordOf(sealed))
+      await store.install(key, key, votes)
+      await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
+      expect(await store.list()).toEqual([])
+      expect(await store.listDamaged()).toMatchObject([{ key, outcome: key, made: first, fault: { code: 'E_SHARD' } }])
+    }
+  })
+
   it('names what is damaged, and opens nothing that was moved', async () => {
     for (const file of ['shard', 'slots', 'outcome', 'record', 'votes']) {
       const disk = memoryDisk()
@@ -143,10 +170,10 @@ describe('shard store', () => {
       const sealed = await seal()
       await store.stage(sealed)
       await store.keepRecord(key, first, recordOf(sealed))
-      await store.install(key, key, votes)
+      await store.install(key, key, votesFor(sealed))
       const path = `keys/${key}/${key}/${file}`
       disk.files.set(path, (disk.files.get(path) as Uint8Array).slice(0, -1))
-      if (file !== 'slots') await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
+      await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
       if (file === 'shard' || file === 'slots')
         await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
     }
@@ -163,7 +190,7 @@ describe('shard store', () => {
       const store = shardStore(disk)
       await store.stage(sealed)
       await store.keepRecord(key, first, recordOf(sealed))
-      await store.install(key, key, votes)
+      await store.install(key, key, votesFor(sealed))
     }
     const count = simDisk()
     await run(count)
@@ -180,7 +207,7 @@ describe('shard store', () => {
         expect((await store.read(key, key))?.state).toBe('installed')
         disk.reboot()
         expect((await store.reopen(key, key, envelopeHash(sealed), [kms])).reveal()).toEqual(share)
-        expect((await store.read(key, key))?.votes).toEqual(votes)
+        expect((await store.read(key, key))?.votes).toEqual(votesFor(sealed))
       }
   })
 

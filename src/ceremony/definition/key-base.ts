@@ -1,28 +1,34 @@
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import { ceremonyId, recordKind } from '../../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import { readDefinition } from '../../records/definition-yaml.ts'
 import { definitionPath } from '../paths.ts'
 import type { Site } from '../ports.ts'
 import type { KeyBase } from './lint-key.ts'
 
-const kept = async ({ home, ceremonyLog }: Pick<Site, 'home' | 'ceremonyLog'>, ceremony: Hash) => {
-  const bytes = await home.disk.read(definitionPath(ceremony))
-  return bytes ?? (await ceremonyLog(ceremony)).body(ceremony)
+const definitionIn = async (bytes: Uint8Array | undefined, ceremony: Hash): Promise<Definition | undefined> => {
+  try {
+    const definition = bytes === undefined ? undefined : await readDefinition(bytes)
+    return definition !== undefined && ceremonyId(definition) === ceremony ? definition : undefined
+  } catch (error) {
+    if (error instanceof QuorateError) return undefined
+    throw error
+  }
 }
 
 /**
  * Returns this site's own facts of a key, to hold a definition that uses it against: the definition that made the key,
- * by its own folder or its log. Throws E_NOT_FOUND where neither has it, E_DEFINITION where the file is another.
+ * by its own folder or, where the file is missing or damaged, its log. Throws E_NOT_FOUND where neither has it.
  */
 export const keyBaseOf = async (
   site: Pick<Site, 'home' | 'ceremonyLog'>,
   epoch: { readonly key: Hash; readonly hash: Hash; readonly outcome: { readonly ceremony: Hash } },
 ): Promise<KeyBase> => {
   const { ceremony } = epoch.outcome
-  const bytes = await kept(site, ceremony)
-  const definition = bytes === undefined ? undefined : await readDefinition(bytes)
-  if (definition === undefined || recordKind(definition).makes !== 'key' || ceremonyId(definition) !== ceremony)
+  const definition =
+    (await definitionIn(await site.home.disk.read(definitionPath(ceremony)), ceremony)) ??
+    (await definitionIn((await site.ceremonyLog(ceremony)).body(ceremony), ceremony))
+  if (definition === undefined || recordKind(definition).makes !== 'key')
     throw new QuorateError(
       'E_NOT_FOUND',
       'this home does not hold the definition that made the key',

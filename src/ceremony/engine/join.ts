@@ -96,7 +96,7 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
   })
   const protocols = await loadScheme(definition.protocol)
   const prepared = await kind.prepare(site, definition, options.message)
-  const checks = await preflight(ceremony)
+  const checks = await preflight(ceremony, prepared.epoch)
   await openLog(ceremony, prepared)
   const wire = await site.connect(authority)
   options.progress({ phase: 'preflight', checks: [...checks, 'relay'] })

@@ -14,10 +14,11 @@ export interface Epoch {
   readonly envelope: Hash
 }
 
-/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND. */
+/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is damaged. */
 export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
-  const epochs = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed')
-  const newest = epochs.at(-1)
+  // A damaged epoch may be the newest.
+  for (const one of await site.shards.listDamaged()) if (one.key === key) throw one.fault
+  const newest = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
   if (newest?.record === undefined || newest.made === undefined)
     throw new QuorateError(
       'E_NOT_FOUND',

@@ -1,12 +1,18 @@
+import type { KmsKey } from '../../kms/port.ts'
+import type { Hash } from '../../lib/brand.ts'
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
+import type { Epoch } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** Checks clock, disk, KMS and build before anybody else is troubled. Returns the names of what was checked. */
-export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> => {
+/**
+ * Checks clock, disk, KMS and the share that will be used, before anybody else is troubled. Returns the names of what was
+ * checked.
+ */
+export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<readonly string[]> => {
   const { site, authority, seat } = ceremony
   if (site.machine.clock.now() < Date.UTC(2026, 0, 1))
     throw new QuorateError(
@@ -22,8 +28,10 @@ export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> 
   await disk.sync(probe)
   await disk.remove(probe)
   const context = authority.hash
+  const keys: KmsKey[] = []
   for (const slot of seat.entry.kms) {
     const key = await site.kms(slot)
+    keys.push(key)
     const piece = new Secret(random(32))
     const wrapped = await key.wrap(piece, context)
     const back = await key.unwrap(wrapped, context)
@@ -37,5 +45,9 @@ export const preflight = async (ceremony: Ceremony): Promise<readonly string[]> 
         `${seat.name}’s operator: check this KMS key; nothing has happened yet`,
       )
   }
-  return ['clock', 'disk', 'kms']
+  if (epoch === undefined) return ['clock', 'disk', 'kms']
+  const { outcome, envelopes } = epoch.record
+  const share = await site.shards.reopen(epoch.key, outcome, envelopes[seat.index - 1] as Hash, keys)
+  share.wipe()
+  return ['clock', 'disk', 'kms', 'share']
 }

@@ -1,6 +1,6 @@
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { KeyShown } from '../../site/keys.ts'
+import type { DamagedKey, KeyShown } from '../../site/keys.ts'
 import type { Line, Lines } from '../term.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
@@ -14,14 +14,25 @@ export const withForms = (key: KeyShown): KeyWithForms => ({
 const state = ({ state: now, epoch }: KeyShown): string =>
   now === 'installed' ? `epoch ${epoch}` : 'staged, not usable yet'
 
-export const keysView = ({ keys }: { readonly keys: readonly KeyWithForms[] }): Lines =>
-  keys.length === 0
+interface Keys {
+  readonly keys: readonly KeyWithForms[]
+  readonly damaged: readonly DamagedKey[]
+}
+
+export const keysView = ({ keys, damaged }: Keys): Lines =>
+  keys.length + damaged.length === 0
     ? [{ label: 'keys', text: 'none', note: 'quorate keygen plan makes the first one' }]
-    : keys.map((key) => ({
-        label: key.name,
-        text: `${key.key.slice(0, 8)}  ${key.protocol.padEnd(19)}${key.threshold} of ${key.sites.length}`,
-        note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
-      }))
+    : [
+        ...keys.map((key) => ({
+          label: key.name,
+          text: `${key.key.slice(0, 8)}  ${key.protocol.padEnd(19)}${key.threshold} of ${key.sites.length}`,
+          note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
+        })),
+        ...damaged.flatMap(({ key, name, damage, hint }): Line[] => [
+          { label: name ?? '(damaged)', text: `${key.slice(0, 8)}  cannot be used: ${damage}`, tone: 'bad' },
+          { label: '', text: hint },
+        ]),
+      ]
 
 export const keyView = (key: KeyWithForms): Lines => [
   { label: 'key', text: key.key },

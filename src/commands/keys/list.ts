@@ -10,6 +10,7 @@ export default class KeysList extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(KeysList)
     const { listKeys } = await import('../../site/keys.ts')
-    return this.show(keysView, { keys: (await listKeys(homeFolder(flags.home))).map(withForms) })
+    const { keys, damaged } = await listKeys(homeFolder(flags.home))
+    return this.show(keysView, { keys: keys.map(withForms), damaged })
   }
 }

@@ -1,0 +1,11 @@
+import { QuorateError } from '../lib/errors.ts'
+
+/** A file of one share that does not hold what it should. Everything else in the home is as usable as before. */
+export const damagedShare = (what: string, cause?: unknown): QuorateError =>
+  new QuorateError(
+    'E_SHARD',
+    what,
+    'put back the files of this share alone, from a backup; never the whole home, whose older ledger the other sites refuse. Without a backup this share is lost, and the others sign without it',
+    {},
+    cause,
+  )

@@ -1,0 +1,63 @@
+import type { Hash } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
+import type { Disk } from '../lib/ports.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { readDefinition } from '../records/definition-yaml.ts'
+import { shortId } from '../records/short-id.ts'
+
+const damaged = (path: string, cause?: unknown): QuorateError =>
+  new QuorateError(
+    'E_FILE',
+    `${path} is damaged`,
+    'run join again with --definition and the file that all approved: it is kept anew',
+    {},
+    cause,
+  )
+
+/** A short id: what an operator puts beside those folders is none of a home's. */
+const FOLDER = /^[0-9a-f]{4}-[0-9a-f]{4}$/
+
+export interface KeptDefinition {
+  /** The short id of its ceremony. */
+  readonly folder: string
+  /** The fault of the file, where it is damaged: it hides no other. */
+  readonly found: Definition | QuorateError
+}
+
+const definitionIn = async (disk: Pick<Disk, 'read'>, folder: string): Promise<Definition | undefined> => {
+  const path = `ceremonies/${folder}/definition.json`
+  const bytes = await disk.read(path)
+  if (bytes === undefined) return undefined
+  try {
+    const definition = await readDefinition(bytes)
+    if (shortId(ceremonyId(definition)) === folder) return definition
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error
+    throw damaged(path, error)
+  }
+  throw damaged(path)
+}
+
+/** Definitions that this home keeps: of what it approved or joined. */
+export const keptDefinitions = async (disk: Pick<Disk, 'read' | 'list'>): Promise<readonly KeptDefinition[]> => {
+  const all: KeptDefinition[] = []
+  for (const folder of (await disk.list('ceremonies')).filter((name) => FOLDER.test(name))) {
+    const found = await definitionIn(disk, folder).catch((error: unknown) => {
+      if (error instanceof QuorateError) return error
+      throw error
+    })
+    if (found !== undefined) all.push({ folder, found })
+  }
+  return all
+}
+
+/** The definition that this home keeps of a ceremony. Throws E_FILE where it is damaged, E_DEFINITION where it is another's. */
+export const keptDefinition = async (disk: Pick<Disk, 'read'>, ceremony: Hash): Promise<Definition | undefined> => {
+  const definition = await definitionIn(disk, shortId(ceremony))
+  if (definition === undefined || ceremonyId(definition) === ceremony) return definition
+  throw new QuorateError(
+    'E_DEFINITION',
+    `the folder ${shortId(ceremony)} of this home holds another definition`,
+    'two ceremonies share a short id: keep the folder, and plan anew',
+  )
+}
