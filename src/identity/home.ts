@@ -68,7 +68,7 @@ const damaged = (path: string, cause?: unknown): QuorateError =>
   new QuorateError(
     'E_HOME',
     `${path} is ${cause === undefined ? 'missing from this home' : 'damaged'}`,
-    'restore it from your backup of this home, or make a new home with quorate identity create',
+    'put this one file back from a backup of this home, or make a new home with quorate identity create',
     {},
     cause,
   )

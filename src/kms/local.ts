@@ -68,7 +68,7 @@ const readKeyFile = async (path: string): Promise<KeyFile> => {
     throw fault(
       'E_KMS_UNAVAILABLE',
       `the local KMS key ${path} is not there${code === 'ENOENT' ? '' : ` (${code})`}`,
-      'put the file back from its backup; without it this shard opens for nobody, and the other sites must repair it',
+      'put the file back from its backup; without it this share is lost, and the others sign without it',
       error,
     )
   }

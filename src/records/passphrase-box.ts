@@ -75,5 +75,5 @@ export const openUnder = async (passphrase: Secret, label: string, sealed: Passp
   } finally {
     for (const one of written) one.fill(0)
   }
-  throw new QuorateError('E_PASSPHRASE', 'the passphrase is wrong', 'type it again; nothing has happened')
+  throw new QuorateError('E_PASSPHRASE', 'the passphrase is wrong', 'type it again; nothing was opened')
 }

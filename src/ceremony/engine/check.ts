@@ -1,5 +1,6 @@
 import { QuorateError } from '../../lib/errors.ts'
 import { wantedInWords } from '../definition/authority.ts'
+import { soFar } from '../gather/so-far.ts'
 import { nameOf, refuseStopped } from './aborts.ts'
 import { sendHello } from './hello.ts'
 import { type JoinResult, joinResult } from './result.ts'
@@ -30,7 +31,7 @@ export const checkOnly = async (run: Run): Promise<JoinResult> => {
       missing.length > 0
         ? `approvals missing: ${wantedInWords(authority, store.approved(), (id) => nameOf(authority, id))}`
         : `not here: ${absent.join(', ')}`,
-      'nothing has happened; run the check again when they are ready',
+      `${soFar(ceremony, peers.bySite.values())}; run the check again when they are ready`,
       { missing, absent },
     )
   }

@@ -5,6 +5,7 @@ import { writeDurable } from '../../lib/durable.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { definitionCodec } from '../../records/definition.ts'
+import { soFar } from '../gather/so-far.ts'
 import type { Prepared } from '../kinds/kind.ts'
 import { bundlePath, forgottenRecordPath } from '../paths.ts'
 import { type Ceremony, forgottenRecord } from '../store/ceremony.ts'
@@ -42,7 +43,7 @@ export const takeApprovals = async (ceremony: Ceremony): Promise<void> => {
       throw new QuorateError(
         'E_FILE',
         `${path} is not an approval of this definition`,
-        'remove it, or put the right file there; nothing has happened',
+        `remove it, or put the right file there; ${soFar(ceremony, [])}`,
       )
     }
   }
@@ -79,13 +80,13 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     throw new QuorateError(
       'E_CONSUMED',
       'this site has ended this definition, and its log is gone',
-      'restore this home from its backup, or plan a new definition',
+      'put back the log of this ceremony alone, from a backup; never the whole home, whose older ledger the other sites refuse. Without one the others keep what was made, and this site runs only new definitions',
     )
   if (!store.approved().has(seat.identity))
     throw new QuorateError(
       'E_NOT_APPROVED',
       'this site has not approved the definition',
-      `run \`quorate ${authority.kind} approve\` first; nothing has happened`,
+      `run \`quorate ${authority.kind} approve\` first; ${soFar(ceremony, [])}`,
     )
 }
 

@@ -14,9 +14,13 @@ import { gatherFailed, spent } from './gather-failed.ts'
 import { type AttemptTerms, isRunnable, keyOf } from './runnable.ts'
 import type { SeatHistory } from './seat-history.ts'
 import { crossedBy, mayFollow, nextLook, seatsToPropose } from './seating.ts'
+import { madeWithout } from './so-far.ts'
 
 /** Looks for a reason not to run: somebody holds what this ceremony was to make, or nobody may run it. */
 type Found = () => 'settled' | undefined
+
+/** Proposal deadlines for which a site that comes too late waits for somebody who has what was made. */
+const SHOWING = 2
 
 type Step =
   | { readonly is: 'settled' }
@@ -45,9 +49,13 @@ export const agreeAttempt = async (
     const since = Math.max(began, history.lastAttempt)
     const left = since + authority.terms.deadlines.gather * 1000 - clock.monotonic()
     if (left <= 0) throw gatherFailed(ceremony, peers, history.facts())
+    // Whoever has finished and is here shows at once what it made; another may be asked to come.
+    const showing = began + SHOWING * authority.terms.deadlines.proposal * 1000 - clock.monotonic()
+    const without = madeWithout(ceremony, peers.bySite.values())
+    if (without !== undefined && showing <= 0) throw without
     const step = await store.until<Step>(
       () => nextStep(ceremony, peers, terms, history, found),
-      Math.max(1, Math.min(left, nextLook(history.facts()))),
+      Math.max(1, Math.min(left, nextLook(history.facts()), showing > 0 ? showing : left)),
       options.signal,
     )
     if (step === undefined) continue
@@ -140,7 +148,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `the ledger of ${ceremony.seat.name} is older than the one that it showed before`,
-      'this home was restored or cloned: do not use it; the other sites must readmit or repair this site',
+      'this home was restored or cloned: do not use it; keep it as evidence, and sign with the other sites',
       { site: ceremony.seat.name, remembered: own.remembered },
     )
   const rolled = [...peers.bySite.values()].find((peer) => peer.rolledBack !== undefined)
@@ -152,7 +160,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `${rolled.member.name} shows a ledger that is older than, or forked from, the one that it showed before`,
-      `${rolled.member.name} must not run from this home; it is to be readmitted or repaired by the others`,
+      `${rolled.member.name} must not run from this home any more: plan with signers that are not that site`,
       { site: rolled.member.name, ...rolled.rolledBack },
     )
 }

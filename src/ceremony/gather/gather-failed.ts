@@ -5,6 +5,7 @@ import { wantedInWords } from '../definition/authority.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { SeatingFacts } from './seating.ts'
+import { soFar } from './so-far.ts'
 
 /** No attempt of this definition is left to these sites. */
 export const spent = ({ authority, seat }: Ceremony, by: readonly SiteId[]): QuorateError => {
@@ -28,7 +29,7 @@ export const gatherFailed = (ceremony: Ceremony, peers: Peers, seating: SeatingF
     return new QuorateError(
       'E_APPROVALS_MISSING',
       `approvals missing at the gather deadline: ${wantedInWords(authority, store.approved(), nameOf, gone)}${left}`,
-      `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; nothing has happened yet`,
+      `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; ${soFar(ceremony, peers.bySite.values())}`,
       { missing },
     )
   const command = `quorate ${authority.definition.kind}`
@@ -37,7 +38,7 @@ export const gatherFailed = (ceremony: Ceremony, peers: Peers, seating: SeatingF
     return new QuorateError(
       'E_QUORUM',
       `not here at the gather deadline: ${absent.join(', ')}${left}`,
-      `their operators run \`${command} join\` for ${shortId(authority.hash)}; then run the same command again, nothing has happened yet`,
+      `their operators run \`${command} join\` for ${shortId(authority.hash)}; then run the same command again; ${soFar(ceremony, peers.bySite.values())}`,
       { absent },
     )
   // Sites that used all their attempts are here and not seated, and another deadline would bring nothing else.

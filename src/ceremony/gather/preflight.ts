@@ -7,6 +7,7 @@ import type { Epoch } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { soFar } from './so-far.ts'
 
 /**
  * Checks clock, disk, KMS and the share that will be used, before anybody else is troubled. Returns the names of what was
@@ -18,7 +19,7 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
     throw new QuorateError(
       'E_CLOCK',
       'this machine’s clock is years behind',
-      'set the clock, then run the same command again; nothing has happened yet',
+      `set the clock, then run the same command again; ${soFar(ceremony, [])}`,
     )
   const random = hedged(site, authority.hash, 'preflight')
   const { disk } = site.home
@@ -42,7 +43,7 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
       throw new QuorateError(
         'E_KMS_UNAVAILABLE',
         `the key ${slot.key} returned other bytes than it wrapped`,
-        `${seat.name}’s operator: check this KMS key; nothing has happened yet`,
+        `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
       )
   }
   if (epoch === undefined) return ['clock', 'disk', 'kms']

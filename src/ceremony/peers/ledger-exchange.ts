@@ -19,6 +19,8 @@ export interface Peer {
   rolledBack: { readonly remembered: string; readonly shown: string } | undefined
   /** Size of this site's own ledger that the peer has been shown. */
   shown: number | undefined
+  /** The phase in its newest note: its own word. */
+  said: string | undefined
 }
 
 /** The other sites of a ceremony, none of them met yet, with the heads that this site's ledger remembers of theirs. */
@@ -32,7 +34,15 @@ export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId
         const remembered = note && rememberedHead(note)
         return [
           member.name,
-          { member, connected: false, head: undefined, remembered, rolledBack: undefined, shown: undefined },
+          {
+            member,
+            connected: false,
+            head: undefined,
+            remembered,
+            rolledBack: undefined,
+            shown: undefined,
+            said: undefined,
+          },
         ]
       }),
   )

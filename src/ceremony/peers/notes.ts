@@ -20,6 +20,8 @@ export const readNotes = (
     const note = openNote(posted, identities)
     if (note === undefined || note.value.ceremony !== hash || note.value.identity === ceremony.seat.identity) return
     const author = ceremony.authority.roster.find((one) => one.identity === note.value.identity)?.name ?? null
+    const peer = author === null ? undefined : peers.bySite.get(author)
+    if (peer !== undefined) peer.said = note.value.phase
     const take = (name: RecordName, bytes: Uint8Array): void => {
       try {
         if (ceremony.take(name, bytes, null) !== undefined) taken(name, bytes, author)

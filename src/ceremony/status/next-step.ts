@@ -29,7 +29,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   const join = `\`quorate ${kind} join\``
   const anew = 'plan a new definition'
   if (facts.forgetful)
-    return 'nobody runs from this home any more: it was restored or cloned, or its disk lost what it had written; the other sites must repair this site'
+    return 'nobody runs from this home any more: it was restored or cloned, or its disk lost what it had written; keep it as evidence, and sign with the other sites'
   if (phase === 'closed') return afterClosing(status, join)
   if (phase === 'aborted')
     return proven.length > 0 ? `look into ${proven.join(', ')}, then ${anew}` : `${anew} when all agree`

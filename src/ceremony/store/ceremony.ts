@@ -37,7 +37,7 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
   new QuorateError(
     'E_SITE_ROLLED_BACK',
     `a peer shows a word that ${site} gave in this ceremony and that this home does not know of`,
-    'this home was restored or cloned, or its disk lost what it said was written: this ceremony is not run from it again; the other sites must repair this site',
+    'this home was restored or cloned, or its disk lost what it said was written: this ceremony is not run from it again; keep it as evidence, and sign with the other sites',
     { site, word },
   )
 

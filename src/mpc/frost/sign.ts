@@ -296,7 +296,7 @@ export const frostSign = (id: SuiteId): Protocol<SignRounds, SignContext, SignIn
         throw new QuorateError(
           'E_SHARD',
           'this site’s share is not the one that its verifying share names',
-          'do not sign here; restore or repair the shard of this site',
+          'do not sign here: put back the files of this share alone, from a backup; without one this share is lost',
         )
       const own = { index: indexOf(box.self), ...commit(suite, indexOf(box.self), input.share.reveal(), random) }
       try {

@@ -1,0 +1,46 @@
+import type { SiteId } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { recordKind } from '../../records/definition.ts'
+import { shortId } from '../../records/short-id.ts'
+import type { Peer } from '../peers/ledger-exchange.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+
+type Noted = Pick<Peer, 'member' | 'said'>
+
+/** Sites whose notes say that they have what this ceremony makes: their own word, and no proof of it. */
+const finished = (peers: Iterable<Noted>): readonly SiteId[] =>
+  [...peers].filter(({ said }) => said === 'done' || said === 'closed').map(({ member }) => member.name)
+
+/**
+ * How far this ceremony has come, for somebody who has to decide what to do next: from this site's own log (what it gave
+ * that others may use) and from the notes of the others. The only sentence that says that nothing has happened yet.
+ */
+export const soFar = ({ kind, log, seat, authority, attempts }: Ceremony, peers: Iterable<Noted>): string => {
+  const { makes } = recordKind(authority.definition)
+  const have = finished(peers)
+  if (have.length > 0)
+    return `the ${makes} is made, ${have.length === 1 ? `says ${have[0]}, who has` : `say ${have.join(', ')}, who have`} it`
+  const bound = kind.boundBy(log, seat.name)
+  if (bound !== undefined) return `the ${makes} may exist at the others: ${bound.replace(/\bit\b/, 'this site')}`
+  return attempts.length === 0 ? 'nothing has happened yet' : 'nothing that this site gave can be used without it'
+}
+
+/**
+ * The end of a gathering that can bring nothing: those who have not finished are too few for another attempt. A key is made
+ * by all, and its vote is carried by notes; nobody is left out of it.
+ */
+export const madeWithout = (
+  { authority, seat }: Pick<Ceremony, 'authority' | 'seat'>,
+  peers: Iterable<Noted>,
+): QuorateError | undefined => {
+  const { definition } = authority
+  const have = finished(peers)
+  const rest = authority.candidates.filter(({ name }) => !have.includes(name))
+  if (recordKind(definition).makes !== 'signature' || rest.length >= authority.seats) return undefined
+  return new QuorateError(
+    'E_QUORUM',
+    `signed without ${seat.name}, as ${have.join(', ')} ${have.length === 1 ? 'says' : 'say'}`,
+    `nothing is asked of this site. To have the signature here too: one of them runs \`quorate ${definition.kind} join\` for ${shortId(authority.hash)} while this site does`,
+    { finished: have },
+  )
+}
