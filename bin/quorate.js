@@ -28,6 +28,15 @@ const refuse = (message, hint) => {
   process.exit(2)
 }
 
+// The floor of package.json, before a line of ours is read that an older runtime would take for something else.
+const FLOOR = [20, 19]
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < FLOOR[0] || (major === FLOOR[0] && minor < FLOOR[1]))
+  refuse(
+    `this is node ${process.versions.node}, and quorate needs ${FLOOR.join('.')} or later`,
+    'start it with a newer node',
+  )
+
 const nameOf = (word) => /^--?[A-Za-z][A-Za-z0-9-]*/.exec(word)?.[0] ?? 'an option'
 const inNode = refused(process.execArgv)
 if (inNode !== undefined)

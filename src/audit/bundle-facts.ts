@@ -47,6 +47,8 @@ export interface BundleFacts extends Records {
   readonly blames: readonly Held<RecordValue<'blame'>>[]
   /** Bytes that a sign ceremony signs, where they are known and are those of the definition. */
   readonly message: Uint8Array | undefined
+  /** True where the auditor gave a file that is not what the definition names. */
+  readonly givenAnother: boolean
   /** Logs that name an object by one of these names. */
   namedBy(what: readonly LogEvent['what'][], object: Hash): readonly SiteId[]
   seat(site: SiteId): Seat | undefined
@@ -60,13 +62,22 @@ interface VerifyInput {
   readonly message: Uint8Array | undefined
 }
 
-const messageOf = async (bundle: BundleReader, given: Uint8Array | undefined): Promise<Uint8Array | undefined> => {
+const messageOf = async (
+  bundle: BundleReader,
+  given: Uint8Array | undefined,
+): Promise<Pick<BundleFacts, 'message' | 'givenAnother'>> => {
   const { definition } = bundle
-  if (!('message' in definition)) return undefined
+  if (!('message' in definition)) return { message: undefined, givenAnother: given !== undefined }
   const { message } = definition
-  if (message.form === 'digest') return fromHex(message.digest)
-  const bytes = given ?? (await bundle.output('message'))
-  return bytes !== undefined && bytes.length === message.size && hashOf(bytes) === message.sha256 ? bytes : undefined
+  // Which hash a digest is made by, only its planner knows: SHA-256 is what nearly all use.
+  const is = (bytes: Uint8Array): boolean =>
+    message.form === 'digest'
+      ? hashOf(bytes) === message.digest
+      : bytes.length === message.size && hashOf(bytes) === message.sha256
+  const givenAnother = given !== undefined && !is(given)
+  if (message.form === 'digest') return { message: fromHex(message.digest), givenAnother }
+  const bytes = given === undefined || givenAnother ? await bundle.output('message') : given
+  return { message: bytes !== undefined && is(bytes) ? bytes : undefined, givenAnother }
 }
 
 /** Reads all of a bundle once: logs as a stream, each body that they name one time. */
@@ -133,7 +144,7 @@ export const readFacts = async (
     results: held('result'),
     aborts: held('aborted'),
     blames: held('blame'),
-    message: await messageOf(bundle, input.message),
+    ...(await messageOf(bundle, input.message)),
     namedBy: bodies.namedBy,
     seat,
   }

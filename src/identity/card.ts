@@ -1,5 +1,5 @@
 import type { Identity } from '../lib/brand.ts'
-import { concat, utf8 } from '../lib/bytes.ts'
+import { concat, utf8, withoutMark } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Card, cardCodec } from '../records/identity.ts'
@@ -8,7 +8,14 @@ import { fromEnvelope, toEnvelope } from './dsse.ts'
 import { parseIdentity } from './identity.ts'
 import type { IdentityKey } from './identity-key.ts'
 
-const LINE_END = 0x0a
+const [LF, CR] = [0x0a, 0x0d]
+
+/** The line in a card file, as editors and mail programs leave it: a mark before it, either line end after it. */
+const lineIn = (file: Uint8Array): Uint8Array => {
+  const text = withoutMark(file)
+  if (text.at(-1) !== LF) return text
+  return text.subarray(0, text.at(-2) === CR ? -2 : -1)
+}
 
 /** A card file: one line, the DSSE envelope of the card that the identity signed over itself. */
 export const makeCard = async ({ identity, signer }: IdentityKey, card: Card): Promise<Uint8Array> => {
@@ -25,9 +32,8 @@ const selfSigned = (envelope: Uint8Array): Signed<Card> => {
 
 /** The card in a file, signed by the site identity that it names. Throws E_CARD. */
 export const readCard = (file: Uint8Array): Signed<Card> => {
-  const envelope = file.at(-1) === LINE_END ? file.subarray(0, -1) : file
   try {
-    return selfSigned(envelope)
+    return selfSigned(lineIn(file))
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw new QuorateError(

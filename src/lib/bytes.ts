@@ -29,6 +29,12 @@ export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const fromUtf8 = (bytes: Uint8Array): string =>
   new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
 
+const MARK = Uint8Array.of(0xef, 0xbb, 0xbf)
+
+/** Text without the byte order mark that some editors write before it. */
+export const withoutMark = (text: Uint8Array): Uint8Array =>
+  MARK.every((byte, at) => text[at] === byte) ? text.subarray(MARK.length) : text
+
 export const concat = (...parts: readonly Uint8Array[]): Uint8Array => {
   const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0))
   let at = 0

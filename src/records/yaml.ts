@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Node, Scalar } from 'yaml'
-import { fromUtf8, utf8 } from '../lib/bytes.ts'
+import { fromUtf8, utf8, withoutMark } from '../lib/bytes.ts'
 import { DecodeError, expectation, issuePath, pathText } from './codec.ts'
 
 /** Maps, lists, text, whole numbers, booleans and null: all that a file of ours holds. */
@@ -41,7 +41,7 @@ const plainText = (bytes: Uint8Array, limit: number): string => {
   if (bytes.length > limit) return refuse([], undefined, `expected at most ${limit} bytes`)
   let text: string
   try {
-    text = fromUtf8(bytes)
+    text = fromUtf8(withoutMark(bytes))
   } catch {
     return refuse([], undefined, 'expected UTF-8 text')
   }

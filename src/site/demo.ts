@@ -249,6 +249,7 @@ const makeSites = async (folder: string, sites: readonly string[]) => {
           key: flags.key,
           message: flags.message,
           messageHex: undefined,
+          empty: false,
           digest: undefined,
           blind: undefined,
           signers: [],

@@ -145,6 +145,8 @@ export const planNewKey = async (
 interface MessageFlags {
   readonly message: string | undefined
   readonly messageHex: string | undefined
+  /** Means it, where the bytes to sign are none: else a variable that was never set would be signed as nothing. */
+  readonly empty: boolean
   readonly digest: string | undefined
   readonly blind: string | undefined
 }
@@ -159,6 +161,8 @@ const hexOf = (flag: string, text: string): Uint8Array => {
 
 const messageOf = async (flags: MessageFlags): Promise<SignMessage> => {
   if (flags.message !== undefined) return fileMessage(basename(flags.message), await readMessage(flags.message))
+  if (flags.messageHex === '' && !flags.empty)
+    throw usage('--message-hex is empty', 'if no bytes at all are to be signed, say so with --empty')
   if (flags.messageHex !== undefined) return hexMessage(hexOf('message-hex', flags.messageHex))
   if (flags.digest === undefined)
     throw usage('nothing to sign', 'give --message FILE, --message-hex HEX, or --digest HEX with --blind REASON')
@@ -181,7 +185,9 @@ const readMessage = async (path: string): Promise<Uint8Array> => {
 /**
  * The bytes that are to be signed, as an approver brings them; undefined where the definition itself holds all of it.
  */
-export const messageGiven = async (flags: Omit<MessageFlags, 'digest' | 'blind'>): Promise<Uint8Array | undefined> => {
+export const messageGiven = async (
+  flags: Omit<MessageFlags, 'digest' | 'blind' | 'empty'>,
+): Promise<Uint8Array | undefined> => {
   if (flags.message !== undefined) return readMessage(flags.message)
   return flags.messageHex === undefined ? undefined : hexOf('message-hex', flags.messageHex)
 }

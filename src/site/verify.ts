@@ -4,6 +4,8 @@ import type { Source } from '../audit/tar.ts'
 import { parseTrust } from '../audit/trust.ts'
 import { type VerifyReport, verifyBundle } from '../audit/verify.ts'
 import { protocolEvidence } from '../ceremony/blame/verify-evidence.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { recordKind } from '../records/definition.ts'
 
 interface VerifyWanted {
   readonly bundle: string
@@ -41,12 +43,19 @@ export const withFile = async <T>(path: string, work: (source: Source) => Promis
 
 /** Offline: one file in, one verdict out. Throws E_BUNDLE where the file is no bundle at all, E_TRUST_FILE. */
 export const verifyFile = (wanted: VerifyWanted): Promise<VerifyReport> =>
-  withFile(wanted.bundle, async (source) =>
-    verifyBundle(await readBundle(source), {
+  withFile(wanted.bundle, async (source) => {
+    const bundle = await readBundle(source)
+    if (wanted.message !== undefined && recordKind(bundle.definition).makes !== 'signature')
+      throw new QuorateError(
+        'E_USAGE',
+        `--message is given, and a ${bundle.definition.kind} signs nothing`,
+        'give the bundle of the signature, or leave --message out',
+      )
+    return verifyBundle(bundle, {
       trust: wanted.trust !== undefined ? parseTrust(wanted.trust) : wanted.trustStated ? 'stated' : undefined,
       require: wanted.require,
       evidence: protocolEvidence,
       ...(wanted.at === undefined ? {} : { at: wanted.at }),
       ...(wanted.message === undefined ? {} : { message: wanted.message }),
-    }),
-  )
+    })
+  })

@@ -2,8 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parseTrust } from '../../src/audit/trust.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { forge } from '../support/forge.ts'
 import { many } from '../support/report.ts'
 
 let chain: Chain
@@ -71,6 +73,32 @@ describe('audit verify', () => {
       expect((await verify(chain.keygenBundle, { require })).verdict).toBe('incomplete')
     for (const require of [['possession'], ['votes.ready']])
       expect((await verify(chain.signBundle, { require })).verdict).toBe('incomplete')
+  })
+
+  it('tells a message that was not given, one that is not here, and one that is another', async () => {
+    const without = await forge(chain, chain.signBundle, (draft) => void draft.outputs.delete('message'))
+    const of = (report: VerifyReport, id: string) => report.checks.find((check) => check.id === id)?.verdict
+    for (const [bundle, isHere] of [
+      [chain.signBundle, true],
+      [without, false],
+    ] as const) {
+      const none = await verify(bundle)
+      expect([none.verdict, of(none, 'signature.valid')]).toEqual(['valid', isHere ? 'holds' : 'open'])
+      const given = await verify(bundle, { message: chain.message })
+      expect([given.verdict, of(given, 'signature.valid'), of(given, 'signature.output')]).toEqual([
+        'valid',
+        'holds',
+        'holds',
+      ])
+      const other = await verify(bundle, { message: utf8('something else') })
+      const failing = other.checks.filter(({ verdict }) => verdict === 'fails')
+      expect([other.verdict, failing.map(({ id }) => id)]).toEqual(['invalid', ['signature.output']])
+      expect(failing[0]).toMatchObject({
+        reason: 'the file that was given is not the message that the definition names',
+      })
+      // Whoever gave the wrong file is no site.
+      expect(other.checks.flatMap(({ accused }) => accused ?? [])).toEqual([])
+    }
   })
 
   it('refuses a bundle that ends after the time that was given', async () => {

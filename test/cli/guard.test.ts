@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { built, finished, quorate, start } from '../support/cli.ts'
+import { bin, built, finished, quorate, root, start } from '../support/cli.ts'
 
 beforeAll(built)
 
@@ -36,6 +38,26 @@ describe('the guard', () => {
     const { code, stderr } = await quorate(['--version'], { env: { NODE_OPTIONS: options } })
     expect(code).toBe(2)
     expect(stderr).toContain('NODE_OPTIONS holds')
+  })
+
+  test.each(['18.20.4', '20.18.9', '20.0.0'])('refuses node %s in one line, before anything else', async (version) => {
+    const folder = mkdtempSync(join(tmpdir(), 'quorate-floor-'))
+    const older = join(folder, 'older.cjs')
+    writeFileSync(older, `Object.defineProperty(process.versions, 'node', { value: '${version}' })`)
+    try {
+      const { code, stdout, stderr } = await quorate(['--version'], { nodeArgs: ['--require', older] })
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).toMatch(new RegExp(`^error   this is node ${version}, and quorate needs 20\\.19 or later\n`))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('names the floor that package.json names', () => {
+    const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const guard = readFileSync(bin, 'utf8')
+    const [, major, minor] = /^>=(\d+)\.(\d+)\.0$/.exec(engines.node) ?? []
+    expect(guard).toContain(`const FLOOR = [${major}, ${minor}]`)
   })
 
   test('lets harmless options pass', async () => {

@@ -95,6 +95,7 @@ export const planSignIn = async (
       key,
       message,
       messageHex: undefined,
+      empty: false,
       digest: undefined,
       blind: undefined,
       signers: [],

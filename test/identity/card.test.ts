@@ -23,6 +23,15 @@ describe('card', () => {
     expect(readCard(file.subarray(0, -1)).value).toEqual(await home.card())
   })
 
+  it('is read as an editor or a mail program leaves it: with a byte order mark, with a line end of Windows', async () => {
+    const { home, file } = await cardFile()
+    const line = fromUtf8(file).trimEnd()
+    for (const text of [`\ufeff${line}\n`, `${line}\r\n`, `\ufeff${line}\r\n`, `\ufeff${line}`])
+      expect(readCard(utf8(text)).value).toEqual(await home.card())
+    for (const text of [`\ufeff\ufeff${line}\n`, `${line}\r`, `${line}\r\r\n`, `\n${line}`])
+      expect(() => readCard(utf8(text))).toThrow(/not a card/)
+  })
+
   it('is refused with any byte changed, cut or added', async () => {
     const { file } = await cardFile()
     for (let at = 0; at < file.length - 1; at++) {

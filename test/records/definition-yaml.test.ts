@@ -105,7 +105,7 @@ describe('definition as YAML', () => {
     ],
     ['a control', () => swap('jurisdiction: EU', 'jurisdiction: "E\u0007U"'), /^line \d+: a control/],
     ['a reordering comment', () => swap('kind: keygen', 'kind: keygen # \u202e'), /^line \d+: a control or invisible/],
-    ['a byte order mark', () => `\ufeff${text}`, /^line 1: a control or invisible/],
+    ['two byte order marks', () => `\ufeff\ufeff${text}`, /^line 1: a control or invisible/],
     ['two documents', () => `${text}---\n${text}`, /expected one YAML document/],
     ['no document', () => '', /expected one YAML document/],
     ['only comments', () => '# nothing\n', /expected/],
@@ -247,6 +247,11 @@ describe('definition as YAML', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('reads what an editor of Windows saves: a byte order mark and its line ends', async () => {
+    const definition = await readDefinition(utf8(text))
+    expect(await readDefinition(utf8(`\ufeff${text.replaceAll('\n', '\r\n')}`))).toEqual(definition)
   })
 
   it('writes any text so that it reads back', async () => {

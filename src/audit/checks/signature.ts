@@ -92,6 +92,12 @@ const stated = (facts: BundleFacts): Finding | undefined => {
 
 const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
   if (!makesSignature(facts)) return undefined
+  if (facts.givenAnother)
+    return fails(
+      facts.definition.kind === 'sign' && facts.definition.message.form === 'digest'
+        ? 'the digest that was signed is not the SHA-256 of the file that was given'
+        : 'the file that was given is not the message that the definition names',
+    )
   const signature = made(facts)
   const shown = await facts.bundle.output('signature')
   const file = await facts.bundle.output('message')

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { homeFlag, homeFolder } from '../../cli/flags.ts'
+import { homeFlag, homeFolder, toggle } from '../../cli/flags.ts'
 import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
 import type { PlanMade } from '../../site/planning.ts'
 
@@ -17,6 +17,7 @@ export default class SignPlan extends PlanCommand {
     key: Flags.string({ summary: 'the key: its name or id, as keys list shows it' }),
     message: Flags.string({ summary: 'the file to sign', helpValue: 'FILE', exclusive: ['message-hex', 'digest'] }),
     'message-hex': Flags.string({ summary: 'the bytes to sign, in hex', helpValue: 'HEX', exclusive: ['digest'] }),
+    empty: toggle({ summary: 'with --message-hex "": sign no bytes at all' }),
     digest: Flags.string({ summary: 'a digest to sign blind, in hex', helpValue: 'HEX', dependsOn: ['blind'] }),
     blind: Flags.string({ summary: 'why people sign what nobody can decode', helpValue: 'REASON' }),
     signer: Flags.string({
@@ -37,6 +38,7 @@ export default class SignPlan extends PlanCommand {
         key: required(flags.key, '--key'),
         message: flags.message,
         messageHex: flags['message-hex'],
+        empty: flags.empty,
         digest: flags.digest,
         blind: flags.blind,
         signers: flags.signer ?? [],
