@@ -2,6 +2,7 @@ import { definitionAuthority, ownRole } from '../ceremony/definition/authority.t
 import { dropStaged } from '../ceremony/epoch/stage.ts'
 import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
+import { refuseLostLog } from '../ceremony/store/ledger-words.ts'
 import { writeNote } from '../ceremony/store/notes.ts'
 import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
@@ -58,6 +59,7 @@ export const abortCeremony = async (wanted: {
     const book = new RecordStore(authority, systemClock)
     await admitKeptApprovals(book, disk, ceremony)
     const log = await owned.ceremonyLog(ceremony)
+    if (member !== undefined) refuseLostLog(ledger, ceremony, log, member.name)
     const bound = member === undefined ? undefined : ceremonyKind(wanted.definition).boundBy(log, member.name)
     if (bound !== undefined)
       throw new QuorateError(

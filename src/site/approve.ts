@@ -99,7 +99,7 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     const object = hashOf(envelope)
     const answer = await askOwner(wanted.home, { do: 'approved', ceremony, object })
     if (answer?.ok === false) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
-    if (answer === undefined) await withOwnHome(wanted.home, (owned) => noteApproval(owned.ledger, ceremony, object))
+    if (answer === undefined) await withOwnHome(wanted.home, (owned) => noteApproval(owned, ceremony, object))
     if (kept === undefined) await writeDurable(disk, path, envelope)
     // A join that runs takes the file up now that it is there.
     if (answer !== undefined) await askOwner(wanted.home, { do: 'approved', ceremony, object })

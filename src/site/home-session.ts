@@ -37,17 +37,17 @@ export interface HomeSession {
   close(): Promise<void>
 }
 
-/** Throws E_HOME, E_HOME_BUSY. */
+/** Throws E_HOME, E_HOME_BUSY, E_LOG. */
 export const openHomeSession = async (folder: string): Promise<HomeSession> => {
   const disk = await openRoot(folder)
   const home = await openHome(disk)
   const claim = await claimHome(folder)
+  const ledger = await openLedger(disk, home).catch(async (error: unknown) => {
+    await claim.release()
+    await disk.close()
+    throw error
+  })
   const signer = home.keys.log
-  const ledger = await openLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer })
-  if (ledger.size === 0) {
-    ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
-    await ledger.barrier()
-  }
   return {
     folder,
     disk,
@@ -61,6 +61,32 @@ export const openHomeSession = async (folder: string): Promise<HomeSession> => {
       await disk.close()
     },
   }
+}
+
+const openLedger = async (disk: HostDisk, home: Home): Promise<Log> => {
+  const ledger = await openLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer: home.keys.log })
+  if (ledger.size > 0) return ledger
+  await refuseLostLedger(disk, (await home.config()).name)
+  ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
+  await ledger.barrier()
+  return ledger
+}
+
+/** Throws E_LOG where a home whose ledger says nothing holds what is made after the ledger began. */
+const refuseLostLedger = async (disk: HostDisk, self: string): Promise<void> => {
+  const isThere = async (folder: string, name: string): Promise<boolean> => (await disk.list(folder)).includes(name)
+  const found = (await disk.list('keys')).map((name) => `keys/${name}`)
+  for (const name of await disk.list('ceremonies')) {
+    const folder = `ceremonies/${name}`
+    if (await isThere(folder, 'log')) found.push(`${folder}/log`)
+    if (await isThere(`${folder}/approvals`, `${self}.dsse`)) found.push(`${folder}/approvals/${self}.dsse`)
+  }
+  if (found.length === 0) return
+  throw new QuorateError(
+    'E_LOG',
+    `the ledger of this home is missing or holds nothing, and ${found[0]} is there`,
+    'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles',
+  )
 }
 
 /** A ceremony's log as its last barrier left it, for those who only look. */
@@ -166,10 +192,19 @@ export const openSite = async (
   }
 }
 
-/** The ledger's word on an approval, once, before anybody can see it. Throws E_CONSUMED where this site left. */
-export const noteApproval = async (ledger: Log, ceremony: Hash, object: Hash): Promise<void> => {
+/**
+ * The ledger's word on an approval, once, before anybody can see it. Throws E_CONSUMED where this site left, by its ledger
+ * or by its log.
+ */
+export const noteApproval = async (owned: HomeSession, ceremony: Hash, object: Hash): Promise<void> => {
+  const { ledger, disk, home } = owned
+  const { name } = await home.config()
   const said = [...ledger.replay()].filter((event) => event.ceremony === ceremony)
-  if (said.some((event) => event.what === 'aborted'))
+  const logged = [...(await lookAtLog(disk, home, ceremony)).replay()]
+  if (
+    said.some((event) => event.what === 'aborted') ||
+    logged.some((event) => event.what === 'abort' && event.site === name)
+  )
     throw new QuorateError(
       'E_CONSUMED',
       'this site left this ceremony',

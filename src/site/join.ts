@@ -150,7 +150,7 @@ const answerFor = async (
 ): Promise<void> => {
   const same = request.ceremony === authority.hash
   if (request.do === 'approved') {
-    await noteApproval(owned.ledger, request.ceremony as Hash, request.object as Hash)
+    await noteApproval(owned, request.ceremony as Hash, request.object as Hash)
     if (same) await control.approved()
     return
   }

@@ -255,11 +255,11 @@ describe('a home that was set back', () => {
 })
 
 describe('refused by name', () => {
-  it('a consumed definition: E_CONSUMED where the log is gone and the ledger knows', async () => {
+  it('a consumed definition: E_LOG where the log is gone and the ledger knows', async () => {
     const world = await copyWorld(keyed, 'consumed')
     const disk = diskOf(world, s1)
     for (const path of [...disk.files.keys()]) if (path.startsWith(logPath(ceremonyId(keygen)))) disk.files.delete(path)
-    expect(codeOf(await joinAs(world, s1, keygen, null))).toBe('E_CONSUMED')
+    expect(codeOf(await joinAs(world, s1, keygen, null))).toBe('E_LOG')
   })
 
   it('a consumed definition: what it made, and never a second run', async () => {

@@ -65,22 +65,13 @@ export const refuseForgetful = async ({ site, authority, seat }: Ceremony): Prom
 
 /** Throws where this site ended the definition, left it, or never approved it. */
 export const refuseEnded = (ceremony: Ceremony): void => {
-  const { store, seat, authority, site } = ceremony
+  const { store, seat, authority } = ceremony
   if (ceremony.aborted) throw abortedHere()
   if (ceremony.closed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
       'this site has ended this definition',
       `the bundle is ${bundlePath(authority.hash, 'abort')}; plan a new definition`,
-    )
-  const consumed = [...site.ledger.replay()].some(
-    (event) => event.ceremony === authority.hash && (event.what === 'ready' || event.what === 'result'),
-  )
-  if (consumed && !bound(ceremony))
-    throw new QuorateError(
-      'E_CONSUMED',
-      'this site has ended this definition, and its log is gone',
-      'put back the log of this ceremony alone, from a backup; never the whole home, whose older ledger the other sites refuse. Without one the others keep what was made, and this site runs only new definitions',
     )
   if (!store.approved().has(seat.identity))
     throw new QuorateError(

@@ -14,19 +14,18 @@ import {
   messageKeyTypes,
   type RecordName,
   type RecordValue,
-  recordNames,
   recordOfEvent,
   recordRow,
   recordTable,
-  rowOf,
 } from '../../records/record-table.ts'
-import { decodeEnvelope, recordHash, type Signed, type Signer } from '../../records/signed.ts'
+import { recordHash, type Signed, type Signer } from '../../records/signed.ts'
 import { type Authority, type Member, ownSeat } from '../definition/authority.ts'
 import { hedged } from '../hedge.ts'
 import type { CeremonyKind } from '../kinds/kind.ts'
 import { type Phase, phaseAfter, phaseOf } from '../lifecycle.ts'
 import type { Site } from '../ports.ts'
 import type { Progress } from '../progress.ts'
+import { ledgerWord, ledgerWords, refuseLostLog } from './ledger-words.ts'
 import { writeNote } from './notes.ts'
 import { type Admitted, RecordStore } from './record-store.ts'
 
@@ -40,12 +39,6 @@ export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
     'this home was restored or cloned, or its disk lost what it said was written: this ceremony is not run from it again; keep it as evidence, and sign with the other sites',
     { site, word },
   )
-
-/** The ledger's entry for a record in the ceremony log. */
-interface LedgerEntry {
-  readonly what: LedgerEventName
-  readonly object: Hash | null
-}
 
 export interface JoinOptions {
   readonly progress: (event: Progress) => void
@@ -169,37 +162,18 @@ export class Ceremony {
 
   /** A crash between the two barriers leaves the ledger behind the log, never before it. */
   async #mendLedger(): Promise<void> {
+    refuseLostLog(this.site.ledger, this.authority.hash, this.log, this.seat.name)
     const said = new Set(
       [...this.site.ledger.replay()]
         .filter((event) => event.ceremony === this.authority.hash)
         .map(({ what, object }) => `${what} ${object}`),
     )
-    for (const { what, object } of this.#ledgerEntries()) {
+    for (const { what, object } of ledgerWords(this.log, this.seat.name)) {
       if (said.has(`${what} ${object}`)) continue
       said.add(`${what} ${object}`)
       this.noteLedger(what, object)
     }
     await this.site.ledger.barrier()
-  }
-
-  /** Ledger entries that this site's own records in the log ask for. */
-  *#ledgerEntries(): Generator<LedgerEntry> {
-    if (this.log.size > 0) yield { what: 'log-opened', object: null }
-    // An attempt is signed before its signature stands in the log.
-    for (const object of this.attempts) yield { what: 'attempt-signed', object }
-    for (const name of recordNames)
-      for (const { envelope } of this.store.of(name, this.seat.identity)) {
-        const entry = this.#ledgerEntry(name, envelope)
-        if (entry !== undefined) yield entry
-      }
-  }
-
-  #ledgerEntry(name: RecordName, bytes: Uint8Array): LedgerEntry | undefined {
-    const { ledger, codec } = rowOf(name)
-    const what = recordTable[name].ledger?.what
-    if (ledger === null || what === undefined) return undefined
-    const { payload } = decodeEnvelope(bytes, codec.limit)
-    return { what, object: ledger.object(codec.decode(payload), hashOf(payload)) }
   }
 
   /** Appends to the ceremony log; not durable before a barrier. */
@@ -247,7 +221,7 @@ export class Ceremony {
     this.#fault.signal.throwIfAborted()
     this.note(recordTable[name].event, bytes, this.seat.name)
     await this.log.barrier()
-    const entry = this.#ledgerEntry(name, bytes)
+    const entry = ledgerWord(name, bytes)
     if (entry !== undefined) this.noteLedger(entry.what, entry.object)
     await this.site.ledger.barrier()
     this.store.admit(name, bytes, this.seat.name)

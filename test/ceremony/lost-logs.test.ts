@@ -1,0 +1,136 @@
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { logPath } from '../../src/ceremony/paths.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
+import { abortCeremony } from '../../src/site/abort.ts'
+import { approveDefinition } from '../../src/site/approve.ts'
+import { openHomeSession } from '../../src/site/home-session.ts'
+import { newFolder } from '../e2e/support.ts'
+import { approveAll, joinAs } from '../hostile/ceremonies.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import type { MemoryDisk } from '../support/memory-disk.ts'
+import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+
+/** What a site promised stands in its ledger and in its logs. Where one of them is lost, nothing is promised anew. */
+
+const sites = ['s1', 's2', 's3'] as SiteId[]
+const folder = newFolder('lost logs')
+afterAll(folder.remove)
+
+let world: MemoryWorld
+let definition: Definition
+let ceremony: Hash
+/** Of s1, after it made a key with the others: in memory, and as it was then. */
+let disk: MemoryDisk
+let made: ReadonlyMap<string, Uint8Array>
+const at = (path: string): string => join(folder.path, 'home', path)
+
+beforeAll(async () => {
+  world = await memoryWorld(sites)
+  definition = await keygenDefinition({ sites: await siteEntries(sites) })
+  ceremony = ceremonyId(definition)
+  await approveAll(world, sites, definition)
+  await Promise.all(sites.map((site) => joinAs(world, site, definition, null)))
+  disk = world.homes.get('s1')?.disk as MemoryDisk
+  made = new Map(disk.files)
+})
+
+/** The home of s1 as it was, in memory and as files. */
+beforeEach(async () => {
+  disk.files.clear()
+  for (const [path, bytes] of made) disk.files.set(path, bytes)
+  await rm(at('.'), { recursive: true, force: true })
+  await mkdir(at('.'), { recursive: true, mode: 0o700 })
+  await chmod(at('.'), 0o700)
+  for (const [path, bytes] of made) {
+    await mkdir(dirname(at(path)), { recursive: true, mode: 0o700 })
+    await writeFile(at(path), bytes, { mode: 0o600 })
+  }
+})
+
+const damages: Readonly<Record<string, (bytes: Buffer) => Buffer | undefined>> = {
+  missing: () => undefined,
+  empty: () => Buffer.alloc(0),
+  zeroed: (bytes) => Buffer.alloc(bytes.length),
+  'cut after its first bytes': (bytes) => bytes.subarray(0, 20),
+}
+
+const damage = async (path: string, how: (bytes: Buffer) => Buffer | undefined): Promise<void> => {
+  const after = how(await readFile(at(path)))
+  if (after === undefined) await rm(at(path))
+  else await writeFile(at(path), after)
+}
+
+const faultOf = async (work: Promise<unknown>): Promise<QuorateError> => {
+  const error = await work.then(() => undefined).catch((thrown: unknown) => thrown)
+  if (error instanceof QuorateError) return error
+  throw new Error(`no fault of ours: ${error}`)
+}
+
+describe.each(Object.keys(damages))('a ledger that is %s', (how) => {
+  test('is not begun anew: every command that would write names it', async () => {
+    await damage('ledger', damages[how] as (bytes: Buffer) => Buffer)
+    const passphrase = () => Promise.reject(new Error('not asked'))
+    const before = await readFile(at(logPath(ceremony)))
+    for (const work of [
+      () => openHomeSession(at('.')),
+      () => abortCeremony({ home: at('.'), definition, reason: 'none' }),
+      () =>
+        approveDefinition({ home: at('.'), definition, message: undefined, trust: undefined, passphrase } as Parameters<
+          typeof approveDefinition
+        >[0]),
+    ]) {
+      const fault = await faultOf(work())
+      expect([fault.code, fault.message]).toEqual(['E_LOG', expect.stringContaining('the ledger of this home')])
+    }
+    expect(await readFile(at(logPath(ceremony)))).toEqual(before)
+  })
+})
+
+test('a home that was made and never used begins its ledger', async () => {
+  for (const path of ['ledger', 'keys', 'ceremonies', 'bundles']) await rm(at(path), { recursive: true, force: true })
+  const owned = await openHomeSession(at('.'))
+  expect(owned.ledger.size).toBe(1)
+  await owned.close()
+})
+
+describe.each(Object.keys(damages))('the log of a ceremony that is %s', (how) => {
+  test('lets the site neither leave nor say anything anew', async () => {
+    await damage(logPath(ceremony), damages[how] as (bytes: Buffer) => Buffer)
+    const fault = await faultOf(abortCeremony({ home: at('.'), definition, reason: 'none' }))
+    expect([fault.code, fault.message]).toEqual(['E_LOG', expect.stringContaining(logPath(ceremony))])
+
+    const bytes = damages[how]?.(Buffer.from(disk.files.get(logPath(ceremony)) as Uint8Array))
+    if (bytes === undefined) disk.files.delete(logPath(ceremony))
+    else disk.files.set(logPath(ceremony), new Uint8Array(bytes))
+    expect((await joinAs(world, 's1' as SiteId, definition, null)).error).toMatchObject({ code: 'E_LOG' })
+  })
+})
+
+test('a log that was cut at an earlier barrier is known by the ledger', async () => {
+  const whole = disk.files.get(logPath(ceremony)) as Uint8Array
+  let refused = 0
+  for (let length = whole.length - 1; length > 0; length -= Math.ceil(whole.length / 16)) {
+    disk.files.set(logPath(ceremony), whole.slice(0, length))
+    const { error } = await joinAs(world, 's1' as SiteId, definition, null)
+    if ((error as QuorateError | undefined)?.code === 'E_LOG') refused += 1
+  }
+  expect(refused).toBeGreaterThan(8)
+})
+
+test('a site that left is not approved again by a ledger that was cut', async () => {
+  const other = await keygenDefinition({ sites: await siteEntries(sites), nonce: '77'.repeat(16) })
+  const before = await readFile(at('ledger')).catch(() => undefined)
+  const left = await abortCeremony({ home: at('.'), definition: other, reason: 'changed our mind' })
+  expect(left.ceremony).toBe(ceremonyId(other))
+  await writeFile(at('ledger'), before as Buffer)
+  const fault = await faultOf(
+    approveDefinition({ home: at('.'), definition: other, message: undefined, trust: undefined } as Parameters<
+      typeof approveDefinition
+    >[0]),
+  )
+  expect(fault.code).toBe('E_CONSUMED')
+})
