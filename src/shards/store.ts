@@ -34,7 +34,7 @@ export interface StoredEpoch {
 }
 
 /** One of whose files is damaged: which one, says `fault`. */
-export interface DamagedEpoch {
+interface DamagedEpoch {
   readonly key: Hash
   readonly outcome: Hash
   /** undefined where this file itself is damaged or missing. */
@@ -68,7 +68,7 @@ const MOST_VOTES = 64
 
 const damaged = (path: string, cause?: unknown): QuorateError => damagedShare(`${path} is damaged`, cause)
 
-/** What `parse` returns; a file whose bytes are not what it takes is damaged. Anything else that it throws is no word about the file. */
+/** Returns the parser's value. A file whose bytes it does not take is damaged; anything else that it throws says nothing about the file. */
 const decoded = <T>(path: string, parse: () => T): T => {
   try {
     return parse()

@@ -3,7 +3,7 @@ import type { Log } from '../audit/log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/definition/authority.ts'
 import { hedged } from '../ceremony/hedge.ts'
-import { logPath } from '../ceremony/paths.ts'
+import { isCeremonyFolder, logPath } from '../ceremony/paths.ts'
 import type { Site } from '../ceremony/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
@@ -66,21 +66,17 @@ export const openHomeSession = async (folder: string): Promise<HomeSession> => {
 const openLedger = async (disk: HostDisk, home: Home): Promise<Log> => {
   const ledger = await openLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer: home.keys.log })
   if (ledger.size > 0) return ledger
-  await refuseLostLedger(disk, (await home.config()).name)
+  await refuseLostLedger(disk)
   ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
   await ledger.barrier()
   return ledger
 }
 
 /** Throws E_LOG where a home whose ledger says nothing holds what is made after the ledger began. */
-const refuseLostLedger = async (disk: HostDisk, self: string): Promise<void> => {
-  const isThere = async (folder: string, name: string): Promise<boolean> => (await disk.list(folder)).includes(name)
+const refuseLostLedger = async (disk: HostDisk): Promise<void> => {
   const found = (await disk.list('keys')).map((name) => `keys/${name}`)
-  for (const name of await disk.list('ceremonies')) {
-    const folder = `ceremonies/${name}`
-    if (await isThere(folder, 'log')) found.push(`${folder}/log`)
-    if (await isThere(`${folder}/approvals`, `${self}.dsse`)) found.push(`${folder}/approvals/${self}.dsse`)
-  }
+  for (const name of (await disk.list('ceremonies')).filter(isCeremonyFolder))
+    if ((await disk.read(`ceremonies/${name}/log`)) !== undefined) found.push(`ceremonies/${name}/log`)
   if (found.length === 0) return
   throw new QuorateError(
     'E_LOG',

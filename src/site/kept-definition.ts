@@ -1,3 +1,4 @@
+import { isCeremonyFolder } from '../ceremony/paths.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
@@ -13,9 +14,6 @@ const damaged = (path: string, cause?: unknown): QuorateError =>
     {},
     cause,
   )
-
-/** A short id: what an operator puts beside those folders is none of a home's. */
-const FOLDER = /^[0-9a-f]{4}-[0-9a-f]{4}$/
 
 export interface KeptDefinition {
   /** The short id of its ceremony. */
@@ -41,7 +39,7 @@ const definitionIn = async (disk: Pick<Disk, 'read'>, folder: string): Promise<D
 /** Definitions that this home keeps: of what it approved or joined. */
 export const keptDefinitions = async (disk: Pick<Disk, 'read' | 'list'>): Promise<readonly KeptDefinition[]> => {
   const all: KeptDefinition[] = []
-  for (const folder of (await disk.list('ceremonies')).filter((name) => FOLDER.test(name))) {
+  for (const folder of (await disk.list('ceremonies')).filter(isCeremonyFolder)) {
     const found = await definitionIn(disk, folder).catch((error: unknown) => {
       if (error instanceof QuorateError) return error
       throw error

@@ -40,7 +40,7 @@ export interface DamagedKey {
   readonly hint: string
 }
 
-export interface KeysShown {
+interface KeysShown {
   readonly keys: readonly KeyShown[]
   readonly damaged: readonly DamagedKey[]
 }
@@ -80,7 +80,7 @@ const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
   return { shown, definition }
 }
 
-/** What `read` returns, or the fault of a file that it found damaged. */
+/** Returns the reader's value, or the fault of a file that it found damaged. */
 const orFault = async <T>(read: () => Promise<T>): Promise<T | QuorateError> => {
   try {
     return await read()

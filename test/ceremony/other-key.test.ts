@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
-import { definitionPath } from '../../src/ceremony/paths.ts'
+import { definitionPath, logPath } from '../../src/ceremony/paths.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
@@ -56,14 +56,18 @@ test.each<[string, () => Partial<SignDefinition>, string]>([
   expect(error).toMatchObject({ code: 'E_DEFINITION', message: said })
 })
 
-test('it is held against the home’s own copy of the keygen first, then against its log', async () => {
+test('it is held against the home’s own copy of the keygen or, where that is damaged or gone, against its log', async () => {
   expect((await joined({ nonce: '77'.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
   const disk = world.homes.get('s1')?.disk as MemoryDisk
   const path = definitionPath(ceremonyId(keygen))
-  disk.files.set(path, utf8('{}'))
-  expect((await joined({ nonce: '78'.repeat(16) })).error).toMatchObject({ code: 'E_DEFINITION' })
-  disk.files.set(path, definitionCodec.encode({ ...keygen, nonce: '79'.repeat(16) }))
-  expect((await joined({ nonce: '80'.repeat(16) })).error).toMatchObject({ code: 'E_NOT_FOUND' })
+  const another = definitionCodec.encode({ ...keygen, nonce: '79'.repeat(16) })
+  for (const [at, bytes] of [utf8('{}'), another].entries()) {
+    disk.files.set(path, bytes)
+    expect((await joined({ nonce: `8${at}`.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
+    expect((await joined({ nonce: `9${at}`.repeat(16), threshold: 3 })).error).toMatchObject({ code: 'E_DEFINITION' })
+  }
   disk.files.delete(path)
-  expect((await joined({ nonce: '81'.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
+  expect((await joined({ nonce: '82'.repeat(16) })).error).toMatchObject({ code: 'E_APPROVALS_MISSING' })
+  disk.files.delete(logPath(ceremonyId(keygen)))
+  expect((await joined({ nonce: '83'.repeat(16) })).error).toMatchObject({ code: 'E_NOT_FOUND' })
 })

@@ -163,7 +163,9 @@ describe('what comes next', () => {
 
   it('is nothing from a home that forgot its own word', async () => {
     const { status } = await nextAt({ forgetful: true, lastJoin: fault('E_SITE_ROLLED_BACK', 'x') })
-    expect(status.next).toMatch(/^nobody runs from this home any more: .*; the other sites must repair this site$/)
+    expect(status.next).toMatch(
+      /^nobody runs from this home any more: .*; keep it as evidence, and sign with the other sites$/,
+    )
   })
 
   it('is another process’s end, where one holds the home', async () => {

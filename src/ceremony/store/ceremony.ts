@@ -29,8 +29,6 @@ import { ledgerWord, ledgerWords, refuseLostLog } from './ledger-words.ts'
 import { writeNote } from './notes.ts'
 import { type Admitted, RecordStore } from './record-store.ts'
 
-// Over 350 lines, and one story: log, ledger, then visible to others. That order is one sequence over private fields.
-
 /** A peer shows a word of this site that this home does not have: it forgot what it had made durable. */
 export const forgottenRecord = (site: SiteId, word: Hash): QuorateError =>
   new QuorateError(

@@ -9,7 +9,7 @@ import { decodeEnvelope } from '../../records/signed.ts'
 import { logPath } from '../paths.ts'
 
 /** The ledger's word on a record in the ceremony log. */
-export interface LedgerWord {
+interface LedgerWord {
   readonly what: LedgerEventName
   readonly object: Hash | null
 }
