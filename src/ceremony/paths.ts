@@ -3,7 +3,7 @@ import { shortId } from '../records/short-id.ts'
 
 /** Where one ceremony's files stand in a home. Folders carry the short id; the definition inside says which it is. */
 export const ceremonyFolder = (ceremony: Hash): string => `ceremonies/${shortId(ceremony)}`
-/** What an operator puts beside those folders is none of a home's. */
+/** False for whatever an operator puts beside those folders. */
 export const isCeremonyFolder = (name: string): boolean => /^[0-9a-f]{4}-[0-9a-f]{4}$/.test(name)
 export const definitionPath = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/definition.json`
 export const approvalsFolder = (ceremony: Hash): string => `${ceremonyFolder(ceremony)}/approvals`

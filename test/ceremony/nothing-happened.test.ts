@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { sourceFiles, sourceText } from '../../scripts/imports.mjs'
 import { definitionAuthority, type Member } from '../../src/ceremony/definition/authority.ts'
 import { newestEpoch } from '../../src/ceremony/epoch/epoch.ts'
-import { soFar } from '../../src/ceremony/gather/so-far.ts'
+import { madeWithout, soFar } from '../../src/ceremony/gather/so-far.ts'
 import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import { writeNote } from '../../src/ceremony/store/notes.ts'
 import { RecordStore } from '../../src/ceremony/store/record-store.ts'
@@ -111,6 +111,24 @@ test('a site that comes after the signature was made is told so at once, and get
   const [late, helper] = await Promise.all([join('s3' as SiteId), join('s1' as SiteId)])
   expect([late.error, helper.error]).toEqual([undefined, undefined])
   expect(late.result?.signature).toBe(signed[0]?.result?.signature)
+})
+
+test('a site that took part is not told that it was left out', () => {
+  const ceremony = (attempts: number): Parameters<typeof madeWithout>[0] =>
+    ({
+      seat: { name: 's1' },
+      attempts: Array.from({ length: attempts }, () => 'aa'.repeat(32)),
+      authority: {
+        hash: 'aa'.repeat(32),
+        definition: { kind: 'sign' },
+        seats: 2,
+        candidates: [{ name: 's1' }, { name: 's2' }],
+      },
+    }) as unknown as Parameters<typeof madeWithout>[0]
+  const noted = [{ member: { name: 's2' } as Member, said: 'closed' }]
+  expect(madeWithout(ceremony(0), noted)?.message).toBe('signed without s1, as s2 says')
+  expect(madeWithout(ceremony(1), noted)?.message).toBe('signed, as s2 says; nobody who has the signature is here')
+  expect(madeWithout(ceremony(0), [{ ...noted[0], said: 'running' } as (typeof noted)[number]])).toBeUndefined()
 })
 
 test('one liar that says closed keeps nobody from signing', async () => {

@@ -30,17 +30,20 @@ export const soFar = ({ kind, log, seat, authority, attempts }: Ceremony, peers:
  * by all, and its vote is carried by notes; nobody is left out of it.
  */
 export const madeWithout = (
-  { authority, seat }: Pick<Ceremony, 'authority' | 'seat'>,
+  { authority, seat, attempts }: Pick<Ceremony, 'authority' | 'seat' | 'attempts'>,
   peers: Iterable<Noted>,
 ): QuorateError | undefined => {
   const { definition } = authority
   const have = finished(peers)
   const rest = authority.candidates.filter(({ name }) => !have.includes(name))
   if (recordKind(definition).makes !== 'signature' || rest.length >= authority.seats) return undefined
+  const word = `as ${have.join(', ')} ${have.length === 1 ? 'says' : 'say'}`
   return new QuorateError(
     'E_QUORUM',
-    `signed without ${seat.name}, as ${have.join(', ')} ${have.length === 1 ? 'says' : 'say'}`,
-    `nothing is asked of this site. To have the signature here too: one of them runs \`quorate ${definition.kind} join\` for ${shortId(authority.hash)} while this site does`,
+    attempts.length === 0
+      ? `signed without ${seat.name}, ${word}`
+      : `signed, ${word}; nobody who has the signature is here`,
+    `nothing more is asked of this site. To have the signature here too: one of them runs \`quorate ${definition.kind} join\` for ${shortId(authority.hash)} while this site does`,
     { finished: have },
   )
 }
