@@ -11,7 +11,7 @@ export interface PublicKeyForms {
   readonly pem: string | null
   /** One line of authorized_keys (RFC 8709, RFC 5656). */
   readonly openssh: string | null
-  /** BIP-340. */
+  /** BIP-340. Of taproot: the output key, not the internal one. */
   readonly xOnly: string | null
 }
 

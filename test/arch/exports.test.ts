@@ -69,6 +69,7 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     'transport/noise.ts HandshakeError',
     'transport/relay/connection.ts OVERHEAD',
   ],
+  'a published vector is of no key': ['formats/addresses.ts descriptorChecksum'],
   'a bundle in memory, as tests make them by the hundred': ['audit/tar.ts bufferSource'],
   'two ways to one key, held against each other': ['transport/kem.ts nativeKey', 'transport/kem.ts nobleKey'],
   'a table, row by row': ['audit/kinds/index.ts auditKinds', 'host/node-lines.ts nodeLines'],

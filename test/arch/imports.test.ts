@@ -60,7 +60,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   yaml: ['records/yaml.ts'],
   cborg: ['lib/cbor.ts'],
   canonicalize: ['lib/canonical.ts'],
-  '@scure/base': ['identity/'],
+  '@scure/base': ['identity/', 'formats/addresses.ts'],
   '@scure/bip39': ['identity/words.ts'],
   '@noble/curves': ['mpc/', 'identity/'],
   '@bitauth/libauth': ['mpc/group/'],

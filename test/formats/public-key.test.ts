@@ -7,7 +7,9 @@ import { ed448 } from '@noble/curves/ed448.js'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { p256 } from '@noble/curves/nist.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { base58 } from '@scure/base'
 import { describe, expect, test } from 'vitest'
+import { addressesOf, descriptorChecksum } from '../../src/formats/addresses.ts'
 import { publicKeyForms } from '../../src/formats/public-key.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 
@@ -64,6 +66,28 @@ describe('public keys as others read them', () => {
     expect(hex).toBe(keys['frost-secp256k1'].slice(2))
     expect(xOnly).toBe(hex)
     expect(pem).toBeNull()
+  })
+
+  // BIP-341, wallet test vectors: the first output key and its address.
+  test('a taproot key is shown as the address and the descriptor that it is, tweaked already', () => {
+    const output = '53a1f6e454df1aa2776a2814a721372d6258050de330b3c6d10ee8f4e0dda343'
+    const { taproot } = addressesOf('frost-secp256k1-tr', `02${output}`)
+    expect(taproot?.address).toBe('bc1p2wsldez5mud2yam29q22wgfh9439spgduvct83k3pm50fcxa5dps59h4z5')
+    expect(taproot?.testnet).toMatch(/^tb1p2wsldez5mud2yam29q22wgfh9439spgduvct83k3pm50fcxa5dps[a-z0-9]{6}$/)
+    expect(taproot?.descriptor).toMatch(new RegExp(`^rawtr\\(${output}\\)#[a-z0-9]{8}$`))
+  })
+
+  // BIP-380, test vectors.
+  test('a descriptor has the checksum of BIP-380', () => {
+    expect(descriptorChecksum('raw(deadbeef)')).toBe('89f8spxm')
+    expect(() => descriptorChecksum('raw(Ü)')).toThrow(RangeError)
+  })
+
+  test('an Ed25519 key is shown as the account that it is on Solana', () => {
+    // The system program's account: 32 zero bytes.
+    expect(addressesOf('frost-ed25519', '00'.repeat(32)).solana).toBe('1'.repeat(32))
+    const { solana } = addressesOf('frost-ed25519', keys['frost-ed25519'])
+    expect(toHex(base58.decode(solana ?? ''))).toBe(keys['frost-ed25519'])
   })
 
   test('a key of another curve is refused', () => {

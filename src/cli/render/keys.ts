@@ -1,15 +1,18 @@
+import type { Addresses } from '../../formats/addresses.ts'
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { DamagedKey, KeyShown } from '../../site/keys.ts'
 import type { Line, Lines } from '../term.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
-type KeyWithForms = KeyShown & { readonly forms: PublicKeyForms | null }
+type KeyWithForms = KeyShown & { readonly forms: (PublicKeyForms & Addresses) | null }
 
-export const withForms = (key: KeyShown): KeyWithForms => ({
-  ...key,
-  forms: key.publicKey === null ? null : publicKeyForms(key.protocol, key.publicKey, key.name),
-})
+export const withForms = async (key: KeyShown): Promise<KeyWithForms> => {
+  const { protocol, publicKey, name } = key
+  if (publicKey === null) return { ...key, forms: null }
+  const { addressesOf } = await import('../../formats/addresses.ts')
+  return { ...key, forms: { ...publicKeyForms(protocol, publicKey, name), ...addressesOf(protocol, publicKey) } }
+}
 
 const state = ({ state: now, epoch }: KeyShown): string =>
   now === 'installed' ? `epoch ${epoch}` : 'staged, not usable yet'
@@ -44,8 +47,19 @@ export const keyView = (key: KeyWithForms): Lines => [
   ...(key.forms === null ? [] : formLines(key.forms)),
 ]
 
-const formLines = ({ hex, xOnly, openssh, pem }: PublicKeyForms): Line[] => [
-  { label: xOnly === null ? 'public key' : 'x-only', text: hex, tone: 'strong' },
+const formLines = ({ hex, taproot, solana, openssh, pem }: PublicKeyForms & Addresses): Line[] => [
+  { label: taproot === null ? 'public key' : 'output key', text: hex, tone: 'strong' },
+  ...(taproot === null
+    ? []
+    : [
+        { label: 'address', text: taproot.address },
+        { label: 'descriptor', text: taproot.descriptor },
+        {
+          label: '',
+          text: 'tweaked already: tr(KEY) would tweak it again, to an address that this key cannot spend from',
+        },
+      ]),
+  ...(solana === null ? [] : [{ label: 'solana', text: solana }]),
   ...(openssh === null ? [] : [{ label: 'openssh', text: openssh }]),
   ...(pem === null
     ? []
@@ -55,15 +69,25 @@ const formLines = ({ hex, xOnly, openssh, pem }: PublicKeyForms): Line[] => [
         .map((text, n) => ({ label: n === 0 ? 'pem' : '', text }))),
 ]
 
+export const keyFormats = ['hex', 'pem', 'openssh', 'x-only', 'address', 'descriptor'] as const
+type KeyFormat = (typeof keyFormats)[number]
+
 /** One form alone, ending in a newline. Throws E_NOT_FOUND where the curve has no such form. */
-export const formOf = ({ forms, protocol }: KeyWithForms, format: 'hex' | 'pem' | 'openssh' | 'x-only'): string => {
+export const formOf = ({ forms, protocol }: KeyWithForms, format: KeyFormat): string => {
   if (forms === null)
     throw new QuorateError(
       'E_NOT_FOUND',
       'this key is not usable here yet',
       'finish its keygen first: quorate keygen join',
     )
-  const text = { hex: forms.hex, pem: forms.pem, openssh: forms.openssh, 'x-only': forms.xOnly }[format]
+  const text = {
+    hex: forms.hex,
+    pem: forms.pem,
+    openssh: forms.openssh,
+    'x-only': forms.xOnly,
+    address: forms.taproot?.address ?? forms.solana,
+    descriptor: forms.taproot?.descriptor ?? null,
+  }[format]
   if (text !== null) return `${text.trimEnd()}\n`
   throw new QuorateError('E_NOT_FOUND', `${protocol} has no ${format} form`, 'hex there always is')
 }

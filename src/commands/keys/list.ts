@@ -11,6 +11,6 @@ export default class KeysList extends QuorateCommand {
     const { flags } = await this.parse(KeysList)
     const { listKeys } = await import('../../site/keys.ts')
     const { keys, damaged } = await listKeys(homeFolder(flags.home))
-    return this.show(keysView, { keys: keys.map(withForms), damaged })
+    return this.show(keysView, { keys: await Promise.all(keys.map(withForms)), damaged })
   }
 }

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
 import { homeFlag, homeFolder } from '../../cli/flags.ts'
-import { formOf, keyView, withForms } from '../../cli/render/keys.ts'
+import { formOf, keyFormats, keyView, withForms } from '../../cli/render/keys.ts'
 
 export default class KeysShow extends QuorateCommand {
   static override summary = 'show a key, or print its public half in one form'
@@ -11,7 +11,7 @@ export default class KeysShow extends QuorateCommand {
   ]
   static override flags = {
     key: Flags.string({ summary: 'the key: its name or id, as keys list shows it', required: true }),
-    format: Flags.option({ options: ['hex', 'pem', 'openssh', 'x-only'] as const })({
+    format: Flags.option({ options: keyFormats })({
       summary: 'print the public key alone, in this form',
     }),
     home: homeFlag,
@@ -20,7 +20,7 @@ export default class KeysShow extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(KeysShow)
     const { showKey } = await import('../../site/keys.ts')
-    const key = withForms(await showKey(homeFolder(flags.home), flags.key))
+    const key = await withForms(await showKey(homeFolder(flags.home), flags.key))
     return flags.format === undefined ? this.show(keyView, key) : this.showRaw(key, formOf(key, flags.format))
   }
 }
