@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { is } from 'valibot'
 import { type ControlDomain, sharedControl } from '../ceremony/definition/control-domains.ts'
@@ -174,12 +174,22 @@ const messageOf = async (flags: MessageFlags): Promise<SignMessage> => {
   return digestMessage(hexOf('digest', flags.digest), flags.blind)
 }
 
-/** The file's bytes; one over the limit is not read. */
+/** The file's bytes. No more than the limit is read of it, whatever size it says that it has: a device says 0. */
 const readMessage = async (path: string): Promise<Uint8Array> => {
-  const { stat } = await import('node:fs/promises')
-  if ((await stat(path)).size > MESSAGE_LIMIT)
-    throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
-  return new Uint8Array(await readFile(path))
+  const handle = await open(path, 'r')
+  try {
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of handle.createReadStream({ autoClose: false })) {
+      size += chunk.length
+      if (size > MESSAGE_LIMIT)
+        throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
+      chunks.push(chunk as Buffer)
+    }
+    return new Uint8Array(Buffer.concat(chunks))
+  } finally {
+    await handle.close()
+  }
 }
 
 /**

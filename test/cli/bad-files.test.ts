@@ -83,6 +83,27 @@ describe('files that are not what they should be', () => {
     expect(existsSync(at('out.sig'))).toBe(false)
   })
 
+  it.runIf(existsSync('/dev/zero'))(
+    'are read no further than their limit, though a device says that it is empty',
+    async () => {
+      writeFileSync(at('endless.yaml'), definitionYaml(await signDefinition()))
+      const ran = await quorate([
+        ...[
+          'sign',
+          'approve',
+          '--home',
+          at('eu'),
+          '--definition',
+          at('endless.yaml'),
+          '--message',
+          '/dev/zero',
+          '--json',
+        ],
+      ])
+      expect(failed(ran)).toEqual([2, 'E_USAGE'])
+    },
+  )
+
   it.runIf(process.platform === 'linux')('are not left behind where they could not be written whole', () => {
     const args = [process.execPath, bin, ...planArgs(at('half.yaml'))].map((word) => `'${word}'`).join(' ')
     const { status, stdout } = spawnSync('sh', ['-c', `ulimit -f 1; exec ${args}`], { encoding: 'utf8' })
