@@ -6,6 +6,7 @@ import type { ProtocolId } from '../../records/definition-fields.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { BundleShown, Merged } from '../../site/bundles.ts'
 import type { Columns, Line, Lines, Tone } from '../term.ts'
+import { shellWord } from '../text.ts'
 
 /** Verdicts stand further right than remarks do: a reason is a sentence. */
 export const VERIFY_COLUMNS: Columns = { text: 12, note: 82 }
@@ -189,5 +190,5 @@ export const mergedView = ({ ceremony, out, sites, signatures }: Merged): Lines 
   { label: 'merged', text: out, note: `ceremony ${shortId(ceremony)}` },
   { label: 'logs', text: sites.join(', ') },
   { label: 'signed by', text: signatures.length === 0 ? 'nobody' : signatures.join(', ') },
-  { label: 'next', text: `quorate audit verify --bundle ${out} --trust FILE` },
+  { label: 'next', text: `quorate audit verify --bundle ${shellWord(out)} --trust FILE` },
 ]

@@ -1,12 +1,15 @@
-import { basename, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import type { Progress } from '../../ceremony/progress.ts'
 import { shortKey } from '../../formats/public-key.ts'
 import type { DemoResult, DemoStep } from '../../site/demo.ts'
 import { progressLine } from '../progress.ts'
 import { asciiEvent, type Lines, say } from '../term.ts'
+import { shellWord } from '../text.ts'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const shown = (path: string): string => relative(process.cwd(), path) || path
+/** The same in a line that somebody pastes into a shell. */
+const word = (path: string): string => shellWord(shown(path))
 /** The lines of a demo's ceremonies: rounds and steps when all are there, not each arrival. */
 const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
@@ -63,9 +66,9 @@ export const demoView = (result: DemoResult): Lines => {
       note: `by ${signers.join(' and ')}`,
     })),
     { label: 'bundles', text: bundles.map(shown).join('  ') },
-    { label: 'next', text: `quorate audit verify --bundle ${shown(keygen ?? '')} --trust ${shown(trust)}` },
-    { label: '', text: `quorate audit show --bundle ${shown(sign ?? '')}` },
-    { label: '', text: `QUORATE_HOME=${shown(folder)}/eu quorate keys list` },
+    { label: 'next', text: `quorate audit verify --bundle ${word(keygen ?? '')} --trust ${word(trust)}` },
+    { label: '', text: `quorate audit show --bundle ${word(sign ?? '')}` },
+    { label: '', text: `QUORATE_HOME=${word(join(folder, 'eu'))} quorate keys list` },
     { label: '', text: 'the same by hand, at three terminals: README, "By hand"' },
   ]
 }

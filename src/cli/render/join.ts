@@ -5,6 +5,7 @@ import type { ProtocolId } from '../../records/definition-fields.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Joined } from '../../site/join.ts'
 import type { Lines } from '../term.ts'
+import { shellWord } from '../text.ts'
 
 const shownKey = ({ protocol, publicKey }: { protocol: string; publicKey: string }, name: string): string =>
   shortKey(publicKeyForms(protocol as ProtocolId, publicKey, name).hex)
@@ -35,6 +36,8 @@ export const joinView = (joined: Joined): Lines => {
             text: `${[...lateIn(open, site), 'this site'].join(' and ')} run \`quorate ${kind} join\` at the same time to complete the bundle`,
           },
         ]),
-    ...(bundle === null ? [] : [{ label: 'next', text: `quorate audit verify --bundle ${bundle} --trust FILE` }]),
+    ...(bundle === null
+      ? []
+      : [{ label: 'next', text: `quorate audit verify --bundle ${shellWord(bundle)} --trust FILE` }]),
   ]
 }
