@@ -13,6 +13,8 @@ export type Progress =
     }
   | { readonly phase: 'preflight'; readonly checks: readonly string[] }
   | { readonly phase: 'gather'; readonly site: SiteId; readonly state: string; readonly waiting: string | null }
+  /** A member that took itself out, and why: its own words. */
+  | { readonly phase: 'left'; readonly site: string; readonly reason: string }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
   | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
   | {

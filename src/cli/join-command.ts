@@ -1,8 +1,10 @@
+import type { Progress } from '../ceremony/progress.ts'
 import type { Definition } from '../records/definition.ts'
 import type { Joined } from '../site/join.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import { kmsPassphraseFileFlag, passphraseFileFlag, toggle } from './flags.ts'
+import { leftText } from './progress.ts'
 import { joinView } from './render/join.ts'
 import { passphraseAsked, passphraseFile } from './secret-input.ts'
 
@@ -28,6 +30,16 @@ export abstract class JoinCommand extends QuorateCommand {
     return Promise.resolve()
   }
 
+  /** Says also in a quiet run who left; the document has it too. */
+  #progress(flags: { readonly quiet: boolean; readonly 'json-events': boolean }): (event: Progress) => void {
+    const report = this.progress(flags)
+    return (event) => {
+      if (event.phase === 'left' && flags.quiet) return this.warnOf(leftText(event))
+      if (event.phase === 'left') this.warnings.push(leftText(event))
+      report(event)
+    }
+  }
+
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof JoinCommand)
     const signal = this.stop()
@@ -41,7 +53,7 @@ export abstract class JoinCommand extends QuorateCommand {
       home,
       definition,
       check: flags.check,
-      progress: this.progress(flags),
+      progress: this.#progress(flags),
       signal,
       passphrase: passphraseAsked(flags),
       kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),

@@ -23,6 +23,8 @@ const STEPS = {
   closed: 'logs cosigned',
 } as const
 
+export const leftText = ({ site, reason }: Progress & { readonly phase: 'left' }): string => `${site} left: ${reason}`
+
 /** One event as one line; the same column for the same thing. */
 export const progressLine = (event: Progress): Line => {
   switch (event.phase) {
@@ -38,6 +40,8 @@ export const progressLine = (event: Progress): Line => {
       const remark = note === null ? {} : note.endsWith('build') ? { note } : waiting([note])
       return { label: 'gather', text: `${event.site} ${event.state}`, ...remark }
     }
+    case 'left':
+      return { label: 'warning', text: leftText(event), tone: 'warn' }
     case 'attempt':
       return { label: `attempt ${event.number}`, text: event.sites.join(', ') }
     case 'attempt-failed':

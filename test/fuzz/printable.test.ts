@@ -191,6 +191,7 @@ describe('text of others', () => {
       const screens = [
         forStdout(statusView(status)),
         forStdout([progressLine({ phase: 'attempt-failed', number: 1, of: 2, reason: text } as never)]),
+        forStdout([progressLine({ phase: 'left', site: text, reason: text })]),
         forStdout(
           joinView({
             ceremony: authority.hash,
@@ -203,6 +204,7 @@ describe('text of others', () => {
             signers: [text as never],
             bundle: text,
             open: [text],
+            left: { us: text },
           }),
         ),
         faultDocument(text, new QuorateError('E_RELAY', text, text, { reason: text }), [text]),

@@ -29,6 +29,21 @@ export const refuseBound = ({ kind, log, seat }: Ceremony): void => {
   throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
 }
 
+/** Why members left, by name: their own words. */
+export const leftOf = ({ store, authority }: Pick<Ceremony, 'store' | 'authority'>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...store.goneIdentities()].map((identity) => [
+      nameOf(authority, identity),
+      store.aborts.get(identity)?.signed.value.abort ?? '',
+    ]),
+  )
+
+/** Tells the operator who left and why, at each join anew: whoever goes on is to know of it. */
+export const tellLeft = (ceremony: Ceremony): void => {
+  for (const [site, reason] of Object.entries(leftOf(ceremony)))
+    ceremony.options.progress({ phase: 'left', site, reason })
+}
+
 /** The error of a ceremony in which too few are left; undefined while it may still go on. */
 const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
   const { store, authority } = ceremony
@@ -40,7 +55,7 @@ const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
     isBound(ceremony)
       ? 'the others may have finished with what this site sent: run join again to ask them. Plan a new definition when all agree'
       : 'plan a new definition when all agree; nothing was made',
-    { left: names },
+    { left: names, reasons: leftOf(ceremony) },
   )
 }
 

@@ -17,7 +17,7 @@ import { postNote, readNotes } from '../peers/notes.ts'
 import { Peers } from '../peers/peers.ts'
 import type { Site } from '../ports.ts'
 import { Ceremony, type JoinOptions } from '../store/ceremony.ts'
-import { abortedHere, abortHere, dropAfterAbort, refuseBound, refuseStopped, stopSession } from './aborts.ts'
+import { abortedHere, abortHere, dropAfterAbort, refuseBound, refuseStopped, stopSession, tellLeft } from './aborts.ts'
 import { runAttempts } from './attempts.ts'
 import { checkOnly } from './check.ts'
 import { endRun } from './ending.ts'
@@ -115,6 +115,7 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
   const run: Run = { ...facts, peers, claims, kind, prepared, work }
   ceremony.store.whenFaulty((fault) => claims.accuse(recordBlame(ceremony, fault)))
   readNotes(ceremony, peers, (name, bytes, author) => taken(run, name, bytes, author))
+  tellLeft(ceremony)
   showGathering(ceremony, peers)
   offerControl(run)
   peers.open()
@@ -130,7 +131,10 @@ const taken = (
 ): void => {
   if (name === 'blame') claims.accept(bytes, from)
   if (name === 'attempt') claims.judgePending()
-  if (name === 'aborted') stopSession(ceremony, peers)
+  if (name === 'aborted') {
+    tellLeft(ceremony)
+    stopSession(ceremony, peers)
+  }
   if (recordTable[name].logged === 'later') claims.accuseAll(work.faults())
 }
 

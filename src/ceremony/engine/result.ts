@@ -3,6 +3,7 @@ import type { Kind } from '../../records/kinds/index.ts'
 import type { Closed } from '../close/close.ts'
 import type { CeremonyResult } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { leftOf } from './aborts.ts'
 
 export interface JoinResult {
   readonly ceremony: Hash
@@ -18,22 +19,25 @@ export interface JoinResult {
   readonly bundle: string | null
   /** The parts that are missing from the bundle; empty: complete. */
   readonly open: readonly string[]
+  /** Why members took themselves out, by name. */
+  readonly left: Readonly<Record<string, string>>
 }
 
 /** `made` and `closed` are undefined of a join that only checked. */
 export const joinResult = (
-  { authority, seat }: Ceremony,
+  ceremony: Ceremony,
   made: CeremonyResult | undefined,
   closed: Closed | undefined,
 ): JoinResult => ({
-  ceremony: authority.hash,
-  kind: authority.kind,
-  name: authority.name,
-  site: seat.name,
+  ceremony: ceremony.authority.hash,
+  kind: ceremony.authority.kind,
+  name: ceremony.authority.name,
+  site: ceremony.seat.name,
   state: made === undefined ? 'checked' : 'closed',
   key: made?.key ?? null,
   signature: made?.signature ?? null,
   signers: made?.signers ?? [],
   bundle: closed?.bundle ?? null,
   open: closed?.open ?? [],
+  left: leftOf(ceremony),
 })
