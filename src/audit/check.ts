@@ -57,15 +57,20 @@ export const open = (reason: string, inputs: readonly Hash[] = []): Finding => (
 
 /**
  * Names participants that contradict themselves: an open point beside what the others made. Where they are a quorum, or
- * no log here is of anybody else, nobody is left to believe, and the check fails.
+ * no log here is of anybody else, nobody is left to believe, and the check fails. A site whose log names a body that is
+ * not here is not accused: whoever hands a bundle on can leave out what would show it honest.
  */
 export const accuses = (
-  { definition, logs }: Pick<BundleFacts, 'definition' | 'logs'>,
+  { definition, logs, missing }: Pick<BundleFacts, 'definition' | 'logs' | 'missing'>,
   who: Iterable<string>,
   reason: string,
   inputs: readonly Hash[] = [],
 ): Finding => {
-  const accused = [...new Set(who)]
+  const all = [...new Set(who)]
+  const robbed = new Set<string>(missing.flatMap((one) => one.logs))
+  const accused = all.filter((name) => !robbed.has(name))
+  if (all.length > accused.length && accused.length === 0)
+    return open(`${reason}; not all that ${names(all)} logged is here, and it may show otherwise`, inputs)
   const sites = definition.sites.filter(({ name }) => accused.includes(name)).length
   const others = [...logs.keys()].some((site) => !accused.includes(site))
   const stands = accused.length > 0 && sites < definition.threshold && others
