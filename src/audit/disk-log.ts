@@ -238,10 +238,17 @@ class DiskLog extends ReadLog implements Log {
  * further work until it is opened again, and comes back as it was at the barrier before or, where the disk could not
  * even undo the write, as this barrier would have left it.
  */
-export const openLog = async (place: Place & { readonly signer: RawSigner }): Promise<Log> => {
+export const openLog = async (
+  place: Place & {
+    readonly signer: RawSigner
+    /** Called where no barrier is there, before a byte of the file is changed; what it throws ends the opening. */
+    readonly mayBegin?: () => Promise<void>
+  },
+): Promise<Log> => {
   const { disk, path, origin, signer } = place
   const file = await disk.read(path)
   const contents = recover(path, file ?? new Uint8Array(), origin, signer.key)
+  if (contents.length === 0) await place.mayBegin?.()
   const [folder = '.'] = foldersOf(path)
   if (file === undefined) {
     if (folder !== '.') await disk.folder(folder)

@@ -64,9 +64,11 @@ export const openHomeSession = async (folder: string): Promise<HomeSession> => {
 }
 
 const openLedger = async (disk: HostDisk, home: Home): Promise<Log> => {
-  const ledger = await openLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer: home.keys.log })
+  const ledger = await openLog({
+    ...{ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer: home.keys.log },
+    mayBegin: () => refuseLostLedger(disk),
+  })
   if (ledger.size > 0) return ledger
-  await refuseLostLedger(disk)
   ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
   await ledger.barrier()
   return ledger

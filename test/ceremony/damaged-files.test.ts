@@ -1,7 +1,7 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { definitionPath } from '../../src/ceremony/paths.ts'
+import { definitionPath, logPath } from '../../src/ceremony/paths.ts'
 import { openRoot } from '../../src/host/disk.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
@@ -11,8 +11,9 @@ import { findDefinition } from '../../src/site/find-definition.ts'
 import { keepDefinition } from '../../src/site/join.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { newFolder } from '../e2e/support.ts'
-import { approveAll, joinAs } from '../hostile/ceremonies.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { approveAll, joinAs, keyOf, writeHome } from '../hostile/ceremonies.ts'
+import { signDefinition, siteEntries } from '../support/definition.ts'
+import { memoryKms } from '../support/kms.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { memoryWorld } from '../support/memory-site.ts'
 
@@ -23,12 +24,7 @@ const folder = newFolder('damaged files')
 afterAll(folder.remove)
 
 const world = memoryWorld(sites)
-const make = async (name: string, nonce: string) => {
-  const definition = await keygenDefinition({ name, nonce: nonce.repeat(16), sites: await siteEntries(sites) })
-  await approveAll(await world, sites, definition)
-  const made = await Promise.all(sites.map(async (site) => joinAs(await world, site, definition, null)))
-  return { definition, id: made[0]?.result?.key?.id as Hash }
-}
+const make = async (name: string, nonce: string) => keyOf(await world, sites, { name, nonce: nonce.repeat(16) })
 let hurt: Awaited<ReturnType<typeof make>>
 let well: Awaited<ReturnType<typeof make>>
 
@@ -38,15 +34,11 @@ const at = (file: string): string => join(folder.path, 'keys', hurt.id, hurt.id,
 beforeAll(async () => {
   hurt = await make('hurt', '00')
   well = await make('well', '11')
-  await chmod(folder.path, 0o700)
   const disk = (await world).homes.get('s1')?.disk as MemoryDisk
   const all = new Map(disk.files)
   for (const { definition } of [hurt, well])
     all.set(definitionPath(ceremonyId(definition)), definitionCodec.encode(definition))
-  for (const [path, bytes] of all) {
-    await mkdir(dirname(join(folder.path, path)), { recursive: true, mode: 0o700 })
-    await writeFile(join(folder.path, path), bytes, { mode: 0o600 })
-  }
+  await writeHome(folder.path, all)
 })
 
 const damages: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
@@ -145,6 +137,12 @@ test('a site whose file of the definition is damaged signs: its log has it too',
     message: { form: 'file', name: 'm', size: 1, sha256: hashOf(Uint8Array.of(7)) },
   })
   await approveAll(await world, ['s1', 's2'] as SiteId[], definition)
+  // A KMS key that cannot open the share is known before anybody is troubled: no attempt is used up.
+  const swapped = await joinAs(await world, 's1' as SiteId, definition, Uint8Array.of(7), undefined, {
+    site: { kms: async () => memoryKms('of another site') },
+  })
+  expect(swapped.error).toMatchObject({ code: 'E_KMS_DENIED' })
+  expect(disk.files.has(logPath(ceremonyId(definition)))).toBe(false)
   const ended = await Promise.all(
     (['s1', 's2'] as SiteId[]).map(async (site) => joinAs(await world, site, definition, Uint8Array.of(7))),
   )

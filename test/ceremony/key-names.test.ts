@@ -1,5 +1,4 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { lintAgainst } from '../../src/ceremony/definition/lint-key.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
@@ -8,8 +7,8 @@ import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { createIdentity } from '../../src/site/setup.ts'
 import { newFolder } from '../e2e/support.ts'
-import { approveAll, joinAs } from '../hostile/ceremonies.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keyOf, writeHome } from '../hostile/ceremonies.ts'
+import { signDefinition } from '../support/definition.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { memoryWorld } from '../support/memory-site.ts'
 
@@ -27,27 +26,18 @@ const folder = newFolder('key names')
 afterAll(folder.remove)
 
 const world = memoryWorld(sites)
-const make = async (name: string, nonce: string) => {
-  const definition = await keygenDefinition({ name, nonce: nonce.repeat(16), sites: await siteEntries(sites) })
-  await approveAll(await world, sites, definition)
-  const made = await Promise.all(sites.map(async (site) => joinAs(await world, site, definition, null)))
-  return { definition, id: made[0]?.result?.key?.id ?? '' }
-}
+const make = async (name: string, nonce: string) => keyOf(await world, sites, { name, nonce: nonce.repeat(16) })
 
 let treasury: Awaited<ReturnType<typeof make>>
 let others: readonly Awaited<ReturnType<typeof make>>[]
 beforeAll(async () => {
   treasury = await make('treasury', '00')
   others = [await make(treasury.id, '11'), await make(treasury.id.slice(0, 12), '22')]
-  await chmod(folder.path, 0o700)
   const disk = (await world).homes.get('s1')?.disk as MemoryDisk
   const files = new Map(disk.files)
   for (const { definition } of [treasury, ...others])
     files.set(definitionPath(ceremonyId(definition)), definitionCodec.encode(definition))
-  for (const [path, bytes] of files) {
-    await mkdir(dirname(join(folder.path, path)), { recursive: true, mode: 0o700 })
-    await writeFile(join(folder.path, path), bytes, { mode: 0o600 })
-  }
+  await writeHome(folder.path, files)
 })
 
 test('an id is the key of that id, whatever another is called', async () => {

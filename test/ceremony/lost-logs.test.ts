@@ -1,5 +1,5 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { logPath } from '../../src/ceremony/paths.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -9,7 +9,7 @@ import { abortCeremony } from '../../src/site/abort.ts'
 import { approveDefinition } from '../../src/site/approve.ts'
 import { openHomeSession } from '../../src/site/home-session.ts'
 import { newFolder } from '../e2e/support.ts'
-import { approveAll, joinAs } from '../hostile/ceremonies.ts'
+import { approveAll, joinAs, writeHome } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
@@ -43,12 +43,7 @@ beforeEach(async () => {
   disk.files.clear()
   for (const [path, bytes] of made) disk.files.set(path, bytes)
   await rm(at('.'), { recursive: true, force: true })
-  await mkdir(at('.'), { recursive: true, mode: 0o700 })
-  await chmod(at('.'), 0o700)
-  for (const [path, bytes] of made) {
-    await mkdir(dirname(at(path)), { recursive: true, mode: 0o700 })
-    await writeFile(at(path), bytes, { mode: 0o600 })
-  }
+  await writeHome(at('.'), made)
 })
 
 const damages: Readonly<Record<string, (bytes: Buffer) => Buffer | undefined>> = {
@@ -75,6 +70,7 @@ describe.each(Object.keys(damages))('a ledger that is %s', (how) => {
     await damage('ledger', damages[how] as (bytes: Buffer) => Buffer)
     const passphrase = () => Promise.reject(new Error('not asked'))
     const before = await readFile(at(logPath(ceremony)))
+    const left = await readFile(at('ledger')).catch(() => undefined)
     for (const work of [
       () => openHomeSession(at('.')),
       () => abortCeremony({ home: at('.'), definition, reason: 'none' }),
@@ -87,6 +83,8 @@ describe.each(Object.keys(damages))('a ledger that is %s', (how) => {
       expect([fault.code, fault.message]).toEqual(['E_LOG', expect.stringContaining('the ledger of this home')])
     }
     expect(await readFile(at(logPath(ceremony)))).toEqual(before)
+    // Whoever looks into it later finds it as it was.
+    expect(await readFile(at('ledger')).catch(() => undefined)).toEqual(left)
   })
 })
 

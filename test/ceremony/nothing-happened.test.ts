@@ -51,7 +51,8 @@ describe('how far a ceremony has come', () => {
 
   test.each([
     [undefined, 0, [], 'nothing has happened yet'],
-    [undefined, 0, ['gathering', 'running'], 'nothing has happened yet'],
+    [undefined, 0, ['gathering', 'approved'], 'nothing has happened yet'],
+    [undefined, 0, ['gathering', 'running'], 'the signature may be made without this site: s3 is at it'],
     [undefined, 2, ['gathering'], 'nothing that this site gave can be used without it'],
     [
       'it has sent a signature share',

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin } from '../../src/audit/note.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
@@ -21,6 +23,7 @@ import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryDisk, memoryDisk } from '../support/memory-disk.ts'
 import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
@@ -265,5 +268,27 @@ export const leftAt = async (world: MemoryWorld, name: SiteId, definition: Defin
     ready: events.some((event) => event.what === 'ready' && event.site === name),
     installed: epochs.filter((one) => one.state === 'installed').length,
     staged: epochs.filter((one) => one.state === 'staged').length,
+  }
+}
+
+/** A key that all sites make, and its definition. */
+export const keyOf = async (
+  world: MemoryWorld,
+  sites: readonly SiteId[],
+  changes: Parameters<typeof keygenDefinition>[0],
+): Promise<{ readonly definition: Definition; readonly id: Hash }> => {
+  const definition = await keygenDefinition({ ...changes, sites: await siteEntries(sites) })
+  await approveAll(world, sites, definition)
+  const made = await Promise.all(sites.map((site) => joinAs(world, site, definition, null)))
+  return { definition, id: made[0]?.result?.key?.id as Hash }
+}
+
+/** Writes a home as files, for code that opens a real one. */
+export const writeHome = async (folder: string, files: Iterable<readonly [string, Uint8Array]>): Promise<void> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await chmod(folder, 0o700)
+  for (const [path, bytes] of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true, mode: 0o700 })
+    await writeFile(join(folder, path), bytes, { mode: 0o600 })
   }
 }

@@ -94,7 +94,7 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
   if (!makesSignature(facts)) return undefined
   if (facts.givenAnother)
     return fails(
-      facts.definition.kind === 'sign' && facts.definition.message.form === 'digest'
+      'message' in facts.definition && facts.definition.message.form === 'digest'
         ? 'the digest that was signed is not the SHA-256 of the file that was given'
         : 'the file that was given is not the message that the definition names',
     )

@@ -2,6 +2,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { recordKind } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
+import type { Phase } from '../lifecycle.ts'
 import type { Peer } from '../peers/ledger-exchange.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
@@ -10,6 +11,9 @@ type Noted = Pick<Peer, 'member' | 'said'>
 /** Sites whose notes say that they have what this ceremony makes: their own word, and no proof of it. */
 const finished = (peers: Iterable<Noted>): readonly SiteId[] =>
   [...peers].filter(({ said }) => said === 'done' || said === 'closed').map(({ member }) => member.name)
+
+/** Phases in which shares are out. */
+const AT_WORK: readonly string[] = ['running', 'staged', 'ready', 'installed'] satisfies readonly Phase[]
 
 /**
  * How far this ceremony has come, for somebody who has to decide what to do next: from this site's own log (what it gave
@@ -20,8 +24,13 @@ export const soFar = ({ kind, log, seat, authority, attempts }: Ceremony, peers:
   const have = finished(peers)
   if (have.length > 0)
     return `the ${makes} is made, ${have.length === 1 ? `says ${have[0]}, who has` : `say ${have.join(', ')}, who have`} it`
+  const busy = [...peers].flatMap(({ said, member }) =>
+    said !== undefined && AT_WORK.includes(said) ? member.name : [],
+  )
   const bound = kind.boundBy(log, seat.name)
   if (bound !== undefined) return `the ${makes} may exist at the others: ${bound.replace(/\bit\b/, 'this site')}`
+  if (makes === 'signature' && busy.length > 0)
+    return `the signature may be made without this site: ${busy.join(', ')} ${busy.length === 1 ? 'is' : 'are'} at it`
   return attempts.length === 0 ? 'nothing has happened yet' : 'nothing that this site gave can be used without it'
 }
 

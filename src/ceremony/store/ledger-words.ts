@@ -61,6 +61,6 @@ export const refuseLostLog = (ledger: Pick<LogView, 'replay'>, ceremony: Hash, l
   throw new QuorateError(
     'E_LOG',
     `the log ${logPath(ceremony)} lacks what this home’s ledger says of it (${lost.what})`,
-    'put back this one file from a backup, if one has it whole; never the whole home, whose older ledger the other sites refuse. Without one this site says nothing more in this ceremony, and the others keep what was made',
+    'keep this home as it is. This site says nothing more in this ceremony, and the others keep what was made; for anything else plan a new definition',
   )
 }
