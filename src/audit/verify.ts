@@ -55,6 +55,8 @@ export interface VerifyReport {
   readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
   readonly signature: string | null
   readonly trust: 'file' | 'stated' | 'none'
+  /** The file that the auditor gave as the message: the one that the definition names, or another. */
+  readonly messageGiven: 'none' | 'same' | 'another'
   readonly lines: readonly { readonly group: Group; readonly verdict: CheckVerdict; readonly reason: string }[]
   readonly checks: readonly CheckReport[]
   /** Participants that contradict themselves, and the checks that show it. The result may hold all the same. */
@@ -235,6 +237,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     key: keyOf(made),
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
+    messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',
     lines: groups.flatMap((group) => lineOf(group, checks)),
     checks,
     contradictions: contradictionsIn(checks),

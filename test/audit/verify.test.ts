@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parseTrust } from '../../src/audit/trust.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { verifyFault } from '../../src/cli/render/audit.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { type Chain, memoryChain, open } from '../support/bundles.ts'
@@ -91,6 +92,8 @@ describe('audit verify', () => {
         'holds',
       ])
       const other = await verify(bundle, { message: utf8('something else') })
+      expect([none, given, other].map(({ messageGiven }) => messageGiven)).toEqual(['none', 'same', 'another'])
+      expect(verifyFault(other as never)?.hint).toContain('without --message the bundle is checked alone')
       const failing = other.checks.filter(({ verdict }) => verdict === 'fails')
       expect([other.verdict, failing.map(({ id }) => id)]).toEqual(['invalid', ['signature.output']])
       expect(failing[0]).toMatchObject({

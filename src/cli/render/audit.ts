@@ -111,12 +111,19 @@ const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
       ]
 
 /** The reasons why the answer is no. */
-export const verifyFault = ({ verdict: word, checks, unmet }: Verified): QuorateError | undefined => {
+export const verifyFault = ({ verdict: word, checks, unmet, messageGiven }: Verified): QuorateError | undefined => {
   const failed = checks.filter((check) => check.verdict === 'fails').map(({ id }) => id)
   switch (word) {
     case 'valid':
       return undefined
     case 'invalid':
+      if (messageGiven === 'another' && failed.every((id) => id === 'signature.output'))
+        return new QuorateError(
+          'E_REFUSED',
+          'the file that was given with --message is not what was signed',
+          'give the file that was signed; without --message the bundle is checked alone',
+          { failed },
+        )
       return new QuorateError(
         'E_REFUSED',
         `the bundle does not hold: ${failed.join(', ')}`,
