@@ -11,6 +11,8 @@ import type { BundleReader } from './bundle.ts'
 import { type Fault, type LedgerFacts, type LogFacts, ledgerFacts, logFacts, readLog } from './log-facts.ts'
 import type { LoggedMessage, ProtocolEvidence } from './protocol-evidence.ts'
 import { bodiesOf, type Held, type Records, readRecords } from './record-facts.ts'
+import { wordsOf } from './signed-times.ts'
+import type { Word } from './times.ts'
 import type { Trust } from './trust.ts'
 
 interface Seat {
@@ -49,6 +51,8 @@ export interface BundleFacts extends Records {
   readonly message: Uint8Array | undefined
   /** True where the auditor gave a file that is not what the definition names. */
   readonly givenAnother: boolean
+  /** Every site's claims of time. */
+  readonly words: readonly Word[]
   /** Logs that name an object by one of these names. */
   namedBy(what: readonly LogEvent['what'][], object: Hash): readonly SiteId[]
   seat(site: SiteId): Seat | undefined
@@ -121,7 +125,7 @@ export const readFacts = async (
   }
 
   const { held } = records
-  return {
+  const facts = {
     ...records,
     bundle,
     definition,
@@ -148,4 +152,5 @@ export const readFacts = async (
     namedBy: bodies.namedBy,
     seat,
   }
+  return { ...facts, words: await wordsOf(facts) }
 }

@@ -5,6 +5,7 @@ import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
 import { signatureChecks } from './checks/signature.ts'
+import { timeChecks } from './checks/times.ts'
 import { transcriptChecks } from './checks/transcript.ts'
 import { possessionChecks, voteChecks } from './checks/votes.ts'
 
@@ -21,6 +22,7 @@ export const allChecks = [
   ...signatureChecks,
   ...blameChecks,
   ...endingChecks,
+  ...timeChecks,
 ] as const
 
 export type CheckId = (typeof allChecks)[number]['id']

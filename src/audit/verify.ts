@@ -18,11 +18,11 @@ import {
 } from './check.ts'
 import { allChecks, type CheckId } from './check-table.ts'
 import { answersFor } from './checks/faults.ts'
-import { endOf } from './checks/identities.ts'
 import { isClosed } from './checks/logs.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
+import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
 
 export interface VerifyOptions {
@@ -48,7 +48,7 @@ export interface VerifyReport {
     readonly kind: Kind
     readonly name: string
     readonly ceremony: Hash
-    /** Latest time that a log states; null where none is closed. */
+    /** Latest time that a quorum of sites reach, each by its log or its records; null where no log is closed. */
     readonly closed: string | null
     readonly state: 'made' | 'aborted' | 'unfinished'
   }
@@ -164,8 +164,10 @@ const neverShown: readonly string[] = [
   'that no newer history is withheld: this is the newest known',
 ]
 
-const closedAt = (facts: BundleFacts): string | null =>
-  [...facts.logs.values()].some(isClosed) ? `${new Date(endOf(facts)).toISOString().slice(0, 19)}Z` : null
+const closedAt = ({ logs, words, definition }: BundleFacts): string | null => {
+  const end = [...logs.values()].some(isClosed) ? reachedBy(words, definition.threshold) : undefined
+  return end === undefined ? null : `${new Date(end).toISOString().slice(0, 19)}Z`
+}
 
 const contradictionsIn = (checks: readonly CheckReport[]): VerifyReport['contradictions'] => {
   const by = new Map<string, string[]>()

@@ -61,4 +61,6 @@ export const commonFields = {
     round: whole(1, 3600),
     close: whole(1, 86_400),
   }),
+  /** Seconds that clocks may differ: over `warn` people are told, over `refuse` the site takes no seat. */
+  clock: v.optional(v.strictObject({ warn: whole(1, 86_400), refuse: whole(1, 86_400) })),
 }

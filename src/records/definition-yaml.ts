@@ -44,6 +44,8 @@ const comments: Comments = {
   window: 'When an attempt may start; one that runs may finish later.',
   attempts: 'Most attempts that a site takes part in.',
   deadlines: 'Seconds. Silence ends an attempt and accuses nobody.',
+  clock:
+    'Seconds that the clocks of two sites may differ: over `warn` people are told, over `refuse` the site takes no seat.',
   key: 'The key that signs: hash of its keygen outcome.',
   base: 'The record that this builds on.',
   message: 'What is signed.',
@@ -68,6 +70,7 @@ const order = [
   'window',
   'attempts',
   'deadlines',
+  'clock',
   'nonce',
 ] as const
 

@@ -8,7 +8,6 @@ import { accuses, type Check, type Finding, fails, holds, names, open } from '..
 import { openSigstore } from '../sigstore.ts'
 import { isStarted } from './attempts.ts'
 import { eventsOf, faulty } from './faults.ts'
-import { endsOf } from './identities.ts'
 
 const verdictOn = (facts: BundleFacts, blame: Blame): Verdict => {
   const named = facts.attempts.get(blame.attempt)
@@ -70,18 +69,6 @@ const attested = ({ definition }: BundleFacts): Finding | undefined => {
   return wanted.length === 0 ? undefined : open(`no evidence of what ran at ${names(wanted)}`)
 }
 
-/** Without a timestamp every time is its site's own claim; with `at` nothing may lie after it. */
-const stamped = (facts: BundleFacts): Finding => {
-  const at = facts.at ?? Number.POSITIVE_INFINITY
-  const ends = endsOf(facts)
-  const late = ends.filter((end) => end.at > at).map(({ site }) => site)
-  // Fewer than a quorum may say any time.
-  if (late.length > 0 && (late.length === ends.length || late.length >= facts.definition.threshold))
-    return fails('the bundle ends after the time that was given')
-  if (late.length > 0) return open(`by its own clock the log of ${names(late)} ends after the time that was given`)
-  return open('not checked: no timestamp in the bundle')
-}
-
 export const blameChecks = [
   { id: 'blame.proven', needs: 'claims', run: proven },
   { id: 'blame.left', needs: 'aborts', run: left },
@@ -101,5 +88,4 @@ export const blameChecks = [
 export const endingChecks = [
   { id: 'manifest.signed', completes: true, run: signed },
   { id: 'attestation.measured', needs: 'measurements', run: attested },
-  { id: 'time.stamped', run: stamped },
 ] as const satisfies readonly Check[]

@@ -1,60 +1,43 @@
-import type { Identity, SiteId } from '../../lib/brand.ts'
+import type { SiteId } from '../../lib/brand.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
-import type { LogFacts } from '../log-facts.ts'
+import { standing } from '../times.ts'
+import { isStarted } from './attempts.ts'
 import { eventsOf, faulty } from './faults.ts'
 
-const latest = ({ entries }: LogFacts): number => entries.reduce((end, { at }) => Math.max(end, at), 0)
-
-/** When a site's log ends, by its own clock. */
-export const endsOf = ({ logs }: BundleFacts): readonly { readonly site: SiteId; readonly at: number }[] =>
-  [...logs.values()].map((log) => ({ site: log.site, at: latest(log) })).sort((a, b) => a.at - b.at)
-
-/**
- * When this ended: a time that fewer than a quorum of lying logs cannot move beyond what some honest log says. 0 where no
- * log is here.
- */
-export const endOf = (facts: BundleFacts): number => {
-  const ends = endsOf(facts)
-  return ends[Math.max(0, ends.length - facts.definition.threshold)]?.at ?? 0
-}
-
-/** The times that a site signed without a log: of its hellos, its approval and its abort. */
-const signedTimes = ({ held, hellos }: BundleFacts, except: Identity): readonly number[] =>
-  [
-    ...[...hellos.values()].map(({ author, value }) => ({ author, at: value.clock })),
-    ...held('approval').map(({ author, value }) => ({ author, at: value.at })),
-    ...held('aborted').map(({ author, value }) => ({ author, at: value.at })),
-  ].flatMap(({ author, at }) => (author.identity === except ? [] : at))
-
-/**
- * When this ended, by others than this identity: its own word is worth nothing where it is the one that was revoked.
- * Of their logs, the one that fewer than a quorum of liars, this one among them, can neither put off nor bring forward.
- * Infinity where nobody else says anything.
- */
-const endWithout = (facts: BundleFacts, identity: Identity): number => {
-  const others = endsOf(facts).filter(({ site }) => facts.seat(site)?.identity !== identity)
-  if (others.length > 0) return others[Math.min(facts.definition.threshold - 2, others.length - 1)]?.at ?? 0
-  const times = signedTimes(facts, identity)
-  return times.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...times)
-}
+/** Sites by name, and approvers, who have none, by the beginning of their identity. */
+const parties = ({ roster, definition }: BundleFacts) => [
+  ...roster.map(({ name, identity }) => ({ site: name as SiteId | undefined, name: String(name), identity })),
+  ...definition.approvers.map((identity) => ({ site: undefined, name: identity.slice(0, 16), identity })),
+]
 
 const trusted = (facts: BundleFacts): Finding => {
-  const { trust, roster, definition } = facts
-  const all = [
-    ...roster.map(({ name, identity }) => ({ name: String(name), identity })),
-    ...definition.approvers.map((identity) => ({ name: identity.slice(0, 16), identity })),
-  ]
+  const { trust } = facts
+  const all = parties(facts)
   if (trust === undefined) return open(`${all.length} identities that nobody vouches for: no trust file was given`)
   if (trust === 'stated') return holds(`${all.length} identities, believed as the bundle states them`)
   const strangers = all.filter(({ identity }) => trust.revoked(identity) === undefined)
   if (strangers.length > 0) return fails(`not in the trust file: ${names(strangers.map(({ name }) => name))}`)
-  const revoked = all.filter(({ identity }) => {
-    const at = trust.revoked(identity)
-    return typeof at === 'number' && at <= endWithout(facts, identity)
-  })
-  if (revoked.length > 0) return fails(`revoked before this ended: ${names(revoked.map(({ name }) => name))}`)
   return holds(`${all.length} of ${all.length} in the trust file`)
+}
+
+/** A revocation holds from its time on: its own word never makes a party's deed older than that. */
+const unrevoked = (facts: BundleFacts): Finding => {
+  const { trust, words, definition } = facts
+  if (trust === undefined || trust === 'stated') return holds('no trust file says that anybody here was revoked')
+  // A signature of each participant stands under the window: none of them began before it.
+  const began = [...facts.attempts.values()].some(isStarted) ? Date.parse(definition.window.opens) : undefined
+  const revoked = parties(facts).flatMap(({ name, site, identity }) => {
+    const at = trust.revoked(identity)
+    if (typeof at !== 'number') return []
+    return [{ name, is: standing(at, words, { site, threshold: definition.threshold }, began) }]
+  })
+  const those = (is: ReturnType<typeof standing>): readonly string[] =>
+    revoked.flatMap((one) => (one.is === is ? one.name : []))
+  if (those('after').length > 0) return fails(`revoked before this ended: ${names(those('after'))}`)
+  if (those('unknown').length > 0)
+    return open(`revoked, and too few others say here that this had ended before: ${names(those('unknown'))}`)
+  return holds(revoked.length === 0 ? 'nobody here was revoked' : `revoked only later: ${names(those('before'))}`)
 }
 
 /**
@@ -84,6 +67,7 @@ const separate = (facts: BundleFacts): Finding => {
 
 export const identityChecks = [
   { id: 'identities.trusted', run: trusted },
+  { id: 'identities.unrevoked', completes: true, run: unrevoked },
   {
     id: 'identities.certificates',
     run: (facts) =>

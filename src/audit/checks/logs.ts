@@ -1,12 +1,12 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
-import { DecodeError } from '../../records/codec.ts'
 import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { LogFacts } from '../log-facts.ts'
-import { parseNote, verifyCosignature, witnessName } from '../note.ts'
+import { timeFault } from '../signed-times.ts'
+import { witnessesOf } from '../witnesses.ts'
 
 const roots = ({ logs }: BundleFacts): readonly Hash[] => [...logs.values()].map(({ root }) => root)
 
@@ -47,6 +47,20 @@ const ordered = (facts: BundleFacts): Finding => {
         facts,
         bad.map(({ site }) => site),
         `the log of ${first.site}, ${first.orderFault}`,
+        bad.map(({ root }) => root),
+      )
+}
+
+/** A site cannot have signed an attempt before the hello that it named in it: such a log was written anew. */
+const timed = (facts: BundleFacts): Finding => {
+  const bad = [...facts.logs.values()].filter((log) => timeFault(facts, log) !== undefined)
+  const sites = bad.map(({ site }) => site)
+  return bad.length === 0
+    ? holds('no log has an attempt before its site can have signed it', roots(facts))
+    : accuses(
+        facts,
+        sites,
+        `the log of ${names(sites)} has an attempt earlier than the hello that it was signed with`,
         bad.map(({ root }) => root),
       )
 }
@@ -135,32 +149,6 @@ const kept = (facts: BundleFacts): Finding => {
       )
 }
 
-interface Witnesses {
-  readonly by: ReadonlySet<SiteId>
-  readonly bad: string | undefined
-}
-
-const witnessesOf = async ({ bundle, roster, keys }: BundleFacts, site: SiteId): Promise<Witnesses> => {
-  const by = new Set<SiteId>()
-  try {
-    const note = parseNote(await bundle.cosigned(site))
-    for (const signature of note.signatures.slice(1)) {
-      const witness = roster.find(({ identity }) => witnessName(identity) === signature.name)
-      if (witness === undefined || witness.name === site) return { by, bad: 'a witness that is no other site' }
-      const holdsUnder = keys(witness.identity, 'cosign').some(
-        (key) => verifyCosignature(note.text, signature, signature.name, key) !== undefined,
-      )
-      if (!holdsUnder) return { by, bad: `a cosignature of ${witness.name} that does not verify` }
-      if (by.has(witness.name)) return { by, bad: `two cosignatures of ${witness.name}` }
-      by.add(witness.name)
-    }
-    return { by, bad: undefined }
-  } catch (error) {
-    if (error instanceof DecodeError) return { by, bad: error.message }
-    throw error
-  }
-}
-
 const cosigned = async (facts: BundleFacts): Promise<Finding> => {
   const part = tookPart(facts)
   const lacking: string[] = []
@@ -181,6 +169,7 @@ export const logChecks = [
   { id: 'log.whole', run: whole },
   { id: 'log.signed', run: signed },
   { id: 'log.ordered', run: ordered },
+  { id: 'log.timed', run: timed },
   { id: 'log.kept', run: kept },
   { id: 'log.closed', run: closed },
   { id: 'log.present', completes: true, run: present },

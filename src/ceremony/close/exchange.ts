@@ -3,9 +3,13 @@ import { objectsOf, readEvents, type SiteExport } from '../../audit/log-export.t
 import { isIncluded, isSigned } from '../../audit/log-facts.ts'
 import { Frontier } from '../../audit/merkle.ts'
 import { ceremonyOrigin, ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
+import { signableFrom } from '../../audit/signed-times.ts'
+import { tooEarly } from '../../audit/times.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { equal, fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { clockBounds } from '../../records/clock-bounds.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { LogEvent } from '../../records/event.ts'
 import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
 import type { CloseMessage, Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -102,18 +106,19 @@ const openLogMessage = async (
   try {
     const frontier = new Frontier()
     const objects = new Set<Hash>()
-    let last: string | undefined
+    const events: LogEvent[] = []
     for await (const batch of readEvents([message.events]))
       for (const { event, leaf } of batch) {
         frontier.append(leaf)
         if (event.object !== null) objects.add(event.object)
-        last = event.what
+        events.push(event)
       }
     const keys = shownKeys(ceremony, peers, from, 'log', objects)
     const head = parseCheckpoint(message.checkpoint)
     const ledger = ledgerExcerptCodec.decode(message.ledger)
     const holds =
-      last === 'closing' &&
+      events.at(-1)?.what === 'closing' &&
+      timesHold(ceremony, from, events) &&
       head.size === frontier.size &&
       equal(head.root, frontier.root()) &&
       isSigned(message.checkpoint, ceremonyOrigin(hash, identity), keys) &&
@@ -124,6 +129,17 @@ const openLogMessage = async (
     if (!(error instanceof DecodeError) && !(error instanceof RangeError) && !(error instanceof TypeError)) throw error
   }
   return undefined
+}
+
+/** Fits what its site signed before, as `audit verify` compares it, and does not end in what is still to come here. */
+const timesHold = ({ authority, store, site }: Ceremony, from: SiteId, events: readonly LogEvent[]): boolean => {
+  const slack = clockBounds(authority.definition).refuse * 1000
+  const signable = (hash: Hash): number | undefined => {
+    const attempt = store.attempts.get(hash)
+    return attempt && signableFrom(from, attempt.value, (one) => store.hellosByHash.get(one)?.signed.value)
+  }
+  const end = site.machine.clock.now() + slack
+  return tooEarly(events, signable, slack) === undefined && events.every(({ at }) => at <= end)
 }
 
 /** Sites whose log, bodies or cosignatures are not all here. */
