@@ -16,6 +16,7 @@ interface RelayWanted {
   readonly host: string
   readonly port: number
   readonly tls: { readonly certificate: string; readonly key: string } | undefined
+  readonly behindProxy: boolean
   /** A relay's home; without one the relay is a new one at every start. */
   readonly home: string | undefined
   readonly passphrase: () => Promise<Secret>
@@ -79,13 +80,14 @@ const refuseOtherThanPem = ({ certificate, key }: NonNullable<RelayWanted['tls']
   }
 }
 
-/** Listens until `close`. Throws E_USAGE for plain ws beyond this machine, E_RELAY where it cannot listen. */
+/** Listens until `close`. Throws E_USAGE for plain ws beyond this machine and no proxy, E_RELAY where it cannot listen. */
 export const serveRelay = async (wanted: RelayWanted): Promise<{ shown: RelayShown; relay: Relay }> => {
   if (wanted.tls !== undefined) refuseOtherThanPem(wanted.tls)
   const relay = await startRelay({
     host: wanted.host,
     port: wanted.port,
     ...(wanted.tls === undefined ? {} : { tls: wanted.tls }),
+    behindProxy: wanted.behindProxy,
     signer: await signerOf(wanted),
     limits: limitsOf(wanted.limits),
     ...(wanted.allow.length === 0 ? {} : { allow: allowed(wanted.allow) }),

@@ -160,6 +160,7 @@ describe('plain ws', () => {
       expect.objectContaining({ code: 'E_DEFINITION' }),
     )
     await expect(relayOn({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'E_USAGE' })
+    expect(keep(await relayOn({ host: '0.0.0.0', behindProxy: true })).url).toMatch(/^ws:/)
     const relay = keep(await relayOn())
     await expect(relayOn({ port: relay.port })).rejects.toMatchObject({ code: 'E_RELAY' })
   })

@@ -100,7 +100,7 @@ describe('what strangers ask for', () => {
     const done: number[] = []
     const perTurn: number[] = []
     for (let n = 0; n < 20; n += 1)
-      turns.later(() => {
+      turns.later('one', () => {
         if (n % 2 === 0) return false
         done.push(n)
         return true

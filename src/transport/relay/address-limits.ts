@@ -2,10 +2,10 @@ import type { Clock } from '../../lib/ports.ts'
 import type { Overload } from './overload.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** Addresses whose rate is remembered; the one seen first is forgotten first. */
-const ADDRESSES = 8192
+/** Networks whose rate is remembered; the one seen first is forgotten first. */
+const NETWORKS = 8192
 
-/** Limits for each address: so much a second, and so much at once before that counts. */
+/** Limits for each network: so much a second, and so much at once before that counts. */
 export class AddressLimits {
   readonly #perSecond: number
   readonly #burst: number
@@ -21,14 +21,14 @@ export class AddressLimits {
   }
 
   /** Once more; what is refused costs nothing. */
-  allows(address: string): boolean {
+  allows(network: string): boolean {
     const now = this.#clock.monotonic()
-    let bucket = this.#buckets.get(address)
+    let bucket = this.#buckets.get(network)
     if (bucket === undefined) {
-      const oldest = this.#buckets.size >= ADDRESSES ? this.#buckets.keys().next() : undefined
+      const oldest = this.#buckets.size >= NETWORKS ? this.#buckets.keys().next() : undefined
       if (oldest?.done === false) this.#buckets.delete(oldest.value)
       bucket = new TokenBucket(this.#perSecond, this.#burst, now)
-      this.#buckets.set(address, bucket)
+      this.#buckets.set(network, bucket)
     }
     if (bucket.take(1, now, this.#pressure.factor) === 0) return true
     bucket.take(-1, now, this.#pressure.factor)

@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { fromUtf8 } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/ports.ts'
 import type { FairQueue } from './fair-queue.ts'
 import type { Limits } from './limits.ts'
 import type { Overload } from './overload.ts'
 import { type Admission, type Challenge, type RelayMessage, relayMessageCodec } from './protocol.ts'
+import type { Shares, Stake } from './shares.ts'
 import type { Counts } from './stats.ts'
 import { ThrottledReader } from './throttled-reader.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -18,17 +18,30 @@ export interface Pool {
   readonly clock: Clock
   readonly pressure: Overload
   readonly turns: FairQueue
-  /** Bytes waiting for all readers. */
-  buffered: number
+  /** Bytes waiting for readers, and those of messages that have not come whole. */
+  readonly memory: Shares<Connection>
+}
+
+/** Where a connection comes from, and what for. */
+interface Origin {
+  /** Of its address. */
+  readonly network: string
+  readonly room: string
+  readonly exporter: Hash | null
 }
 
 /** Memory of a message that waits, beyond its bytes: two entries of the socket's queue, a header, a callback. */
 export const OVERHEAD = 1024
-/** Below it a reader is not slow, whatever the others hold. */
-const FAIR = 65_536
+/** Of a piece of a message that has not come whole, beyond its bytes. */
+const PIECE_OVERHEAD = 512
+/** Shortest header of a client's frame. */
+const HEADER = 6
+/** A reader that more waits for is slow, and its pings are not answered. */
+const SLOW = 65_536
 
 /** One WebSocket: a stranger until it is admitted. */
 export class Connection {
+  readonly network: string
   readonly room: string
   readonly since: number
   challenge: Challenge | undefined
@@ -47,20 +60,27 @@ export class Connection {
   #strangerBytes = 0
   #strangerFrames = 0
   #cut = false
+  readonly #memory: Stake<Connection>
   #owed = 0
+  /** Of a message that has not come whole: bytes, and pieces in which they came. */
+  #half = 0
+  #pieces = 0
+  #halfHeld = 0
   #pausedUntil = Number.NEGATIVE_INFINITY
 
-  constructor(pool: Pool, socket: WebSocket, raw: Duplex, room: string, exporter: Hash | null) {
+  constructor(pool: Pool, socket: WebSocket, raw: Duplex, { network, room, exporter }: Origin) {
     const { limits, clock } = pool
     const now = clock.monotonic()
     this.#pool = pool
     this.#socket = socket
     this.#intake = new ThrottledReader(raw, {
-      turns: pool.turns,
+      later: (piece) => pool.turns.later(network, piece),
       calm: () => this.#calm(),
       seen: (bytes) => this.#read(bytes),
     })
+    this.network = network
     this.room = room
+    this.#memory = pool.memory.stake(this, this.path)
     this.exporter = exporter
     this.since = now
     this.heard = now
@@ -69,15 +89,37 @@ export class Connection {
   }
 
   get open(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN
+    return !this.#cut && this.#socket.readyState === WebSocket.OPEN
+  }
+
+  /** Where what it holds is counted. */
+  get path(): readonly string[] {
+    return this.admission === undefined
+      ? [this.network, '', '']
+      : [this.network, this.admission.member.identity, this.admission.room]
   }
 
   admit(admission: Admission): void {
     this.admission = admission
+    this.#memory.move(this.path)
+  }
+
+  /** A whole message came. */
+  tookMessage(bytes: number): void {
+    this.#half = this.#intake.waiting
+    this.#tookFrame(bytes)
+  }
+
+  /** A ping or pong came, maybe in the middle of a message. */
+  tookControl(bytes: number): void {
+    this.#half = Math.max(0, this.#half - bytes - HEADER)
+    this.#tookFrame(0)
   }
 
   /** Counts what was read; a connection over its rate is read no further until it has waited. */
-  took(bytes: number): void {
+  #tookFrame(bytes: number): void {
+    this.#pieces = 0
+    this.#weighHalf()
     const { clock, counts, limits } = this.#pool
     const now = clock.monotonic()
     this.heard = now
@@ -122,13 +164,22 @@ export class Connection {
     this.#take(0, bytes, this.#pool.clock.monotonic())
   }
 
-  /** `taken` once it waits here no longer. */
-  say(message: RelayMessage, taken: () => void = () => {}): void {
-    this.send(fromUtf8(relayMessageCodec.encode(message)), taken)
+  say(message: RelayMessage): void {
+    this.show(relayMessageCodec.encode(message))
   }
 
-  /** Binary as bytes, text as a string. A reader that leaves too much waiting is cut. */
-  send(data: Uint8Array | string, taken: () => void = () => {}): void {
+  /** An encoded message; `taken` once it waits here no longer. */
+  show(message: Uint8Array, taken: () => void = () => {}): void {
+    this.#send(message, false, taken)
+  }
+
+  /** A member's frame. */
+  send(frame: Uint8Array): void {
+    this.#send(frame, true, () => {})
+  }
+
+  /** A reader that leaves too much waiting is cut. */
+  #send(data: Uint8Array, binary: boolean, taken: () => void): void {
     const { limits, counts } = this.#pool
     if (!this.open) return
     const size = data.length + OVERHEAD
@@ -136,26 +187,53 @@ export class Connection {
       this.cut('cutSlow', 1013)
       return
     }
-    if (this.#pool.buffered + size > limits.bufferedTotal) {
-      counts.dropped += 1
-      if (this.#owed > FAIR) this.cut('cutSlow', 1013)
-      else taken()
-      return
-    }
+    const gone = this.#owe(size, taken)
+    if (!this.open) return
     counts.framesOut += 1
     counts.bytesOut += data.length
-    this.#socket.send(data, this.#owe(size, taken))
+    this.#socket.send(data, { binary }, gone)
   }
 
   /** Counts what waits until what is returned is called. */
   #owe(size: number, taken: () => void = () => {}): () => void {
     this.#owed += size
-    this.#pool.buffered += size
+    this.#hold(size)
     return () => {
       this.#owed -= size
-      this.#pool.buffered -= size
+      this.#hold(-size)
       taken()
     }
+  }
+
+  /** Where all connections hold more than there is, whoever holds most is cut. */
+  #hold(bytes: number): void {
+    const { memory, limits } = this.#pool
+    this.#memory.add(bytes)
+    memory.reclaim(limits.bufferedTotal, (most) => most.cut('cutReclaimed', 1013))
+  }
+
+  #weighHalf(): void {
+    const weight = this.#half + this.#pieces * PIECE_OVERHEAD
+    const more = weight - this.#halfHeld
+    this.#halfHeld = weight
+    this.#hold(more)
+  }
+
+  /** Does a piece of work when it is this network's turn, where the connection is still open then. */
+  later(piece: () => boolean): void {
+    this.#pool.turns.later(this.network, () => this.open && piece())
+  }
+
+  /** Does what a message of so many bytes asks for when it is this network's turn, and reads no more of it before. */
+  inTurn(bytes: number, work: () => void): void {
+    this.#intake.hold()
+    this.#hold(bytes)
+    this.later(() => {
+      this.#hold(-bytes)
+      work()
+      this.#intake.release()
+      return true
+    })
   }
 
   ping(): void {
@@ -164,18 +242,27 @@ export class Connection {
 
   /** A stranger's ping is not answered: it has better to do. */
   pong(data: Uint8Array): void {
-    if (this.open && this.admission !== undefined && this.#owed < FAIR)
-      this.#socket.pong(data, false, this.#owe(data.length + OVERHEAD))
+    if (!this.open || this.admission === undefined || this.#owed >= SLOW) return
+    const gone = this.#owe(data.length + OVERHEAD)
+    if (this.open) this.#socket.pong(data, false, gone)
   }
 
   /** Says why and waits for no answer. */
   cut(why: keyof Counts, code: number): void {
     if (this.#cut) return
+    const polite = this.open && this.#socket.bufferedAmount === 0
     this.#cut = true
     this.#intake.end()
+    this.#memory.end()
     this.#pool.counts[why] += 1
-    if (this.open && this.#socket.bufferedAmount === 0) this.#socket.close(code)
+    if (polite) this.#socket.close(code)
     this.#socket.terminate()
+  }
+
+  /** It is closed. */
+  ended(): void {
+    this.#intake.end()
+    this.#memory.end()
   }
 
   refuse(reason: string): void {
@@ -211,6 +298,9 @@ export class Connection {
   }
 
   #read(bytes: number): void {
+    this.#half += bytes
+    this.#pieces += 1
+    this.#weighHalf()
     if (this.admission !== undefined) return
     this.#strangerBytes += bytes
     if (this.#strangerBytes > this.#pool.limits.strangerBytes) this.cut('cutOversize', 1009)

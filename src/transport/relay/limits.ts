@@ -1,4 +1,7 @@
-/** Limits beyond which a relay says no. Sizes in bytes, times in milliseconds. */
+/**
+ * Limits beyond which a relay says no. Sizes in bytes, times in milliseconds. Where something that all share is used up
+ * (`rooms`, `connections`, `strangers`, `bufferedTotal`, `notes`), whoever holds most of it gives way.
+ */
 export interface Limits {
   /** One frame from member to member. */
   readonly frame: number
@@ -10,9 +13,11 @@ export interface Limits {
   /** Of one member in one room; the oldest gives way. */
   readonly connectionsPerMember: number
   readonly connections: number
-  /** Not yet admitted; the oldest gives way. */
+  /** Not yet WebSockets. */
+  readonly handshakes: number
+  /** Not yet admitted. */
   readonly strangers: number
-  /** New WebSockets a second from one address, and how many at once before that counts; four times as many connections. */
+  /** New WebSockets a second from one network, and how many at once before that counts; four times as many connections. */
   readonly opensPerSecond: number
   readonly opensBurst: number
   /** All that a connection may send before it is admitted, and in how many messages and pings. */
@@ -32,7 +37,7 @@ export interface Limits {
   readonly perTurn: number
   /** Waiting for one slow reader, with 1 KiB more for each message; beyond it the reader is cut. */
   readonly buffered: number
-  /** Waiting for all readers together. */
+  /** Waiting for all readers together, and messages that have not come whole. */
   readonly bufferedTotal: number
   /** All notes kept. */
   readonly notes: number
@@ -52,6 +57,7 @@ export const defaultLimits: Limits = {
   connectionsPerRoom: 192,
   connectionsPerMember: 4,
   connections: 16_384,
+  handshakes: 1024,
   strangers: 512,
   opensPerSecond: 50,
   opensBurst: 500,

@@ -5,20 +5,24 @@ import { noteCodec } from '../../records/identity.ts'
 import { decodeAddressed } from '../relay-frame.ts'
 import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
-import type { Admission, Enter } from './protocol.ts'
+import { Notes, type RoomNotes } from './notes.ts'
+import { type Admission, type Enter, relayMessageCodec } from './protocol.ts'
+import { Shares, type Stake } from './shares.ts'
 import type { Counts } from './stats.ts'
 
-interface Kept {
-  readonly counter: number
-  /** Base64 of envelopes, as they came. */
-  readonly certificate: string
-  readonly note: string
-}
+/** Of equals an empty room gives way first, and then the one that is to be opened. */
+const OPEN = 1
+const OPENING = 1 + 2 ** -21
+const EMPTY = 1 + 2 ** -20
 
 interface Room {
+  readonly name: Hash
   readonly authority: Hash
   readonly present: Map<SiteId, Connection[]>
-  readonly notes: Map<SiteId, Kept>
+  readonly notes: RoomNotes
+  readonly stake: Stake<Hash>
+  /** Network of the member in whose name it is counted. */
+  network: string
   /** Monotonic milliseconds; undefined while somebody is in it. */
   emptySince: number | undefined
 }
@@ -29,12 +33,14 @@ export class Rooms {
   readonly #counts: Counts
   readonly #allow: ReadonlySet<Identity> | undefined
   readonly #rooms = new Map<Hash, Room>()
-  #noteBytes = 0
+  readonly #shares = new Shares<Hash>()
+  readonly #notes: Notes
 
   constructor(limits: Limits, counts: Counts, allow: ReadonlySet<Identity> | undefined) {
     this.#limits = limits
     this.#counts = counts
     this.#allow = allow
+    this.#notes = new Notes(limits.notes)
   }
 
   get size(): number {
@@ -42,14 +48,14 @@ export class Rooms {
   }
 
   get noteBytes(): number {
-    return this.#noteBytes
+    return this.#notes.bytes
   }
 
   /** Lets an admitted member in; a reason where there is no room for it. */
   enter(connection: Connection, admission: Admission, enter: Enter): string | undefined {
     const { room: name, member } = admission
     if (enter.members.length > this.#limits.members) return 'too many members'
-    const room = this.#rooms.get(name) ?? this.#create(name, admission, enter)
+    const room = this.#rooms.get(name) ?? this.#create(connection, admission, enter)
     if (typeof room === 'string') return room
     const own = room.present.get(member.name) ?? []
     const total = [...room.present.values()].reduce((sum, list) => sum + list.length, 0)
@@ -57,6 +63,7 @@ export class Rooms {
     else if (total >= this.#limits.connectionsPerRoom) return 'too many connections in this room'
     room.present.set(member.name, [...(room.present.get(member.name) ?? []), connection])
     room.emptySince = undefined
+    weigh(room, OPEN)
     connection.admit(admission)
     this.#counts.admitted += 1
     connection.say({ what: 'admitted' })
@@ -72,8 +79,9 @@ export class Rooms {
     if (rest.length > 0) room.present.set(admission.member.name, rest)
     else room.present.delete(admission.member.name)
     if (room.present.size > 0) return
-    if (room.notes.size === 0) this.#rooms.delete(admission.room)
-    else room.emptySince = now
+    room.emptySince = now
+    weigh(room, EMPTY)
+    if (room.notes.size === 0) this.#forget(room)
   }
 
   /** A member's frame, to every connection of its addressee. */
@@ -97,21 +105,18 @@ export class Rooms {
       this.#counts.dropped += 1
       return
     }
-    const kept = room.notes.get(member.name)
-    if (kept !== undefined && kept.counter >= counter) return
-    const size = note.length + certificate.length
-    const freed = kept === undefined ? 0 : kept.note.length + kept.certificate.length
-    if (this.#noteBytes + size - freed > this.#limits.notes) {
+    const before = room.notes.get(member.name)
+    if (before !== undefined && before.counter >= counter) return
+    const message = relayMessageCodec.encode({ what: 'note', certificate, note })
+    if (!this.#notes.keep(room.notes, member.name, { counter, message, path: connection.path })) {
       this.#counts.dropped += 1
       return
     }
-    this.#noteBytes += size - freed
     this.#counts.notes += 1
-    room.notes.set(member.name, { counter, certificate, note })
     for (const [to, readers] of room.present) {
       if (to === member.name) continue
       for (const reader of readers) this.#show(room, reader, member.name)
-      connection.charge(size * readers.length)
+      connection.charge(message.length * readers.length)
     }
   }
 
@@ -121,53 +126,74 @@ export class Rooms {
    */
   #show(room: Room, reader: Connection, from: SiteId): void {
     reader.due.add(from)
-    if (!reader.showing) this.#showNext(room, reader)
+    if (reader.showing) return
+    reader.showing = true
+    this.#showNext(room, reader)
   }
 
   #showNext(room: Room, reader: Connection): void {
-    const [from] = reader.due
-    reader.showing = from !== undefined && reader.open
-    if (from === undefined || !reader.open) return
-    reader.due.delete(from)
-    const kept = room.notes.get(from)
-    if (kept === undefined) this.#showNext(room, reader)
-    else
-      reader.say({ what: 'note', certificate: kept.certificate, note: kept.note }, () => this.#showNext(room, reader))
+    reader.later(() => {
+      const [from] = reader.due
+      reader.showing = from !== undefined
+      if (from === undefined) return false
+      reader.due.delete(from)
+      const kept = room.notes.get(from)
+      if (kept === undefined) this.#showNext(room, reader)
+      else reader.show(kept.message, () => this.#showNext(room, reader))
+      return kept !== undefined
+    })
   }
 
-  /** Forgets rooms that nobody was in for long. */
+  /** Forgets rooms that nobody was in for long, and those that lost their notes since. */
   sweep(now: number): void {
-    for (const [name, room] of this.#rooms)
-      if (room.emptySince !== undefined && now - room.emptySince > this.#limits.roomIdle) this.#forget(name, room)
+    for (const room of [...this.#rooms.values()]) {
+      const { emptySince, notes } = room
+      if (emptySince !== undefined && (notes.size === 0 || now - emptySince > this.#limits.roomIdle)) this.#forget(room)
+    }
   }
 
-  #create(name: Hash, { member }: Admission, enter: Enter): Room | string {
+  #create({ network }: Connection, { room: name, member }: Admission, enter: Enter): Room | string {
     if (this.#allow !== undefined && !this.#allow.has(member.identity)) return 'this relay opens rooms for others only'
-    if (this.#rooms.size >= this.#limits.rooms && !this.#forgetOldest()) return 'too many rooms'
     const room: Room = {
+      name,
       authority: enter.authority,
       present: new Map(),
       notes: new Map(),
+      stake: this.#shares.stake(name, [network, member.identity]),
+      network,
       emptySince: undefined,
     }
+    weigh(room, OPENING)
     this.#rooms.set(name, room)
-    return room
+    while (this.#rooms.size > this.#limits.rooms) {
+      const most = this.#rooms.get(this.#shares.largest() ?? name)
+      if (most !== undefined && !this.#standsForLess(most)) this.#forget(most)
+    }
+    return this.#rooms.has(name) ? room : 'too many rooms'
   }
 
-  #forgetOldest(): boolean {
-    const empty = [...this.#rooms].filter(([, room]) => room.emptySince !== undefined)
-    empty.sort(([, a], [, b]) => (a.emptySince ?? 0) - (b.emptySince ?? 0))
-    const oldest = empty[0]
-    if (oldest === undefined) return false
-    this.#forget(...oldest)
+  /** Counts a room in the name of another in it who has fewer rooms: nobody loses it through a member's many. */
+  #standsForLess(room: Room): boolean {
+    const present = [...room.present.values()].flat().map(({ path }) => path)
+    const posted = [...room.notes.values()].map(({ path }) => path)
+    const heldBy = ([network = '']: readonly string[]): number => this.#shares.heldBy(network)
+    const [least] = [...present, ...posted].sort((a, b) => heldBy(a) - heldBy(b))
+    // With it he still has fewer.
+    if (least === undefined || heldBy(least) + EMPTY >= this.#shares.heldBy(room.network)) return false
+    room.stake.move(least.slice(0, 2))
+    room.network = least[0] ?? ''
     return true
   }
 
-  #forget(name: Hash, room: Room): void {
-    for (const { note, certificate } of room.notes.values()) this.#noteBytes -= note.length + certificate.length
-    this.#rooms.delete(name)
+  #forget(room: Room): void {
+    this.#rooms.delete(room.name)
+    room.stake.end()
+    this.#notes.forgetAll(room.notes)
+    for (const readers of room.present.values()) for (const reader of readers) reader.cut('cutCrowded', 1013)
   }
 }
+
+const weigh = ({ stake }: Room, weight: number): void => stake.add(weight - stake.held)
 
 const counterOf = (note: string, { noteKey, member }: Admission, authority: Hash): number | undefined => {
   try {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -14,9 +14,13 @@ import type { Signer } from '../../records/signed.ts'
 import { isLoopback } from '../loopback.ts'
 import { AddressLimits } from './address-limits.ts'
 import { Connection, type Pool } from './connection.ts'
+import { Crowd } from './crowd.ts'
+import { Doorway } from './doorway.ts'
 import { FairQueue } from './fair-queue.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { addressOf, networkOf } from './network.ts'
 import { Overload } from './overload.ts'
+import { page } from './page.ts'
 import {
   admit,
   challengeCodec,
@@ -27,12 +31,13 @@ import {
   TEXT_LIMIT,
 } from './protocol.ts'
 import { Rooms } from './rooms.ts'
-import { newCounts, prometheus, type RelayStats } from './stats.ts'
+import { Shares } from './shares.ts'
+import { newCounts, type RelayStats } from './stats.ts'
 
 const TICK = 1000
 /** Between two looks at how busy this relay is. */
 const LOOK = 100
-/** Connections that an address may make for each WebSocket that it may open: those beyond are cut before TLS and HTTP. */
+/** Connections that a network may make for each WebSocket that it may open: those beyond are cut before TLS and HTTP. */
 const CONNECTS = 4
 
 export type RelayEvent =
@@ -43,8 +48,10 @@ export interface RelayOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
-  /** PEM. Without it the relay listens on this machine alone. */
+  /** PEM. Without it, and without a proxy before it, the relay listens on this machine alone. */
   readonly tls?: { readonly certificate: string; readonly key: string }
+  /** A proxy ends the clients' TLS, passes on all connections, and names the client's address. */
+  readonly behindProxy?: boolean
   /** The relay's identity key. */
   readonly signer: Signer
   readonly limits?: Partial<Limits>
@@ -70,24 +77,28 @@ const bytesOf = (data: RawData): Uint8Array =>
 const roomOf = (request: IncomingMessage): string | undefined =>
   /^(?:\/[^?#]*)?\/([0-9a-f]{64})$/.exec(request.url ?? '')?.[1]
 
+const exporterOf = ({ socket }: IncomingMessage): Hash | null =>
+  socket instanceof TLSSocket ? (toHex(socket.exportKeyingMaterial(32, EXPORTER_LABEL, Buffer.alloc(0))) as Hash) : null
+
 /** An untrusted router: passes members' frames on and keeps their newest notes. It can drop and delay, not read or forge. */
 export const startRelay = async (options: RelayOptions): Promise<Relay> => {
-  const { clock, random, signer, tls } = options
-  if (tls === undefined && !isLoopback(options.host))
+  const { clock, random, signer, tls, behindProxy = false } = options
+  if (tls === undefined && !behindProxy && !isLoopback(options.host))
     throw new QuorateError(
       'E_USAGE',
       'a relay without TLS listens on this machine only',
-      'give a TLS certificate and key, or listen on 127.0.0.1',
+      'give a TLS certificate and key, or listen on 127.0.0.1; where a proxy ends TLS, say --behind-proxy',
     )
   const limits: Limits = { ...defaultLimits, ...options.limits }
   const counts = newCounts()
   const pressure = new Overload()
   const turns = new FairQueue(limits.perTurn)
-  const pool: Pool = { limits, counts, clock, pressure, turns, buffered: 0 }
+  const pool: Pool = { limits, counts, clock, pressure, turns, memory: new Shares() }
   const rooms = new Rooms(limits, counts, options.allow)
   const identity = identityOf('relay', signer.key)
-  const members = new Set<Connection>()
-  const strangers = new Set<Connection>()
+  const members = new Crowd(limits.connections, 'newest')
+  const strangers = new Crowd(limits.strangers, 'oldest')
+  const doorway = new Doorway(limits.handshakes)
   const { opensPerSecond, opensBurst } = limits
   const opens = new AddressLimits(opensPerSecond, opensBurst, clock, pressure)
   const connects = new AddressLimits(CONNECTS * opensPerSecond, CONNECTS * opensBurst, clock, pressure)
@@ -99,27 +110,12 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     members: members.size,
     strangers: strangers.size,
     queued: turns.waiting,
-    buffered: pool.buffered,
+    buffered: pool.memory.held,
     noteBytes: rooms.noteBytes,
     residentBytes: process.memoryUsage.rss(),
   })
 
-  const page: RequestListener = (request, response) => {
-    const pages: Readonly<Record<string, () => readonly [number, string]>> = {
-      '/health': () => (stop.signal.aborted ? [503, 'draining\n'] : [200, 'ok\n']),
-      '/metrics': () => [200, prometheus(stats())],
-    }
-    const found = request.method === 'GET' ? pages[request.url ?? '']?.() : undefined
-    const [status, body] = found ?? [426, 'this is a relay: it speaks WebSocket\n']
-    response.writeHead(status, {
-      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
-      'cache-control': 'no-store',
-      connection: 'close',
-      ...(status === 426 ? { upgrade: 'websocket' } : {}),
-    })
-    response.end(body)
-  }
-
+  const listener = page(() => stop.signal.aborted, stats)
   const http = {
     maxHeaderSize: 8192,
     headersTimeout: limits.handshakeTime,
@@ -128,7 +124,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
   const server: Server =
     tls === undefined
-      ? createServer(http, page)
+      ? createServer(http, listener)
       : createTlsServer(
           {
             ...http,
@@ -137,9 +133,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
             minVersion: 'TLSv1.3',
             handshakeTimeout: limits.handshakeTime,
           },
-          page,
+          listener,
         )
-  server.maxConnections = limits.connections + limits.strangers
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -157,47 +152,53 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
 
   server.on('connection', (raw: Socket) => {
-    if (connects.allows(raw.remoteAddress ?? '')) return
+    // All connections of a proxy come from its own address.
+    if (behindProxy || connects.allows(networkOf(raw.remoteAddress ?? ''))) {
+      doorway.enter(raw)
+      return
+    }
     counts.turnedAway += 1
     raw.destroy()
   })
   server.on('upgrade', (request, raw, head) => {
     raw.on('error', () => raw.destroy())
     const room = roomOf(request)
-    if (stop.signal.aborted || members.size >= limits.connections) turnAway(raw, '503 Service Unavailable')
-    else if (!opens.allows(request.socket.remoteAddress ?? '')) turnAway(raw, '429 Too Many Requests')
+    const network = networkOf(addressOf(request, behindProxy))
+    if (stop.signal.aborted) turnAway(raw, '503 Service Unavailable')
+    else if (!opens.allows(network)) turnAway(raw, '429 Too Many Requests')
     else if (room === undefined) turnAway(raw, '404 Not Found')
     else
-      turns.later(() => {
+      turns.later(network, () => {
         if (raw.destroyed || stop.signal.aborted) {
           raw.destroy()
           return false
         }
-        sockets.handleUpgrade(request, raw, head, (socket) => welcome(socket, raw, request, room))
+        doorway.through(request.socket)
+        sockets.handleUpgrade(request, raw, head, (socket) => {
+          const connection = new Connection(pool, socket, raw, {
+            network,
+            room,
+            exporter: behindProxy ? null : exporterOf(request),
+          })
+          welcome(socket, connection)
+        })
         return true
       })
   })
   server.on('clientError', (_error, raw) => raw.destroy())
 
-  const welcome = (socket: WebSocket, raw: Duplex, request: IncomingMessage, room: string): void => {
-    const exporter =
-      request.socket instanceof TLSSocket
-        ? (toHex(request.socket.exportKeyingMaterial(32, EXPORTER_LABEL, Buffer.alloc(0))) as Hash)
-        : null
-    const connection = new Connection(pool, socket, raw, room, exporter)
-    const oldest = strangers.size >= limits.strangers ? strangers.values().next() : undefined
-    if (oldest?.done === false) oldest.value.cut('cutCrowded', 1013)
+  const welcome = (socket: WebSocket, connection: Connection): void => {
     strangers.add(connection)
     socket.on('error', () => connection.terminate())
     socket.on('close', () => farewell(connection))
-    socket.on('pong', () => connection.took(0))
+    socket.on('pong', (data) => connection.tookControl(data.length))
     socket.on('ping', (data) => {
-      connection.took(0)
+      connection.tookControl(data.length)
       connection.pong(data)
     })
     socket.on('message', (data, isBinary) => {
       const bytes = bytesOf(data)
-      connection.took(bytes.length)
+      connection.tookMessage(bytes.length)
       if (!connection.open) return
       if (isBinary) onFrame(connection, bytes)
       else onText(connection, bytes)
@@ -219,6 +220,12 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
 
   const onText = (connection: Connection, bytes: Uint8Array): void => {
+    if (connection.admission === undefined) onMessage(connection, bytes)
+    // A member's text is a note, which is long and takes long.
+    else connection.inTurn(bytes.length, () => onMessage(connection, bytes))
+  }
+
+  const onMessage = (connection: Connection, bytes: Uint8Array): void => {
     let message: RelayMessage
     try {
       message = relayMessageCodec.decode(bytes)
@@ -226,10 +233,12 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
       refuse(connection, 'not a message of this protocol')
       return
     }
+    const { admission } = connection
     if (message.what === 'enter') onEnter(connection, message)
-    else if (message.what === 'post' && connection.admission !== undefined)
-      rooms.post(connection, connection.admission, message.note)
-    else refuse(connection, 'not a message for a relay')
+    else if (message.what === 'post' && admission !== undefined) {
+      const { note } = message
+      connection.inTurn(note.length, () => rooms.post(connection, admission, note))
+    } else refuse(connection, 'not a message for a relay')
   }
 
   const onEnter = (connection: Connection, enter: Enter): void => {
@@ -256,6 +265,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
 
   const farewell = (connection: Connection): void => {
+    connection.ended()
     strangers.delete(connection)
     if (!members.delete(connection)) return
     rooms.leave(connection, clock.monotonic())
@@ -270,8 +280,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     while (!stop.signal.aborted) {
       await clock.sleep(tick, stop.signal).catch(() => {})
       const now = clock.monotonic()
-      for (const one of [...strangers]) if (now - one.since > limits.strangerTime) one.cut('cutLate', 1008)
-      for (const one of [...members]) {
+      for (const one of strangers) if (now - one.since > limits.strangerTime) one.cut('cutLate', 1008)
+      for (const one of members) {
         if (now - one.heard > limits.idle) one.cut('cutIdle', 1001)
         else if (now - one.heard > limits.idle / 2) one.ping()
       }

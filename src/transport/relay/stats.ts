@@ -7,7 +7,7 @@ export interface Counts {
   admitted: number
   refused: number
   notes: number
-  /** Frames not passed on: from a stranger, of another sender's name, to nobody, or for want of memory. */
+  /** Frames not passed on: from a stranger, of another sender's name, or to nobody; notes that cannot be kept. */
   dropped: number
   /** Times that a connection was read no further for a while. */
   slowed: number
@@ -17,6 +17,8 @@ export interface Counts {
   cutLate: number
   cutOversize: number
   cutCrowded: number
+  /** Held most when memory ran short. */
+  cutReclaimed: number
   /** Connections turned away before they were WebSockets. */
   turnedAway: number
 }
@@ -36,6 +38,7 @@ export const newCounts = (): Counts => ({
   cutLate: 0,
   cutOversize: 0,
   cutCrowded: 0,
+  cutReclaimed: 0,
   turnedAway: 0,
 })
 
@@ -46,7 +49,7 @@ export interface RelayStats extends Readonly<Counts> {
   readonly strangers: number
   /** Pieces of strangers' and of floods that wait their turn. */
   readonly queued: number
-  /** Bytes waiting for readers. */
+  /** Bytes waiting for readers, and those of messages that have not come whole. */
   readonly buffered: number
   readonly noteBytes: number
   readonly residentBytes: number

@@ -1,13 +1,19 @@
 import type { Duplex } from 'node:stream'
-import type { FairQueue } from './fair-queue.ts'
 
 /** Bytes given to the parser at once. */
 const PIECE = 4096
 /** Messages that are handled at once, even for whoever is calm. */
 const MANY = 16
 
+const copied = (piece: Uint8Array): Uint8Array => {
+  const copy = Buffer.allocUnsafeSlow(piece.length)
+  copy.set(piece)
+  return copy
+}
+
 interface ThrottledReaderOptions {
-  readonly turns: FairQueue
+  /** Does a piece of work when it is its turn. */
+  later(piece: () => boolean): void
   /** True where bytes are parsed as soon as they are read: of a member that has asked for little lately. */
   calm(): boolean
   /** Is told how many bytes came, before any of them is parsed. */
@@ -25,7 +31,7 @@ export class ThrottledReader {
   readonly #options: ThrottledReaderOptions
   readonly #parse: (piece: Uint8Array) => void
   #waiting: Uint8Array = new Uint8Array(0)
-  #held = false
+  #holds = 0
   #ended = false
   #scheduled = false
   #messages = 0
@@ -52,19 +58,24 @@ export class ThrottledReader {
     })
   }
 
+  /** Bytes that were read and are not parsed. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /** One message was handled. */
   worked(): void {
     this.#messages += 1
   }
 
-  /** Nothing more is parsed or read until `release`. */
+  /** Nothing more is parsed or read until `release`, as often as it was held. */
   hold(): void {
-    this.#held = true
+    this.#holds += 1
     this.#raw.pause()
   }
 
   release(): void {
-    this.#held = false
+    this.#holds -= 1
     this.#go()
   }
 
@@ -75,11 +86,11 @@ export class ThrottledReader {
   }
 
   get #may(): boolean {
-    return this.#waiting.length > 0 && !this.#held && !this.#ended
+    return this.#waiting.length > 0 && this.#holds === 0 && !this.#ended
   }
 
   #go(): void {
-    if (this.#scheduled || this.#held) {
+    if (this.#scheduled || this.#holds > 0) {
       // Whoever resumed the socket knew nothing of what still waits here.
       this.#raw.pause()
       return
@@ -87,13 +98,13 @@ export class ThrottledReader {
     this.#messages = 0
     while (this.#may && this.#messages <= MANY && this.#options.calm()) this.#piece()
     if (this.#may) this.#later()
-    else if (!this.#held && !this.#ended) this.#raw.resume()
+    else if (this.#holds === 0 && !this.#ended) this.#raw.resume()
   }
 
   #later(): void {
     this.#scheduled = true
     this.#raw.pause()
-    this.#options.turns.later(() => {
+    this.#options.later(() => {
       this.#scheduled = false
       const may = this.#may
       if (may) this.#piece()
@@ -105,7 +116,9 @@ export class ThrottledReader {
 
   #piece(): void {
     const piece = this.#waiting.subarray(0, PIECE)
+    const whole = piece.length === this.#waiting.length
     this.#waiting = this.#waiting.subarray(PIECE)
-    this.#parse(piece)
+    // A copy of its own: what the parser keeps of it would keep all that was read with it.
+    this.#parse(whole && piece.byteLength === piece.buffer.byteLength ? piece : copied(piece))
   }
 }
