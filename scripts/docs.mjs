@@ -59,11 +59,19 @@ const errorsPage = (table) =>
     '# Errors',
     'An error is three lines on stderr: what is wrong, who does what next, and the code. With `--json` the same stands in the document under `error`.',
     [
-      '| code | exit | what it says |',
-      '| --- | --- | --- |',
-      ...Object.entries(table).map(([code, { exit, doc }]) => `| \`${code}\` | ${exit} | ${cell(doc)} |`),
+      '| code | exit | what it says | leads on |',
+      '| --- | --- | --- | --- |',
+      ...Object.entries(table).map(
+        ([code, { exit, doc, see }]) => `| \`${code}\` | ${exit} | ${cell(doc)} | ${way(see)} |`,
+      ),
     ].join('\n'),
   ].join('\n\n')
+
+/** A command as it is typed, or a link from docs/ to a page. */
+const way = (see) =>
+  see.startsWith('quorate ')
+    ? `\`${see}\``
+    : `[${see.replace(/#.*/, '')}](${see.startsWith('docs/') ? see.slice(5) : `../${see}`})`
 
 const exitCodesPage = (codes, table) =>
   [

@@ -1,4 +1,4 @@
-import type { SiteId } from '../lib/brand.ts'
+import type { Hash, SiteId } from '../lib/brand.ts'
 
 /** Progress of a run; rendered as lines or as JSON events. */
 export type Progress =
@@ -15,6 +15,14 @@ export type Progress =
   | { readonly phase: 'gather'; readonly site: SiteId; readonly state: string; readonly waiting: string | null }
   /** A member that took itself out, and why: its own words. */
   | { readonly phase: 'left'; readonly site: string; readonly reason: string }
+  /** A peer that runs other code than this site, or on another runtime: hashes of the builds. */
+  | {
+      readonly phase: 'another-build'
+      readonly site: SiteId
+      readonly build: Hash
+      readonly own: Hash
+      readonly runtime: string | null
+    }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
   | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
   | {

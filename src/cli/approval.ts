@@ -1,8 +1,9 @@
 import { QuorateError } from '../lib/errors.ts'
 import { shortId } from '../records/short-id.ts'
 import type { DefinitionShown } from '../site/planning.ts'
+import type { Seen } from '../site/seen.ts'
 import { askText, canAsk } from './ask.ts'
-import { definitionLines } from './render/definition.ts'
+import { decisionLines, definitionLines } from './render/definition.ts'
 import { say } from './term.ts'
 import { shellWord } from './text.ts'
 
@@ -16,11 +17,20 @@ const TRIES = 3
  */
 export const confirmDefinition = async (
   shown: DefinitionShown,
+  seen: Seen,
   own: string,
-  answer: { readonly confirm: string | undefined; readonly noInput: boolean; readonly file: string },
+  answer: {
+    readonly confirm: string | undefined
+    readonly noInput: boolean
+    readonly quiet: boolean
+    readonly file: string
+  },
 ): Promise<void> => {
+  const decided = decisionLines(shown.definition, seen)
   if (answer.confirm !== undefined) {
     refuseOtherId(shown, answer.confirm)
+    // The log of a pipeline says what was approved in it.
+    if (!answer.quiet) for (const line of decided) say(line)
     return
   }
   const plan = `quorate ${shown.definition.kind} plan --definition ${shellWord(answer.file)}`
@@ -32,10 +42,11 @@ export const confirmDefinition = async (
     )
   for (const line of definitionLines(shown, own)) say(line)
   say('')
-  say({ label: 'ceremony', text: shortId(shown.ceremony), tone: 'strong' })
-  say('')
   say({ label: 'now', text: `another site runs ${plan}` })
   say({ label: '', text: 'and reads you its eight words; four letters of each are enough' })
+  say('')
+  for (const line of decided) say(line)
+  say({ label: 'ceremony', text: shortId(shown.ceremony), tone: 'strong' })
   await askWords(shown.words, answer.noInput)
 }
 

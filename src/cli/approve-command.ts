@@ -32,6 +32,7 @@ export abstract class ApproveCommand extends QuorateCommand {
     const { describeDefinition } = await import('../site/planning.ts')
     const { approveDefinition, refuseUnapprovable, postApproval } = await import('../site/approve.ts')
     const { readIdentity } = await import('../site/setup.ts')
+    const { seenFrom } = await import('../site/seen.ts')
     const home = homeFolder(flags.home)
     const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
     const wanted = {
@@ -41,13 +42,15 @@ export abstract class ApproveCommand extends QuorateCommand {
       trust: flags.trust === undefined ? undefined : await readFileFlag(flags.trust),
     }
     await refuseUnapprovable(wanted)
-    const [shown, { identity, name }] = await Promise.all([
+    const [shown, seen, { identity, name }] = await Promise.all([
       describeDefinition(definition, Date.now()),
+      seenFrom(home, definition, wanted.message),
       readIdentity(home),
     ])
-    await confirmDefinition(shown, identity, {
+    await confirmDefinition(shown, seen, identity, {
       confirm: flags.confirm,
       noInput: flags['no-input'],
+      quiet: flags.quiet,
       file: flags.definition,
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })

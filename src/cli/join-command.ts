@@ -4,9 +4,11 @@ import type { Joined } from '../site/join.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import { kmsPassphraseFileFlag, passphraseFileFlag, toggle } from './flags.ts'
-import { leftText } from './progress.ts'
+import { warningOf } from './progress.ts'
+import { decisionLines } from './render/definition.ts'
 import { joinView } from './render/join.ts'
 import { passphraseAsked, passphraseFile } from './secret-input.ts'
+import { type Lines, say } from './term.ts'
 
 /** `join` under every topic: all decisions are in the definition, so it asks nothing but a passphrase. */
 export abstract class JoinCommand extends QuorateCommand {
@@ -30,14 +32,25 @@ export abstract class JoinCommand extends QuorateCommand {
     return Promise.resolve()
   }
 
-  /** Says also in a quiet run who left; the document has it too. */
-  #progress(flags: { readonly quiet: boolean; readonly 'json-events': boolean }): (event: Progress) => void {
+  /** Says what this site takes part in; also in a quiet run who left or runs other code, which the document has too. */
+  #progress(
+    flags: { readonly quiet: boolean; readonly 'json-events': boolean },
+    decision: Lines,
+  ): (event: Progress) => void {
     const report = this.progress(flags)
     return (event) => {
-      if (event.phase === 'left' && flags.quiet) return this.warnOf(leftText(event))
-      if (event.phase === 'left') this.warnings.push(leftText(event))
+      const warning = warningOf(event)
+      if (warning !== undefined && flags.quiet) return this.warnOf(warning)
+      if (warning !== undefined) this.warnings.push(warning)
       report(event)
+      if (event.phase === 'join') for (const line of decision) say(line)
     }
+  }
+
+  /** The lines that say once more what this site's approval is for: who stops now has signed nothing. */
+  async #decision(home: string, definition: Definition): Promise<Lines> {
+    const { seenAtJoin } = await import('../site/seen.ts')
+    return decisionLines(definition, await seenAtJoin(home, definition))
   }
 
   override async run(): Promise<Shown> {
@@ -45,6 +58,7 @@ export abstract class JoinCommand extends QuorateCommand {
     const signal = this.stop()
     const { home, definition } = await ceremonyOf(this.kind, flags)
     await this.begin(home, definition)
+    const decision = flags.quiet || flags['json-events'] ? [] : await this.#decision(home, definition)
     const { join } = await import('../site/join.ts')
     const { runtimeWarning } = await import('../site/machine.ts')
     const old = runtimeWarning()
@@ -53,7 +67,7 @@ export abstract class JoinCommand extends QuorateCommand {
       home,
       definition,
       check: flags.check,
-      progress: this.#progress(flags),
+      progress: this.#progress(flags, decision),
       signal,
       passphrase: passphraseAsked(flags),
       kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),

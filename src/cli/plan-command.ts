@@ -2,6 +2,7 @@ import { Flags, type Interfaces } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
 import type { Definition } from '../records/definition.ts'
 import type { CommonFlags, DefinitionShown, PlanMade } from '../site/planning.ts'
+import type { Seen } from '../site/seen.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { readFileFlag, writeNewFile } from './files.ts'
 import { wholeFlag } from './flags.ts'
@@ -54,6 +55,11 @@ export abstract class PlanCommand extends QuorateCommand {
   /** The new definition that the flags describe. */
   protected abstract plan(now: number): Promise<PlanMade>
 
+  /** Things of a definition in a file that it holds only by hash. */
+  protected async seen(_definition: Definition): Promise<Seen> {
+    return (await import('../site/seen.ts')).NOTHING_SEEN
+  }
+
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof PlanCommand)
     const now = Date.now()
@@ -61,17 +67,19 @@ export abstract class PlanCommand extends QuorateCommand {
       const { definitionFile } = await import('../site/definition-file.ts')
       const { describeDefinition } = await import('../site/planning.ts')
       const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
-      return this.shown(await describeDefinition(definition, now), flags.definition)
+      const seen = await this.seen(definition)
+      return this.shown(await describeDefinition(definition, now), seen, flags.definition)
     }
     const out = required(flags.out, '--out')
-    const { shown, yaml } = await this.plan(now)
+    const { shown, seen, yaml } = await this.plan(now)
     if (definitionFault(shown) === undefined) await writeNewFile(out, yaml, 0o644)
-    return this.shown(shown, out)
+    return this.shown(shown, seen, out)
   }
 
-  private shown(shown: DefinitionShown, file: string): Shown {
+  private shown(shown: DefinitionShown, seen: Seen, file: string): Shown {
     const fault = definitionFault(shown)
-    return this.show(planView, { ...shown, file: fault === undefined ? file : null }, { fault })
+    const result = { ...shown, file: fault === undefined ? file : null }
+    return this.show((one) => planView(one, seen), result, { fault })
   }
 }
 

@@ -23,7 +23,17 @@ const STEPS = {
   closed: 'logs cosigned',
 } as const
 
-export const leftText = ({ site, reason }: Progress & { readonly phase: 'left' }): string => `${site} left: ${reason}`
+/** Events that a person must see in a quiet run too, and a script in the document; undefined: another one. */
+export const warningOf = (event: Progress): string | undefined => {
+  switch (event.phase) {
+    case 'left':
+      return `${event.site} left: ${event.reason}`
+    case 'another-build':
+      return `${event.site} runs another build: ${event.build.slice(0, 16)}, here ${event.own.slice(0, 16)}`
+    default:
+      return undefined
+  }
+}
 
 /** One event as one line; the same column for the same thing. */
 export const progressLine = (event: Progress): Line => {
@@ -41,7 +51,8 @@ export const progressLine = (event: Progress): Line => {
       return { label: 'gather', text: `${event.site} ${event.state}`, ...remark }
     }
     case 'left':
-      return { label: 'warning', text: leftText(event), tone: 'warn' }
+    case 'another-build':
+      return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
     case 'attempt':
       return { label: `attempt ${event.number}`, text: event.sites.join(', ') }
     case 'attempt-failed':

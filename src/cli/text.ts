@@ -53,3 +53,9 @@ export const span = (ms: number): string => {
 /** A file name as a shell takes it back: what is printed can be pasted. */
 export const shellWord = (text: string): string =>
   /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+/** Names as a person reads them out; of many sites the first few. */
+export const siteNames = (sites: readonly { readonly name: string }[]): string => {
+  const names = sites.map(({ name }) => name)
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`
+}

@@ -9,6 +9,6 @@ export const definitionFile = async (bytes: Uint8Array, kind: Definition['kind']
   throw new QuorateError(
     'E_USAGE',
     `this is the definition of a ${definition.kind}`,
-    `use quorate ${definition.kind} with it`,
+    `use the commands of ${definition.kind} with it`,
   )
 }

@@ -19,6 +19,7 @@ import { time } from '../records/fields.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
+import { NOTHING_SEEN, type Seen } from './seen.ts'
 
 /** Everything that people look at before they approve. */
 export interface DefinitionShown {
@@ -115,10 +116,17 @@ const commonOf = (flags: CommonFlags, now: number) => {
 /** A plan and the file that holds it. */
 export interface PlanMade {
   readonly shown: DefinitionShown
+  readonly seen: Seen
   readonly yaml: Uint8Array
 }
 
-const made = async (definition: Definition, findings: readonly Finding[], now: number): Promise<PlanMade> => ({
+const made = async (
+  definition: Definition,
+  findings: readonly Finding[],
+  now: number,
+  seen: Seen,
+): Promise<PlanMade> => ({
+  seen,
   shown: await describeDefinition(definition, now, findings),
   yaml: definitionYaml(definition),
 })
@@ -139,7 +147,7 @@ export const planNewKey = async (
     machine.random,
     now,
   )
-  return made(definition, findings, now)
+  return made(definition, findings, now, NOTHING_SEEN)
 }
 
 interface MessageFlags {
@@ -159,11 +167,18 @@ const hexOf = (flag: string, text: string): Uint8Array => {
   }
 }
 
-const messageOf = async (flags: MessageFlags): Promise<SignMessage> => {
-  if (flags.message !== undefined) return fileMessage(basename(flags.message), await readMessage(flags.message))
+/** The message as the definition names it, and its content where there is one. */
+const messageOf = async (flags: MessageFlags): Promise<readonly [SignMessage, Uint8Array | undefined]> => {
+  if (flags.message !== undefined) {
+    const content = await readMessage(flags.message)
+    return [fileMessage(basename(flags.message), content), content]
+  }
   if (flags.messageHex === '' && !flags.empty)
     throw usage('--message-hex is empty', 'if no bytes at all are to be signed, say so with --empty')
-  if (flags.messageHex !== undefined) return hexMessage(hexOf('message-hex', flags.messageHex))
+  if (flags.messageHex !== undefined) {
+    const content = hexOf('message-hex', flags.messageHex)
+    return [hexMessage(content), content]
+  }
   if (flags.digest === undefined)
     throw usage('nothing to sign', 'give --message FILE, --message-hex HEX, or --digest HEX with --blind REASON')
   if (flags.blind === undefined)
@@ -171,7 +186,7 @@ const messageOf = async (flags: MessageFlags): Promise<SignMessage> => {
       'a digest is signed blind: nobody can see what it stands for',
       'say why in --blind; every signer sees it',
     )
-  return digestMessage(hexOf('digest', flags.digest), flags.blind)
+  return [digestMessage(hexOf('digest', flags.digest), flags.blind), undefined]
 }
 
 /** The file's bytes. No more than the limit is read of it, whatever size it says that it has: a device says 0. */
@@ -213,11 +228,12 @@ export const planSignature = async (
   now: number,
 ): Promise<PlanMade & { readonly publicKey: string }> => {
   const base = await keyBase(flags.home, flags.key)
+  const [message, content] = await messageOf(flags)
   const { definition, findings } = planSign(
     {
       ...commonOf(flags, now),
       key: base,
-      message: await messageOf(flags),
+      message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
       cards: flags.cards,
       ...(flags.relays.length === 0 ? {} : { relays: flags.relays.map(relayOf) }),
@@ -226,5 +242,7 @@ export const planSignature = async (
     machine.random,
     now,
   )
-  return { ...(await made(definition, findings, now)), publicKey: base.publicKey }
+  const { publicKey } = base
+  const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
+  return { ...(await made(definition, findings, now, { content, key })), publicKey }
 }

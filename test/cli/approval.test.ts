@@ -1,10 +1,13 @@
 import { describe, expect, test, vi } from 'vitest'
+import { fileMessage } from '../../src/ceremony/definition/message.ts'
 import { confirmDefinition } from '../../src/cli/approval.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import { shortId } from '../../src/records/short-id.ts'
 import { describeDefinition } from '../../src/site/planning.ts'
-import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { NOTHING_SEEN, type Seen } from '../../src/site/seen.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 
 const answers = vi.hoisted(() => ({ typed: [] as string[], asked: 0, terminal: true }))
 vi.mock('../../src/cli/ask.ts', () => ({
@@ -12,18 +15,21 @@ vi.mock('../../src/cli/ask.ts', () => ({
   askText: async () => answers.typed[Math.min(answers.asked++, answers.typed.length - 1)] ?? '',
 }))
 
+const answer = { confirm: undefined, noInput: false, quiet: false, file: 'treasury.yaml' }
 const screen: string[] = []
 vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
   screen.push(String(text))
   return true
 })
 
+const sites = siteEntries()
+
 /** What an approver sees of a definition, with the columns folded. */
 const seen = async (changes: Partial<KeygenDefinition>): Promise<string[]> => {
   answers.typed = ['']
   screen.length = 0
-  const changed = await describeDefinition(await keygenDefinition(changes), Date.now())
-  await confirmDefinition(changed, 'none', { confirm: undefined, noInput: false, file: 'x' }).catch(() => undefined)
+  const changed = await describeDefinition(await keygenDefinition({ sites: await sites, ...changes }), Date.now())
+  await confirmDefinition(changed, NOTHING_SEEN, 'none', { ...answer, file: 'x' }).catch(() => undefined)
   return screen.map((line) => line.trimEnd().replace(/ {2,}/g, ' | '))
 }
 
@@ -33,7 +39,7 @@ const asked = (...typed: string[]) => {
   answers.typed = typed
   answers.asked = 0
   screen.length = 0
-  return confirmDefinition(shown, 'none', { confirm: undefined, noInput: false, file: 'treasury.yaml' })
+  return confirmDefinition(shown, NOTHING_SEEN, 'none', answer)
 }
 const { words } = shown
 /** The words with one of them another. */
@@ -89,7 +95,6 @@ describe('words', () => {
 })
 
 describe('the screen', () => {
-  const sites = siteEntries()
   const changed = async (changes: Partial<SiteEntry>) => {
     const [eu, us, ap] = (await sites) as [SiteEntry, SiteEntry, SiteEntry]
     return seen({ sites: [eu, us, { ...ap, ...changes }] })
@@ -135,8 +140,62 @@ describe('the screen', () => {
   })
 })
 
+describe('the content', () => {
+  const asksFor = async (content: Uint8Array, confirm?: string, quiet = false): Promise<string[]> => {
+    const definition = await signDefinition({ sites: await sites, message: fileMessage('payout.txt', content) })
+    const described = await describeDefinition(definition, Date.now())
+    const known: Seen = { content, key: { name: 'treasury', protocol: 'frost-ed25519', publicKey: '58'.repeat(32) } }
+    answers.typed = ['']
+    screen.length = 0
+    const given = { ...answer, quiet, confirm: confirm === 'own' ? described.ceremony : undefined }
+    await confirmDefinition(described, known, 'none', given).catch(() => undefined)
+    return screen.map((line) => line.trimEnd())
+  }
+
+  test('stands right above the question, with the signers, its name and the key', async () => {
+    const lines = await asksFor(utf8('Pay 250 to the supplier.\n'))
+    const before = lines.slice(
+      0,
+      lines.findIndex((line) => line.startsWith('wrong')),
+    )
+    expect(before.slice(-6).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
+      expect.stringMatching(/^signers \| /),
+      'message | payout.txt, 25 bytes, text',
+      expect.stringMatching(/^sha256 \| [0-9a-f]{64}$/),
+      ' | │ Pay 250 to the supplier.',
+      expect.stringMatching(/^sign \| .+, with the key treasury, frost-ed25519 5858/),
+      expect.stringMatching(/^ceremony \| /),
+    ])
+  })
+
+  test('is said to the log of a pipeline too, unless it is to be quiet', async () => {
+    expect((await asksFor(utf8('Pay'), 'own')).filter((line) => line.includes('│ Pay'))).toHaveLength(1)
+    expect(await asksFor(utf8('Pay'), 'own', true)).toEqual([])
+  })
+
+  test('no line of it can look like a line of ours', async () => {
+    const fakes = [
+      'sign        another, with the key other',
+      '\rsign    x',
+      '\u001b[2Ksign',
+      `${' '.repeat(66)}sign  x`,
+      '\u202esign',
+    ]
+    for (const fake of fakes) {
+      const lines = await asksFor(utf8(`Pay\n${fake}\n`))
+      const from = lines.findIndex((line) => line.startsWith('sha256'))
+      const to = lines.findIndex((line) => line.startsWith('ceremony    ') && !line.includes('sign:'))
+      const between = lines.slice(from + 1, to - 1)
+      expect(between.length).toBeGreaterThan(0)
+      for (const line of between) expect(line).toMatch(/^ {12}│(?: [\x20-\x7e]*)?$/)
+      for (const line of between) expect(line.length).toBeLessThan(80)
+    }
+  })
+})
+
 describe('--confirm', () => {
-  const confirm = (id: string) => confirmDefinition(shown, 'none', { confirm: id, noInput: true, file: 'x' })
+  const confirm = (id: string) =>
+    confirmDefinition(shown, NOTHING_SEEN, 'none', { ...answer, confirm: id, noInput: true })
 
   test('takes the full id and nothing less', async () => {
     await confirm(shown.ceremony)
@@ -147,8 +206,9 @@ describe('--confirm', () => {
 
   test('without a terminal the error names it', async () => {
     answers.terminal = false
-    await expect(
-      confirmDefinition(shown, 'none', { confirm: undefined, noInput: false, file: 'x' }),
-    ).rejects.toMatchObject({ code: 'E_NO_TERMINAL', hint: expect.stringContaining('--confirm') })
+    await expect(confirmDefinition(shown, NOTHING_SEEN, 'none', answer)).rejects.toMatchObject({
+      code: 'E_NO_TERMINAL',
+      hint: expect.stringContaining('--confirm'),
+    })
   })
 })

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { reachedFrom, sourceFiles } from '../../scripts/imports.mjs'
+import { reachedFrom, sourceFiles, sourceText } from '../../scripts/imports.mjs'
 import { allChecks } from '../../src/audit/check-table.ts'
 import { errorTable } from '../../src/lib/errors.ts'
 import { built, root } from '../support/cli.ts'
@@ -101,6 +101,32 @@ describe('commands in the pages', () => {
     })
     const inline = [...withoutBlocks(page).matchAll(/`quorate ((?:[a-z]|--)[^`]*)`/g)].map(([, rest = '']) => rest)
     expect([...lines, ...inline].flatMap((line) => wrong(line) ?? [])).toEqual([])
+  })
+})
+
+describe('commands in errors and hints', () => {
+  it('exist, with their flags', () => {
+    const topics = new Set(Object.keys(manifest.commands).map((id) => id.split(':')[0]))
+    const found = sourceFiles.flatMap((file) =>
+      // The kind of a ceremony is put in; any other value is a word. Labels of hashes end in a version or an owner.
+      [
+        ...sourceText(file).matchAll(
+          /quorate ((?:\$\{[\w.]*kind\}|[a-z]+) [a-z]+\b(?: (?:--[a-z-]+|\$\{[^}]*\}|[A-Z]+))*)(?! v\d| of )/g,
+        ),
+      ]
+        .map(([, rest = '']) => rest.replaceAll(/\$\{[\w.]*kind\}/g, 'keygen').replaceAll(/\$\{[^}]*\}/g, 'x'))
+        .filter((line) => topics.has(line.split(' ')[0] ?? ''))
+        .map((line) => ({ file, line })),
+    )
+    expect(found.length).toBeGreaterThan(30)
+    expect(found.flatMap(({ file, line }) => (wrong(line) === undefined ? [] : `${file}: ${wrong(line)}`))).toEqual([])
+  })
+
+  it.each(Object.entries(errorTable))('%s leads on', (_, { see }) => {
+    const [page = '', anchor] = see.split('#')
+    if (see.startsWith('quorate ')) return expect(wrong(see.slice('quorate '.length))).toBeUndefined()
+    expect(pages).toContain(page)
+    if (anchor !== undefined) expect(anchors(page)).toContain(anchor)
   })
 })
 

@@ -1,9 +1,12 @@
+import type { SiteId } from '../../lib/brand.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** Tells who came, who approved, whose ledger holds, each once. */
+/** Tells who came, who approved, whose ledger holds, and who runs other code, each once. */
 export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
   const { store, authority, options } = ceremony
+  const own = ceremony.site.machine.build
+  const differing = new Set<SiteId>()
   const show = (): undefined => {
     for (const [name, peer] of peers.bySite) {
       if (!peer.connected) continue
@@ -17,14 +20,17 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
         ...(peer.head === undefined ? [] : [peer.remembered === undefined ? 'first contact' : 'ledger extends']),
       ]
       if (peer.rolledBack !== undefined) parts.push('ledger rolled back')
-      const build =
-        hello === undefined ? null : hello.value.build === ceremony.site.machine.build ? 'same build' : 'another build'
+      const { build, runtime } = hello.value
+      if (build !== own && !differing.has(name)) {
+        differing.add(name)
+        options.progress({ phase: 'another-build', site: name, build, own, runtime })
+      }
       const needed = authority.missing(store.approved()).includes(peer.member.identity)
       options.progress({
         phase: 'gather',
         site: name,
         state: parts.join(', '),
-        waiting: needed ? `${name}’s approval` : build,
+        waiting: needed ? `${name}’s approval` : build === own ? 'same build' : 'another build',
       })
     }
     return undefined

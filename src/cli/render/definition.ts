@@ -5,6 +5,7 @@ import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'
 import { protocols } from '../../records/protocols.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DefinitionShown } from '../../site/planning.ts'
+import type { Seen } from '../../site/seen.ts'
 import { cliKind } from '../kinds/index.ts'
 import type { Line, Lines } from '../term.ts'
 import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
@@ -121,13 +122,23 @@ const wordsLine = ({ words, ceremony }: DefinitionShown): Line => ({
   note: `ceremony ${shortId(ceremony)}`,
 })
 
+/** Everything that a person must have seen who says yes; stands last on its screen. */
+export const decisionLines = (definition: Definition, seen: Seen): Lines =>
+  cliKind(definition).decides(definition, seen)
+
 /**
- * The screen of `plan`: everything, with all words and the full id that --confirm takes; no words for what cannot run.
+ * The screen of `plan`: everything, with all words and the full id that --confirm takes; for what cannot run there is nothing to decide.
  */
-export const planView = (shown: DefinitionShown & { readonly file: string | null }): Lines => [
+export const planView = (shown: DefinitionShown & { readonly file: string | null }, seen: Seen): Lines => [
   ...definitionLines(shown),
   ...(definitionFault(shown) === undefined
-    ? ['' as const, wordsLine(shown), { label: 'id', text: shown.ceremony }]
+    ? [
+        '' as const,
+        ...decisionLines(shown.definition, seen),
+        '' as const,
+        wordsLine(shown),
+        { label: 'id', text: shown.ceremony },
+      ]
     : []),
   ...(shown.file === null ? [] : [next(shown.definition, shown.file)]),
 ]

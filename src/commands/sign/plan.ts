@@ -1,13 +1,15 @@
 import { Flags } from '@oclif/core'
 import { homeFlag, homeFolder, toggle } from '../../cli/flags.ts'
 import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
+import type { Definition } from '../../records/definition.ts'
 import type { PlanMade } from '../../site/planning.ts'
+import type { Seen } from '../../site/seen.ts'
 
 export default class SignPlan extends PlanCommand {
   protected override readonly kind = 'sign'
   static override summary = 'write the definition of a signature, or show and check one'
   static override description =
-    'With --out: names the key, the message and the signers. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
+    'With --out: names the key, the message and the signers. With --definition: shows everything that is about to happen, with all eight words of the fingerprint; give --message too, and its content is compared and shown.'
   static override examples = [
     '<%= config.bin %> sign plan --name payout --key treasury --message payout.txt --out payout.yaml',
     '<%= config.bin %> sign plan --definition payout.yaml',
@@ -26,6 +28,14 @@ export default class SignPlan extends PlanCommand {
       multipleNonGreedy: true,
     }),
     home: homeFlag,
+  }
+
+  protected override async seen(definition: Definition): Promise<Seen> {
+    const { flags } = await this.parse(SignPlan)
+    const { messageGiven } = await import('../../site/planning.ts')
+    const { seenFrom } = await import('../../site/seen.ts')
+    const content = await messageGiven({ message: flags.message, messageHex: flags['message-hex'] })
+    return seenFrom(homeFolder(flags.home), definition, content)
   }
 
   protected override async plan(now: number): Promise<PlanMade> {

@@ -1,0 +1,52 @@
+import { ceremonyKind } from '../ceremony/kinds/index.ts'
+import { messagePath } from '../ceremony/paths.ts'
+import { openRoot } from '../host/disk.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import type { ProtocolId } from '../records/definition-fields.ts'
+import { keyBase } from './keys.ts'
+
+/** Things of which a definition holds only hashes, as people see them. */
+export interface Seen {
+  /** The bytes that are to be signed; undefined: not at hand here. */
+  readonly content: Uint8Array | undefined
+  /** The key that is used; undefined: this home does not know it. */
+  readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
+}
+
+export const NOTHING_SEEN: Seen = { content: undefined, key: undefined }
+
+const keyOf = async (home: string, definition: Definition): Promise<Seen['key']> => {
+  const key = recordKind(definition).key(definition)
+  if (key === null) return undefined
+  try {
+    const { publicKey, definition: made } = await keyBase(home, key)
+    return { name: made.name, protocol: made.protocol, publicKey }
+  } catch (error) {
+    // An approver has no keys; a site's own command says that it lacks this one.
+    if (error instanceof QuorateError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Everything that this home can show: `given` is the content as a person brought it. Throws E_REFUSED where it is not the
+ * one that the definition names.
+ */
+export const seenFrom = async (home: string, definition: Definition, given: Uint8Array | undefined): Promise<Seen> => {
+  if (given !== undefined) ceremonyKind(definition).refuseUnfit(definition, { base: undefined, message: given })
+  return { content: given, key: await keyOf(home, definition) }
+}
+
+/** The same, with the content that was kept when this home approved; where that is damaged none is shown, and join says so. */
+export const seenAtJoin = async (home: string, definition: Definition): Promise<Seen> => {
+  const disk = await openRoot(home)
+  try {
+    return await seenFrom(home, definition, await disk.read(messagePath(ceremonyId(definition))))
+  } catch (error) {
+    if (error instanceof QuorateError) return { content: undefined, key: await keyOf(home, definition) }
+    throw error
+  } finally {
+    await disk.close()
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest'
+import { warningOf } from '../../src/cli/progress.ts'
+import type { Hash } from '../../src/lib/brand.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { approveIn, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
+
+it('a site whose build is another is named once at each of the others, which it names as well', async () => {
+  const names = ['eu', 'us', 'ap']
+  const world = await memoryWorld(names)
+  const definition = await keygenDefinition({ sites: await siteEntries(names) })
+  for (const name of names) await approveIn(world, name, definition)
+  const { machine } = await memorySite(world, 'ap')
+  const joins = await Promise.all(
+    names.map((name) =>
+      startJoin(
+        world,
+        name,
+        definition,
+        null,
+        name === 'ap' ? { machine: { ...machine, build: 'c2'.repeat(32) as Hash } } : {},
+      ),
+    ),
+  )
+  await Promise.all(joins.map(({ done }) => done))
+  const warnings = joins.map(({ events }) => events.flatMap((event) => warningOf(event) ?? []).sort())
+  const [same, other] = ['b1'.repeat(8), 'c2'.repeat(8)]
+  expect(warnings).toEqual([
+    [`ap runs another build: ${other}, here ${same}`],
+    [`ap runs another build: ${other}, here ${same}`],
+    [`eu runs another build: ${same}, here ${other}`, `us runs another build: ${same}, here ${other}`],
+  ])
+})
