@@ -111,7 +111,7 @@ describe('commands in errors and hints', () => {
       // The kind of a ceremony is put in; any other value is a word. Labels of hashes end in a version or an owner.
       [
         ...sourceText(file).matchAll(
-          /quorate ((?:\$\{[\w.]*kind\}|[a-z]+) [a-z]+\b(?: (?:--[a-z-]+|\$\{[^}]*\}|[A-Z]+))*)(?! v\d| of )/g,
+          /quorate ((?:\$\{[\w.]*kind\}|[a-z]+) [a-z]+\b(?: (?:--[a-z-]+|\$\{[^}]*\}|[A-Z]+))*)(?! (?:[a-z]+ )?v\d| of )/g,
         ),
       ]
         .map(([, rest = '']) => rest.replaceAll(/\$\{[\w.]*kind\}/g, 'keygen').replaceAll(/\$\{[^}]*\}/g, 'x'))
