@@ -6,7 +6,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { type AttemptTerms, isFree, isOut } from './runnable.ts'
-import { type Candidate, countTurns, isUsed, leftUnanswered, type SeatingFacts } from './seating.ts'
+import { type Candidate, countTurns, crossedBy, isUsed, leftUnanswered, type SeatingFacts } from './seating.ts'
 
 interface Greeting {
   readonly attempts: number
@@ -48,6 +48,7 @@ export class SeatHistory {
       coordinators,
       seats: authority.seats,
       turns: countTurns(coordinators, attempts),
+      crossed: attempts.some((one) => crossedBy(one, attempts) !== undefined),
       now,
       proposalMs: proposal * 1000,
       attemptMs: this.#attemptMs,
@@ -70,6 +71,7 @@ export class SeatHistory {
       here: name === seat.name || this.#peers.isHere(name),
       free: isFree(this.#ceremony, this.#peers, this.#terms, member),
       busyUntil: taken && this.#endOf(taken, now),
+      busyWith: taken?.value.coordinator,
       freeSince: this.#greetings.get(name)?.at ?? Number.NEGATIVE_INFINITY,
       unanswered: this.#unanswered.get(name) ?? 0,
     }

@@ -26,6 +26,8 @@ export interface Candidate {
   readonly free: boolean
   /** Until when the attempt that it is in may last, in monotonic milliseconds; undefined: it is in none. */
   readonly busyUntil: number | undefined
+  /** Whose attempt it is in. */
+  readonly busyWith: SiteId | undefined
   /** When it greeted first, or came out of an attempt. */
   readonly freeSince: number
   /** Attempts of this site that it left without an answer. */
@@ -46,6 +48,8 @@ export interface SeatingFacts {
   readonly seats: number
   /** Turns that each coordinator has had. */
   readonly turns: ReadonlyMap<SiteId, number>
+  /** Two proposals have met on their way. */
+  readonly crossed: boolean
   /** Monotonic milliseconds. */
   readonly now: number
   readonly proposalMs: number
@@ -99,9 +103,10 @@ export const countTurns = (
 
 const isBusy = ({ busyUntil }: Candidate, { now }: SeatingFacts): boolean => busyUntil !== undefined && now < busyUntil
 
-/** Until when this site waits for a coordinator's turn; in the past: it waits no longer. */
-const awaitedUntil = (facts: SeatingFacts, coordinator: SiteId, patienceMs: number): number => {
-  const { candidates, self, attemptMs } = facts
+/** Until when this site waits for a coordinator's turn, given so many quarters; in the past: it waits no longer. */
+const awaitedUntil = (facts: SeatingFacts, coordinator: SiteId, quarters: number): number => {
+  const { candidates, self, attemptMs, proposalMs } = facts
+  const patienceMs = (quarters * proposalMs) / 4
   const here = candidates.filter((one) => one.here && !one.out)
   const one = here.find(({ site }) => site === coordinator)
   const own = candidates.find(({ site }) => site === self)
@@ -113,33 +118,79 @@ const awaitedUntil = (facts: SeatingFacts, coordinator: SiteId, patienceMs: numb
   return Math.min(longest, Math.max(own.freeSince, ...here.map(({ freeSince }) => freeSince)) + patienceMs)
 }
 
-/**
- * How long a site waits for a coordinator that has its turn first. A coordinator that comes next waits the shortest, so
- * that its followers still wait when it proposes; one that goes ahead of others that have had fewer turns waits the
- * longest, so that its followers are done waiting.
- */
-const PATIENCE = { next: 1 / 4, follow: 1 / 2, ahead: 1 } as const
-
-/** True where nobody has its turn before this coordinator, had it had so many: nobody who is still waited for. */
-const isInTurn = (facts: SeatingFacts, coordinator: SiteId, turns: number): boolean => {
-  const { coordinators, self, now, proposalMs } = facts
-  const place = coordinators.indexOf(coordinator)
-  const isOver = (other: SiteId, patience: keyof typeof PATIENCE): boolean =>
-    awaitedUntil(facts, other, proposalMs * PATIENCE[patience]) <= now
-  return coordinators.every((other, at) => {
-    if (other === coordinator) return true
-    const theirs = facts.turns.get(other) ?? 0
-    if (theirs < turns) return isOver(other, coordinator === self ? 'ahead' : 'follow')
-    return coordinator !== self || theirs > turns || at > place || isOver(other, 'next')
-  })
+/** When a coordinator's turn comes, in quarters of a proposal deadline from when those who are here came free. */
+interface Slot {
+  /** From when others follow it. */
+  readonly follow: number
+  /** From when it proposes. */
+  readonly propose: number
 }
+
+/** Quarters for which followers still wait after the last one with fewer turns may have proposed. */
+const FOLLOW = 2
+/**
+ * Quarters by which one that goes ahead of others lets its followers be done waiting. Not a whole number: two whose views
+ * differ by a whole group do not propose at once.
+ */
+const AHEAD = 1.5
+
+/**
+ * The line of coordinators: those with fewer turns first, among equals by their place in the roster, a quarter apart. So no
+ * two whose views agree propose at once; and nobody honest is passed by one that has had more turns, for its followers
+ * wait longer than it does. Those who are not here hold up nobody, until two proposals have met: somebody may see them.
+ */
+const slotsOf = (facts: SeatingFacts, turnsOf: (site: SiteId) => number): ReadonlyMap<SiteId, Slot> => {
+  const { coordinators, crossed } = facts
+  const slots = new Map<SiteId, Slot>()
+  let last: number | undefined
+  for (const turns of [...new Set(coordinators.map(turnsOf))].sort((a, b) => a - b)) {
+    const follow = last === undefined ? 0 : last + FOLLOW
+    let propose = last === undefined ? 0 : follow + AHEAD
+    const keepsAll = crossed || last !== undefined
+    for (const site of coordinators.filter((one) => turnsOf(one) === turns)) {
+      slots.set(site, { follow, propose })
+      const here = isHere(facts, site)
+      if (here) last = propose
+      if (here || keepsAll) propose += 1
+    }
+  }
+  return slots
+}
+
+const isHere = ({ candidates }: SeatingFacts, site: SiteId): boolean =>
+  candidates.some((one) => one.site === site && one.here && !one.out)
 
 /**
  * True where this site, free now, may follow the newest proposal of this coordinator, which is counted as its turn
- * already.
+ * already. Whoever sits in that proposal was free when it was made, and is no reason to wait for another coordinator.
  */
-export const mayFollow = (facts: SeatingFacts, coordinator: SiteId): boolean =>
-  isInTurn(facts, coordinator, (facts.turns.get(coordinator) ?? 1) - 1)
+export const mayFollow = (seen: SeatingFacts, coordinator: SiteId): boolean => {
+  const candidates = seen.candidates.map((one) =>
+    one.busyWith === coordinator ? { ...one, busyUntil: undefined, busyWith: undefined } : one,
+  )
+  const facts = { ...seen, candidates }
+  const turnsOf = (site: SiteId): number =>
+    site === coordinator ? (seen.turns.get(site) ?? 1) - 1 : (seen.turns.get(site) ?? 0)
+  const { follow } = slotsOf(facts, turnsOf).get(coordinator) ?? NEVER
+  const before = seen.coordinators.filter((other) => turnsOf(other) < turnsOf(coordinator))
+  return before.every((other) => awaitedUntil(facts, other, follow) <= seen.now)
+}
+
+/** From when this site proposes. */
+const ownTurnAt = (facts: SeatingFacts): number => {
+  const { coordinators, self, candidates, turns } = facts
+  const turnsOf = (site: SiteId): number => turns.get(site) ?? 0
+  const { propose } = slotsOf(facts, turnsOf).get(self) ?? NEVER
+  const place = coordinators.indexOf(self)
+  const before = coordinators.filter(
+    (other, at) => turnsOf(other) < turnsOf(self) || (turnsOf(other) === turnsOf(self) && at < place),
+  )
+  const own = candidates.find(({ site }) => site === self)?.freeSince ?? Number.POSITIVE_INFINITY
+  const alone = propose === 0 ? Number.NEGATIVE_INFINITY : own + (propose * facts.proposalMs) / 4
+  return Math.max(alone, ...before.map((other) => awaitedUntil(facts, other, propose)))
+}
+
+const NEVER: Slot = { follow: Number.POSITIVE_INFINITY, propose: Number.POSITIVE_INFINITY }
 
 /** Sites that this site proposes now, in roster order; undefined: not its turn, or not those that it wants are free. */
 export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefined => {
@@ -149,7 +200,7 @@ export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefin
   const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self)
   // A stable sort: those with equal counts stay in roster order.
   const ranked = [...free].sort((a, b) => a.unanswered - b.unanswered).slice(0, seats - 1)
-  if (ranked.length < seats - 1 || !isInTurn(facts, self, facts.turns.get(self) ?? 0)) return undefined
+  if (ranked.length < seats - 1 || ownTurnAt(facts) > now) return undefined
   const worst = Math.max(0, ...ranked.map(({ unanswered }) => unanswered))
   const isSoonFree = (one: Candidate): boolean =>
     isBusy(one, facts) || now < Math.max(one.freeSince, own.freeSince) + proposalMs
@@ -161,13 +212,17 @@ export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefin
   return candidates.map(({ site }) => site).filter((site) => sitting.has(site))
 }
 
+const followTimes = (facts: SeatingFacts): readonly number[] => {
+  const slots = new Set([...slotsOf(facts, (site) => facts.turns.get(site) ?? 0).values()].map(({ follow }) => follow))
+  return facts.coordinators.flatMap((one) => [...slots].map((follow) => awaitedUntil(facts, one, follow)))
+}
+
 /** Milliseconds after which the answers above may differ though nothing else happened. */
 export const nextLook = (facts: SeatingFacts): number => {
-  const { candidates, coordinators, now, proposalMs } = facts
+  const { candidates, now, proposalMs } = facts
   const times = [
-    ...coordinators.flatMap((one) =>
-      Object.values(PATIENCE).map((part) => awaitedUntil(facts, one, proposalMs * part)),
-    ),
+    ownTurnAt(facts),
+    ...followTimes(facts),
     ...candidates.flatMap(({ busyUntil, freeSince }) => [freeSince + proposalMs, busyUntil ?? now]),
   ].filter((time) => time > now)
   return Math.min(proposalMs / 2, ...times.map((time) => time - now))
