@@ -26,7 +26,7 @@ export interface Candidate {
   readonly free: boolean
   /** Until when the attempt that it is in may last, in monotonic milliseconds; undefined: it is in none. */
   readonly busyUntil: number | undefined
-  /** Whose attempt it is in. */
+  /** Coordinator of the attempt that it is in. */
   readonly busyWith: SiteId | undefined
   /** When it greeted first, or came out of an attempt. */
   readonly freeSince: number
