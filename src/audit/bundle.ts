@@ -8,9 +8,10 @@ import { type Definition, definitionCodec } from '../records/definition.ts'
 import { recordKinds } from '../records/kinds/index.ts'
 import { inBundle, rowOfKind } from '../records/kinds/row.ts'
 import { type Manifest, type ManifestFile, manifestCodec } from '../records/manifest.ts'
+import { eventCounter, MOST_FILES, tooLarge } from './limits.ts'
 import { type LoggedEvent, objectsOf, readEvents, type SiteExports } from './log-export.ts'
 import { withCosignatures } from './note.ts'
-import { readTar, type Source, type TarEntry, type TarFile, writeTar } from './tar.ts'
+import { readTar, type Source, type TarEntry, type TarFile, TooManyFiles, writeTar } from './tar.ts'
 
 /**
  * One file, ustar, in this order: manifest.json, definition.json, objects/HASH, logs/SITE/events and checkpoint,
@@ -21,7 +22,6 @@ import { readTar, type Source, type TarEntry, type TarFile, writeTar } from './t
 
 const MANIFEST = 'manifest.json'
 const DEFINITION = 'definition.json'
-const MOST_FILES = 200_000
 const CHUNK = 2 ** 16
 
 const limits = {
@@ -33,7 +33,7 @@ const limits = {
   output: 2 ** 26,
   cosignatures: 32_768,
   signature: 2 ** 27,
-  events: 2 ** 33,
+  events: 2 ** 29,
 } as const
 type Kind = keyof typeof limits
 
@@ -182,7 +182,10 @@ export interface BundleReader {
   readonly outputs: readonly string[]
   object(hash: Hash): Promise<Uint8Array | undefined>
   output(name: string): Promise<Uint8Array | undefined>
-  /** In batches, decoded; throws DecodeError at the first line that is not an event in its place. */
+  /**
+   * In batches, decoded; throws DecodeError at the first line that is not an event in its place, E_BUNDLE where all logs
+   * together have too many.
+   */
   events(site: SiteId): AsyncIterable<readonly LoggedEvent[]>
   eventBytes(site: SiteId): Promise<Uint8Array>
   checkpoint(site: SiteId): Promise<Uint8Array>
@@ -195,6 +198,7 @@ export interface BundleReader {
 
 /** Throws E_BUNDLE for what a reader of a bundle throws where its bytes are at fault, all else as it is. */
 export const refuse = (error: unknown): never => {
+  if (error instanceof TooManyFiles) throw tooLarge(error.message)
   if (!(error instanceof DecodeError) && !(error instanceof RangeError)) throw error
   throw new QuorateError(
     'E_BUNDLE',
@@ -227,7 +231,8 @@ const digest = async (source: Source, entry: TarEntry): Promise<Hash> => {
 
 const read = async (source: Source): Promise<BundleReader> => {
   const [first, ...entries] = await readTar(source, MOST_FILES)
-  if (first?.name !== MANIFEST || first.size > manifestCodec.limit) throw new DecodeError('bundle: no manifest first')
+  if (first?.name !== MANIFEST) throw new DecodeError('bundle: no manifest first')
+  if (first.size > manifestCodec.limit) throw tooLarge(`a manifest of more than ${manifestCodec.limit} bytes`)
   const manifestBytes = await source.read(first.at, first.size)
   const manifest = manifestCodec.decode(manifestBytes)
   rowOfKind(recordKinds, manifest.kind, 'judge', inBundle)
@@ -238,7 +243,7 @@ const read = async (source: Source): Promise<BundleReader> => {
   for (const [at, entry] of entries.entries()) {
     const named = nameOf(entry.name)
     if (last !== undefined && !before(last, named)) throw new DecodeError(`bundle: ${entry.name} is out of order`)
-    if (entry.size > limits[named.kind]) throw new DecodeError(`bundle: ${entry.name} is too large`)
+    if (entry.size > limits[named.kind]) throw tooLarge(`${entry.name} has more than ${limits[named.kind]} bytes`)
     last = named
     byName.set(entry.name, entry)
     const group = groups.get(named.kind) ?? []
@@ -264,6 +269,7 @@ const read = async (source: Source): Promise<BundleReader> => {
   const logs = new Set<string>(manifest.logs)
   if (!group('cosignatures').every((site) => logs.has(site))) throw new DecodeError('bundle: cosignatures of no log')
 
+  const counted = eventCounter()
   const whole = async (name: string): Promise<Uint8Array | undefined> => {
     const entry = byName.get(name)
     return entry && (await source.read(entry.at, entry.size))
@@ -302,7 +308,12 @@ const read = async (source: Source): Promise<BundleReader> => {
     async *events(site) {
       const entry = byName.get(`logs/${site}/events`)
       if (entry === undefined) throw new DecodeError('bundle: no log of this site')
-      yield* readEvents(chunks(source, entry))
+      let count = 0
+      for await (const batch of readEvents(chunks(source, entry))) {
+        count += batch.length
+        counted(site, count)
+        yield batch
+      }
     },
     eventBytes: (site) => must(`logs/${site}/events`),
     checkpoint: (site) => must(`logs/${site}/checkpoint`),

@@ -70,10 +70,22 @@ const attempt = <T>(work: () => T): T | undefined => {
   }
 }
 
+/** Nothing that all events of a log share: there may be a million of them. */
+const entryOf = ({ what, seq, at, site, object }: LogEvent): Entry => ({ what, seq, at, site, object })
+
+/** By sets of the hashes themselves, and not of longer texts. */
+const isNew = (seen: Map<string, Set<Hash | null>>, { what, site, object }: LogEvent): boolean => {
+  const key = `${what} ${site ?? ''}`
+  const objects = seen.get(key) ?? new Set()
+  if (objects.has(object)) return false
+  seen.set(key, objects.add(object))
+  return true
+}
+
 export const readLog = async (bundle: BundleReader, site: SiteId): Promise<LogEntries> => {
   const frontier = new Frontier()
   const watch = new OrderWatch(site, auditKind(bundle.definition).order)
-  const seen = new Set<string>()
+  const seen = new Map<string, Set<Hash | null>>()
   const entries: Entry[] = []
   let last: Entry | undefined
   let readFault: string | undefined
@@ -83,11 +95,8 @@ export const readLog = async (bundle: BundleReader, site: SiteId): Promise<LogEn
         frontier.append(leaf)
         watch.see(event)
         if (event.ceremony !== bundle.manifest.ceremony) watch.fault ??= `event ${event.seq}: of another ceremony`
-        last = event
-        const key = `${event.what} ${event.site ?? ''} ${event.object ?? ''}`
-        if (seen.has(key)) continue
-        seen.add(key)
-        entries.push(event)
+        last = entryOf(event)
+        if (isNew(seen, event)) entries.push(entryOf(event))
       }
   } catch (error) {
     readFault = whyUnreadable(error)

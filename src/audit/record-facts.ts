@@ -45,19 +45,29 @@ interface Bodies {
   readonly missing: readonly Fault[]
 }
 
-export const bodiesOf = (bundle: BundleReader, logs: readonly LogEntries[]): Bodies => {
-  const naming = new Map<string, SiteId[]>()
-  for (const { site, entries } of logs)
+/** Logs that name an object by a name: a bit for each of them, since there may be very many objects. */
+const namesIn = (logs: readonly LogEntries[]): ReadonlyMap<LogEvent['what'], ReadonlyMap<Hash | null, number>> => {
+  const naming = new Map<LogEvent['what'], Map<Hash | null, number>>()
+  for (const [at, { entries }] of logs.entries())
     for (const { what, object } of entries) {
-      const known = naming.get(`${what} ${object}`) ?? []
-      naming.set(`${what} ${object}`, known)
-      if (known.at(-1) !== site) known.push(site)
+      const objects = naming.get(what) ?? new Map<Hash | null, number>()
+      naming.set(what, objects.set(object, (objects.get(object) ?? 0) | (1 << at)))
     }
+  return naming
+}
+
+export const bodiesOf = (bundle: BundleReader, logs: readonly LogEntries[]): Bodies => {
+  const naming = namesIn(logs)
   const faults: Fault[] = []
   const missing: Fault[] = []
-  const namedBy = (what: readonly LogEvent['what'][], object: Hash): readonly SiteId[] => [
-    ...new Set(what.flatMap((one) => naming.get(`${one} ${object}`) ?? [])),
-  ]
+  const lists = new Map<number, readonly SiteId[]>()
+  const sitesIn = (bits: number): readonly SiteId[] => {
+    const list = lists.get(bits) ?? logs.flatMap(({ site }, at) => ((bits >>> at) & 1 ? site : []))
+    lists.set(bits, list)
+    return list
+  }
+  const namedBy = (what: readonly LogEvent['what'][], object: Hash): readonly SiteId[] =>
+    sitesIn(what.reduce((bits, one) => bits | (naming.get(one)?.get(object) ?? 0), 0))
   return {
     faults,
     missing,
@@ -70,13 +80,13 @@ export const bodiesOf = (bundle: BundleReader, logs: readonly LogEntries[]): Bod
           if (object === null || !what.includes(entry.what) || done.has(object)) continue
           done.add(object)
           const bytes = await bundle.object(object)
-          const fault = { what: entry.what, object, logs: namedBy(what, object) }
-          if (bytes === undefined) missing.push({ ...fault, why: 'its body is not here' })
+          const fault = (why: string): Fault => ({ what: entry.what, object, logs: namedBy(what, object), why })
+          if (bytes === undefined) missing.push(fault('its body is not here'))
           else
             try {
               read(bytes, object, entry)
             } catch (error) {
-              faults.push({ ...fault, why: whyUnreadable(error) })
+              faults.push(fault(whyUnreadable(error)))
             }
         }
     },

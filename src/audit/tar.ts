@@ -50,6 +50,9 @@ export async function* writeTar(files: Iterable<TarFile> | AsyncIterable<TarFile
   yield new Uint8Array(2 * BLOCK)
 }
 
+/** Says nothing against those that there are. */
+export class TooManyFiles extends DecodeError {}
+
 /** Bytes that can be read at any place: a file, or a buffer. */
 export interface Source {
   readonly size: number
@@ -97,7 +100,7 @@ export const readTar = async (source: Source, mostFiles: number): Promise<readon
     if (at + size + padding + 2 * BLOCK > source.size) throw new DecodeError(`bundle: ${name} is cut short`)
     if (padding > 0 && !allZero(await source.read(at + size, padding)))
       throw new DecodeError(`bundle: ${name} is not padded with zeros`)
-    if (entries.length === mostFiles) throw new DecodeError(`bundle: more than ${mostFiles} files`)
+    if (entries.length === mostFiles) throw new TooManyFiles(`more than ${mostFiles} files`)
     entries.push({ name, at, size })
     at += size + padding
   }

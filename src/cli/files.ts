@@ -25,6 +25,15 @@ export const readFileFlag = async (path: string, limit = MIB): Promise<Uint8Arra
   return new Uint8Array(Buffer.concat(chunks))
 }
 
+/** A file that is read where it is wanted, by its path; `-` is stdin, which comes once. */
+export const inputFlag = (path: string): string | AsyncIterable<Uint8Array> => (path === '-' ? process.stdin : path)
+
+/** Throws E_USAGE where two flags of one command are to read stdin: it comes once. */
+export const refuseStdinTwice = (paths: readonly (string | undefined)[]): void => {
+  if (paths.filter((path) => path === '-').length > 1)
+    throw new QuorateError('E_USAGE', 'two flags are -, and stdin comes once', 'name a file for one of them')
+}
+
 export const readTextFile = async (path: string): Promise<string> => {
   try {
     return fromUtf8(await readFileFlag(path))

@@ -12,7 +12,7 @@ import type { LogEvent } from '../records/event.ts'
 import { type Note, noteCodec } from '../records/identity.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
 import { decodeEnvelope } from '../records/signed.ts'
-import { withFile } from './verify.ts'
+import { type BundleInput, withSource } from './bundle-source.ts'
 
 /** A bundle's contents, as they say of themselves: nothing here is verified. */
 export interface BundleShown {
@@ -136,8 +136,8 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
 }
 
 /** Throws E_BUNDLE where the file is no bundle, or a log in it is no log. */
-export const showBundle = (path: string, messages: boolean): Promise<BundleShown> =>
-  withFile(path, async (source) => contentsOf(await readBundle(source), messages).catch(refuse))
+export const showBundle = (input: BundleInput, messages: boolean): Promise<BundleShown> =>
+  withSource(input, async (source) => contentsOf(await readBundle(source), messages).catch(refuse))
 
 export interface Merged {
   readonly ceremony: Hash
@@ -146,19 +146,22 @@ export interface Merged {
   readonly signatures: readonly SiteId[]
 }
 
-const withFiles = async <T>(paths: readonly string[], work: (sources: readonly Source[]) => Promise<T>): Promise<T> => {
-  const [path, ...rest] = paths
-  if (path === undefined) return work([])
-  return withFile(path, (source) => withFiles(rest, (others) => work([source, ...others])))
+const withSources = async <T>(
+  inputs: readonly BundleInput[],
+  work: (sources: readonly Source[]) => Promise<T>,
+): Promise<T> => {
+  const [input, ...rest] = inputs
+  if (input === undefined) return work([])
+  return withSource(input, (source) => withSources(rest, (others) => work([source, ...others])))
 }
 
 /** Several partial bundles of one ceremony as one; `write` gets its bytes in order. */
 export const mergeFiles = (
-  paths: readonly string[],
+  inputs: readonly BundleInput[],
   out: string,
   write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<Merged> =>
-  withFiles(paths, async (sources) => {
+  withSources(inputs, async (sources) => {
     const [first, ...rest] = await Promise.all(sources.map(readBundle))
     if (first === undefined) throw new QuorateError('E_USAGE', 'nothing to merge', 'give --bundle twice or more')
     const { bundle, endorsements } = await mergeBundles([first, ...rest]).catch(refuse)

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
-import { writeNewStream } from '../../cli/files.ts'
+import { inputFlag, refuseStdinTwice, writeNewStream } from '../../cli/files.ts'
 import { mergedView } from '../../cli/render/audit.ts'
 
 export default class AuditMerge extends QuorateCommand {
@@ -8,7 +8,7 @@ export default class AuditMerge extends QuorateCommand {
   static override examples = ['<%= config.bin %> audit merge --bundle eu.bundle --bundle us.bundle --out whole.bundle']
   static override flags = {
     bundle: Flags.string({
-      summary: 'a bundle of the ceremony',
+      summary: 'a bundle of the ceremony; - reads one from stdin',
       required: true,
       helpValue: 'FILE',
       multiple: true,
@@ -19,8 +19,11 @@ export default class AuditMerge extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(AuditMerge)
+    refuseStdinTwice(flags.bundle)
     const { mergeFiles } = await import('../../site/bundles.ts')
-    const merged = await mergeFiles(flags.bundle, flags.out, (bytes) => writeNewStream(flags.out, bytes, 0o644))
+    const merged = await mergeFiles(flags.bundle.map(inputFlag), flags.out, (bytes) =>
+      writeNewStream(flags.out, bytes, 0o644),
+    )
     return this.show(mergedView, merged)
   }
 }

@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
+import { inputFlag } from '../../cli/files.ts'
 import { toggle } from '../../cli/flags.ts'
 import { bundleView } from '../../cli/render/audit.ts'
 
@@ -7,13 +8,13 @@ export default class AuditShow extends QuorateCommand {
   static override summary = 'show what a bundle holds, as it says of itself'
   static override examples = ['<%= config.bin %> audit show --bundle treasury.keygen.bundle']
   static override flags = {
-    bundle: Flags.string({ summary: 'the bundle', required: true, helpValue: 'FILE' }),
+    bundle: Flags.string({ summary: 'the bundle; - reads it from stdin', required: true, helpValue: 'FILE' }),
     messages: toggle({ summary: 'the messages of rounds too' }),
   }
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(AuditShow)
     const { showBundle } = await import('../../site/bundles.ts')
-    return this.show(bundleView, await showBundle(flags.bundle, flags.messages))
+    return this.show(bundleView, await showBundle(inputFlag(flags.bundle), flags.messages))
   }
 }

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
-import { readFileFlag, readTextFile } from '../../cli/files.ts'
+import { inputFlag, readFileFlag, readTextFile, refuseStdinTwice } from '../../cli/files.ts'
 import { instantFlag, toggle } from '../../cli/flags.ts'
 import { VERIFY_COLUMNS, verifyFault, verifyView } from '../../cli/render/audit.ts'
 
@@ -15,7 +15,7 @@ export default class AuditVerify extends QuorateCommand {
     '<%= config.bin %> audit verify --bundle treasury.keygen.bundle --trust trusted-sites.txt --require time --json',
   ]
   static override flags = {
-    bundle: Flags.string({ summary: 'the bundle', required: true, helpValue: 'FILE' }),
+    bundle: Flags.string({ summary: 'the bundle; - reads it from stdin', required: true, helpValue: 'FILE' }),
     trust: Flags.string({ summary: 'identities or cards that are known, one a line', helpValue: 'FILE' }),
     'trust-stated': toggle({ summary: 'believe the identities that the bundle names', exclusive: ['trust'] }),
     at: instantFlag({ summary: 'refuse what is dated later', helpValue: 'TIME' }),
@@ -32,9 +32,10 @@ export default class AuditVerify extends QuorateCommand {
     const { flags } = await this.parse(AuditVerify)
     const { refuseUnknownPoints } = await import('../../site/bundles.ts')
     const { verifyFile } = await import('../../site/verify.ts')
+    refuseStdinTwice([flags.bundle, flags.trust, flags.message])
     refuseUnknownPoints(flags.require ?? [])
     const { schema: _, ...report } = await verifyFile({
-      bundle: flags.bundle,
+      bundle: inputFlag(flags.bundle),
       trust: flags.trust === undefined ? undefined : await readTextFile(flags.trust),
       trustStated: flags['trust-stated'],
       at: flags.at,
