@@ -42,7 +42,7 @@ const apart = [
 /** Copies of the tree with one row more, made by tests: their tests are the tree's own. */
 const variants = 'test/.variants/**'
 /** Measures rounds beside an attack: nothing else is to run meanwhile. */
-const alone = ['test/hostile/sockets.test.ts']
+const alone = ['test/hostile/{sockets,sockets-shared}.test.ts']
 
 export default defineConfig(({ mode }) => {
   const isLong = mode === 'long'

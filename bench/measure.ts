@@ -3,6 +3,8 @@ export interface Measurement {
   readonly name: string
   readonly median_ms: number
   readonly min_ms: number
+  /** Nineteen of twenty were no slower. */
+  readonly p95_ms: number
   readonly cpu_ms: number
   readonly n: number
   readonly peak_mib: number | null
@@ -21,6 +23,9 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? high : (low + high) / 2
 }
 
+export const percentile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
+
 const round = (value: number): number => Math.round(value * 1000) / 1000
 
 export const measurement = (name: string, samples: readonly Sample[]): Measurement => {
@@ -29,6 +34,12 @@ export const measurement = (name: string, samples: readonly Sample[]): Measureme
     name,
     median_ms: round(median(samples.map(({ ms }) => ms))),
     min_ms: round(Math.min(...samples.map(({ ms }) => ms))),
+    p95_ms: round(
+      percentile(
+        samples.map(({ ms }) => ms),
+        0.95,
+      ),
+    ),
     cpu_ms: round(median(samples.map(({ cpu }) => cpu))),
     n: samples.length,
     peak_mib: peaks.length === 0 ? null : round(Math.max(...peaks)),

@@ -1,7 +1,7 @@
 // npm run bench -- [NAME] [--json]
 //
 // Runs every bench/*.ts whose measurements' names begin with NAME. Each module's default export takes a function that
-// says whether a name is wanted and returns measurements: { name, median_ms, min_ms, cpu_ms, n, peak_mib }.
+// says whether a name is wanted and returns measurements: { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib }.
 import { readdirSync } from 'node:fs'
 import { register } from 'node:module'
 import { buildIfStale } from '../scripts/build.mjs'
@@ -18,7 +18,7 @@ const filter = (name) => name.startsWith(wanted) || (name.endsWith('/') && wante
 const column = (value, digits = 1) => (value === null ? '—' : value.toFixed(digits)).padStart(10)
 if (!json)
   console.log(
-    `${'name'.padEnd(36)}${['median ms', 'min ms', 'cpu ms', 'n', 'peak MiB'].map((head) => head.padStart(10)).join('')}`,
+    `${'name'.padEnd(36)}${['median ms', 'min ms', 'p95 ms', 'cpu ms', 'n', 'peak MiB'].map((head) => head.padStart(10)).join('')}`,
   )
 
 const all = []
@@ -31,9 +31,9 @@ for (const file of readdirSync(import.meta.dirname)
     if (!filter(one.name)) continue
     all.push(one)
     if (!json) {
-      const { name, median_ms, min_ms, cpu_ms, n, peak_mib } = one
+      const { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib } = one
       console.log(
-        `${name.padEnd(36)}${column(median_ms, 2)}${column(min_ms, 2)}${column(cpu_ms, 2)}${column(n, 0)}${column(peak_mib)}`,
+        `${name.padEnd(36)}${column(median_ms, 2)}${column(min_ms, 2)}${column(p95_ms, 2)}${column(cpu_ms, 2)}${column(n, 0)}${column(peak_mib)}`,
       )
     }
   }

@@ -12,6 +12,7 @@ import { rawSigner, recordSigner } from '../../dist/identity/ed25519.js'
 import { identityOf } from '../../dist/identity/identity.js'
 import { fromBase64, fromUtf8, toBase64 } from '../../dist/lib/bytes.js'
 import { Secret } from '../../dist/lib/secret.js'
+import { noteCodec } from '../../dist/records/identity.js'
 import { decodeEnvelope } from '../../dist/records/signed.js'
 import { answerCodec, challengeCodec, relayMessageCodec } from '../../dist/transport/relay/protocol.js'
 import { roomName } from '../../dist/transport/relay/room.js'
@@ -90,7 +91,8 @@ const person = async (name) => {
 }
 const authority = randomBytes(32).toString('hex')
 /** Enters the room of `people` as one of them, with a nonce of its own where it lies; `then` once it was let in. */
-const enter = (self, people, lies, then) =>
+const enter = (self, people, lies, then) => enterRoom(authority, self, people, lies, then)
+const enterRoom = (authority, self, people, lies, then) =>
   new Promise((resolve) => {
     const members = people.map(({ member }) => member)
     const room = roomName(authority, members)
@@ -128,7 +130,88 @@ const enter = (self, people, lies, then) =>
     })
   })
 
+/** An envelope in base64, nearly as long as a note may be. */
+const longNote = async ({ member, signer }, authority, counter) =>
+  toBase64(
+    toEnvelope(
+      await signer.sign(noteCodec, {
+        ceremony: authority,
+        identity: member.identity,
+        counter,
+        at: 0,
+        phase: 'gathering',
+        approvals: [],
+        votes: ['x'.repeat(250_000)],
+        certificates: [],
+        evidence: [],
+        abort: null,
+      }),
+    ),
+  )
+const postOf = (note) => fromUtf8(relayMessageCodec.encode({ what: 'post', note }))
+
+/** All members of one room, made at the first call; each may be in it more than once. */
+let crowd
+const CROWD = 48
+let turn = 0
+let self
+
 const attacks = {
+  /** A pair: one reads nothing, and just so much is sent to it that it is not cut; then both stay. */
+  lazy: async () => {
+    const [writer, lazy] = [await person('a'), await person('b')]
+    const bytes = encodeAddressed({ from: 'a', to: 'b', bytes: randomBytes(60_000) })
+    const reading = enter(lazy, [writer, lazy], false, async (socket) => {
+      socket.pause()
+      await enter(writer, [writer, lazy], false, (one) => {
+        for (let n = 0; n < 170; n += 1) one.send(bytes)
+        one.on('close', () => socket.terminate())
+        socket.on('close', () => one.terminate())
+      })
+    })
+    await reading
+  },
+  /** The most of a message that may be sent, and no end of it. */
+  halves: async () => {
+    self ??= await person('a')
+    const own = randomBytes(32).toString('hex')
+    await enterRoom(own, self, [self], false, (socket) => {
+      socket.send(Buffer.alloc(500_000), { fin: false })
+      const alive = setInterval(() => socket.ping(), 5000)
+      socket.on('close', () => clearInterval(alive))
+    })
+  },
+  /** Long notes from everybody in a full room, again and again; each is shown to all others. */
+  notes: async () => {
+    crowd ??= Promise.all(
+      Array.from({ length: CROWD }, async (_, n) => {
+        const one = await person(`m${String(n).padStart(2, '0')}`)
+        return { one, posts: [postOf(await longNote(one, authority, 1)), postOf(await longNote(one, authority, 2))] }
+      }),
+    )
+    const all = await crowd
+    const { one, posts } = all[turn++ % CROWD]
+    const people = all.map((member) => member.one)
+    await enter(one, people, false, async (socket) => {
+      for (let n = 0; socket.readyState === WebSocket.OPEN; n += 1)
+        await new Promise((resolve) => socket.send(posts[n % posts.length], resolve))
+    })
+  },
+  /** A room of its own for each, all of one identity. */
+  rooms: async () => {
+    self ??= await person('a')
+    await enterRoom(randomBytes(32).toString('hex'), self, [self], false, () => {})
+  },
+  /** A long note in a new room, left behind. */
+  leave: async () => {
+    const own = randomBytes(32).toString('hex')
+    const author = await person('a')
+    const post = postOf(await longNote(author, own, 1))
+    await enterRoom(own, author, [author], false, (socket) => {
+      socket.send(post)
+      setTimeout(() => socket.close(), 500)
+    })
+  },
   silent: () => upgraded(() => {}),
   slow: () =>
     tcp(async (socket) => {

@@ -35,6 +35,27 @@ export const relayProcess = async (...limits: readonly string[]): Promise<RelayP
 
 export type Kinds = Readonly<Record<string, number>>
 
+/** An attack of one process on what the clients of a relay share, and when it is under way. */
+interface SharedAttack {
+  readonly kinds: Kinds
+  holds(seen: Kinds): boolean
+}
+const each: Readonly<Record<string, SharedAttack>> = {
+  lazy: { kinds: { lazy: 25 }, holds: ({ members = 0 }) => members >= 45 },
+  halves: { kinds: { halves: 400 }, holds: ({ members = 0 }) => members >= 200 },
+  notes: { kinds: { notes: 192 }, holds: ({ notes_total = 0 }) => notes_total >= 30 },
+  rooms: { kinds: { rooms: 4200 }, holds: ({ rooms = 0 }) => rooms >= 300 },
+  leave: { kinds: { leave: 50 }, holds: ({ notes_total = 0 }) => notes_total >= 30 },
+}
+/** Each attack, and all of them together. */
+export const attacks: Readonly<Record<string, SharedAttack>> = {
+  ...each,
+  all: {
+    kinds: Object.assign({}, ...Object.values(each).map(({ kinds }) => kinds)),
+    holds: ({ admitted_total = 0 }) => admitted_total >= 300,
+  },
+}
+
 export interface Attack {
   /** When every process has opened its first sockets. */
   readonly begun: Promise<void>
@@ -44,11 +65,19 @@ export interface Attack {
 
 /** Attackers sit at other machines: on this one they get what the relay and the honest leave over, where Linux can say so. */
 const LEFT_OVER = 'chrt --idle --pid 0 $$ 2>/dev/null; exec "$0" "$@"'
+const AT_ONCE = 'exec "$0" "$@"'
+
+/** An attack from one other address, when it is under way. */
+export const sharedAttack = async ({ url, port }: RelayProcess, { kinds, holds }: SharedAttack): Promise<Attack> => {
+  const running = attack(port, ['127.0.0.2'], kinds, AT_ONCE)
+  while (!holds(await metrics(url))) await systemClock.sleep(100)
+  return running
+}
 
 /** Hostile sockets from processes of their own, one an address. */
-export const attack = (port: number, addresses: readonly string[], kinds: Kinds): Attack => {
+export const attack = (port: number, addresses: readonly string[], kinds: Kinds, start = LEFT_OVER): Attack => {
   const children: ChildProcess[] = addresses.map((address) =>
-    spawn('sh', ['-c', LEFT_OVER, process.execPath, attacker, JSON.stringify({ port, address, kinds })], {
+    spawn('sh', ['-c', start, process.execPath, attacker, JSON.stringify({ port, address, kinds })], {
       stdio: 'pipe',
     }),
   )

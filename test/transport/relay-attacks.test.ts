@@ -195,6 +195,24 @@ describe('an honest room beside one client that', () => {
     expect(mostAtOnce).toBe(1)
   })
 
+  test('posts more notes than a network may: they wait, and nobody else', async () => {
+    const relay = await relayWith({ noteBytesPerSecond: 1, noteBytesBurst: 6000 })
+    const [a, b] = await pair()
+    const [x, y] = [await person('x'), await person('y')]
+    const [first, second] = [await enter(relay, ATTACKER, x, [x, y]), await enter(relay, ATTACKER, y, [x, y])]
+    for (let counter = 1; counter <= 3; counter += 1)
+      first.say({ what: 'post', note: toBase64(await noteOf(x, counter, { votes: ['x'.repeat(2000)] })) })
+    await until(() => relay.stats().slowed === 1)
+    expect(relay.stats().notes).toBe(1)
+    const [honest, reader] = [await enter(relay, HONEST, a, [a, b]), await enter(relay, HONEST, b, [a, b])]
+    honest.say({ what: 'post', note: toBase64(await noteOf(a, 1)) })
+    await until(() => reader.messages.some(({ what }) => what === 'note'))
+    // Frames of the same network do not wait either.
+    second.socket.send(frame('y', 'x', 10))
+    await until(() => first.frames.length === 1)
+    expect(relay.stats().notes).toBe(2)
+  })
+
   test('is many strangers: its own oldest gives way', async () => {
     const relay = await relayWith({ strangers: 4 })
     const [a] = await pair()

@@ -22,6 +22,13 @@ export class AddressLimits {
 
   /** Once more; what is refused costs nothing. */
   allows(network: string): boolean {
+    if (this.owe(network, 1) === 0) return true
+    this.owe(network, -1)
+    return false
+  }
+
+  /** So much more, into debt if need be; milliseconds until it is paid. */
+  owe(network: string, amount: number): number {
     const now = this.#clock.monotonic()
     let bucket = this.#buckets.get(network)
     if (bucket === undefined) {
@@ -30,8 +37,6 @@ export class AddressLimits {
       bucket = new TokenBucket(this.#perSecond, this.#burst, now)
       this.#buckets.set(network, bucket)
     }
-    if (bucket.take(1, now, this.#pressure.factor) === 0) return true
-    bucket.take(-1, now, this.#pressure.factor)
-    return false
+    return bucket.take(amount, now, this.#pressure.factor)
   }
 }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import type { Clock } from '../../lib/ports.ts'
+import type { AddressLimits } from './address-limits.ts'
 import type { FairQueue } from './fair-queue.ts'
 import type { Limits } from './limits.ts'
 import type { Overload } from './overload.ts'
@@ -18,6 +19,7 @@ export interface Pool {
   readonly clock: Clock
   readonly pressure: Overload
   readonly turns: FairQueue
+  readonly noteRates: AddressLimits
   /** Bytes waiting for readers, and those of messages that have not come whole. */
   readonly memory: Shares<Connection>
 }
@@ -34,6 +36,8 @@ interface Origin {
 export const OVERHEAD = 1024
 /** Of a piece of a message that has not come whole, beyond its bytes. */
 const PIECE_OVERHEAD = 512
+/** Bytes of notes shown that cost a relay as much as one that is posted. */
+const SHOWN = 32
 /** Shortest header of a client's frame. */
 const HEADER = 6
 /** A reader that more waits for is slow, and its pings are not answered. */
@@ -59,6 +63,7 @@ export class Connection {
   readonly #bytes: TokenBucket
   #strangerBytes = 0
   #strangerFrames = 0
+  readonly #gone = new AbortController()
   #cut = false
   readonly #memory: Stake<Connection>
   #owed = 0
@@ -145,7 +150,8 @@ export class Connection {
     this.#socket.pause()
     this.#intake.hold()
     // The rest of the piece that is being parsed goes on adding to the debt.
-    for (let left = this.#wait(); left > 0; left = this.#wait()) await clock.sleep(left)
+    for (let left = this.#wait(); left > 0 && !this.#gone.signal.aborted; left = this.#wait())
+      await clock.sleep(left, this.#gone.signal).catch(() => {})
     this.#socket.resume()
     this.#intake.release()
   }
@@ -159,9 +165,11 @@ export class Connection {
     return Math.max(this.#frames.take(frames, now, factor), this.#bytes.take(bytes, now, factor))
   }
 
-  /** Costs this connection tokens for work that it causes elsewhere. */
+  /** Costs this connection and its network tokens for a note that so many bytes are sent for. */
   charge(bytes: number): void {
-    this.#take(0, bytes, this.#pool.clock.monotonic())
+    const { clock, noteRates } = this.#pool
+    this.#take(0, bytes, clock.monotonic())
+    noteRates.owe(this.network, bytes / SHOWN)
   }
 
   say(message: RelayMessage): void {
@@ -224,16 +232,28 @@ export class Connection {
     this.#pool.turns.later(this.network, () => this.open && piece())
   }
 
-  /** Does what a message of so many bytes asks for when it is this network's turn, and reads no more of it before. */
-  inTurn(bytes: number, work: () => void): void {
+  /**
+   * Does all `steps` for a note of so many bytes, one in a turn, when its network may post more, and reads no more from
+   * this connection before.
+   */
+  async takeNote(bytes: number, steps: Iterator<unknown>): Promise<void> {
+    const { clock, noteRates, counts } = this.#pool
     this.#intake.hold()
     this.#hold(bytes)
-    this.later(() => {
-      this.#hold(-bytes)
-      work()
-      this.#intake.release()
+    const wait = noteRates.owe(this.network, bytes)
+    if (wait > 0) {
+      counts.slowed += 1
+      await clock.sleep(wait, this.#gone.signal).catch(() => {})
+    }
+    const step = (): boolean => {
+      if (steps.next().done !== true) this.later(step)
+      else {
+        this.#hold(-bytes)
+        this.#intake.release()
+      }
       return true
-    })
+    }
+    this.later(step)
   }
 
   ping(): void {
@@ -261,6 +281,7 @@ export class Connection {
 
   /** It is closed. */
   ended(): void {
+    this.#gone.abort()
     this.#intake.end()
     this.#memory.end()
   }
@@ -274,10 +295,8 @@ export class Connection {
   /** Closes in good order; whoever does not answer is cut after the drain time. */
   leave(code: number): void {
     const { clock, limits } = this.#pool
-    const gone = new AbortController()
-    this.#socket.once('close', () => gone.abort())
     this.#socket.close(code)
-    clock.sleep(limits.drain, gone.signal).then(
+    clock.sleep(limits.drain, this.#gone.signal).then(
       () => this.#socket.terminate(),
       () => {},
     )

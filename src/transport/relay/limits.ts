@@ -30,6 +30,9 @@ export interface Limits {
   /** Frames and bytes a second from one connection; beyond them it is read no further for a while. */
   readonly framesPerSecond: number
   readonly bytesPerSecond: number
+  /** Bytes of notes a second from one network, and how many at once before that counts. */
+  readonly noteBytesPerSecond: number
+  readonly noteBytesBurst: number
   /**
    * Work in one turn of the event loop for strangers and for those who send much: pieces of 4 KiB parsed, WebSockets
    * opened.
@@ -67,6 +70,8 @@ export const defaultLimits: Limits = {
   handshakeTime: 5000,
   framesPerSecond: 2000,
   bytesPerSecond: 33_554_432,
+  noteBytesPerSecond: 1_048_576,
+  noteBytesBurst: 16_777_216,
   perTurn: 1,
   buffered: 8_388_608,
   bufferedTotal: 134_217_728,

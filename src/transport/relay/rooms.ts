@@ -96,18 +96,20 @@ export class Rooms {
     else for (const reader of readers) reader.send(frame)
   }
 
-  /** Keeps a member's note where it is newer than the one kept, and shows it to the others. */
-  post(connection: Connection, admission: Admission, note: string): void {
+  /** Keeps a member's note where it is newer than the one kept, and shows it to the others. Each step takes long. */
+  *post(connection: Connection, admission: Admission, note: string): Generator<undefined, void> {
     const { room: name, member, certificate } = admission
+    const counter = counterOf(note, admission, this.#rooms.get(name)?.authority)
     const room = this.#rooms.get(name)
-    const counter = room && counterOf(note, admission, room.authority)
     if (room === undefined || counter === undefined) {
       this.#counts.dropped += 1
       return
     }
-    const before = room.notes.get(member.name)
-    if (before !== undefined && before.counter >= counter) return
+    const newer = (): boolean => (room.notes.get(member.name)?.counter ?? -1) < counter
+    if (!newer()) return
+    yield
     const message = relayMessageCodec.encode({ what: 'note', certificate, note })
+    if (!newer() || this.#rooms.get(name) !== room) return
     if (!this.#notes.keep(room.notes, member.name, { counter, message, path: connection.path })) {
       this.#counts.dropped += 1
       return
@@ -195,7 +197,7 @@ export class Rooms {
 
 const weigh = ({ stake }: Room, weight: number): void => stake.add(weight - stake.held)
 
-const counterOf = (note: string, { noteKey, member }: Admission, authority: Hash): number | undefined => {
+const counterOf = (note: string, { noteKey, member }: Admission, authority: Hash | undefined): number | undefined => {
   try {
     const { value } = fromEnvelope(noteCodec, fromBase64(note), [noteKey])
     return value.ceremony === authority && value.identity === member.identity ? value.counter : undefined

@@ -74,6 +74,14 @@ export interface Relay {
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? new Uint8Array(Buffer.concat(data)) : new Uint8Array(data as Buffer)
 
+const read = (bytes: Uint8Array): RelayMessage | undefined => {
+  try {
+    return relayMessageCodec.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
 const roomOf = (request: IncomingMessage): string | undefined =>
   /^(?:\/[^?#]*)?\/([0-9a-f]{64})$/.exec(request.url ?? '')?.[1]
 
@@ -93,7 +101,8 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   const counts = newCounts()
   const pressure = new Overload()
   const turns = new FairQueue(limits.perTurn)
-  const pool: Pool = { limits, counts, clock, pressure, turns, memory: new Shares() }
+  const noteRates = new AddressLimits(limits.noteBytesPerSecond, limits.noteBytesBurst, clock, pressure)
+  const pool: Pool = { limits, counts, clock, pressure, turns, noteRates, memory: new Shares() }
   const rooms = new Rooms(limits, counts, options.allow)
   const identity = identityOf('relay', signer.key)
   const members = new Crowd(limits.connections, 'newest')
@@ -220,25 +229,21 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
   }
 
   const onText = (connection: Connection, bytes: Uint8Array): void => {
-    if (connection.admission === undefined) onMessage(connection, bytes)
-    // A member's text is a note, which is long and takes long.
-    else connection.inTurn(bytes.length, () => onMessage(connection, bytes))
+    // A member's text is a note, which may be long.
+    if (connection.admission !== undefined) void connection.takeNote(bytes.length, onPost(connection, bytes))
+    else {
+      const message = read(bytes)
+      if (message?.what === 'enter') onEnter(connection, message)
+      else refuse(connection, 'not a message for a relay')
+    }
   }
 
-  const onMessage = (connection: Connection, bytes: Uint8Array): void => {
-    let message: RelayMessage
-    try {
-      message = relayMessageCodec.decode(bytes)
-    } catch {
-      refuse(connection, 'not a message of this protocol')
-      return
-    }
+  function* onPost(connection: Connection, bytes: Uint8Array): Generator {
+    const message = read(bytes)
+    yield
     const { admission } = connection
-    if (message.what === 'enter') onEnter(connection, message)
-    else if (message.what === 'post' && admission !== undefined) {
-      const { note } = message
-      connection.inTurn(note.length, () => rooms.post(connection, admission, note))
-    } else refuse(connection, 'not a message for a relay')
+    if (message?.what === 'post' && admission !== undefined) yield* rooms.post(connection, admission, message.note)
+    else refuse(connection, 'not a message for a relay')
   }
 
   const onEnter = (connection: Connection, enter: Enter): void => {
