@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls'
 import { openRoot } from '../host/disk.ts'
 import { rawSigner } from '../identity/ed25519.ts'
 import { openHome } from '../identity/home.ts'
@@ -9,13 +8,15 @@ import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Signer } from '../records/signed.ts'
 import { defaultLimits, type Limits } from '../transport/relay/limits.ts'
-import { type Relay, type RelayEvent, startRelay } from '../transport/relay/server.ts'
+import { type Relay, type RelayEvent, type RelayTls, startRelay } from '../transport/relay/server.ts'
 import { firstRandom, machine } from './machine.ts'
+import { readCertificate, renewCertificate } from './relay-certificate.ts'
 
 interface RelayWanted {
   readonly host: string
   readonly port: number
-  readonly tls: { readonly certificate: string; readonly key: string } | undefined
+  /** Reads certificate and key, now and again. */
+  readonly tls: (() => Promise<RelayTls>) | undefined
   readonly behindProxy: boolean
   /** A relay's home; without one the relay is a new one at every start. */
   readonly home: string | undefined
@@ -23,6 +24,7 @@ interface RelayWanted {
   readonly allow: readonly string[]
   /** NAME=VALUE */
   readonly limits: readonly string[]
+  readonly stop: AbortSignal
   readonly onEvent: (event: RelayEvent) => void
 }
 
@@ -65,28 +67,13 @@ const limitsOf = (given: readonly string[]): Partial<Limits> =>
     }),
   )
 
-/** Throws E_FILE: the server would call a file that is no PEM a fault of its own. */
-const refuseOtherThanPem = ({ certificate, key }: NonNullable<RelayWanted['tls']>): void => {
-  try {
-    createSecureContext({ cert: certificate, key })
-  } catch (error) {
-    throw new QuorateError(
-      'E_FILE',
-      '--tls-certificate and --tls-key are not a certificate and its own key',
-      'give both in PEM, the key without a passphrase',
-      {},
-      error,
-    )
-  }
-}
-
 /** Listens until `close`. Throws E_USAGE for plain ws beyond this machine and no proxy, E_RELAY where it cannot listen. */
 export const serveRelay = async (wanted: RelayWanted): Promise<{ shown: RelayShown; relay: Relay }> => {
-  if (wanted.tls !== undefined) refuseOtherThanPem(wanted.tls)
+  const tls = wanted.tls && (await readCertificate(wanted.tls))
   const relay = await startRelay({
     host: wanted.host,
     port: wanted.port,
-    ...(wanted.tls === undefined ? {} : { tls: wanted.tls }),
+    ...(tls === undefined ? {} : { tls }),
     behindProxy: wanted.behindProxy,
     signer: await signerOf(wanted),
     limits: limitsOf(wanted.limits),
@@ -96,5 +83,7 @@ export const serveRelay = async (wanted: RelayWanted): Promise<{ shown: RelaySho
     onEvent: wanted.onEvent,
   })
   const { url, identity } = relay
+  if (tls !== undefined && wanted.tls !== undefined)
+    void renewCertificate(relay, tls, wanted.tls, wanted.onEvent, machine.clock, wanted.stop)
   return { shown: { url, identity, address: `${url}#${identity}`, process: process.pid }, relay }
 }

@@ -265,3 +265,18 @@ describe('an honest room beside one client that', () => {
     expect(alive(honest)).toBe(true)
   })
 })
+
+describe('who asks from elsewhere', () => {
+  test('sees traffic, and not how near to its limits a relay is', async () => {
+    const relay = await relayWith({})
+    const names = async (headers: Record<string, string>): Promise<string[]> => {
+      const page = await fetch(`${relay.url.replace('ws:', 'http:')}/metrics`, { headers })
+      return [...(await page.text()).matchAll(/^quorate_relay_(\w+) /gm)].map(([, name = '']) => name)
+    }
+    const own = await names({})
+    const others = await names({ 'x-forwarded-for': ATTACKER })
+    expect(own).toEqual(expect.arrayContaining(['buffered', 'queued', 'resident_bytes', 'cut_reclaimed_total']))
+    expect(others).toEqual(expect.arrayContaining(['rooms', 'members', 'frames_in_total']))
+    expect(others.filter((name) => /buffered|queued|bytes$|cut|slowed|dropped|strangers|turned/.test(name))).toEqual([])
+  })
+})

@@ -57,7 +57,7 @@ describe('whose an address is', () => {
       ['2001:0DB8:0:0:ffff:1:2:3', '2001:db8:0:0::/64'],
       ['2001:db8:0:1::', '2001:db8:0:1::/64'],
       ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-      ['::1', '0:0:0:0::/64'],
+      ['::1', '::1'],
       ['not an address', ''],
     ] as const
     for (const [address, network] of same) expect([address, networkOf(address)]).toEqual([address, network])

@@ -9,6 +9,9 @@ export const relayView = ({ url, identity, address, process }: RelayShown): Line
 ]
 
 export const relayEventLine = (event: RelayEvent): Line => {
+  if (event.what === 'renewed') return { label: 'renewed', text: 'the TLS certificate' }
+  if (event.what === 'not-renewed')
+    return { label: 'not renewed', text: `${event.reason}; the certificate before it stays in use`, tone: 'warn' }
   const room = `room ${event.room.slice(0, 4)}-${event.room.slice(4, 8)}`
   return event.what === 'refused'
     ? { label: 'refused', text: room, note: event.reason }

@@ -9,7 +9,7 @@ import { asciiEvent, say } from '../../cli/term.ts'
 export default class RelayServe extends QuorateCommand {
   static override summary = 'run a relay until it is stopped'
   static override description =
-    'It passes sealed frames from member to member and can neither read nor forge them. Without TLS it listens on this machine only, or behind a proxy that ends TLS: --behind-proxy takes the client from the last address of X-Forwarded-For. The relay of one organisation should open rooms for its own alone: --allow. The result is printed when it listens; GET /health and /metrics on the same port. SIGTERM or Ctrl-C drains.'
+    'It passes sealed frames from member to member and can neither read nor forge them. Without TLS it listens on this machine only, or behind a proxy that ends TLS: --behind-proxy takes the client from the last address of X-Forwarded-For. The relay of one organisation should open rooms for its own alone: --allow. The result is printed when it listens; GET /health and /metrics on the same port; who asks from elsewhere than this machine sees traffic alone. A certificate that was renewed is taken within a minute. SIGTERM or Ctrl-C drains.'
   static override examples = [
     '<%= config.bin %> relay serve',
     '<%= config.bin %> relay serve --host 0.0.0.0 --port 443 --tls-certificate relay.pem --tls-key relay.key --home /srv/relay',
@@ -48,10 +48,13 @@ export default class RelayServe extends QuorateCommand {
     const stop = this.stop()
     const { serveRelay } = await import('../../site/relay.ts')
     const [certificate, key] = [flags['tls-certificate'], flags['tls-key']]
-    const tls =
+    const read =
       certificate === undefined || key === undefined
         ? undefined
-        : { certificate: await readTextFile(certificate), key: await readTextFile(key) }
+        : async () => ({ certificate: await readTextFile(certificate), key: await readTextFile(key) })
+    // Stdin comes once.
+    const first = certificate === '-' || key === '-' ? read?.() : undefined
+    const tls = first === undefined ? read : () => first
     const { relay, shown } = await serveRelay({
       host: flags.host,
       port: flags.port,
@@ -61,6 +64,7 @@ export default class RelayServe extends QuorateCommand {
       passphrase: passphraseAsked(flags),
       allow: flags.allow ?? [],
       limits: flags.limit ?? [],
+      stop,
       onEvent: (event) => {
         if (flags['json-events']) asciiEvent(event)
         else if (!flags.quiet) say(relayEventLine(event))

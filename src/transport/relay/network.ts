@@ -9,6 +9,7 @@ const GROUPS = 8
 export const networkOf = (address: string): string => {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1] ?? address
   if (isIPv4(mapped)) return mapped
+  if (address === '::1') return address
   if (!isIPv6(address)) return ''
   const [head = '', tail = ''] = (address.split('%')[0] ?? '').split('::')
   const [left, right] = [head, tail].map((half) => half.split(':').filter((group) => group !== ''))

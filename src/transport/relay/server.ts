@@ -40,16 +40,25 @@ const LOOK = 100
 /** Connections that a network may make for each WebSocket that it may open: those beyond are cut before TLS and HTTP. */
 const CONNECTS = 4
 
+/** PEM. */
+export interface RelayTls {
+  readonly certificate: string
+  readonly key: string
+}
+
 export type RelayEvent =
   | { readonly what: 'admitted' | 'left'; readonly room: Hash; readonly member: SiteId }
   | { readonly what: 'refused'; readonly room: string; readonly reason: string }
+  /** Its TLS certificate. */
+  | { readonly what: 'renewed' }
+  | { readonly what: 'not-renewed'; readonly reason: string }
 
 export interface RelayOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
-  /** PEM. Without it, and without a proxy before it, the relay listens on this machine alone. */
-  readonly tls?: { readonly certificate: string; readonly key: string }
+  /** Without it, and without a proxy before it, the relay listens on this machine alone. */
+  readonly tls?: RelayTls
   /** A proxy ends the clients' TLS, passes on all connections, and names the client's address. */
   readonly behindProxy?: boolean
   /** The relay's identity key. */
@@ -67,6 +76,8 @@ export interface Relay {
   readonly port: number
   readonly identity: Identity
   stats(): RelayStats
+  /** Newcomers are shown this certificate from now on. */
+  renew(tls: RelayTls): void
   /** Takes nobody in, asks everybody to leave, and ends what is left after the drain time. */
   close(): Promise<void>
 }
@@ -124,26 +135,21 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     residentBytes: process.memoryUsage.rss(),
   })
 
-  const listener = page(() => stop.signal.aborted, stats)
+  const listener = page(
+    () => stop.signal.aborted,
+    stats,
+    (request) => isLoopback(networkOf(addressOf(request, behindProxy))),
+  )
   const http = {
     maxHeaderSize: 8192,
     headersTimeout: limits.handshakeTime,
     requestTimeout: limits.handshakeTime,
     connectionsCheckingInterval: TICK,
   }
-  const server: Server =
-    tls === undefined
-      ? createServer(http, listener)
-      : createTlsServer(
-          {
-            ...http,
-            cert: tls.certificate,
-            key: tls.key,
-            minVersion: 'TLSv1.3',
-            handshakeTimeout: limits.handshakeTime,
-          },
-          listener,
-        )
+  const secure = ({ certificate, key }: RelayTls) => ({ cert: certificate, key, minVersion: 'TLSv1.3' as const })
+  const tlsServer =
+    tls && createTlsServer({ ...http, ...secure(tls), handshakeTimeout: limits.handshakeTime }, listener)
+  const server: Server = tlsServer ?? createServer(http, listener)
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -334,6 +340,7 @@ export const startRelay = async (options: RelayOptions): Promise<Relay> => {
     port,
     identity,
     stats,
+    renew: (renewed) => tlsServer?.setSecureContext(secure(renewed)),
     close: () => {
       closing ??= drain()
       return closing

@@ -55,11 +55,27 @@ export interface RelayStats extends Readonly<Counts> {
   readonly residentBytes: number
 }
 
+const TRAFFIC = [
+  'framesIn',
+  'bytesIn',
+  'framesOut',
+  'bytesOut',
+  'admitted',
+  'refused',
+  'notes',
+  'rooms',
+  'members',
+] as const
+
+/** The part that does not say how near to its limits a relay is. */
+export const traffic = (stats: RelayStats): Partial<RelayStats> =>
+  Object.fromEntries(TRAFFIC.map((name) => [name, stats[name]]))
+
 const GAUGES = ['rooms', 'members', 'strangers', 'queued', 'buffered', 'noteBytes', 'residentBytes'] as const
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** Prometheus text format 0.0.4. Counts and gauges only: no room and no member is named. */
-export const prometheus = (stats: RelayStats): string => {
+export const prometheus = (stats: Partial<RelayStats>): string => {
   const gauges = new Set<string>(GAUGES)
   return Object.entries(stats)
     .map(([name, value]) => {
