@@ -23,6 +23,8 @@ export type Progress =
       readonly own: Hash
       readonly runtime: string | null
     }
+  /** A peer whose clock is ahead of this machine's by more than the definition's bound for a warning. */
+  | { readonly phase: 'clock'; readonly site: SiteId; readonly ahead: number }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
   | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
   | {

@@ -1,5 +1,6 @@
 import type { Progress } from '../ceremony/progress.ts'
 import type { Hash } from '../lib/brand.ts'
+import { span } from '../lib/span.ts'
 import { shortId } from '../records/short-id.ts'
 import { asciiEvent, type Line, say } from './term.ts'
 
@@ -30,6 +31,8 @@ export const warningOf = (event: Progress): string | undefined => {
       return `${event.site} left: ${event.reason}`
     case 'another-build':
       return `${event.site} runs another build: ${event.build.slice(0, 16)}, here ${event.own.slice(0, 16)}`
+    case 'clock':
+      return `the clock of ${event.site} is ${span(event.ahead)} ahead of this machine’s: compare both with the true time`
     default:
       return undefined
   }
@@ -52,6 +55,7 @@ export const progressLine = (event: Progress): Line => {
     }
     case 'left':
     case 'another-build':
+    case 'clock':
       return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
     case 'attempt':
       return { label: `attempt ${event.number}`, text: event.sites.join(', ') }

@@ -29,27 +29,6 @@ export const shortIdentity = (identity: string): string => {
 /** 2026-12-01 09:00Z of 2026-12-01T09:00:00Z. */
 export const shortTime = (time: string): string => `${time.slice(0, 10)} ${time.slice(11, 16)}Z`
 
-/** The two largest units: 5 h 12 min. */
-export const span = (ms: number): string => {
-  const seconds = Math.floor(ms / 1000)
-  const units: readonly (readonly [number, string])[] = [
-    [86_400, 'd'],
-    [3600, 'h'],
-    [60, 'min'],
-    [1, 's'],
-  ]
-  let left = seconds
-  const parts: string[] = []
-  for (const [size, name] of units) {
-    const count = Math.floor(left / size)
-    left -= count * size
-    if (count > 0 || (parts.length === 0 && name === 's')) parts.push(`${count} ${name}`)
-    else if (parts.length > 0) break
-    if (parts.length === 2) break
-  }
-  return parts.join(' ')
-}
-
 /** A file name as a shell takes it back: what is printed can be pasted. */
 export const shellWord = (text: string): string =>
   /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

@@ -79,6 +79,8 @@ export interface CommonFlags {
 }
 
 const WEEK = 7 * 86_400_000
+/** A window that opens now is not open yet for a site whose clock is behind the planner's. */
+const EARLY = 600_000
 
 const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
   const value = text ?? `${new Date(otherwise).toISOString().slice(0, 19)}Z`
@@ -100,11 +102,12 @@ const approverOf = (text: string): Identity => {
 }
 
 const commonOf = (flags: CommonFlags, now: number) => {
-  const opens = timeOf('opens', flags.opens, now)
+  const opens = timeOf('opens', flags.opens, now - EARLY)
+  const until = (flags.opens === undefined ? now : Date.parse(opens)) + WEEK
   const { name, gather, round } = flags
   return {
     name,
-    window: { opens, closes: timeOf('closes', flags.closes, Date.parse(opens) + WEEK) },
+    window: { opens, closes: timeOf('closes', flags.closes, until) },
     deadlines: {
       // A proposal may not wait longer than the gathering that it is part of.
       ...(gather === undefined ? {} : { gather, ...(gather < 5 ? { proposal: gather } : {}) }),

@@ -753,6 +753,7 @@ const openOnly = [
   'definition.approved-in-time',
   'log.bodies',
   'log.present',
+  'time.clocks',
   'votes.installed',
   'votes.ready',
 ]

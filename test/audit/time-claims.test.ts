@@ -136,6 +136,15 @@ describe('a signer that was revoked later', () => {
   })
 })
 
+it('says how far clocks were apart, by the logs that have the same attempt', async () => {
+  expect(of(await verify(chain.signBundle), 'time.clocks')?.verdict).toBe('holds')
+  const apart = await verify(await forge(chain, chain.signBundle, (draft) => shift(draft, ap, 5 * DAY)))
+  expect([apart.verdict, of(apart, 'time.clocks')]).toEqual([
+    'valid',
+    expect.objectContaining({ verdict: 'open', reason: expect.stringContaining('432000 s apart') }),
+  ])
+})
+
 describe('one clock that is a century ahead', () => {
   it('makes no honest bundle invalid, however many years later another is revoked', async () => {
     const trust = trustIn({ eu: now + 4 * YEAR })

@@ -74,4 +74,5 @@ export const mustAlways = [
   'manifest.signed',
   'attestation.measured',
   'time.stamped',
+  'time.clocks',
 ] as const satisfies readonly CheckId[]

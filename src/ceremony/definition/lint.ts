@@ -126,7 +126,7 @@ const relays = (definition: Definition): readonly Finding[] => [
 const YEAR = 366 * 86_400_000
 
 const time = (definition: Definition, now: number | undefined): readonly Finding[] => {
-  const { window, attempts, threshold, deadlines } = definition
+  const { window, attempts, threshold, deadlines, clock } = definition
   const candidates = recordKind(definition).seats(definition).candidates.length
   const enough = attemptsThatSuffice(candidates, threshold)
   const [opens, closes] = [Date.parse(window.opens), Date.parse(window.closes)]
@@ -144,6 +144,9 @@ const time = (definition: Definition, now: number | undefined): readonly Finding
             `${candidates - threshold} silent sites could use up ${attempts} attempts; ${enough} are always enough`,
           ),
         ]
+      : []),
+    ...(clock !== undefined && clock.warn > clock.refuse
+      ? [error('clock', 'clock.warn', 'a clock would be refused before anybody is warned')]
       : []),
     ...(deadlines.proposal > deadlines.gather
       ? [error('deadlines', 'deadlines.proposal', 'a proposal waits longer than the gathering that it is part of')]

@@ -1,5 +1,6 @@
 import { guilty } from '../blame/claims.ts'
 import { agreeAttempt } from '../gather/agree.ts'
+import { refuseClocks } from '../gather/clocks.ts'
 import type { AttemptTerms } from '../gather/runnable.ts'
 import { SeatHistory } from '../gather/seat-history.ts'
 import { refuseStopped, settledElsewhere } from './aborts.ts'
@@ -16,6 +17,7 @@ export const runAttempts = async (run: Run, History: typeof SeatHistory = SeatHi
   const settled = (): 'settled' | undefined => {
     if (work.isSettled()) return 'settled'
     refuseStopped(run)
+    refuseClocks(ceremony, peers)
     return undefined
   }
   const orSettled = async (error: unknown): Promise<'settled'> => {

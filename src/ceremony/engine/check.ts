@@ -1,5 +1,6 @@
 import { QuorateError } from '../../lib/errors.ts'
 import { wantedInWords } from '../definition/authority.ts'
+import { refuseClocks } from '../gather/clocks.ts'
 import { soFar } from '../gather/so-far.ts'
 import { nameOf, refuseStopped } from './aborts.ts'
 import { sendHello } from './hello.ts'
@@ -13,6 +14,7 @@ export const checkOnly = async (run: Run): Promise<JoinResult> => {
   await sendHello(run)
   const ready = () => {
     refuseStopped(run)
+    refuseClocks(ceremony, peers)
     const here = authority.candidates.filter(
       (member) =>
         member.name === ceremony.seat.name ||

@@ -4,6 +4,7 @@ import { shortId } from '../../records/short-id.ts'
 import { wantedInWords } from '../definition/authority.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { clockFault } from './clocks.ts'
 import type { SeatingFacts } from './seating.ts'
 import { soFar } from './so-far.ts'
 
@@ -19,6 +20,8 @@ export const spent = ({ authority, seat }: Ceremony, by: readonly SiteId[]): Quo
 
 /** Why no attempt began before the gather deadline. */
 export const gatherFailed = (ceremony: Ceremony, peers: Peers, seating: SeatingFacts): QuorateError => {
+  const clocks = clockFault(ceremony, peers)
+  if (clocks !== undefined) return clocks
   const { store, authority } = ceremony
   const gone = store.goneIdentities()
   const missing = authority.missing(store.approved()).filter((identity) => !gone.has(identity))

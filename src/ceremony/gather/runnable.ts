@@ -7,6 +7,7 @@ import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { Held } from '../store/shelf.ts'
+import { isInStep, isTimely } from './clocks.ts'
 import { isUsed } from './seating.ts'
 
 export interface AttemptTerms {
@@ -31,7 +32,7 @@ export const isOut = ({ store, authority }: Ceremony, peers: Peers, terms: Attem
   )
 }
 
-/** May be proposed by this site: here, on its newest hello, unused (`but` by this attempt), its ledger proven to this site, its key in time. */
+/** May be proposed by this site: here, on its newest hello, unused (`but` by this attempt), its ledger proven to this site, its key in time, its clock within bounds. */
 export const isFree = (
   ceremony: Ceremony,
   peers: Peers,
@@ -43,7 +44,10 @@ export const isFree = (
   const hello = store.hellos.get(member.name)
   if (hello === undefined || isOut(ceremony, peers, terms, member)) return false
   if (!isUsable(ceremony, terms, hello, site.machine.clock.now(), but)) return false
-  return member.name === seat.name || (peers.isHere(member.name) && peers.ledgers.proven(member.name))
+  return (
+    member.name === seat.name ||
+    (isInStep(ceremony, peers, member.name) && peers.isHere(member.name) && peers.ledgers.proven(member.name))
+  )
 }
 
 /**
@@ -103,7 +107,7 @@ export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms
   if (own === undefined || mine?.hello !== own.hash || mine.last !== (ceremony.attempts.at(-1) ?? null)) return false
   if (!fitsTerms(attempt, authority.definition) || attempt.base !== terms.base) return false
   if (authority.missing(store.approved()).length > 0) return false
-  if (!inWindow(attempt, authority.definition)) return false
+  if (!inWindow(attempt, authority.definition) || !isTimely(ceremony, attempt)) return false
   const hellos = attempt.participants.map((one) => store.hellosByHash.get(one.hello))
   const most = Math.max(...hellos.map((held) => held?.signed.value.attempts ?? 0))
   if (attempt.number !== most + 1) return false

@@ -1,12 +1,15 @@
 import type { SiteId } from '../../lib/brand.ts'
+import { clockBounds } from '../../records/clock-bounds.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** Tells who came, who approved, whose ledger holds, and who runs other code, each once. */
+/** Tells who came, who approved, whose ledger holds, who runs other code, and whose clock is ahead, each once. */
 export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
   const { store, authority, options } = ceremony
   const own = ceremony.site.machine.build
   const differing = new Set<SiteId>()
+  const ahead = new Set<SiteId>()
+  const warn = clockBounds(authority.definition).warn * 1000
   const show = (): undefined => {
     for (const [name, peer] of peers.bySite) {
       if (!peer.connected) continue
@@ -24,6 +27,10 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
       if (build !== own && !differing.has(name)) {
         differing.add(name)
         options.progress({ phase: 'another-build', site: name, build, own, runtime })
+      }
+      if (peer.ahead !== undefined && peer.ahead > warn && !ahead.has(name)) {
+        ahead.add(name)
+        options.progress({ phase: 'clock', site: name, ahead: peer.ahead })
       }
       const needed = authority.missing(store.approved()).includes(peer.member.identity)
       options.progress({

@@ -19,6 +19,11 @@ export interface Peer {
   rolledBack: { readonly remembered: string; readonly shown: string } | undefined
   /** Size of this site's own ledger that the peer has been shown. */
   shown: number | undefined
+  /**
+   * Milliseconds by which its clock was ahead of this machine's when its channel opened; undefined before. Negative says little: what it said
+   * may have come late.
+   */
+  ahead: number | undefined
   /** The phase in its newest note: its own word. */
   said: string | undefined
 }
@@ -41,6 +46,7 @@ export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId
             remembered,
             rolledBack: undefined,
             shown: undefined,
+            ahead: undefined,
             said: undefined,
           },
         ]

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type Codec, cborCodec } from '../../records/codec.ts'
-import { bytes, siteId, whole } from '../../records/fields.ts'
+import { bytes, instant, siteId, whole } from '../../records/fields.ts'
 import { recordNames } from '../../records/record-table.ts'
 
 /** Messages between sites outside sessions, under the authority's topic. Everything of weight is signed within. */
@@ -20,6 +20,8 @@ const peerMessageSchema = v.variant('is', [
   }),
   /** My closed ceremony log, its checkpoint, and the ledger's word on it. */
   v.strictObject({ is: v.literal('log'), events: bytes(1, 2 ** 22), checkpoint: note, ledger: bytes(1, 2 ** 22) }),
+  /** My clock, as this channel opened: a hello may have waited long for it. */
+  v.strictObject({ is: v.literal('clock'), at: instant }),
   v.strictObject({ is: v.literal('want'), objects: v.pipe(v.array(raw32), v.maxLength(4096)) }),
   v.strictObject({ is: v.literal('body'), bytes: bytes(1, 2 ** 22) }),
   /** My cosignature line over that site's closing checkpoint. */

@@ -163,6 +163,7 @@ export class Peers {
     const { store, site, keys, seat } = this.#ceremony
     peer.connected = true
     peer.shown = undefined
+    this.send(name, { is: 'clock', at: site.machine.clock.now() })
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
       this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
     this.send(name, { is: 'remember', note: utf8(peer.head?.note ?? peer.remembered?.note ?? '') })
@@ -212,6 +213,12 @@ export class Peers {
             if (peer.connected && peer.member.name !== from) this.send(peer.member.name, message)
         if (message.name === 'hello' || message.name === 'attempt') this.#leftAttempt()
         this.#admitted(admitted, from)
+        return
+      }
+      case 'clock': {
+        const peer = this.bySite.get(from)
+        if (peer !== undefined) peer.ahead = message.at - this.#ceremony.site.machine.clock.now()
+        this.#ceremony.store.changed()
         return
       }
       case 'remember':

@@ -1,5 +1,6 @@
 import type { Finding } from '../../ceremony/definition/finding.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { span } from '../../lib/span.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'
 import { protocols } from '../../records/protocols.ts'
@@ -8,7 +9,7 @@ import type { DefinitionShown } from '../../site/planning.ts'
 import type { Seen } from '../../site/seen.ts'
 import { cliKind } from '../kinds/index.ts'
 import type { Line, Lines } from '../term.ts'
-import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, span, unpadded } from '../text.ts'
+import { cut, cutFront, shellWord, shortIdentity, shortTime, shortUrl, unpadded } from '../text.ts'
 
 const spare = (threshold: number, sites: number): string => {
   const lost = sites - threshold
@@ -95,6 +96,15 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
       text: `at most ${definition.attempts}`,
       note: deadlines(definition.deadlines),
     },
+    ...(definition.clock === undefined
+      ? []
+      : [
+          {
+            label: 'clocks',
+            text: `at most ${definition.clock.refuse} s apart`,
+            note: `warned over ${definition.clock.warn} s`,
+          },
+        ]),
     ...siteLines(shown, own),
     ...stated('store', definition.sites, ({ stores }) => stores),
     ...stated('measured', definition.sites, ({ measurement }) => [measurement ?? 'no measurement stated']),
