@@ -22,7 +22,7 @@ const long = [
 const both = [
   'test/audit/{disk-log,endings,forged,verify}.test.ts',
   'test/ceremony/chain.test.ts',
-  'test/e2e/demo.test.ts',
+  'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log,rushing-dealer}.test.ts',

@@ -25,6 +25,8 @@ export type Progress =
     }
   /** A peer whose clock is ahead of this machine's by more than the definition's bound for a warning. */
   | { readonly phase: 'clock'; readonly site: SiteId; readonly ahead: number }
+  /** This site's part is done; its process still runs other ceremonies of the home. */
+  | { readonly phase: 'serving'; readonly others: number }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
   | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
   | {

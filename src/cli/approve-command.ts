@@ -30,7 +30,7 @@ export abstract class ApproveCommand extends QuorateCommand {
     const { flags } = await this.parse(this.ctor as typeof ApproveCommand)
     const { definitionFile } = await import('../site/definition-file.ts')
     const { describeDefinition } = await import('../site/planning.ts')
-    const { approveDefinition, refuseUnapprovable, postApproval } = await import('../site/approve.ts')
+    const { approveDefinition, refuseUnapprovable } = await import('../site/approve.ts')
     const { readIdentity } = await import('../site/setup.ts')
     const { seenFrom } = await import('../site/seen.ts')
     const home = homeFolder(flags.home)
@@ -54,8 +54,7 @@ export abstract class ApproveCommand extends QuorateCommand {
       file: flags.definition,
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })
-    const told = approved.running || (await postApproval(home, definition))
     const file = join(home, approved.file)
-    return this.show(approvedView, { ...approved, file, told, kind: definition.kind, name: definition.name, as: name })
+    return this.show(approvedView, { ...approved, file, kind: definition.kind, name: definition.name, as: name })
   }
 }

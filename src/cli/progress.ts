@@ -57,6 +57,12 @@ export const progressLine = (event: Progress): Line => {
     case 'another-build':
     case 'clock':
       return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
+    case 'serving':
+      return {
+        label: 'home',
+        text: `done here; ${event.others} other ceremonies of this home run in this process`,
+        note: 'until they end',
+      }
     case 'attempt':
       return { label: `attempt ${event.number}`, text: event.sites.join(', ') }
     case 'attempt-failed':

@@ -13,21 +13,40 @@ const LONGEST_PATH = 100
 const SOCKET = 'run.sock'
 /** Taking the place of a stale socket is a matter of milliseconds. */
 const ABANDONED_MS = 5000
-const MOST_BYTES = 65_536
+/** One line of a request or an answer: a definition of 32 sites has its place in one. */
+const MOST_BYTES = 2 ** 20
 const ANSWER_MS = 30_000
 
 /** A request of another command to the process that owns a home. */
 export interface HomeRequest {
   /** `running`: whether it is this ceremony that runs. */
-  readonly do: 'abort' | 'approved' | 'running'
+  readonly do: 'abort' | 'approved' | 'running' | 'join'
   readonly ceremony: string
+  /** Canonical JSON. */
+  readonly definition?: string
   readonly reason?: string
   readonly object?: string
+  readonly check?: boolean
 }
-type HomeAnswer =
+export type HomeAnswer =
   | { readonly ok: true; readonly result: unknown }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string }
-type HomeHandler = (request: HomeRequest) => Promise<HomeAnswer>
+  | {
+      readonly ok: false
+      readonly code: string
+      readonly message: string
+      readonly hint: string
+      readonly details?: Readonly<Record<string, unknown>>
+      /** The same request may be answered in a moment, by this process or another. */
+      readonly again?: boolean
+    }
+
+/** Whoever asked, while its work is done. */
+export interface Asker {
+  tell(event: object): void
+  /** Aborted when it waits no longer. */
+  readonly gone: AbortSignal
+}
+type HomeHandler = (request: HomeRequest, asker: Asker) => Promise<HomeAnswer>
 
 /** Where the socket of a home is, by a path that is short enough for one. */
 interface Place {
@@ -61,22 +80,64 @@ const placeOf = async (folder: string): Promise<Place> => {
   return { path: `/proc/self/fd/${handle.fd}/${SOCKET}`, close: () => handle.close() }
 }
 
-const readLine = (socket: Socket, ms = ANSWER_MS): Promise<string> =>
+/** A line over the limit ends the connection. */
+const readLines = (socket: Socket, take: (line: string) => void): void => {
+  let text = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    const lines = `${text}${chunk}`.split('\n')
+    text = lines.pop() ?? ''
+    if (text.length > MOST_BYTES) socket.destroy(new Error('too long'))
+    else for (const line of lines) take(line)
+  })
+}
+
+const firstLine = (socket: Socket): Promise<string> =>
   new Promise((resolve, reject) => {
-    let text = ''
-    socket.setEncoding('utf8')
-    socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
-    socket.on('data', (chunk: string) => {
-      text += chunk
-      if (text.length > MOST_BYTES) socket.destroy(new Error('too long'))
-      else if (text.endsWith('\n')) resolve(text)
-    })
+    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('no request')))
+    readLines(socket, resolve)
     socket.on('error', reject)
-    socket.on('close', () => reject(new Error('closed')))
+    for (const end of ['end', 'close']) socket.once(end, () => reject(new Error('closed')))
   })
 
-/** Asks the process that owns this home; undefined where none does. */
-export const askOwner = async (home: string, request: HomeRequest, ms?: number): Promise<HomeAnswer | undefined> => {
+interface Asking {
+  /** Milliseconds for which the owner may say nothing. */
+  readonly ms?: number
+  /** Called with each word before the answer. */
+  readonly onEvent?: (event: unknown) => void
+  /** Tells the owner to stop the work; its answer is still awaited. */
+  readonly signal?: AbortSignal
+}
+
+const converse = (socket: Socket, request: HomeRequest, { ms, onEvent, signal }: Asking): Promise<HomeAnswer> =>
+  new Promise((resolve, reject) => {
+    if (ms !== undefined) socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
+    readLines(socket, (line) => {
+      try {
+        const said = JSON.parse(line) as HomeAnswer | { readonly event: unknown }
+        if ('event' in said) onEvent?.(said.event)
+        else resolve(said)
+      } catch (error) {
+        reject(error)
+      }
+    })
+    const stop = (): void => void socket.end()
+    socket.on('error', reject)
+    socket.on('close', () => {
+      signal?.removeEventListener('abort', stop)
+      reject(new Error('closed'))
+    })
+    socket.write(`${JSON.stringify(request)}\n`)
+    if (signal?.aborted === true) stop()
+    signal?.addEventListener('abort', stop)
+  })
+
+/** Asks the process that owns this home; undefined where none does. Throws E_HOME_BUSY where it does not answer. */
+export const askOwner = async (
+  home: string,
+  request: HomeRequest,
+  asking: Asking = { ms: ANSWER_MS },
+): Promise<HomeAnswer | undefined> => {
   const place = await placeOf(home)
   const socket = connect(place.path)
   try {
@@ -91,9 +152,7 @@ export const askOwner = async (home: string, request: HomeRequest, ms?: number):
     await place.close()
   }
   try {
-    const line = readLine(socket, ms)
-    socket.write(`${JSON.stringify(request)}\n`)
-    return JSON.parse(await line) as HomeAnswer
+    return await converse(socket, request, asking)
   } catch (error) {
     throw unanswered(error)
   } finally {
@@ -112,7 +171,7 @@ const unanswered = (cause: unknown): QuorateError =>
     'E_HOME_BUSY',
     'the process that runs from this home did not answer',
     'see with status whether it took the work; then run the same command again',
-    {},
+    { mute: true },
     cause,
   )
 
@@ -124,9 +183,18 @@ const busy = (): QuorateError =>
   )
 
 const answer = async (socket: Socket, handler: HomeHandler): Promise<void> => {
+  const gone = new AbortController()
   try {
-    const request = JSON.parse(await readLine(socket)) as HomeRequest
-    socket.end(`${JSON.stringify(await handler(request))}\n`)
+    const request = JSON.parse(await firstLine(socket)) as HomeRequest
+    socket.setTimeout(0)
+    // Whoever waits no longer ends its side, or is killed.
+    for (const end of ['end', 'close']) socket.once(end, () => gone.abort())
+    if (socket.readableEnded) gone.abort()
+    const tell = (event: object): void => {
+      if (!socket.destroyed) socket.write(`${JSON.stringify({ event })}\n`)
+    }
+    const said = await handler(request, { tell, gone: gone.signal })
+    socket.end(`${JSON.stringify(said)}\n`)
   } catch {
     socket.destroy()
   }
@@ -185,11 +253,13 @@ export const claimHome = async (home: string): Promise<HomeClaim> => {
   let current: HomeHandler = async () => ({
     ok: false,
     code: 'E_HOME_BUSY',
-    message: 'this home is just being opened',
+    message: 'another command is at work in this home',
     hint: 'try again in a moment',
+    again: true,
   })
-  const server = createServer((socket) => {
-    void answer(socket, (request) => current(request))
+  // A command that ends its side has more to hear.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    void answer(socket, (request, asker) => current(request, asker))
   })
   try {
     await alone(place.path, async () => {

@@ -7,15 +7,16 @@ import { writeNote } from '../ceremony/store/notes.ts'
 import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
-import { askOwner } from '../host/run-socket.ts'
 import { toEnvelope } from '../identity/dsse.ts'
 import { openHome } from '../identity/home.ts'
-import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { fromUtf8 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
+import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
-import { openHomeSession } from './home-session.ts'
-import { keepDefinition } from './join.ts'
+import { atHome } from './at-home.ts'
+import type { HomeSession } from './home-session.ts'
+import { keepDefinition } from './kept-definition.ts'
 import { postNoteToRelays } from './post-note.ts'
 
 export interface Aborted {
@@ -44,51 +45,47 @@ export const abortCeremony = async (wanted: {
   /** As `reasonGiven` gives it. */
   readonly reason: string
 }): Promise<Aborted> => {
-  const ceremony = ceremonyId(wanted.definition)
-  await refuseStranger(wanted.home, wanted.definition)
-  const answer = await askOwner(wanted.home, { do: 'abort', ceremony, reason: wanted.reason })
-  if (answer?.ok === true) return { ceremony, told: true }
-  if (answer !== undefined) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
-
-  const owned = await openHomeSession(wanted.home)
+  const { home, definition, reason } = wanted
+  const ceremony = ceremonyId(definition)
+  await refuseStranger(home, definition)
+  const text = fromUtf8(definitionCodec.encode(definition))
+  const at = await atHome(home, { do: 'abort', ceremony, definition: text, reason })
+  if ('done' in at) return at.done as Aborted
   try {
-    const { home, disk, ledger } = owned
-    const authority = definitionAuthority(wanted.definition)
-    const member = authority.roster.find((one) => one.identity === home.identity)
-    await keepDefinition(owned, wanted.definition)
-    const book = new RecordStore(authority, systemClock)
-    await admitKeptApprovals(book, disk, ceremony)
-    const log = await owned.ceremonyLog(ceremony)
-    if (member !== undefined) refuseLostLog(ledger, ceremony, log, member.name)
-    const bound = member === undefined ? undefined : ceremonyKind(wanted.definition).boundBy(log, member.name)
-    if (bound !== undefined)
-      throw new QuorateError(
-        'E_NOT_ALLOWED',
-        `this site cannot leave any more: ${bound}`,
-        `run \`quorate ${wanted.definition.kind} join\` to finish`,
-      )
-    const note = await writeNote(home, systemClock, book, 'aborted', wanted.reason)
-    const at = systemClock.now()
-    const object = hashOf(note)
-    if (![...ledger.replay()].some((event) => event.what === 'aborted' && event.ceremony === ceremony)) {
-      log.append(
-        {
-          at,
-          what: 'certificate',
-          ceremony,
-          site: member?.name ?? null,
-          object: hashOf(toEnvelope(home.certificates.note)),
-        },
-        toEnvelope(home.certificates.note),
-      )
-      log.append({ at, what: 'abort', ceremony, site: member?.name ?? null, object }, note)
-      ledger.append({ at, what: 'aborted', ceremony, site: null, object })
-      await log.barrier()
-      await ledger.barrier()
-    }
-    await dropStaged(shardStore(disk), log)
-    return { ceremony, told: await postNoteToRelays(owned.home, wanted.definition, note, 10_000) }
+    return await abortOwned(at.owned, definition, reason)
   } finally {
-    await owned.close()
+    await at.owned.close()
   }
+}
+
+/** The same in a home that this process owns, of a ceremony that does not run. */
+export const abortOwned = async (owned: HomeSession, definition: Definition, reason: string): Promise<Aborted> => {
+  const { home, disk, ledger } = owned
+  const authority = definitionAuthority(definition)
+  const ceremony = authority.hash
+  const member = authority.roster.find((one) => one.identity === home.identity)
+  await keepDefinition(disk, definition)
+  const book = new RecordStore(authority, systemClock)
+  await admitKeptApprovals(book, disk, ceremony)
+  const log = await owned.ceremonyLog(ceremony)
+  if (member !== undefined) refuseLostLog(ledger, ceremony, log, member.name)
+  const bound = member === undefined ? undefined : ceremonyKind(definition).boundBy(log, member.name)
+  if (bound !== undefined)
+    throw new QuorateError(
+      'E_NOT_ALLOWED',
+      `this site cannot leave any more: ${bound}`,
+      `run \`quorate ${definition.kind} join\` to finish`,
+    )
+  const note = await writeNote(home, systemClock, book, 'aborted', reason)
+  if (![...ledger.replay()].some((event) => event.what === 'aborted' && event.ceremony === ceremony)) {
+    const about = { at: systemClock.now(), ceremony, site: member?.name ?? null }
+    const certificate = toEnvelope(home.certificates.note)
+    log.append({ ...about, what: 'certificate', object: hashOf(certificate) }, certificate)
+    log.append({ ...about, what: 'abort', object: hashOf(note) }, note)
+    ledger.append({ ...about, what: 'aborted', site: null, object: hashOf(note) })
+    await log.barrier()
+    await ledger.barrier()
+  }
+  await dropStaged(shardStore(disk), log)
+  return { ceremony, told: await postNoteToRelays(home, definition, note, 10_000) }
 }

@@ -1,32 +1,25 @@
 import { parseTrust } from '../audit/trust.ts'
 import { approve, checkApproval } from '../ceremony/definition/approve.ts'
-import { definitionAuthority } from '../ceremony/definition/authority.ts'
 import { approvalsFolder, messagePath } from '../ceremony/paths.ts'
-import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
-import { writeNote } from '../ceremony/store/notes.ts'
-import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
-import { askOwner } from '../host/run-socket.ts'
+import type { HomeRequest } from '../host/run-socket.ts'
 import { fromEnvelope, toEnvelope } from '../identity/dsse.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
-import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { DecodeError } from '../records/codec.ts'
 import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
-import { type HomeSession, noteApproval, openHomeSession } from './home-session.ts'
-import { keepDefinition } from './join.ts'
+import { atHome } from './at-home.ts'
+import { type HomeSession, noteApproval } from './home-session.ts'
+import { keepDefinition } from './kept-definition.ts'
 import { keyBase } from './keys.ts'
-import { postNoteToRelays } from './post-note.ts'
-
-/** An approval is given whether or not anybody hears of it at once. */
-const TELLING_MS = 2000
+import { postApprovalOwned } from './post-note.ts'
 
 interface ApproveWanted {
   readonly home: string
@@ -43,8 +36,8 @@ interface Approved {
   readonly role: 'site' | 'approver'
   /** Path of the approval in this home; it may be carried to another by hand. */
   readonly file: string
-  /** A join that runs from this home has taken it up, and tells the others. */
-  readonly running: boolean
+  /** The others see it: a join of this home tells them, or a relay keeps the note that does. */
+  readonly told: boolean
 }
 
 /** The checks of an approval, without signing: what is shown to people is only shown once they hold. */
@@ -93,17 +86,22 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     const path = `${approvalsFolder(ceremony)}/${name}.dsse`
     const kept = ownApproval(await disk.read(path), signed)
     const envelope = kept ?? toEnvelope(signed)
-    await keepDefinition({ disk }, definition)
+    await keepDefinition(disk, definition)
     await durableFolder(disk, approvalsFolder(ceremony))
     if (wanted.message !== undefined) await writeDurable(disk, messagePath(ceremony), wanted.message)
     const object = hashOf(envelope)
-    const answer = await askOwner(wanted.home, { do: 'approved', ceremony, object })
-    if (answer?.ok === false) throw new QuorateError(answer.code as ErrorCode, answer.message, answer.hint)
-    if (answer === undefined) await withOwnHome(wanted.home, (owned) => noteApproval(owned, ceremony, object))
+    const asked = { do: 'approved', ceremony, object } as const
+    const at = await atHome(wanted.home, asked)
+    if ('owned' in at) await closing(at.owned, (owned) => noteApproval(owned, ceremony, object))
     if (kept === undefined) await writeDurable(disk, path, envelope)
-    // A join that runs takes the file up now that it is there.
-    if (answer !== undefined) await askOwner(wanted.home, { do: 'approved', ceremony, object })
-    return { ceremony, identity: home.identity, role: signed.value.role, file: path, running: answer !== undefined }
+    return {
+      ceremony,
+      identity: home.identity,
+      role: signed.value.role,
+      file: path,
+      // Now that the file is there: a join that runs takes it up, else the note says so.
+      told: await tell(wanted.home, definition, asked),
+    }
   } finally {
     await disk.close()
   }
@@ -121,25 +119,16 @@ const ownApproval = (bytes: Uint8Array | undefined, { key, value }: Signed<Appro
   }
 }
 
-const withOwnHome = async (folder: string, work: (owned: HomeSession) => Promise<void>): Promise<void> => {
-  const owned = await openHomeSession(folder)
+const closing = async <T>(owned: HomeSession, work: (owned: HomeSession) => Promise<T>): Promise<T> => {
   try {
-    await work(owned)
+    return await work(owned)
   } finally {
     await owned.close()
   }
 }
 
-/** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
-export const postApproval = async (folder: string, definition: Definition): Promise<boolean> => {
-  const owned = await openHomeSession(folder)
-  try {
-    const ceremony = ceremonyId(definition)
-    const book = new RecordStore(definitionAuthority(definition), systemClock)
-    await admitKeptApprovals(book, owned.disk, ceremony)
-    const note = await writeNote(owned.home, systemClock, book, 'approved', null)
-    return await postNoteToRelays(owned.home, definition, note, TELLING_MS)
-  } finally {
-    await owned.close()
-  }
+const tell = async (folder: string, definition: Definition, asked: HomeRequest): Promise<boolean> => {
+  const at = await atHome(folder, asked)
+  if ('owned' in at) return closing(at.owned, (owned) => postApprovalOwned(owned, definition))
+  return (at.done as { readonly told: boolean }).told
 }

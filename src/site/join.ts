@@ -3,63 +3,94 @@ import { type Authority, definitionAuthority } from '../ceremony/definition/auth
 import { abortedHere } from '../ceremony/engine/aborts.ts'
 import { joinCeremony } from '../ceremony/engine/join.ts'
 import type { JoinResult } from '../ceremony/engine/result.ts'
-import { ceremonyFolder, definitionPath, messagePath } from '../ceremony/paths.ts'
+import { messagePath } from '../ceremony/paths.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
-import type { JoinControl } from '../ceremony/store/ceremony.ts'
 import { systemClock } from '../host/clock.ts'
-import type { HomeRequest } from '../host/run-socket.ts'
+import { openRoot } from '../host/disk.ts'
+import { askOwner } from '../host/run-socket.ts'
+import { openHome } from '../identity/home.ts'
 import type { Hash } from '../lib/brand.ts'
-import { durableFolder, writeDurable } from '../lib/durable.ts'
+import { fromUtf8 } from '../lib/bytes.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
-import { reasonGiven } from './abort-reason.ts'
-import {
-  type HomeSession,
-  noteApproval,
-  openHomeSession,
-  openSite,
-  type SiteSecrets,
-  unreached,
-} from './home-session.ts'
-import { keptDefinition } from './kept-definition.ts'
+import { atHome } from './at-home.ts'
+import { HomeOwner, type JoinOrder, type RunningJoin } from './home-owner.ts'
+import { type SiteSecrets, unreached } from './home-session.ts'
+import { keepDefinition } from './kept-definition.ts'
 
-interface JoinWanted extends SiteSecrets {
+interface JoinWanted extends SiteSecrets, JoinOrder {
   readonly home: string
-  readonly definition: Definition
-  readonly check: boolean
-  readonly progress: (event: Progress) => void
-  readonly signal: AbortSignal
 }
 
 /** A join's result with paths that a person can use. */
 export type Joined = Omit<JoinResult, 'bundle'> & { readonly bundle: string | null }
 
-/** Keeps the definition in the home, so that status, abort and a later join need no file. One that is damaged there is written anew. */
-export const keepDefinition = async ({ disk }: Pick<HomeSession, 'disk'>, definition: Definition): Promise<void> => {
+/**
+ * Runs one site's side of a ceremony. This process then answers for the home, and serves its other ceremonies until the last
+ * of them has ended; where another process owns the home, that one runs the ceremony, and this one shows how it goes.
+ */
+export const join = async (wanted: JoinWanted): Promise<Joined> => {
+  const { home, definition, check, signal, progress } = wanted
   const ceremony = ceremonyId(definition)
-  const kept = await keptDefinition(disk, ceremony).catch((error: unknown) => {
-    if (error instanceof QuorateError && error.code === 'E_FILE') return undefined
-    throw error
+  await refuseWithoutPassphrase(wanted, ceremony)
+  const request = { do: 'join', ceremony, definition: fromUtf8(definitionCodec.encode(definition)), check } as const
+  const at = await atHome(home, request, {
+    // As long as it would wait for the others.
+    patience: definition.deadlines.gather * 1000,
+    onEvent: (event) => progress(event as Progress),
+    signal,
   })
-  if (kept !== undefined) return
-  await durableFolder(disk, ceremonyFolder(ceremony))
-  await writeDurable(disk, definitionPath(ceremony), definitionCodec.encode(definition))
+  if ('done' in at) return at.done as Joined
+  const owner = new HomeOwner(at.owned, wanted, runJoin)
+  const stop = (): void => void owner.leave(true)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await runJoin(owner, wanted)
+  } finally {
+    if (owner.serving > 0) progress({ phase: 'serving', others: owner.serving })
+    await owner.leave(signal.aborted)
+    signal.removeEventListener('abort', stop)
+    await at.owned.close()
+  }
 }
 
-/** Runs one site's side of a ceremony. While it runs, this process answers for the home: `abort` and `approve` hand it their work. */
-export const join = async (wanted: JoinWanted): Promise<Joined> => {
-  const owned = await openHomeSession(wanted.home)
+/** Another process may have unlocked this home; who asks it to join must know the passphrase all the same. */
+const refuseWithoutPassphrase = async ({ home: folder, passphrase }: JoinWanted, ceremony: Hash): Promise<void> => {
+  const answer = await askOwner(folder, { do: 'running', ceremony }).catch(() => undefined)
+  if (answer === undefined) return
+  const disk = await openRoot(folder)
+  try {
+    const home = await openHome(disk)
+    if (home.locked) await home.unlock(await passphrase())
+  } finally {
+    await disk.close()
+  }
+}
+
+/** One ceremony in a home that this process owns. */
+const runJoin = (owner: HomeOwner, order: JoinOrder): Promise<Joined> => {
+  const authority = definitionAuthority(order.definition)
+  return owner.run(authority.hash, (offer) => runOwned(owner, authority, order, offer))
+}
+
+const runOwned = async (
+  owner: HomeOwner,
+  authority: Authority,
+  order: JoinOrder,
+  offer: (running: RunningJoin) => void,
+): Promise<Joined> => {
+  const { owned } = owner
+  const { definition, check, progress, signal } = order
   const stop = new AbortController()
-  const relay = (): void => stop.abort(stopReason(wanted.signal.reason))
-  if (wanted.signal.aborted) relay()
-  wanted.signal.addEventListener('abort', relay, { once: true })
-  const { definition } = wanted
+  const relay = (): void => stop.abort(stopReason(signal.reason))
+  if (signal.aborted) relay()
+  signal.addEventListener('abort', relay, { once: true })
   let cutOff: readonly string[] = []
   try {
-    await keepDefinition(owned, definition)
-    await forgetLastJoin(owned.disk, ceremonyId(definition))
-    const site = await openSite(owned, wanted)
+    await keepDefinition(owned.disk, definition)
+    await forgetLastJoin(owned.disk, authority.hash)
+    const site = await owner.site()
     const connect: typeof site.connect = async (to) => {
       const room = await site.connect(to)
       return {
@@ -71,47 +102,34 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
         },
       }
     }
-    const authority = definitionAuthority(definition)
     const message = (await owned.disk.read(messagePath(authority.hash))) ?? null
     const result = await joinCeremony({ ...site, connect }, definition, {
-      progress: wanted.progress,
+      progress,
       signal: stop.signal,
       message,
-      check: wanted.check,
-      control: (control) =>
-        owned.claim.handle(async (request) => {
-          try {
-            await answerFor(owned, authority, { ...control, stop: (error) => stop.abort(error) }, request)
-            return { ok: true, result: null }
-          } catch (error) {
-            if (!(error instanceof QuorateError)) throw error
-            return { ok: false, code: error.code, message: error.message, hint: error.hint }
-          }
-        }),
+      check,
+      control: (control) => offer({ control, stop: (error) => stop.abort(error) }),
     })
-    if (!wanted.check) await keepLastJoin(owned.disk, authority.hash, systemClock.now(), result.open)
-    return { ...result, bundle: result.bundle === null ? null : joinPath(wanted.home, result.bundle) }
+    if (!check) await keepLastJoin(owned.disk, authority.hash, systemClock.now(), result.open)
+    return { ...result, bundle: result.bundle === null ? null : joinPath(owned.folder, result.bundle) }
   } catch (failure) {
     const error = asSeenHere(failure, {
-      home: wanted.home,
+      home: owned.folder,
       kind: definition.kind,
       cutOff,
-      left: stop.signal.reason === LEFT_HERE,
+      left: (stop.signal.reason as { code?: unknown } | undefined)?.code === 'E_ABORTED',
     })
     // A site that has not approved yet has not joined.
     if (error instanceof QuorateError && error.code !== 'E_NOT_APPROVED')
-      await keepLastJoin(owned.disk, ceremonyId(definition), systemClock.now(), error)
+      await keepLastJoin(owned.disk, authority.hash, systemClock.now(), error)
     throw error
   } finally {
-    wanted.signal.removeEventListener('abort', relay)
-    await owned.close()
+    signal.removeEventListener('abort', relay)
   }
 }
 
 /** Faults that name those who were not heard of. */
 const UNHEARD: readonly ErrorCode[] = ['E_APPROVALS_MISSING', 'E_QUORUM', 'E_PEER_SILENT', 'E_NOT_FINISHED']
-
-const LEFT_HERE = abortedHere()
 
 /** A ceremony's fault in the words of this machine: its own leaving, whole paths, and relays that were gone at the end. */
 const asSeenHere = (
@@ -125,7 +143,7 @@ const asSeenHere = (
 ): unknown => {
   if (!(error instanceof QuorateError)) return error
   const { code, details } = error
-  const message = code === 'E_ABORTED' && seen.left ? LEFT_HERE.message : error.message
+  const message = code === 'E_ABORTED' && seen.left ? abortedHere().message : error.message
   // A site that was not heard of may be there: where every relay was gone, mend that first.
   if (seen.cutOff.length > 0 && UNHEARD.includes(code))
     return new QuorateError(
@@ -139,30 +157,6 @@ const asSeenHere = (
   if (typeof bundle !== 'string') return new QuorateError(code, message, error.template, details, error)
   const path = joinPath(seen.home, bundle)
   return new QuorateError(code, message, error.template, { ...details, bundle: path }, error)
-}
-
-/** Answers `abort` and `approve` of the same home while the join runs. */
-const answerFor = async (
-  owned: HomeSession,
-  authority: Authority,
-  control: JoinControl & { stop(error: QuorateError): void },
-  request: HomeRequest,
-): Promise<void> => {
-  const same = request.ceremony === authority.hash
-  if (request.do === 'approved') {
-    await noteApproval(owned, request.ceremony as Hash, request.object as Hash)
-    if (same) await control.approved()
-    return
-  }
-  if (!same)
-    throw new QuorateError(
-      'E_HOME_BUSY',
-      'this home is running another ceremony',
-      'wait until it ends, then run the same command again',
-    )
-  if (request.do === 'running') return
-  await control.abort(reasonGiven(request.reason ?? 'stopped by the operator'))
-  control.stop(LEFT_HERE)
 }
 
 /** A command that is stopped does not know what a join leaves behind; this does. */

@@ -1,8 +1,9 @@
-import { isCeremonyFolder } from '../ceremony/paths.ts'
+import { ceremonyFolder, definitionPath, isCeremonyFolder } from '../ceremony/paths.ts'
 import type { Hash } from '../lib/brand.ts'
+import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
+import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
 
@@ -58,4 +59,16 @@ export const keptDefinition = async (disk: Pick<Disk, 'read'>, ceremony: Hash): 
     `the folder ${shortId(ceremony)} of this home holds another definition`,
     'two ceremonies share a short id: keep the folder, and plan anew',
   )
+}
+
+/** Keeps the definition in the home, so that status, abort and a later join need no file. One that is damaged there is written anew. */
+export const keepDefinition = async (disk: Disk, definition: Definition): Promise<void> => {
+  const ceremony = ceremonyId(definition)
+  const kept = await keptDefinition(disk, ceremony).catch((error: unknown) => {
+    if (error instanceof QuorateError && error.code === 'E_FILE') return undefined
+    throw error
+  })
+  if (kept !== undefined) return
+  await durableFolder(disk, ceremonyFolder(ceremony))
+  await writeDurable(disk, definitionPath(ceremony), definitionCodec.encode(definition))
 }

@@ -1,9 +1,12 @@
 import { definitionAuthority } from '../ceremony/definition/authority.ts'
+import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
+import { writeNote } from '../ceremony/store/notes.ts'
+import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
 import type { Home } from '../identity/home.ts'
 import { QuorateError } from '../lib/errors.ts'
-import type { Definition } from '../records/definition.ts'
-import { connectRoom, whenReachable } from './home-session.ts'
+import { ceremonyId, type Definition } from '../records/definition.ts'
+import { connectRoom, type HomeSession, whenReachable } from './home-session.ts'
 
 /** A relay keeps the note once it has it; how long it may take to get there. */
 const POSTING_MS = 300
@@ -26,4 +29,15 @@ export const postNoteToRelays = async (
     if (error instanceof QuorateError && error.code === 'E_RELAY') return false
     throw error
   }
+}
+
+/** An approval is given whether or not anybody hears of it at once. */
+const TELLING_MS = 2000
+
+/** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
+export const postApprovalOwned = async ({ home, disk }: HomeSession, definition: Definition): Promise<boolean> => {
+  const book = new RecordStore(definitionAuthority(definition), systemClock)
+  await admitKeptApprovals(book, disk, ceremonyId(definition))
+  const note = await writeNote(home, systemClock, book, 'approved', null)
+  return postNoteToRelays(home, definition, note, TELLING_MS)
 }

@@ -86,7 +86,7 @@ export const status = async (wanted: {
 
 const whoRuns = async (home: string, ceremony: Hash): Promise<Running> => {
   try {
-    const answer = await askOwner(home, { do: 'running', ceremony }, ANSWER_MS)
+    const answer = await askOwner(home, { do: 'running', ceremony }, { ms: ANSWER_MS })
     return answer === undefined ? 'no' : answer.ok ? 'join' : 'other'
   } catch (error) {
     if (error instanceof QuorateError && error.code === 'E_HOME_BUSY') return 'mute'

@@ -8,7 +8,7 @@ import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import { findDefinition } from '../../src/site/find-definition.ts'
-import { keepDefinition } from '../../src/site/join.ts'
+import { keepDefinition } from '../../src/site/kept-definition.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { newFolder } from '../e2e/support.ts'
 import { approveAll, joinAs, keyOf, writeHome } from '../hostile/ceremonies.ts'
@@ -119,7 +119,7 @@ describe('the definition of a key', () => {
       expect(fault.message).toContain(path)
       expect(shown?.damage).toBe(fault.message)
       const disk = await openRoot(folder.path)
-      await keepDefinition({ disk }, hurt.definition)
+      await keepDefinition(disk, hurt.definition)
       await disk.close()
       expect((await listKeys(folder.path)).damaged).toEqual([])
     })

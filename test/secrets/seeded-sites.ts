@@ -14,7 +14,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import { approveDefinition } from '../../src/site/approve.ts'
 import { openHomeSession, openSite } from '../../src/site/home-session.ts'
-import { keepDefinition } from '../../src/site/join.ts'
+import { keepDefinition } from '../../src/site/kept-definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { seededRandom } from '../support/random.ts'
 import type { Secretive } from './needles.ts'
@@ -92,7 +92,7 @@ export const seededJoin = async (
 ): Promise<SeededJoin> => {
   await approveDefinition({ home: site.home, definition, message, trust: undefined, passphrase: none })
   const owned = await openHomeSession(site.home)
-  await keepDefinition(owned, definition)
+  await keepDefinition(owned.disk, definition)
   const wired = await openSite(owned, { passphrase: none })
   const drawn = seededRandom(`join ${++joins} of ${site.name}`)
   let draws = 0

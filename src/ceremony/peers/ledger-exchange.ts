@@ -59,6 +59,8 @@ export class LedgerExchange {
   readonly #ceremony: Ceremony
   readonly #peers: ReadonlyMap<SiteId, Peer>
   readonly #send: (to: SiteId, message: PeerMessage) => void
+  /** A peer remembers more of this site's ledger, by another ceremony, than its newest hello names: it greets anew. */
+  behind = false
   /** Set where this site itself was shown to be rolled back. */
   ownRollback: { readonly remembered: string } | undefined
 
@@ -68,8 +70,9 @@ export class LedgerExchange {
     this.#send = send
   }
 
-  /** Shows each peer how far this site's ledger has grown, so that the head in the newest hello is proven. */
+  /** Shows each peer how this site's ledger has grown, up to the head in its newest hello, so that this is proven. */
   show(): void {
+    this.behind = false
     for (const peer of this.#peers.values()) this.#show(peer)
   }
 
@@ -102,8 +105,12 @@ export class LedgerExchange {
 
   #show(peer: Peer): void {
     const { ledger } = this.#ceremony.site
-    const head = ledger.head
+    const head = this.#ceremony.greeted
     if (head === undefined || peer.shown === undefined || !peer.connected) return
+    if (peer.shown > head.size) {
+      this.behind = true
+      return
+    }
     const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
     this.#send(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
     peer.shown = head.size

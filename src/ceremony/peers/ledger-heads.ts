@@ -4,12 +4,20 @@ import { ledgerOrigin, openCheckpoint, parseCheckpoint } from '../../audit/note.
 import type { Hash, Identity, KeyHex } from '../../lib/brand.ts'
 import { fromHex, fromUtf8, toHex } from '../../lib/bytes.ts'
 
-/** The newest head of each other site's ledger that this site's own ledger holds, by origin. */
+/**
+ * The largest head of each other site's ledger that this site's own ledger holds, by origin. Ceremonies that run at once
+ * may note them in another order than they were signed in.
+ */
 export const rememberedHeads = (ledger: Log): ReadonlyMap<string, Uint8Array> => {
   const heads = new Map<string, Uint8Array>()
+  const sizes = new Map<string, number>()
   for (const event of ledger.replay()) {
     const note = event.what === 'peer-ledger' && event.object !== null ? ledger.body(event.object) : undefined
-    if (note !== undefined) heads.set(parseCheckpoint(note).origin, note)
+    if (note === undefined) continue
+    const { origin, size } = parseCheckpoint(note)
+    if (size < (sizes.get(origin) ?? 0)) continue
+    sizes.set(origin, size)
+    heads.set(origin, note)
   }
   return heads
 }

@@ -78,6 +78,8 @@ export class Ceremony {
   readonly #kept = new Set<Hash>()
   readonly #random: Random
   #sequence = 0
+  /** The head of this site's ledger that its newest hello names: other ceremonies may have let the ledger grow since. */
+  greeted: Checkpoint | undefined
   #phase: Phase = 'approved'
   #left = false
   #noted: Promise<unknown> = Promise.resolve()
@@ -310,6 +312,7 @@ export class Ceremony {
     const { ledger, machine } = this.site
     const head = ledger.head
     if (head === undefined) throw new Error('a ledger without a barrier')
+    this.greeted = head
     const signed = await this.publish('hello', {
       ceremony: this.authority.hash,
       site: this.seat.name,

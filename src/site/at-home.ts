@@ -1,0 +1,68 @@
+import { systemClock } from '../host/clock.ts'
+import { askOwner, type HomeAnswer, type HomeRequest } from '../host/run-socket.ts'
+import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { type HomeSession, openHomeSession } from './home-session.ts'
+
+/** Between two looks at a home that another command is about to leave. */
+const PAUSE_MS = 100
+/** A command that runs no ceremony is done with a home in less. */
+const PATIENCE_MS = 30_000
+
+interface Waiting {
+  /** How long a home that is busy is waited for, in milliseconds. */
+  readonly patience?: number
+  /** Words of the owner before its answer. The request may take long then: only the end of its process ends the waiting. */
+  readonly onEvent?: (event: unknown) => void
+  readonly signal?: AbortSignal
+}
+
+/** Either this process owns the home now, or the one that does has done the work. */
+type AtHome = { readonly owned: HomeSession } | { readonly done: unknown }
+
+/** An owner's answer as the error that it stands for. */
+const faultOf = ({ code, message, hint, details }: HomeAnswer & { readonly ok: false }): QuorateError =>
+  new QuorateError(code as ErrorCode, message, hint, details ?? {})
+
+const isBusy = (error: unknown): error is QuorateError => error instanceof QuorateError && error.code === 'E_HOME_BUSY'
+
+/** One try; the fault of a home that is busy for a moment. */
+const ask = async (
+  folder: string,
+  request: HomeRequest,
+  { onEvent, signal }: Waiting,
+): Promise<AtHome | QuorateError> => {
+  const asking = onEvent && { onEvent, ...(signal === undefined ? {} : { signal }) }
+  const answer = await askOwner(folder, request, asking)
+  if (answer === undefined) {
+    try {
+      return { owned: await openHomeSession(folder) }
+    } catch (error) {
+      if (isBusy(error)) return error
+      throw error
+    }
+  }
+  if (answer.ok) return { done: answer.result }
+  const fault = faultOf(answer)
+  if (answer.again !== true) throw fault
+  return fault
+}
+
+/**
+ * A home has one writer. A command asks the process that owns it to do its work, and where none does it takes the home
+ * itself. Between the two it tries again: owners come and go. Throws the owner's fault, and E_HOME_BUSY after `patience`.
+ */
+export const atHome = async (folder: string, request: HomeRequest, waiting: Waiting = {}): Promise<AtHome> => {
+  const { patience = PATIENCE_MS, onEvent, signal } = waiting
+  const until = systemClock.monotonic() + patience
+  for (;;) {
+    const answer = await ask(folder, request, waiting).catch((error: unknown) => {
+      // An owner that ended in the middle of a ceremony has left it where this process can go on.
+      if (isBusy(error) && error.details['mute'] === true && onEvent !== undefined) return error
+      throw error
+    })
+    if (!(answer instanceof QuorateError)) return answer
+    signal?.throwIfAborted()
+    if (systemClock.monotonic() > until) throw answer
+    await systemClock.sleep(PAUSE_MS, signal)
+  }
+}
