@@ -12,7 +12,7 @@ import { type HomeSession, noteApproval, openSite, type SiteSecrets } from './ho
 import { keptDefinition } from './kept-definition.ts'
 import { postApprovalOwned } from './post-note.ts'
 
-export type OwnedSite = Awaited<ReturnType<typeof openSite>>
+type OwnedSite = Awaited<ReturnType<typeof openSite>>
 
 /** One ceremony that runs from this home, as other commands reach into it. */
 export interface RunningJoin {
