@@ -18,7 +18,7 @@ const planFlags = {
   name: Flags.string({ summary: 'a label for people: a-z, 0-9 and -' }),
   site: Flags.string({ summary: "a site's card", helpValue: 'FILE', multiple: true, multipleNonGreedy: true }),
   relay: Flags.string({
-    summary: 'where the sites meet',
+    summary: 'where the sites meet; without an identity, that of the relay that answers there',
     helpValue: 'URL[#IDENTITY]',
     multiple: true,
     multipleNonGreedy: true,

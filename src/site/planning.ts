@@ -17,6 +17,7 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
+import { askRelayIdentity } from '../transport/relay-identity.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
 import { NOTHING_SEEN, type Seen } from './seen.ts'
@@ -96,6 +97,18 @@ const relayOf = (text: string): Definition['relays'][number] => {
   return { url, identity: identity === undefined ? null : (identity as Identity) }
 }
 
+/**
+ * The relays that the flags name. Where a flag gives no identity, the relay that answers is asked, so that no other one can
+ * pass its challenges on; where none answers, any relay there will do, and lint says so.
+ */
+const relaysOf = (texts: readonly string[]): Promise<Definition['relays']> =>
+  Promise.all(
+    texts.map(relayOf).map(async (relay) => ({
+      ...relay,
+      identity: relay.identity ?? (await askRelayIdentity(relay.url)) ?? null,
+    })),
+  )
+
 const approverOf = (text: string): Identity => {
   if (parseIdentity(text)?.role === 'approver') return text as Identity
   throw usage('--approver is not the identity of an approver', 'it begins with qapprover1')
@@ -143,7 +156,7 @@ export const planNewKey = async (
   now: number,
 ): Promise<PlanMade> => {
   const { protocol, threshold, cards } = flags
-  const relays = flags.relays.map(relayOf)
+  const relays = await relaysOf(flags.relays)
   const approvers = flags.approvers.map(approverOf)
   const { definition, findings } = planKeygen(
     { ...commonOf(flags, now), protocol, threshold, cards, relays, approvers },
@@ -239,7 +252,7 @@ export const planSignature = async (
       message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
       cards: flags.cards,
-      ...(flags.relays.length === 0 ? {} : { relays: flags.relays.map(relayOf) }),
+      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays) }),
       ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
     },
     machine.random,

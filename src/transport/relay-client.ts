@@ -14,21 +14,21 @@ export interface RelayRoom extends Wire, NoteBoard {
   status(): readonly RelayStatus[]
 }
 
-/** The URL's host may be spoken to: wss anywhere, ws on this machine alone. */
-const check = (text: string): void => {
+/** The reason why a site does not dial this URL, wss anywhere and ws on this machine alone; undefined where it does. */
+export const relayUrlFault = (text: string): QuorateError | undefined => {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !['ws:', 'wss:'].includes(url.protocol) || url.search !== '' || url.hash !== '')
-    throw new QuorateError(
+    return new QuorateError(
       'E_DEFINITION',
       'a relay is not a ws:// or wss:// URL',
       'correct the relay in the definition',
     )
-  if (url.protocol === 'ws:' && !isLoopback(url.hostname))
-    throw new QuorateError(
-      'E_DEFINITION',
-      `relay ${url.host} would be reached without TLS`,
-      'write wss:// in the definition; ws:// is for a relay on the same machine',
-    )
+  if (url.protocol === 'wss:' || isLoopback(url.hostname)) return undefined
+  return new QuorateError(
+    'E_DEFINITION',
+    `relay ${url.host} would be reached without TLS`,
+    'write wss:// in the definition; ws:// is for a relay on the same machine',
+  )
 }
 
 /**
@@ -36,7 +36,10 @@ const check = (text: string): void => {
  * reader must tell. No word of a relay is relied on.
  */
 export const connectRelays = (options: RelaysOptions): RelayRoom => {
-  for (const { url } of options.relays) check(url)
+  for (const { url } of options.relays) {
+    const fault = relayUrlFault(url)
+    if (fault !== undefined) throw fault
+  }
   const members = sortMembers(options.members)
   if (!v.is(membersSchema, members))
     throw new QuorateError(

@@ -1,20 +1,18 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import WebSocket, { type RawData } from 'ws'
-import { fromEnvelope, toEnvelope } from '../identity/dsse.ts'
-import { parseIdentity } from '../identity/identity.ts'
+import { toEnvelope } from '../identity/dsse.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'
 import { fromBase64, fromUtf8, toBase64, toHex } from '../lib/bytes.ts'
 import type { Clock, Random } from '../lib/ports.ts'
 import { printable } from '../lib/printable.ts'
 import type { Signer } from '../records/signed.ts'
-import { decodeEnvelope } from '../records/signed.ts'
 import type { Queue } from './queue.ts'
 import {
   answerCodec,
   type Challenge,
-  challengeCodec,
   EXPORTER_LABEL,
+  openChallenge,
   type RelayMessage,
   relayMessageCodec,
   TEXT_LIMIT,
@@ -302,10 +300,8 @@ const exporterOf = (socket: TLSSocket): Hash =>
 
 /** Throws where the challenge is not signed by the relay that it names, or names another than the definition does. */
 const verifyChallenge = (envelope: Uint8Array, expected: Identity | null): Challenge => {
-  const claimed = challengeCodec.decode(decodeEnvelope(envelope, challengeCodec.limit).payload)
-  if (expected !== null && claimed.relay !== expected)
+  const challenge = openChallenge(envelope)
+  if (expected !== null && challenge.relay !== expected)
     throw new Error('another relay answers than the definition names')
-  const relay = parseIdentity(claimed.relay)
-  if (relay?.role !== 'relay') throw new Error('the challenge names no relay identity')
-  return fromEnvelope(challengeCodec, envelope, [relay.key]).value
+  return challenge
 }

@@ -11,14 +11,14 @@ import type { Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, pinnedRelays, signDefinition, siteEntries } from '../support/definition.ts'
 
 let keygen: KeygenDefinition
 let sign: SignDefinition
 let many: SiteEntry[]
 beforeAll(async () => {
-  keygen = await keygenDefinition()
-  sign = await signDefinition()
+  keygen = await keygenDefinition({ relays: pinnedRelays })
+  sign = await signDefinition({ relays: pinnedRelays })
   many = await siteEntries(['eu', 'us', 'ap', 'sa', 'af'])
 })
 
@@ -148,6 +148,11 @@ describe('lint', () => {
       'a relay that is no URL',
       () => ({ ...keygen, relays: [{ url: 'wss://a:b:c', identity: null }] }),
       'error relay-url relays[0].url',
+    ],
+    [
+      'a relay without an identity',
+      () => ({ ...keygen, relays: [{ url: 'wss://relay.example', identity: null }] }),
+      'warning unpinned-relay relays[0]',
     ],
     [
       'a relay twice',

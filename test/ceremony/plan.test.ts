@@ -5,12 +5,11 @@ import { makeCard } from '../../src/identity/card.ts'
 import type { Hash, Identity, SiteId, Time } from '../../src/lib/brand.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import { definitionYaml, readDefinition } from '../../src/records/definition-yaml.ts'
-import { keygenDefinition } from '../support/definition.ts'
+import { keygenDefinition, pinnedRelays } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { seededRandom } from '../support/random.ts'
 
 const window = { opens: '2026-12-01T09:00:00Z' as Time, closes: '2026-12-01T17:00:00Z' as Time }
-const relays = [{ url: 'wss://relay.example', identity: null }]
 const cardOf = async (name: string, change = {}): Promise<Uint8Array> => {
   const { home } = await memoryHome(name)
   return makeCard(await home.unlock(), { ...(await home.card()), ...change })
@@ -24,7 +23,7 @@ const keygenWanted = () => ({
   protocol: 'frost-ed25519' as const,
   threshold: 2,
   cards,
-  relays,
+  relays: pinnedRelays,
   window,
 })
 
@@ -87,7 +86,7 @@ describe('plan of a signature', () => {
     name: 'payment',
     window,
     key: {
-      definition: await keygenDefinition(),
+      definition: await keygenDefinition({ relays: pinnedRelays }),
       key: 'ab'.repeat(32) as Hash,
       record: 'cd'.repeat(32) as Hash,
     } satisfies KeyBase,
@@ -97,7 +96,7 @@ describe('plan of a signature', () => {
 
   it('takes roster, threshold, protocol and relays from the key', async () => {
     const { definition, findings } = planSign(await wanted(), seededRandom('s'))
-    const { sites, relays, protocol, threshold } = await keygenDefinition()
+    const { sites, relays, protocol, threshold } = await keygenDefinition({ relays: pinnedRelays })
     expect(findings).toEqual([])
     expect(definition).toMatchObject({
       kind: 'sign',

@@ -1,4 +1,7 @@
+import { publicKeyOf } from '../../src/identity/ed25519.ts'
+import { identityOf } from '../../src/identity/identity.ts'
 import type { Hash, Time } from '../../src/lib/brand.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
@@ -6,6 +9,11 @@ import { memoryHome } from './home.ts'
 
 export const siteEntries = (names: readonly string[] = ['eu', 'us', 'ap']): Promise<SiteEntry[]> =>
   Promise.all(names.map(async (name) => (await memoryHome(name)).home.card()))
+
+/** A relay as `plan` writes it: with its identity. */
+export const pinnedRelays = [
+  { url: 'wss://relay.example', identity: identityOf('relay', publicKeyOf(new Secret(new Uint8Array(32).fill(9)))) },
+]
 
 /** A 2-of-3 keygen of the homes that `memoryHome` makes; open for all of 2026 and 2027. */
 export const keygenDefinition = async (changes: Partial<KeygenDefinition> = {}): Promise<KeygenDefinition> => ({

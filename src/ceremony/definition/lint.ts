@@ -118,6 +118,17 @@ const relays = (definition: Definition): readonly Finding[] => [
     if (protocol === 'wss:' || isLoopback(hostname)) return []
     return [error('plain-relay', `relays[${n}].url`, 'plain ws: is for loopback only; write wss:')]
   }),
+  ...definition.relays.flatMap(({ url, identity }, n) =>
+    identity === null && /^wss:/i.test(url) && URL.canParse(url) && !isLoopback(new URL(url).hostname)
+      ? [
+          warning(
+            'unpinned-relay',
+            `relays[${n}]`,
+            'names no identity: whoever answers there can pass for a site at your other relays',
+          ),
+        ]
+      : [],
+  ),
   ...repeats(
     definition.relays.map(({ url }, n) => [`relays[${n}].url`, URL.canParse(url) ? new URL(url).href : url]),
   ).map(({ place, before }) => error('duplicate-relay', place, `the relay of ${before} again`)),

@@ -6,6 +6,7 @@ import { fromBase64 } from '../../lib/bytes.ts'
 import { type Codec, jsonCodec } from '../../records/codec.ts'
 import { hash, hexOf, identity, line, siteId } from '../../records/fields.ts'
 import { certificateCodec } from '../../records/identity.ts'
+import { decodeEnvelope } from '../../records/signed.ts'
 import { type Member, membersSchema, roomName } from './room.ts'
 
 /** Messages between a client and a relay, as text of canonical JSON; members' frames are binary. */
@@ -27,6 +28,14 @@ const challengeSchema = v.strictObject({
 export type Challenge = v.InferOutput<typeof challengeSchema>
 /** Signed by the relay's identity. */
 export const challengeCodec: Codec<Challenge> = jsonCodec('relay-challenge/v1', challengeSchema, 1024)
+
+/** Throws where it is not signed by the relay that it names. */
+export const openChallenge = (envelope: Uint8Array): Challenge => {
+  const claimed = challengeCodec.decode(decodeEnvelope(envelope, challengeCodec.limit).payload)
+  const relay = parseIdentity(claimed.relay)
+  if (relay?.role !== 'relay') throw new Error('the challenge names no relay identity')
+  return fromEnvelope(challengeCodec, envelope, [relay.key]).value
+}
 
 const answerSchema = v.strictObject({
   room: hash,
