@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import type { LogEvent } from '../records/event.ts'
 import type { BundleFacts } from './bundle-facts.ts'
 
 export type CheckVerdict = 'holds' | 'fails' | 'open'
@@ -75,6 +76,24 @@ export const accuses = (
   const others = [...logs.keys()].some((site) => !accused.includes(site))
   const stands = accused.length > 0 && sites < definition.threshold && others
   return { ...(stands ? open(reason, inputs) : fails(reason, inputs)), accused }
+}
+
+/** Under these names logs show the keys by which everything else is signed. */
+const keyNames: readonly LogEvent['what'][] = ['certificate', 'joined']
+
+/**
+ * Fails, but is open where a body under one of these names, or the certificate of a key, is not here and may show otherwise:
+ * whoever hands a bundle on can leave it out, and what was made is none the worse for it.
+ */
+export const failsUnlessMissing = (
+  { missing }: Pick<BundleFacts, 'missing'>,
+  what: readonly LogEvent['what'][],
+  reason: string,
+  inputs: readonly Hash[] = [],
+): Finding => {
+  const lacking = missing.filter((one) => what.includes(one.what) || keyNames.includes(one.what)).length
+  if (lacking === 0) return fails(reason, inputs)
+  return open(`${reason}; ${lacking} records that logs name are not here, and may show otherwise`, inputs)
 }
 
 /** Names in a reason: the first few. */

@@ -2,7 +2,7 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fitsTerms, inTime, inWindow } from '../../records/admission.ts'
 import type { Certified } from '../../records/record-row.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import type { HeldAttempt } from '../record-facts.ts'
 import { eventsOf, faulty } from './faults.ts'
@@ -36,7 +36,12 @@ const faultOf = (
 const started = (facts: BundleFacts): Finding => {
   const made = resultOf(facts)
   if (made !== undefined && !isStarted(made.attempt))
-    return fails('what was made names an attempt that not all its participants signed', [made.attempt.hash])
+    return failsUnlessMissing(
+      facts,
+      ['attempt-signature'],
+      'what was made names an attempt that not all its participants signed',
+      [made.attempt.hash],
+    )
   const begun = new Set<Hash>()
   const untrue = new Map<SiteId, Hash>()
   for (const log of facts.logs.values())

@@ -3,7 +3,7 @@ import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { isIncluded, type LedgerFacts, type LogFacts } from '../log-facts.ts'
 import { ledgerOrigin, openCheckpoint, type TreeHead } from '../note.ts'
 import { isClosed } from './logs.ts'
@@ -24,7 +24,7 @@ const signed = (facts: BundleFacts): Finding => {
   const bad = [...facts.ledgers].filter(([, ledger]) => !ledger.signed).map(([site]) => site)
   return bad.length === 0
     ? holds('every ledger head is signed by the key that its identity certified for logs', heads(facts))
-    : fails(`ledger head not signed by a log key of ${names(bad)}`, heads(facts))
+    : failsUnlessMissing(facts, [], `ledger head not signed by a log key of ${names(bad)}`, heads(facts))
 }
 
 /** Objects of events of the log's own site. */

@@ -2,7 +2,7 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { recordNames, recordTable } from '../../records/record-table.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { LogFacts } from '../log-facts.ts'
 import { timeFault } from '../signed-times.ts'
@@ -35,7 +35,7 @@ const signed = (facts: BundleFacts): Finding => {
   const bad = [...facts.logs.values()].filter((log) => !log.signed).map(({ site }) => site)
   return bad.length === 0
     ? holds('every checkpoint is signed by the key that its identity certified for logs', roots(facts))
-    : fails(`checkpoint not signed by a log key of ${names(bad)}`, roots(facts))
+    : failsUnlessMissing(facts, [], `checkpoint not signed by a log key of ${names(bad)}`, roots(facts))
 }
 
 const ordered = (facts: BundleFacts): Finding => {
@@ -154,7 +154,7 @@ const cosigned = async (facts: BundleFacts): Promise<Finding> => {
   const lacking: string[] = []
   for (const site of facts.logs.keys()) {
     const { by, bad } = await witnessesOf(facts, site)
-    if (bad !== undefined) return fails(`the log of ${site} bears ${bad}`, roots(facts))
+    if (bad !== undefined) return failsUnlessMissing(facts, [], `the log of ${site} bears ${bad}`, roots(facts))
     const absent = part.filter((other) => other !== site && !by.has(other))
     // A spare closes alone: nobody waited for it.
     if (isClosed(facts.logs.get(site)) && part.includes(site))

@@ -5,7 +5,7 @@ import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
 import { signatureIn } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeSignature } from '../ceremony-result.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { postsOfTranscript } from '../transcripts.ts'
 import { answersFor, faulty } from './faults.ts'
@@ -45,7 +45,7 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
   if (signature === undefined) return undefined
   const { definition, result, outcome, outcomeHash, attempt } = signature
   if (outcome === undefined || outcomeHash === undefined)
-    return fails('the epoch that signed is not in any log', [result.base])
+    return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that signed is not in any log', [result.base])
   const inputs = [definition.key, result.base]
   if (outcomeHash !== definition.key) return fails('signed with another key than the definition names', inputs)
   if (attempt.value.base !== result.base) return fails('signed with another epoch than the attempt names', inputs)
@@ -109,7 +109,11 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
       : open('the signature is not among the outputs')
   return signature !== undefined && toHex(shown) === signature.result.signature
     ? holds('the signature shown is the one that the sites state')
-    : fails('the signature shown is not one that the sites state')
+    : failsUnlessMissing(
+        facts,
+        ['result', 'attempt', 'attempt-signature'],
+        'the signature shown is not one that the sites state',
+      )
 }
 
 export const signatureChecks = [

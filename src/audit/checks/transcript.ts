@@ -3,7 +3,7 @@ import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { AttemptProtocol, LoggedMessage } from '../protocol-evidence.ts'
 import { type Logged, postsOf, protocolOf, sessionsHere } from '../transcripts.ts'
@@ -209,10 +209,10 @@ const derived = (facts: BundleFacts): Finding | undefined => {
       toHex(publicKey) === outcome.publicKey && verifyingShares.map(toHex).join() === outcome.verifyingShares.join()
     return equal
       ? holds('key and verifying shares derived again from the messages, every proof checked again', [outcomeHash])
-      : fails('the messages give another key than the outcome says', [outcomeHash])
+      : failsUnlessMissing(facts, ['message'], 'the messages give another key than the outcome says', [outcomeHash])
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    return fails(`the messages give no key: ${error.message}`, [outcomeHash])
+    return failsUnlessMissing(facts, ['message'], `the messages give no key: ${error.message}`, [outcomeHash])
   }
 }
 

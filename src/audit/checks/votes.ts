@@ -4,7 +4,7 @@ import { recordKind } from '../../records/definition.ts'
 import { type ProofName, type ProofOf, proofHolds } from '../../records/proofs.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
-import { accuses, type Check, type Finding, fails, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
 import { answersFor, eventsOf, faulty } from './faults.ts'
@@ -70,7 +70,13 @@ const recorded = (facts: BundleFacts): Finding | undefined => {
   for (const { name, index } of facts.roster) {
     const own = facts.staged.filter(({ site, value }) => site === name && value.attempt === outcome.attempt)
     const [first] = own
-    if (first === undefined) return fails(`no word of ${name} that its shard was durable`, [recordHash])
+    if (first === undefined)
+      return failsUnlessMissing(
+        facts,
+        ['staged', 'attempt-signature'],
+        `no word of ${name} that its shard was durable`,
+        [recordHash],
+      )
     const named = own.some(
       ({ value }) => value.outcome === outcomeHash && value.envelope === record.envelopes[index - 1],
     )
@@ -121,7 +127,11 @@ const output = async (facts: BundleFacts): Promise<Finding | undefined> => {
   const text = made === undefined ? undefined : `${made.outcome.publicKey}\n`
   return Buffer.compare(shown, Buffer.from(text ?? '')) === 0
     ? holds('the public key shown is that of the outcome')
-    : fails('the public key shown is not that of the outcome')
+    : failsUnlessMissing(
+        facts,
+        ['record', 'outcome', 'ready', 'attempt'],
+        'the public key shown is not that of the outcome',
+      )
 }
 
 /** Proofs of the record that the logs name, and whether each holds. */
@@ -131,8 +141,14 @@ const proofsOf = <N extends ProofName>(facts: BundleFacts, made: MadeKey, name: 
     .map((held) => ({ held, holds: proofHolds(name, held.value, made.outcome, facts.evidence) }))
 
 /** Where all voted, everything that the votes rest on must be here; a site that did not may never have had it. */
-const lacking = (facts: BundleFacts, made: MadeKey): typeof fails =>
-  made.voters.length === facts.roster.length ? fails : open
+const lacking = (
+  facts: BundleFacts,
+  made: MadeKey,
+  name: 'possession' | 'test-signature',
+  reason: string,
+  inputs: readonly Hash[],
+): Finding =>
+  made.voters.length === facts.roster.length ? failsUnlessMissing(facts, [name], reason, inputs) : open(reason, inputs)
 
 const possession = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
@@ -142,7 +158,7 @@ const possession = (facts: BundleFacts): Finding | undefined => {
   const { length: total } = facts.roster
   const absent = facts.roster.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
   if (absent.length === 0) return holds(`${total} of ${total} sites proved the share that they sealed`, objects(proofs))
-  return lacking(facts, made)(`no proof of the share of ${names(absent)}`, objects(proofs))
+  return lacking(facts, made, 'possession', `no proof of the share of ${names(absent)}`, objects(proofs))
 }
 
 const tested = (facts: BundleFacts): Finding | undefined => {
@@ -155,7 +171,13 @@ const tested = (facts: BundleFacts): Finding | undefined => {
   const sets = evidence.testSignerSets(definition.sites.length, definition.threshold)
   const missing = sets.filter((set) => !valid.some(({ value }) => value.signers.join() === set.join()))
   if (missing.length > 0)
-    return lacking(facts, made)(`${missing.length} of ${sets.length} test signatures are not here`, objects(valid))
+    return lacking(
+      facts,
+      made,
+      'test-signature',
+      `${missing.length} of ${sets.length} test signatures are not here`,
+      objects(valid),
+    )
   const untrue = proofs.flatMap(({ held, holds }) => (holds ? [] : [held.site]))
   return untrue.length === 0
     ? holds(`${sets.length} test signatures, every site in one, verify under the key`, objects(valid))
