@@ -68,6 +68,9 @@ describe('whose an address is', () => {
       ({ headers: { 'x-forwarded-for': header }, socket: { remoteAddress: '10.0.0.1' } }) as unknown as IncomingMessage
     expect(addressOf(asked('192.0.2.1, 192.0.2.2'), true)).toBe('192.0.2.2')
     expect(addressOf(asked(['192.0.2.1', '192.0.2.3']), true)).toBe('192.0.2.3')
+    expect(addressOf(asked('192.0.2.1, 192.0.2.4:5678'), true)).toBe('192.0.2.4')
+    expect(addressOf(asked('[2001:db8::1]:5678'), true)).toBe('2001:db8::1')
+    expect(addressOf(asked('2001:db8::1'), true)).toBe('2001:db8::1')
     expect(addressOf(asked(), true)).toBe('10.0.0.1')
     expect(addressOf(asked('192.0.2.1'), false)).toBe('10.0.0.1')
   })

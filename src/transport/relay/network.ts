@@ -26,5 +26,7 @@ export const networkOf = (address: string): string => {
 export const addressOf = (request: IncomingMessage, behindProxy: boolean): string => {
   const named = behindProxy ? request.headers['x-forwarded-for'] : undefined
   const last = (Array.isArray(named) ? named.join(',') : named)?.split(',').at(-1)?.trim()
-  return last === undefined || last === '' ? (request.socket.remoteAddress ?? '') : last
+  if (last === undefined || last === '') return request.socket.remoteAddress ?? ''
+  // Some proxies write the port, too.
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(last)?.[1] ?? /^([\d.]+):\d+$/.exec(last)?.[1] ?? last
 }
