@@ -25,6 +25,8 @@ export type Progress =
     }
   /** A peer whose clock is ahead of this machine's by more than the definition's bound for a warning. */
   | { readonly phase: 'clock'; readonly site: SiteId; readonly ahead: number }
+  /** A relay of the definition that passes nothing on, while others do. */
+  | { readonly phase: 'relay'; readonly url: string; readonly why: string }
   /** This site's part is done; its process still runs other ceremonies of the home. */
   | { readonly phase: 'serving'; readonly others: number }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }

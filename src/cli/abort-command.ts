@@ -7,6 +7,7 @@ import type { Aborted } from '../site/abort.ts'
 import { askText, canAsk } from './ask.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
+import { relayAccess } from './relay-access.ts'
 import type { Lines } from './term.ts'
 
 const leftView =
@@ -38,9 +39,10 @@ export abstract class AbortCommand extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof AbortCommand)
     const { home, definition, ceremony } = await ceremonyOf(this.kind, flags)
+    const relays = await relayAccess(flags)
     await confirmLeaving(definition.name, ceremony, flags)
     const { abortCeremony } = await import('../site/abort.ts')
-    return this.show(leftView(this.kind), await abortCeremony({ home, definition, reason: flags.reason }))
+    return this.show(leftView(this.kind), await abortCeremony({ home, definition, reason: flags.reason, relays }))
   }
 }
 

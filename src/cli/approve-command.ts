@@ -4,7 +4,8 @@ import type { Definition } from '../records/definition.ts'
 import { confirmDefinition } from './approval.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { readFileFlag } from './files.ts'
-import { definitionFlag, homeFlag, homeFolder, passphraseFileFlag } from './flags.ts'
+import { definitionFlag, homeFlag, homeFolder, passphraseFileFlag, relayCaFlag } from './flags.ts'
+import { relayAccess } from './relay-access.ts'
 import { approvedView } from './render/approve.ts'
 import { passphraseAsked } from './secret-input.ts'
 
@@ -18,6 +19,7 @@ export abstract class ApproveCommand extends QuorateCommand {
     confirm: Flags.string({ summary: 'the full ceremony id, instead of the words', helpValue: 'ID' }),
     trust: Flags.string({ summary: 'refuse where another identity is not in this file', helpValue: 'FILE' }),
     'passphrase-file': passphraseFileFlag,
+    'relay-ca': relayCaFlag,
     home: homeFlag,
   }
 
@@ -39,6 +41,7 @@ export abstract class ApproveCommand extends QuorateCommand {
       home,
       definition,
       message: await this.message(),
+      relays: await relayAccess(flags),
       trust: flags.trust === undefined ? undefined : await readFileFlag(flags.trust),
     }
     await refuseUnapprovable(wanted)

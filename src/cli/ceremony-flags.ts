@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import type { Hash } from '../lib/brand.ts'
 import type { Definition } from '../records/definition.ts'
 import { readFileFlag } from './files.ts'
-import { homeFlag, homeFolder } from './flags.ts'
+import { homeFlag, homeFolder, relayCaFlag } from './flags.ts'
 
 /** Which ceremony: a file, or one that the home keeps. */
 export const ceremonyFlags = {
@@ -12,6 +12,7 @@ export const ceremonyFlags = {
     helpValue: 'ID',
     exclusive: ['definition'],
   }),
+  'relay-ca': relayCaFlag,
   home: homeFlag,
 }
 

@@ -1,6 +1,8 @@
 import { open, unlink } from 'node:fs/promises'
+import { inputBytes } from '../host/input.ts'
 import { equal, fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { stopRequested } from './signals.ts'
 
 const MIB = 2 ** 20
 
@@ -13,15 +15,8 @@ export const readFileFlag = async (path: string, limit = MIB): Promise<Uint8Arra
     if (size > limit) throw new QuorateError('E_FILE', `${path}: more than ${limit} bytes`, 'check the path')
     chunks.push(chunk)
   }
-  if (path === '-') for await (const chunk of process.stdin) take(chunk as Buffer)
-  else {
-    const handle = await open(path, 'r')
-    try {
-      for await (const chunk of handle.createReadStream({ autoClose: false })) take(chunk as Buffer)
-    } finally {
-      await handle.close()
-    }
-  }
+  const bytes = path === '-' ? process.stdin : inputBytes(path, stopRequested())
+  for await (const chunk of bytes) take(chunk as Buffer)
   return new Uint8Array(Buffer.concat(chunks))
 }
 

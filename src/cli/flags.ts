@@ -30,6 +30,12 @@ export const passphraseFileFlag = Flags.string({
   helpValue: 'FILE',
 })
 
+export const relayCaFlag = Flags.string({
+  summary: 'PEM of the authority that signed the relays’ certificates, where this system does not know it',
+  env: 'QUORATE_RELAY_CA',
+  helpValue: 'FILE',
+})
+
 export const kmsPassphraseFileFlag = Flags.string({
   summary: 'file with the passphrase of a local KMS key that has one',
   env: 'QUORATE_KMS_PASSPHRASE_FILE',

@@ -5,6 +5,7 @@ import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import { kmsPassphraseFileFlag, passphraseFileFlag, toggle } from './flags.ts'
 import { warningOf } from './progress.ts'
+import { proxyWarning, relayAccess } from './relay-access.ts'
 import { decisionLines } from './render/definition.ts'
 import { joinView } from './render/join.ts'
 import { passphraseAsked, passphraseFile } from './secret-input.ts'
@@ -63,10 +64,13 @@ export abstract class JoinCommand extends QuorateCommand {
     const { runtimeWarning } = await import('../site/machine.ts')
     const old = runtimeWarning()
     if (old !== undefined) this.warnOf(old)
+    const proxy = proxyWarning(definition, process.env)
+    if (proxy !== undefined) this.warnOf(proxy)
     const joined = await join({
       home,
       definition,
       check: flags.check,
+      relays: await relayAccess(flags),
       progress: this.#progress(flags, decision),
       signal,
       passphrase: passphraseAsked(flags),

@@ -33,6 +33,8 @@ export const warningOf = (event: Progress): string | undefined => {
       return `${event.site} runs another build: ${event.build.slice(0, 16)}, here ${event.own.slice(0, 16)}`
     case 'clock':
       return `the clock of ${event.site} is ${span(event.ahead)} ahead of this machine’s: compare both with the true time`
+    case 'relay':
+      return `no answer from ${event.url}: ${event.why}; the other relays are used`
     default:
       return undefined
   }
@@ -56,6 +58,7 @@ export const progressLine = (event: Progress): Line => {
     case 'left':
     case 'another-build':
     case 'clock':
+    case 'relay':
       return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
     case 'serving':
       return {

@@ -1,10 +1,14 @@
-import { open } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { mayGetWriter, openInput } from '../host/input.ts'
 import { equal, utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
 import { askHidden, canAsk } from './ask.ts'
+import { stopRequested } from './signals.ts'
 
 const LIMIT = 4096
+/** Between two looks at a pipe that nobody has written to. */
+const PAUSE_MS = 10
 const HINT = 'give --passphrase-file with a file, - for stdin, or /dev/fd/N'
 
 interface PassphraseSource {
@@ -74,11 +78,16 @@ const fromFile = async (file: string): Promise<Secret> => {
 }
 
 const fromPath = async (file: string): Promise<Uint8Array> => {
-  const handle = await open(file, 'r')
-  try {
-    return await read(handle.fd)
-  } finally {
-    await handle.close()
+  for (;;) {
+    stopRequested()?.throwIfAborted()
+    const handle = await openInput(file)
+    try {
+      const bytes = await read(handle.fd)
+      if (bytes.length > 0 || !(await mayGetWriter(file))) return bytes
+    } finally {
+      await handle.close()
+    }
+    await delay(PAUSE_MS)
   }
 }
 
@@ -94,6 +103,7 @@ const read = async (fd: number): Promise<Uint8Array> => {
   const buffer = new Uint8Array(LIMIT + 1)
   let at = 0
   while (at < buffer.length) {
+    stopRequested()?.throwIfAborted()
     const got = await new Promise<number>((resolve, reject) =>
       readFd(fd, buffer, at, buffer.length - at, null, (error, count) => {
         if (error === null) resolve(count)

@@ -11,6 +11,9 @@ export const stopSignal = (): AbortSignal => {
   return controller.signal
 }
 
+/** The signal of a command that listens to it; one that does not is ended at once. */
+export const stopRequested = (): AbortSignal | undefined => controller?.signal
+
 const handle = (): void => {
   stops += 1
   if (controller === undefined || stops > 1) {

@@ -2,6 +2,7 @@ import type { Definition } from '../records/definition.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
 import { toggle } from './flags.ts'
+import { relayAccess } from './relay-access.ts'
 import { statusView } from './render/status.ts'
 
 /** `status` under every topic: reads, writes nothing, needs no passphrase. */
@@ -15,6 +16,9 @@ export abstract class StatusCommand extends QuorateCommand {
     const { flags } = await this.parse(this.ctor as typeof StatusCommand)
     const { home, definition } = await ceremonyOf(this.kind, flags)
     const { status } = await import('../site/status.ts')
-    return this.show(statusView, await status({ home, definition, offline: flags.offline }))
+    return this.show(
+      statusView,
+      await status({ home, definition, offline: flags.offline, relays: await relayAccess(flags) }),
+    )
   }
 }

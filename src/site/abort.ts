@@ -15,7 +15,7 @@ import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
 import { atHome } from './at-home.ts'
-import type { HomeSession } from './home-session.ts'
+import type { HomeSession, RelayAccess } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
 import { postNoteToRelays } from './post-note.ts'
 
@@ -44,12 +44,13 @@ export const abortCeremony = async (wanted: {
   readonly definition: Definition
   /** As `reasonGiven` gives it. */
   readonly reason: string
+  readonly relays?: RelayAccess
 }): Promise<Aborted> => {
-  const { home, definition, reason } = wanted
+  const { home, definition, reason, relays = {} } = wanted
   const ceremony = ceremonyId(definition)
   await refuseStranger(home, definition)
   const text = fromUtf8(definitionCodec.encode(definition))
-  const at = await atHome(home, { do: 'abort', ceremony, definition: text, reason })
+  const at = await atHome(home, { do: 'abort', ceremony, definition: text, reason }, { relays })
   if ('done' in at) return at.done as Aborted
   try {
     return await abortOwned(at.owned, definition, reason)
@@ -87,5 +88,5 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
     await ledger.barrier()
   }
   await dropStaged(shardStore(disk), log)
-  return { ceremony, told: await postNoteToRelays(home, definition, note, 10_000) }
+  return { ceremony, told: await postNoteToRelays(owned, definition, note, 10_000) }
 }

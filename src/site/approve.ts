@@ -16,7 +16,7 @@ import { ceremonyId, type Definition, recordKind } from '../records/definition.t
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
 import { atHome } from './at-home.ts'
-import { type HomeSession, noteApproval } from './home-session.ts'
+import { type HomeSession, noteApproval, type RelayAccess } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
 import { keyBase } from './keys.ts'
 import { postApprovalOwned } from './post-note.ts'
@@ -28,6 +28,7 @@ interface ApproveWanted {
   readonly message: Uint8Array | undefined
   readonly trust: Uint8Array | undefined
   readonly passphrase: () => Promise<Secret>
+  readonly relays?: RelayAccess
 }
 
 interface Approved {
@@ -100,7 +101,7 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
       role: signed.value.role,
       file: path,
       // Now that the file is there: a join that runs takes it up, else the note says so.
-      told: await tell(wanted.home, definition, asked),
+      told: await tell(wanted.home, definition, asked, wanted.relays ?? {}),
     }
   } finally {
     await disk.close()
@@ -127,8 +128,13 @@ const closing = async <T>(owned: HomeSession, work: (owned: HomeSession) => Prom
   }
 }
 
-const tell = async (folder: string, definition: Definition, asked: HomeRequest): Promise<boolean> => {
-  const at = await atHome(folder, asked)
+const tell = async (
+  folder: string,
+  definition: Definition,
+  asked: HomeRequest,
+  relays: RelayAccess,
+): Promise<boolean> => {
+  const at = await atHome(folder, asked, { relays })
   if ('owned' in at) return closing(at.owned, (owned) => postApprovalOwned(owned, definition))
   return (at.done as { readonly told: boolean }).told
 }

@@ -1,7 +1,7 @@
 import { systemClock } from '../host/clock.ts'
 import { askOwner, type HomeAnswer, type HomeRequest } from '../host/run-socket.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
-import { type HomeSession, openHomeSession } from './home-session.ts'
+import { type HomeSession, openHomeSession, type RelayAccess } from './home-session.ts'
 
 /** Between two looks at a home that another command is about to leave. */
 const PAUSE_MS = 100
@@ -14,6 +14,8 @@ interface Waiting {
   /** Words of the owner before its answer. The request may take long then: only the end of its process ends the waiting. */
   readonly onEvent?: (event: unknown) => void
   readonly signal?: AbortSignal
+  /** Used where this process takes the home. */
+  readonly relays?: RelayAccess
 }
 
 /** Either this process owns the home now, or the one that does has done the work. */
@@ -29,13 +31,13 @@ const isBusy = (error: unknown): error is QuorateError => error instanceof Quora
 const ask = async (
   folder: string,
   request: HomeRequest,
-  { onEvent, signal }: Waiting,
+  { onEvent, signal, relays }: Waiting,
 ): Promise<AtHome | QuorateError> => {
   const asking = onEvent && { onEvent, ...(signal === undefined ? {} : { signal }) }
   const answer = await askOwner(folder, request, asking)
   if (answer === undefined) {
     try {
-      return { owned: await openHomeSession(folder) }
+      return { owned: await openHomeSession(folder, relays) }
     } catch (error) {
       if (isBusy(error)) return error
       throw error

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Source } from '../audit/tar.ts'
+import { inputBytes } from '../host/input.ts'
 import { withSpooled } from '../host/spool.ts'
 import { QuorateError } from '../lib/errors.ts'
 
@@ -30,7 +30,7 @@ export const withSource = async <T>(input: BundleInput, work: (source: Source) =
   const onHandle = async (handle: FileHandle): Promise<T> => work(await sourceOf(handle))
   if (typeof input !== 'string') return withSpooled(input, onHandle)
   const found = await stat(input)
-  if (found.isFIFO()) return withSpooled(createReadStream(input), onHandle)
+  if (found.isFIFO()) return withSpooled(inputBytes(input), onHandle)
   if (!found.isFile())
     throw new QuorateError('E_FILE', `${input} is no regular file`, 'name a file, or pipe the bundle in: --bundle -')
   const handle = await open(input, 'r')

@@ -26,8 +26,14 @@ const LEDGER = 'ledger'
 /** How long the first relay may take to answer. */
 const RELAY_MS = 10_000
 
+/** How this machine reaches relays, besides what a definition says. */
+export interface RelayAccess {
+  /** PEM of the authorities that sign relays' TLS certificates, where the system's do not. */
+  readonly relayCa?: string | undefined
+}
+
 /** A home that this process alone may write, its ledger open; no passphrase was needed. */
-export interface HomeSession {
+export interface HomeSession extends RelayAccess {
   readonly folder: string
   readonly disk: HostDisk
   readonly home: Home
@@ -38,7 +44,7 @@ export interface HomeSession {
 }
 
 /** Throws E_HOME, E_HOME_BUSY, E_LOG. */
-export const openHomeSession = async (folder: string): Promise<HomeSession> => {
+export const openHomeSession = async (folder: string, { relayCa }: RelayAccess = {}): Promise<HomeSession> => {
   const disk = await openRoot(folder)
   const home = await openHome(disk)
   const claim = await claimHome(folder)
@@ -50,6 +56,7 @@ export const openHomeSession = async (folder: string): Promise<HomeSession> => {
   const signer = home.keys.log
   return {
     folder,
+    relayCa,
     disk,
     home,
     ledger,
@@ -92,7 +99,7 @@ export const lookAtLog = (disk: HostDisk, home: Home, ceremony: Hash): Promise<L
   readLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), key: home.keys.log.key })
 
 /** All relays of a definition at once. */
-export const connectRoom = async (home: Home, authority: Authority): Promise<RelayRoom> => {
+export const connectRoom = async (home: Home, authority: Authority, { relayCa }: RelayAccess): Promise<RelayRoom> => {
   const { connectRelays } = await import('../transport/relay-client.ts')
   const { name } = await home.config()
   const { definition, hash, roster } = authority
@@ -119,6 +126,7 @@ export const connectRoom = async (home: Home, authority: Authority): Promise<Rel
     noteCertificate: toEnvelope(home.certificates.note),
     clock: systemClock,
     random: hedged({ machine, home }, hash, 'relay client'),
+    ...(relayCa === undefined ? {} : { ca: relayCa }),
   })
 }
 
@@ -134,13 +142,18 @@ export const whenReachable = async (room: RelayRoom, ms = RELAY_MS): Promise<voi
       throw new QuorateError(
         'E_RELAY',
         `no relay answers: ${list}`,
-        'start a relay of the definition (`quorate relay serve`), or check the network; then run the same command again',
+        `${hintOf(states)}; then run the same command again`,
         { relays: states },
       )
     }
     await systemClock.sleep(10)
   }
 }
+
+/** The first relay's next step: whoever follows it sees the next relay's. */
+const hintOf = (states: ReturnType<RelayRoom['status']>): string =>
+  states.find(({ hint }) => hint !== undefined)?.hint ??
+  'start a relay of the definition (`quorate relay serve`), or check the network'
 
 /** Relays that do not pass frames on just now, and why. */
 export const unreached = (room: Pick<RelayRoom, 'status'>): readonly { readonly url: string; readonly why: string }[] =>
@@ -177,7 +190,7 @@ export const openSite = async (
     shards: shardStore(disk),
     ceremonyLog: owned.ceremonyLog,
     async connect(authority) {
-      const room = await connectRoom(home, authority)
+      const room = await connectRoom(home, authority, owned)
       await whenReachable(room)
       return room
     },

@@ -16,11 +16,15 @@ import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
 import { atHome } from './at-home.ts'
 import { HomeOwner, type JoinOrder, type RunningJoin } from './home-owner.ts'
-import { type SiteSecrets, unreached } from './home-session.ts'
+import { type RelayAccess, type SiteSecrets, unreached } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
+
+/** A relay that has not answered by then is named. */
+const RELAYS_MS = 6000
 
 interface JoinWanted extends SiteSecrets, JoinOrder {
   readonly home: string
+  readonly relays?: RelayAccess
 }
 
 /** A join's result with paths that a person can use. */
@@ -40,6 +44,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     patience: definition.deadlines.gather * 1000,
     onEvent: (event) => progress(event as Progress),
     signal,
+    ...(wanted.relays === undefined ? {} : { relays: wanted.relays }),
   })
   if ('done' in at) return at.done as Joined
   const owner = new HomeOwner(at.owned, wanted, runJoin)
@@ -93,9 +98,20 @@ const runOwned = async (
     const site = await owner.site()
     const connect: typeof site.connect = async (to) => {
       const room = await site.connect(to)
+      const told = new Set<string>()
+      const tellSilent = (): void => {
+        const silent = unreached(room)
+        if (silent.length === definition.relays.length) return
+        for (const { url, why } of silent) if (!told.has(url)) progress({ phase: 'relay', url, why })
+        for (const { url } of silent) told.add(url)
+      }
+      const closing = new AbortController()
+      systemClock.sleep(RELAYS_MS, closing.signal).then(tellSilent, () => undefined)
       return {
         ...room,
         close: () => {
+          closing.abort()
+          tellSilent()
           const silent = unreached(room)
           if (silent.length === definition.relays.length) cutOff = silent.map(({ url }) => url)
           return room.close()

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { is } from 'valibot'
 import { type ControlDomain, sharedControl } from '../ceremony/definition/control-domains.ts'
@@ -6,6 +5,7 @@ import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
 import { planKeygen, planSign } from '../ceremony/definition/plan.ts'
+import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
 import { protectionOf } from '../kms/protection.ts'
@@ -207,20 +207,15 @@ const messageOf = async (flags: MessageFlags): Promise<readonly [SignMessage, Ui
 
 /** The file's bytes. No more than the limit is read of it, whatever size it says that it has: a device says 0. */
 const readMessage = async (path: string): Promise<Uint8Array> => {
-  const handle = await open(path, 'r')
-  try {
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of handle.createReadStream({ autoClose: false })) {
-      size += chunk.length
-      if (size > MESSAGE_LIMIT)
-        throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
-      chunks.push(chunk as Buffer)
-    }
-    return new Uint8Array(Buffer.concat(chunks))
-  } finally {
-    await handle.close()
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of inputBytes(path)) {
+    size += chunk.length
+    if (size > MESSAGE_LIMIT)
+      throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
+    chunks.push(chunk)
   }
+  return new Uint8Array(Buffer.concat(chunks))
 }
 
 /**

@@ -3,7 +3,6 @@ import { admitKeptApprovals } from '../ceremony/store/kept-approvals.ts'
 import { writeNote } from '../ceremony/store/notes.ts'
 import { RecordStore } from '../ceremony/store/record-store.ts'
 import { systemClock } from '../host/clock.ts'
-import type { Home } from '../identity/home.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import { connectRoom, type HomeSession, whenReachable } from './home-session.ts'
@@ -13,13 +12,13 @@ const POSTING_MS = 300
 
 /** Leaves a note at the relays for who comes later; false where none answers within `ms`. */
 export const postNoteToRelays = async (
-  home: Home,
+  owned: HomeSession,
   definition: Definition,
   note: Uint8Array,
   ms: number,
 ): Promise<boolean> => {
   try {
-    const room = await connectRoom(home, definitionAuthority(definition))
+    const room = await connectRoom(owned.home, definitionAuthority(definition), owned)
     await whenReachable(room, ms)
     room.post(note)
     await systemClock.sleep(POSTING_MS)
@@ -35,9 +34,10 @@ export const postNoteToRelays = async (
 const TELLING_MS = 2000
 
 /** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
-export const postApprovalOwned = async ({ home, disk }: HomeSession, definition: Definition): Promise<boolean> => {
+export const postApprovalOwned = async (owned: HomeSession, definition: Definition): Promise<boolean> => {
+  const { home, disk } = owned
   const book = new RecordStore(definitionAuthority(definition), systemClock)
   await admitKeptApprovals(book, disk, ceremonyId(definition))
   const note = await writeNote(home, systemClock, book, 'approved', null)
-  return postNoteToRelays(home, definition, note, TELLING_MS)
+  return postNoteToRelays(owned, definition, note, TELLING_MS)
 }

@@ -18,7 +18,7 @@ import { ceremonyId, type Definition } from '../records/definition.ts'
 import { type Note, noteCodec } from '../records/identity.ts'
 import { type RecordName, recordOfEvent } from '../records/record-table.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
-import { connectRoom, lookAtLog, unreached, whenReachable } from './home-session.ts'
+import { connectRoom, lookAtLog, type RelayAccess, unreached, whenReachable } from './home-session.ts'
 
 /** Approvals and aborts in this site's log. */
 const KEPT: ReadonlySet<RecordName> = new Set(['certificate', 'approval', 'aborted'])
@@ -34,6 +34,7 @@ export const status = async (wanted: {
   readonly home: string
   readonly definition: Definition
   readonly offline: boolean
+  readonly relays?: RelayAccess
 }): Promise<Status> => {
   const disk = await openRoot(wanted.home)
   try {
@@ -57,7 +58,7 @@ export const status = async (wanted: {
     }
     const notes = await ownNote(disk, home, ceremony)
     for (const [identity, { signed }] of book.aborts) notes.set(identity, signed.value)
-    const unreachable = wanted.offline ? null : await readNotes(home, wanted.definition, notes)
+    const unreachable = wanted.offline ? null : await readNotes(home, wanted.definition, notes, wanted.relays ?? {})
     for (const note of notes.values()) for (const bytes of envelopesIn(note.approvals)) admit('approval', bytes)
     const paths = await Promise.all(
       ['abort', wanted.definition.kind].map(async (what) =>
@@ -111,12 +112,13 @@ const readNotes = async (
   home: Home,
   definition: Definition,
   into: Map<Identity, Note>,
+  relays: RelayAccess,
 ): Promise<NonNullable<Status['unreachable']>> => {
   const authority = definitionAuthority(definition)
   const identities: readonly Identity[] = [...definition.sites.map((site) => site.identity), ...definition.approvers]
   let room: RelayRoom | undefined
   try {
-    room = await connectRoom(home, authority)
+    room = await connectRoom(home, authority, relays)
     await whenReachable(room, REACH_MS)
     const open = room
     const read = async (): Promise<void> => {

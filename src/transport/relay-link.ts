@@ -5,7 +5,6 @@ import { toEnvelope } from '../identity/dsse.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'
 import { fromBase64, fromUtf8, toBase64, toHex } from '../lib/bytes.ts'
 import type { Clock, Random } from '../lib/ports.ts'
-import { printable } from '../lib/printable.ts'
 import type { Signer } from '../records/signed.ts'
 import type { Queue } from './queue.ts'
 import {
@@ -18,6 +17,7 @@ import {
   TEXT_LIMIT,
 } from './relay/protocol.ts'
 import type { Member } from './relay/room.ts'
+import { relayFault } from './relay-fault.ts'
 import { decodeAddressed } from './relay-frame.ts'
 import type { Frame, PostedNote } from './wire.ts'
 
@@ -34,8 +34,6 @@ const PING = 15_000
 /** Without a sign of life for so long a relay is taken for dead. */
 const DEAD = 45_000
 const LEAVE = 500
-/** Longest reason kept: a TLS error quotes the other side's certificate. */
-const REASON = 200
 
 /** `routing`: connected to a router that offers no admission; `impostor`: not the relay that the definition names. */
 type RelayState = 'connecting' | 'entering' | 'admitted' | 'routing' | 'refused' | 'impostor' | 'down' | 'closed'
@@ -45,6 +43,8 @@ export interface RelayStatus {
   readonly state: RelayState
   /** Why not, where there is a reason; one printable line. */
   readonly reason: string | undefined
+  /** The person who can mend it, and how, where the reason tells. */
+  readonly hint: string | undefined
 }
 
 export interface RelaysOptions {
@@ -85,6 +85,7 @@ export class RelayLink {
   #socket: WebSocket | undefined
   #state: RelayState = 'connecting'
   #reason: string | undefined
+  #hint: string | undefined
   #held: Uint8Array[] = []
   #heldBytes = 0
   #heard = 0
@@ -99,7 +100,7 @@ export class RelayLink {
   }
 
   get status(): RelayStatus {
-    return { url: this.#relay.url, state: this.#state, reason: this.#reason }
+    return { url: this.#relay.url, state: this.#state, reason: this.#reason, hint: this.#hint }
   }
 
   send(frame: Uint8Array): void {
@@ -183,7 +184,9 @@ export class RelayLink {
         else void this.#later(LEAVE, ended.signal, () => socket.terminate())
       }
       socket.on('error', (error) => {
-        this.#reason = printable(error.message).slice(0, REASON)
+        const fault = relayFault(error)
+        this.#reason = fault.reason
+        this.#hint = fault.hint
       })
       socket.on('close', () => resolve())
       this.#stop.signal.addEventListener('abort', leave, { once: true, signal: ended.signal })
@@ -203,6 +206,7 @@ export class RelayLink {
   #pass(socket: WebSocket, state: 'admitted' | 'routing'): void {
     this.#state = state
     this.#reason = undefined
+    this.#hint = undefined
     for (const frame of this.#held) socket.send(frame)
     this.#dropHeld()
     this.post()

@@ -89,7 +89,7 @@ export interface Process {
 }
 
 const reached = async (home: Home, authority: Authority): Promise<Wire & NoteBoard> => {
-  const room = await connectRoom(home, authority)
+  const room = await connectRoom(home, authority, {})
   await whenReachable(room)
   return room
 }

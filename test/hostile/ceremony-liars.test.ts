@@ -110,7 +110,7 @@ const through = async (world: MemoryWorld, name: SiteId): Promise<Partial<Site>>
   const home = await openHome(world.homes.get(name)?.disk ?? expect.fail(`no home ${name}`))
   return {
     async connect(authority) {
-      const room = await connectRoom(home, authority)
+      const room = await connectRoom(home, authority, {})
       await whenReachable(room)
       return room
     },
