@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Progress } from '../../src/ceremony/progress.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { abortCeremony } from '../../src/site/abort.ts'
 import { type Joined, join } from '../../src/site/join.ts'
@@ -32,13 +33,18 @@ const none = async (): Promise<never> => {
 const joinAt = (
   name: string,
   definition: Definition,
-  more: { readonly signal?: AbortSignal; readonly onJoin?: () => void } = {},
+  more: {
+    readonly signal?: AbortSignal
+    readonly onJoin?: () => void
+    readonly onEvent?: (event: Progress) => void
+  } = {},
 ): Promise<Joined> =>
   join({
     home: homes.home(name),
     definition,
     check: false,
     progress: (event) => {
+      more.onEvent?.(event)
       if (event.phase === 'gather' || event.phase === 'preflight') more.onJoin?.()
     },
     signal: more.signal ?? new AbortController().signal,
@@ -103,6 +109,16 @@ describe('one home, many ceremonies', () => {
     const us = await begun('us', second)
     const all = await Promise.all([eu.done, us.done, joinAt('eu', second), joinAt('us', first)])
     for (const joined of all) await expectWhole(joined)
+  })
+
+  test('a relay that is dead is named, once, while another works', async () => {
+    const dead = 'ws://127.0.0.1:1'
+    const definition = await planSignIn(homes, signers, key, [url, dead], deadlines)
+    const named: string[] = []
+    const atEu = joinAt('eu', definition, { onEvent: (event) => event.phase === 'relay' && named.push(event.url) })
+    await expectWhole(await joinAt('us', definition))
+    await expectWhole(await atEu)
+    expect(named).toEqual([dead])
   })
 
   long(`${AT_ONCE} signings at once by two of three sites all succeed`, async () => {
