@@ -82,7 +82,7 @@ test('tar', async () => {
       return tarOf(entries.map(({ name, at, size }) => ({ name, bytes: bytes.subarray(at, at + size) })))
     },
   })
-  expect(accepted).toBeGreaterThan(COUNT / 100)
+  expect(accepted).toBeGreaterThan(COUNT / 500)
   const pieces: Uint8Array[] = []
   for await (const piece of writeTar(await filesIn(good))) pieces.push(piece)
   expect(new Uint8Array(Buffer.concat(pieces))).toEqual(good)
@@ -216,7 +216,7 @@ test('bundle: read, and written again', async () => {
   }
   const { accepted } = await fuzz(target)
   report(`bundle: ${verified} of them verified`)
-  expect(accepted).toBeGreaterThan(COUNT / 100)
+  expect(accepted).toBeGreaterThan(COUNT / 500)
   expect(verified).toBeGreaterThan(50)
 })
 
@@ -261,7 +261,7 @@ test('signed note and checkpoint', async () => {
       return utf8(encodeNote(note))
     },
   })
-  expect(accepted).toBeGreaterThan(COUNT / 100)
+  expect(accepted).toBeGreaterThan(COUNT / 500)
 })
 
 test('manifest signature', async () => {
@@ -328,5 +328,5 @@ test('trust file', async () => {
       return bytes
     },
   })
-  expect(known).toBeGreaterThan(COUNT / 100)
+  expect(known).toBeGreaterThan(COUNT / 500)
 })

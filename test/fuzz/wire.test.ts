@@ -90,13 +90,13 @@ describe('between a member and a relay', () => {
       relayMessageCodec.encode({ what: 'post', note: 'AAAA' }),
       relayMessageCodec.encode({ what: 'note', certificate: 'AAAA', note: 'AAAA' }),
     ]
-    expect((await fuzz(jsonTarget(relayMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 100)
+    expect((await fuzz(jsonTarget(relayMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 500)
   })
 
   test('frames', async () => {
     const good = [encodeAddressed({ from: 'eu' as SiteId, to: 'us-east-1' as SiteId, bytes: random(40) })]
     const frame = plain('relay frame', good, decodeAddressed, encodeAddressed)
-    expect((await fuzz(frame)).accepted).toBeGreaterThan(COUNT / 100)
+    expect((await fuzz(frame)).accepted).toBeGreaterThan(COUNT / 500)
   })
 })
 
@@ -112,7 +112,7 @@ describe('channel', () => {
       ),
       plain('content', content, decodeContent, encodeContent),
     ]
-    expect((await fuzz(oneOf('channel packet', parts))).accepted).toBeGreaterThan(COUNT / 100)
+    expect((await fuzz(oneOf('channel packet', parts))).accepted).toBeGreaterThan(COUNT / 500)
   })
 
   test('segments in any order hold no more than they may', async () => {
@@ -142,7 +142,7 @@ describe('channel', () => {
         return bytes
       },
     })
-    expect(delivered).toBeGreaterThan(COUNT / 100)
+    expect(delivered).toBeGreaterThan(COUNT / 500)
   })
 
   const self = (name: string): Self => {
@@ -196,7 +196,7 @@ describe('channel', () => {
         return written
       },
     })
-    expect(accepted).toBeGreaterThan(COUNT / 1000)
+    expect(accepted).toBeGreaterThan(COUNT / 5000)
   })
 
   test('sealed packets', async () => {
@@ -227,7 +227,7 @@ describe('channel', () => {
         return bytes
       },
     })
-    expect(accepted).toBeGreaterThan(COUNT / 1000)
+    expect(accepted).toBeGreaterThan(COUNT / 5000)
   })
 })
 
@@ -266,7 +266,7 @@ describe('round messages', () => {
     }
     const echo = [echoCodec.encode(headers.slice(0, 3).map((header) => [header, new Uint8Array(64).fill(1)]))]
     const parts = [whole, inner, cborTarget(headerCodec, headers), cborTarget(echoCodec, echo)]
-    expect((await fuzz(oneOf('round message', parts))).accepted).toBeGreaterThan(COUNT / 100)
+    expect((await fuzz(oneOf('round message', parts))).accepted).toBeGreaterThan(COUNT / 500)
   })
 
   test('what they carry, in each suite', async () => {
