@@ -123,13 +123,13 @@ export class LedgerExchange {
     const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
     if (head === undefined) return
     const old = peer.head ?? peer.remembered
-    const holds =
-      old === undefined ||
-      (head.size === old.size && head.root === old.root) ||
-      (message.from === old.size && extendsHead(old, head, message.proof))
-    if (holds) {
+    const same = old !== undefined && head.size === old.size && head.root === old.root
+    if (old === undefined || same || (message.from === old.size && extendsHead(old, head, message.proof))) {
       peer.head = head
       peer.rolledBack = undefined
+    } else if (head.size > old.size && message.from !== old.size) {
+      // A message before this one is missing: nothing says that the ledger went back. It is asked to go on from here.
+      this.#send(from, { is: 'remember', note: utf8(old.note) })
     } else peer.rolledBack = { remembered: old.note, shown: head.note }
     this.#ceremony.store.changed()
   }
