@@ -2,6 +2,7 @@ import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import { recordKind } from '../records/definition.ts'
 import type { Kind } from '../records/kinds/index.ts'
+import { type BuildShown, buildsOf } from './builds.ts'
 import type { BundleReader } from './bundle.ts'
 import { type BundleFacts, readFacts } from './bundle-facts.ts'
 import type { CeremonyResult } from './ceremony-result.ts'
@@ -52,6 +53,8 @@ export interface VerifyReport {
     readonly closed: string | null
     readonly state: 'made' | 'aborted' | 'unfinished'
   }
+  /** Code and runtime as sites state them. */
+  readonly builds: readonly BuildShown[]
   readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
   readonly signature: string | null
   readonly trust: 'file' | 'stated' | 'none'
@@ -236,6 +239,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
       closed: closedAt(facts),
       state: stateOf(kind, facts, made),
     },
+    builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(made),
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',

@@ -5,7 +5,8 @@ import type { CommonFlags, DefinitionShown, PlanMade } from '../site/planning.ts
 import type { Seen } from '../site/seen.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { readFileFlag, writeNewFile } from './files.ts'
-import { wholeFlag } from './flags.ts'
+import { relayCaFlag, wholeFlag } from './flags.ts'
+import { relayAccess } from './relay-access.ts'
 import { definitionFault, planView } from './render/definition.ts'
 
 const planFlags = {
@@ -23,6 +24,7 @@ const planFlags = {
     multiple: true,
     multipleNonGreedy: true,
   }),
+  'relay-ca': relayCaFlag,
   approver: Flags.string({
     summary: 'who must approve and holds no share',
     helpValue: 'IDENTITY',
@@ -84,7 +86,8 @@ export abstract class PlanCommand extends QuorateCommand {
 }
 
 /** The flags that every kind of plan takes. */
-export const commonFlags = (flags: Interfaces.InferredFlags<typeof planFlags>): CommonFlags => ({
+export const commonFlags = async (flags: Interfaces.InferredFlags<typeof planFlags>): Promise<CommonFlags> => ({
+  ...(await relayAccess(flags)),
   name: required(flags.name, '--name'),
   relays: flags.relay ?? [],
   approvers: flags.approver ?? [],

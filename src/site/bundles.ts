@@ -1,3 +1,4 @@
+import { type BuildShown, buildsOf } from '../audit/builds.ts'
 import { type BundleReader, readBundle, refuse } from '../audit/bundle.ts'
 import { groups } from '../audit/check.ts'
 import { allChecks } from '../audit/check-table.ts'
@@ -5,7 +6,7 @@ import { mergeBundles } from '../audit/merge.ts'
 import type { Source } from '../audit/tar.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { helloCodec } from '../records/attempt.ts'
+import { type Hello, helloCodec } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
 import type { Definition } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
@@ -22,11 +23,7 @@ export interface BundleShown {
   readonly definition: Definition
   readonly sites: readonly { readonly site: SiteId; readonly events: number; readonly signed: boolean }[]
   /** Build and runtime as sites state them in their hellos; null: a hello that does not say (v1). */
-  readonly builds: readonly {
-    readonly sites: readonly SiteId[]
-    readonly build: Hash
-    readonly runtime: string | null
-  }[]
+  readonly builds: readonly BuildShown[]
   /** Sites that left, with the reason that its note gives: its name, or the beginning of its identity. */
   readonly left: readonly { readonly who: string; readonly reason: string }[]
   /** Proofs of blame that logs name: who is accused, and of which check. */
@@ -55,25 +52,6 @@ export const refuseUnknownPoints = (wanted: readonly string[]): void => {
   )
 }
 
-/** A hello that is not here, or is none, says nothing: `audit verify` names it. */
-const keepBuild = async (
-  builds: Map<string, { sites: Set<SiteId>; build: Hash; runtime: string | null }>,
-  bundle: BundleReader,
-  object: Hash,
-): Promise<void> => {
-  const bytes = await bundle.object(object)
-  if (bytes === undefined) return
-  try {
-    const { site, build, runtime } = helloCodec.decode(decodeEnvelope(bytes, helloCodec.limit).payload)
-    const key = `${build} ${runtime}`
-    const known = builds.get(key) ?? { sites: new Set<SiteId>(), build, runtime }
-    known.sites.add(site)
-    builds.set(key, known)
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-  }
-}
-
 /** Records that the logs name under one name, decoded; one that is not here or does not decode is left out. */
 const bodiesOf = async <T>(
   bundle: BundleReader,
@@ -93,6 +71,7 @@ const bodiesOf = async <T>(
   return found
 }
 
+const helloIn = (bytes: Uint8Array): Hello => helloCodec.decode(decodeEnvelope(bytes, helloCodec.limit).payload)
 const noteIn = (bytes: Uint8Array): Note => noteCodec.decode(decodeEnvelope(bytes, noteCodec.limit).payload)
 
 /** Each accused and check once, however many sites proved it. */
@@ -103,14 +82,12 @@ const accusedIn = (blames: readonly Blame[]): BundleShown['accused'] => [
 const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
   const timeline: BundleShown['timeline'][number][] = []
   const counts = new Map<SiteId, number>()
-  const builds = new Map<string, { sites: Set<SiteId>; build: Hash; runtime: string | null }>()
   let skipped = 0
   for (const name of bundle.manifest.logs) {
     let count = 0
     for await (const batch of bundle.events(name))
       for (const { event } of batch) {
         count += 1
-        if (event.what === 'hello' && event.object !== null) await keepBuild(builds, bundle, event.object)
         if (event.what === 'message' && !messages) skipped += 1
         else timeline.push({ at: event.at, log: name, what: event.what, site: event.site, object: event.object })
       }
@@ -122,7 +99,7 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
     name: bundle.definition.name,
     definition: bundle.definition,
     sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
-    builds: [...builds.values()].map(({ sites, ...one }) => ({ sites: [...sites].sort(), ...one })),
+    builds: buildsOf(await bodiesOf(bundle, timeline, 'hello', helloIn)),
     left: (await bodiesOf(bundle, timeline, 'abort', noteIn)).map(({ identity, abort }) => ({
       who: bundle.definition.sites.find((site) => site.identity === identity)?.name ?? identity.slice(0, 16),
       reason: abort ?? '',

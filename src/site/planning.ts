@@ -18,6 +18,7 @@ import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { askRelayIdentity } from '../transport/relay-identity.ts'
+import type { RelayAccess } from './home-session.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
 import { NOTHING_SEEN, type Seen } from './seen.ts'
@@ -68,7 +69,7 @@ export const describeDefinition = async (
 }
 
 /** The flags that every kind of plan takes. */
-export interface CommonFlags {
+export interface CommonFlags extends RelayAccess {
   readonly name: string
   readonly opens: string | undefined
   readonly closes: string | undefined
@@ -101,11 +102,11 @@ const relayOf = (text: string): Definition['relays'][number] => {
  * The relays that the flags name. Where a flag gives no identity, the relay that answers is asked, so that no other one can
  * pass its challenges on; where none answers, any relay there will do, and lint says so.
  */
-const relaysOf = (texts: readonly string[]): Promise<Definition['relays']> =>
+const relaysOf = (texts: readonly string[], { relayCa }: RelayAccess): Promise<Definition['relays']> =>
   Promise.all(
     texts.map(relayOf).map(async (relay) => ({
       ...relay,
-      identity: relay.identity ?? (await askRelayIdentity(relay.url)) ?? null,
+      identity: relay.identity ?? (await askRelayIdentity(relay.url, relayCa)) ?? null,
     })),
   )
 
@@ -156,7 +157,7 @@ export const planNewKey = async (
   now: number,
 ): Promise<PlanMade> => {
   const { protocol, threshold, cards } = flags
-  const relays = await relaysOf(flags.relays)
+  const relays = await relaysOf(flags.relays, flags)
   const approvers = flags.approvers.map(approverOf)
   const { definition, findings } = planKeygen(
     { ...commonOf(flags, now), protocol, threshold, cards, relays, approvers },
@@ -247,7 +248,7 @@ export const planSignature = async (
       message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
       cards: flags.cards,
-      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays) }),
+      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
       ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
     },
     machine.random,

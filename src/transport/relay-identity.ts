@@ -9,10 +9,10 @@ const WAIT = 3000
 const NO_ROOM = '0'.repeat(64)
 
 /**
- * The identity of the relay that answers at `url`, by the challenge that it signs; undefined where nobody answers in time, who
+ * The identity of the relay that answers at `url` (`ca`: PEM of the authority behind its certificate), by the challenge that it signs; undefined where nobody answers in time, who
  * answers offers no admission, or the URL is not one that a site would dial.
  */
-export const askRelayIdentity = async (url: string): Promise<Identity | undefined> => {
+export const askRelayIdentity = async (url: string, ca?: string): Promise<Identity | undefined> => {
   if (relayUrlFault(url) !== undefined) return undefined
   return new Promise((resolve) => {
     const socket = new WebSocket(`${url.replace(/\/$/, '')}/${NO_ROOM}`, {
@@ -20,6 +20,7 @@ export const askRelayIdentity = async (url: string): Promise<Identity | undefine
       handshakeTimeout: WAIT,
       maxPayload: TEXT_LIMIT,
       minVersion: 'TLSv1.3',
+      ...(ca === undefined ? {} : { ca }),
     })
     const timer = setTimeout(() => socket.terminate(), WAIT)
     socket.on('error', () => {})

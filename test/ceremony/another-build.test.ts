@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest'
+import { readBundle } from '../../src/audit/bundle.ts'
+import { bufferSource } from '../../src/audit/tar.ts'
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { warningOf } from '../../src/cli/progress.ts'
+import { buildsWarning } from '../../src/cli/render/audit.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
@@ -21,7 +26,7 @@ it('a site whose build is another is named once at each of the others, which it 
       ),
     ),
   )
-  await Promise.all(joins.map(({ done }) => done))
+  const [joined] = await Promise.all(joins.map(({ done }) => done))
   const warnings = joins.map(({ events }) => events.flatMap((event) => warningOf(event) ?? []).sort())
   const [same, other] = ['b1'.repeat(8), 'c2'.repeat(8)]
   expect(warnings).toEqual([
@@ -29,4 +34,14 @@ it('a site whose build is another is named once at each of the others, which it 
     [`ap runs another build: ${other}, here ${same}`],
     [`eu runs another build: ${same}, here ${other}`, `us runs another build: ${same}, here ${other}`],
   ])
+
+  const disk = world.homes.get('eu')?.disk
+  const bundle = await readBundle(bufferSource((await disk?.read(joined?.bundle ?? '')) ?? new Uint8Array()))
+  const report = await verifyBundle(bundle, { trust: 'stated', evidence: protocolEvidence })
+  expect(report.builds.map(({ sites, build }) => [sites, build])).toEqual([
+    [['eu', 'us'], 'b1'.repeat(32)],
+    [['ap'], 'c2'.repeat(32)],
+  ])
+  expect(buildsWarning(report.builds)).toBe(`sites state different builds: eu, us ${same}; ap ${other}`)
+  expect(buildsWarning(report.builds.slice(1))).toBe(undefined)
 })

@@ -110,6 +110,12 @@ const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
         ),
       ]
 
+/** One line where sites state different code; each state of it, with who states it. */
+export const buildsWarning = (builds: VerifyReport['builds']): string | undefined =>
+  new Set(builds.map(({ build }) => build)).size < 2
+    ? undefined
+    : `sites state different builds: ${builds.map(({ sites, build }) => `${sites.join(', ')} ${build.slice(0, 16)}`).join('; ')}`
+
 /** The reasons why the answer is no. */
 export const verifyFault = ({ verdict: word, checks, unmet, messageGiven }: Verified): QuorateError | undefined => {
   const failed = checks.filter((check) => check.verdict === 'fails').map(({ id }) => id)

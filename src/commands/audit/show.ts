@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
 import { inputFlag } from '../../cli/files.ts'
 import { toggle } from '../../cli/flags.ts'
-import { bundleView } from '../../cli/render/audit.ts'
+import { buildsWarning, bundleView } from '../../cli/render/audit.ts'
 
 export default class AuditShow extends QuorateCommand {
   static override summary = 'show what a bundle holds, as it says of itself'
@@ -15,6 +15,9 @@ export default class AuditShow extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(AuditShow)
     const { showBundle } = await import('../../site/bundles.ts')
-    return this.show(bundleView, await showBundle(inputFlag(flags.bundle), flags.messages))
+    const shown = await showBundle(inputFlag(flags.bundle), flags.messages)
+    const builds = buildsWarning(shown.builds)
+    if (builds !== undefined) this.warnOf(builds)
+    return this.show(bundleView, shown)
   }
 }

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../../cli/base-command.ts'
 import { inputFlag, readFileFlag, readTextFile, refuseStdinTwice } from '../../cli/files.ts'
 import { instantFlag, toggle } from '../../cli/flags.ts'
-import { VERIFY_COLUMNS, verifyFault, verifyView } from '../../cli/render/audit.ts'
+import { buildsWarning, VERIFY_COLUMNS, verifyFault, verifyView } from '../../cli/render/audit.ts'
 
 const MESSAGE_LIMIT = 2 ** 26
 
@@ -42,6 +42,8 @@ export default class AuditVerify extends QuorateCommand {
       require: flags.require ?? [],
       message: flags.message === undefined ? undefined : await readFileFlag(flags.message, MESSAGE_LIMIT),
     })
+    const builds = buildsWarning(report.builds)
+    if (builds !== undefined) this.warnOf(builds)
     return this.show(verifyView, report, { columns: VERIFY_COLUMNS, fault: verifyFault(report) })
   }
 }

@@ -20,7 +20,7 @@ export default class KeygenPlan extends PlanCommand {
   protected override async plan(now: number): Promise<PlanMade> {
     const { flags } = await this.parse(KeygenPlan)
     const { planNewKey } = await import('../../site/planning.ts')
-    const common = commonFlags(flags)
+    const common = await commonFlags(flags)
     const protocol = required(flags.protocol, '--protocol')
     const threshold = required(flags.threshold, '--threshold')
     const cards = await readCards(required(flags.site, '--site'))

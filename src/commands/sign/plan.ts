@@ -43,7 +43,7 @@ export default class SignPlan extends PlanCommand {
     const { planSignature } = await import('../../site/planning.ts')
     return planSignature(
       {
-        ...commonFlags(flags),
+        ...(await commonFlags(flags)),
         home: homeFolder(flags.home),
         key: required(flags.key, '--key'),
         message: flags.message,

@@ -1,0 +1,22 @@
+import type { Hash, SiteId } from '../lib/brand.ts'
+import type { Hello } from '../records/attempt.ts'
+
+/** Sites that state one build and one runtime in their hellos. */
+export interface BuildShown {
+  readonly sites: readonly SiteId[]
+  readonly build: Hash
+  /** null: a hello that does not say (v1). */
+  readonly runtime: string | null
+}
+
+/** Builds and runtimes by the sites that state them; a site that changed its own stands under both. */
+export const buildsOf = (hellos: Iterable<Pick<Hello, 'site' | 'build' | 'runtime'>>): readonly BuildShown[] => {
+  const found = new Map<string, BuildShown & { readonly by: Set<SiteId> }>()
+  for (const { site, build, runtime } of hellos) {
+    const key = `${build} ${runtime}`
+    const known = found.get(key) ?? { sites: [], build, runtime, by: new Set<SiteId>() }
+    known.by.add(site)
+    found.set(key, known)
+  }
+  return [...found.values()].map(({ by, build, runtime }) => ({ sites: [...by].sort(), build, runtime }))
+}
