@@ -16,6 +16,8 @@ const ABANDONED_MS = 5000
 /** One line of a request or an answer: a definition of 32 sites has its place in one. */
 const MOST_BYTES = 2 ** 20
 const ANSWER_MS = 30_000
+/** An answer that is not heard yet when the home is released, or a request that is just on its way, gets so long. */
+const LAST_MS = 500
 
 /** A request of another command to the process that owns a home. */
 export interface HomeRequest {
@@ -46,7 +48,8 @@ export interface Asker {
   /** Aborted when it waits no longer. */
   readonly gone: AbortSignal
 }
-type HomeHandler = (request: HomeRequest, asker: Asker) => Promise<HomeAnswer>
+/** The request is any JSON: another build of this program may ask. */
+type HomeHandler = (request: unknown, asker: Asker) => Promise<HomeAnswer>
 
 /** Where the socket of a home is, by a path that is short enough for one. */
 interface Place {
@@ -101,7 +104,7 @@ const firstLine = (socket: Socket): Promise<string> =>
   })
 
 interface Asking {
-  /** Milliseconds for which the owner may say nothing. */
+  /** Milliseconds for which the owner may say nothing: of work that can be stopped, once it is told to stop. */
   readonly ms?: number
   /** Called with each word before the answer. */
   readonly onEvent?: (event: unknown) => void
@@ -109,9 +112,14 @@ interface Asking {
   readonly signal?: AbortSignal
 }
 
-const converse = (socket: Socket, request: HomeRequest, { ms, onEvent, signal }: Asking): Promise<HomeAnswer> =>
+const converse = (
+  socket: Socket,
+  request: HomeRequest,
+  { ms = ANSWER_MS, onEvent, signal }: Asking,
+): Promise<HomeAnswer> =>
   new Promise((resolve, reject) => {
-    if (ms !== undefined) socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
+    const limit = (): unknown => socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
+    if (signal === undefined) limit()
     readLines(socket, (line) => {
       try {
         const said = JSON.parse(line) as HomeAnswer | { readonly event: unknown }
@@ -121,7 +129,11 @@ const converse = (socket: Socket, request: HomeRequest, { ms, onEvent, signal }:
         reject(error)
       }
     })
-    const stop = (): void => void socket.end()
+    const stop = (): void => {
+      socket.end()
+      // A process that is halted answers nobody, and whoever stops is not to wait for it.
+      limit()
+    }
     socket.on('error', reject)
     socket.on('close', () => {
       signal?.removeEventListener('abort', stop)
@@ -136,7 +148,7 @@ const converse = (socket: Socket, request: HomeRequest, { ms, onEvent, signal }:
 export const askOwner = async (
   home: string,
   request: HomeRequest,
-  asking: Asking = { ms: ANSWER_MS },
+  asking: Asking = {},
 ): Promise<HomeAnswer | undefined> => {
   const place = await placeOf(home)
   const socket = connect(place.path)
@@ -163,6 +175,7 @@ export const askOwner = async (
 export interface HomeClaim {
   /** Sets the handler that answers from now on. */
   handle(handler: HomeHandler): void
+  /** Takes no further request, waits for the work of those that it took, and only then leaves the home to others. */
   release(): Promise<void>
 }
 
@@ -185,7 +198,7 @@ const busy = (): QuorateError =>
 const answer = async (socket: Socket, handler: HomeHandler): Promise<void> => {
   const gone = new AbortController()
   try {
-    const request = JSON.parse(await firstLine(socket)) as HomeRequest
+    const request: unknown = JSON.parse(await firstLine(socket))
     socket.setTimeout(0)
     // Whoever waits no longer ends its side, or is killed.
     for (const end of ['end', 'close']) socket.once(end, () => gone.abort())
@@ -194,7 +207,8 @@ const answer = async (socket: Socket, handler: HomeHandler): Promise<void> => {
       if (!socket.destroyed) socket.write(`${JSON.stringify({ event })}\n`)
     }
     const said = await handler(request, { tell, gone: gone.signal })
-    socket.end(`${JSON.stringify(said)}\n`)
+    // Whoever asked may be halted and never end its side: what it was told waits for it in the kernel.
+    socket.end(`${JSON.stringify(said)}\n`, () => socket.destroy())
   } catch {
     socket.destroy()
   }
@@ -247,19 +261,34 @@ const alone = async <T>(path: string, work: () => Promise<T>): Promise<T> => {
   }
 }
 
+const AT_WORK: HomeAnswer = {
+  ok: false,
+  code: 'E_HOME_BUSY',
+  message: 'another command is at work in this home',
+  hint: 'try again in a moment',
+  again: true,
+}
+
 /** Makes this process the one writer of a home. A socket that nobody answers is stale. Throws E_HOME_BUSY. */
 export const claimHome = async (home: string): Promise<HomeClaim> => {
   const place = await placeOf(home)
-  let current: HomeHandler = async () => ({
-    ok: false,
-    code: 'E_HOME_BUSY',
-    message: 'another command is at work in this home',
-    hint: 'try again in a moment',
-    again: true,
-  })
+  let current: HomeHandler = async () => AT_WORK
+  const working = new Set<Promise<unknown>>()
+  const sockets = new Set<Socket>()
+  const take: HomeHandler = async (request, asker) => {
+    const work = current(request, asker)
+    working.add(work)
+    try {
+      return await work
+    } finally {
+      working.delete(work)
+    }
+  }
   // A command that ends its side has more to hear.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    void answer(socket, (request, asker) => current(request, asker))
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    void answer(socket, take)
   })
   try {
     await alone(place.path, async () => {
@@ -278,7 +307,15 @@ export const claimHome = async (home: string): Promise<HomeClaim> => {
     handle: (handler) => {
       current = handler
     },
-    // The socket's path leads through the folder until it is gone.
-    release: () => new Promise<void>((resolve) => server.close(() => resolve())).then(place.close),
+    async release() {
+      current = async () => AT_WORK
+      await Promise.allSettled(working)
+      // The next owner may come once the socket is gone, which is at once.
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.setTimeout(LAST_MS)
+      await closed
+      // The socket's path leads through the folder until it is gone.
+      await place.close()
+    },
   }
 }

@@ -9,10 +9,11 @@ const PAUSE_MS = 100
 const PATIENCE_MS = 30_000
 
 interface Waiting {
-  /** How long a home that is busy is waited for, in milliseconds. */
+  /** How long a home that is busy is waited for, in milliseconds; the time in which its owner did the work does not count. */
   readonly patience?: number
-  /** Words of the owner before its answer. The request may take long then: only the end of its process ends the waiting. */
+  /** Words of the owner before its answer. */
   readonly onEvent?: (event: unknown) => void
+  /** The request may take long then: only a stop, or the end of the owner's process, ends the waiting. */
   readonly signal?: AbortSignal
   /** Used where this process takes the home. */
   readonly relays?: RelayAccess
@@ -55,8 +56,7 @@ const ask = async (
  */
 export const atHome = async (folder: string, request: HomeRequest, waiting: Waiting = {}): Promise<AtHome> => {
   const { patience = PATIENCE_MS, onEvent, signal } = waiting
-  const until = systemClock.monotonic() + patience
-  for (;;) {
+  for (let pauses = 0; ; pauses++) {
     const answer = await ask(folder, request, waiting).catch((error: unknown) => {
       // An owner that ended in the middle of a ceremony has left it where this process can go on.
       if (isBusy(error) && error.details['mute'] === true && onEvent !== undefined) return error
@@ -64,7 +64,7 @@ export const atHome = async (folder: string, request: HomeRequest, waiting: Wait
     })
     if (!(answer instanceof QuorateError)) return answer
     signal?.throwIfAborted()
-    if (systemClock.monotonic() > until) throw answer
+    if (pauses * PAUSE_MS >= patience) throw answer
     await systemClock.sleep(PAUSE_MS, signal)
   }
 }

@@ -1,13 +1,13 @@
 import { abortedHere } from '../ceremony/engine/aborts.ts'
 import type { Progress } from '../ceremony/progress.ts'
 import type { JoinControl } from '../ceremony/store/ceremony.ts'
-import type { Asker, HomeAnswer, HomeRequest } from '../host/run-socket.ts'
+import type { Asker, HomeAnswer } from '../host/run-socket.ts'
 import type { Hash } from '../lib/brand.ts'
-import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
+import type { Definition } from '../records/definition.ts'
 import { abortOwned } from './abort.ts'
 import { reasonGiven } from './abort-reason.ts'
+import { definitionIn, type TakenRequest, takenRequest } from './home-request.ts'
 import { type HomeSession, noteApproval, openSite, type SiteSecrets } from './home-session.ts'
 import { keptDefinition } from './kept-definition.ts'
 import { postApprovalOwned } from './post-note.ts'
@@ -54,6 +54,15 @@ const LEAVING: HomeAnswer = {
   again: true,
 }
 
+const NOT_RUNNING: HomeAnswer = {
+  ok: false,
+  code: 'E_HOME_BUSY',
+  message: 'this home is running another ceremony',
+  hint: 'this one can be joined beside it',
+}
+
+type Asked<K extends TakenRequest['do']> = Extract<TakenRequest, { do: K }>
+
 /**
  * The process that owns a home serves all its ceremonies at once: other commands of the home hand it their joins, aborts and
  * approvals, and each ceremony has its own session. The ledger orders what must be in one order.
@@ -64,8 +73,11 @@ export class HomeOwner {
   readonly #secrets: SiteSecrets
   /** By ceremony; `opening`: a join that cannot be reached yet; `brief`: other work, done in a moment. */
   readonly #running = new Map<Hash, RunningJoin | 'opening' | 'brief'>()
+  /** Work that others do in a running join: its ceremony is not free before that is done. */
+  readonly #reaching = new Map<Hash, Set<Promise<unknown>>>()
   readonly #served = new Map<Promise<unknown>, AbortController>()
   #site: Promise<OwnedSite> | undefined
+  #unopened = false
   #leaving = false
 
   constructor(
@@ -81,7 +93,10 @@ export class HomeOwner {
 
   /** The site with its identity unlocked, once for all its ceremonies. */
   site(): Promise<OwnedSite> {
-    this.#site ??= openSite(this.owned, this.#secrets)
+    this.#site ??= openSite(this.owned, this.#secrets).catch((error: unknown) => {
+      this.#unopened = true
+      throw error
+    })
     return this.#site
   }
 
@@ -101,8 +116,25 @@ export class HomeOwner {
     try {
       return await work()
     } finally {
+      this.#running.set(ceremony, 'brief')
+      await Promise.allSettled(this.#reaching.get(ceremony) ?? [])
+      this.#reaching.delete(ceremony)
       this.#running.delete(ceremony)
     }
+  }
+
+  /** Work in a join that runs; of one that ended meanwhile nobody knows what came of it, so it is asked for again. */
+  async #reach(ceremony: Hash, running: RunningJoin, work: () => Promise<unknown>): Promise<HomeAnswer> {
+    const reaching = this.#reaching.get(ceremony) ?? new Set<Promise<unknown>>()
+    this.#reaching.set(ceremony, reaching)
+    const done = work().then(
+      (result): HomeAnswer => ({ ok: true, result }),
+      (error: unknown) => refused(error),
+    )
+    reaching.add(done)
+    const answer = await done
+    reaching.delete(done)
+    return this.#running.get(ceremony) === running ? answer : BUSY
   }
 
   /** Joins of other commands that still run here. */
@@ -117,25 +149,31 @@ export class HomeOwner {
     await Promise.allSettled(this.#served.keys())
   }
 
-  async #answer(request: HomeRequest, asker: Asker): Promise<HomeAnswer> {
-    const running = this.#running.get(request.ceremony as Hash)
-    if (running === 'brief' || (running === 'opening' && request.do !== 'join' && request.do !== 'running')) return BUSY
+  async #answer(asked: unknown, asker: Asker): Promise<HomeAnswer> {
     try {
-      return request.do === 'join'
-        ? await this.#serve(request, asker)
-        : { ok: true, result: await this.#do(request, running === 'opening' ? undefined : running) }
+      const request = takenRequest(asked)
+      const running = this.#running.get(request.ceremony)
+      switch (request.do) {
+        case 'running':
+          return running === undefined ? NOT_RUNNING : running === 'brief' ? BUSY : { ok: true, result: null }
+        case 'join':
+          return running === 'brief' ? BUSY : await this.#serve(request, asker)
+        default:
+          if (running === 'opening' || running === 'brief') return BUSY
+          return running === undefined ? await this.#brief(request) : await this.#inJoin(request, running)
+      }
     } catch (error) {
       return refused(error)
     }
   }
 
-  async #serve(request: HomeRequest, asker: Asker): Promise<HomeAnswer> {
+  async #serve(request: Asked<'join'>, asker: Asker): Promise<HomeAnswer> {
     if (this.#leaving) return LEAVING
-    const definition = definitionCodec.decode(utf8(request.definition ?? ''))
+    const definition = definitionIn(request.definition, request.ceremony)
     const stopped = new AbortController()
     const order: JoinOrder = {
       definition,
-      check: request.check === true,
+      check: request.check,
       progress: (event) => asker.tell(event),
       signal: AbortSignal.any([asker.gone, stopped.signal]),
     }
@@ -144,38 +182,39 @@ export class HomeOwner {
     try {
       return { ok: true, result: await work }
     } catch (error) {
-      return stopped.signal.aborted && !asker.gone.aborted ? LEAVING : refused(error)
+      // Neither the stop of this command nor its passphrase is a fault of who asked.
+      return (stopped.signal.aborted || this.#unopened) && !asker.gone.aborted ? LEAVING : refused(error)
     } finally {
       this.#served.delete(work)
     }
   }
 
-  async #do(request: HomeRequest, running: RunningJoin | undefined): Promise<unknown> {
-    const ceremony = request.ceremony as Hash
-    switch (request.do) {
-      case 'running':
-        if (this.#running.has(ceremony)) return null
-        throw new QuorateError(
-          'E_HOME_BUSY',
-          'this home is running another ceremony',
-          'this one can be joined beside it',
-        )
-      case 'approved':
-        await noteApproval(this.owned, ceremony, request.object as Hash)
-        if (running === undefined) return { told: await this.#while(ceremony, 'brief', () => this.#post(ceremony)) }
-        await running.control.approved()
-        return { told: true }
-      default: {
-        const reason = reasonGiven(request.reason ?? 'stopped by the operator')
-        if (running === undefined)
-          return this.#while(ceremony, 'brief', async () =>
-            abortOwned(this.owned, await this.#definition(request), reason),
-          )
-        await running.control.abort(reason)
+  /** Of a ceremony that does not run here: from its first look to its last word it has no other writer. */
+  async #brief(request: Asked<'abort' | 'approved'>): Promise<HomeAnswer> {
+    const { ceremony } = request
+    return this.#while(ceremony, 'brief', async () => {
+      if (request.do === 'abort')
+        return {
+          ok: true,
+          result: await abortOwned(this.owned, await this.#definition(request), reasonGiven(request.reason)),
+        }
+      await noteApproval(this.owned, ceremony, request.object)
+      return { ok: true, result: { told: await this.#post(ceremony) } }
+    })
+  }
+
+  #inJoin(request: Asked<'abort' | 'approved'>, running: RunningJoin): Promise<HomeAnswer> {
+    const { ceremony } = request
+    return this.#reach(ceremony, running, async () => {
+      if (request.do === 'abort') {
+        await running.control.abort(reasonGiven(request.reason))
         running.stop(abortedHere())
         return { ceremony, told: true }
       }
-    }
+      await noteApproval(this.owned, ceremony, request.object)
+      await running.control.approved()
+      return { told: true }
+    })
   }
 
   /** An approval of a ceremony that does not run here is told by its note; its file may not be there yet. */
@@ -184,12 +223,10 @@ export class HomeOwner {
     return definition !== undefined && postApprovalOwned(this.owned, definition)
   }
 
-  async #definition({ definition, ceremony }: HomeRequest): Promise<Definition> {
+  async #definition({ definition, ceremony }: Asked<'abort'>): Promise<Definition> {
     const found =
-      definition === undefined
-        ? await keptDefinition(this.owned.disk, ceremony as Hash)
-        : definitionCodec.decode(utf8(definition))
-    if (found !== undefined && ceremonyId(found) === ceremony) return found
+      definition === undefined ? await keptDefinition(this.owned.disk, ceremony) : definitionIn(definition, ceremony)
+    if (found !== undefined) return found
     throw new QuorateError('E_NOT_FOUND', 'this home knows no such ceremony', 'give the file with --definition')
   }
 }

@@ -210,8 +210,9 @@ export const openSite = async (
 export const noteApproval = async (owned: HomeSession, ceremony: Hash, object: Hash): Promise<void> => {
   const { ledger, disk, home } = owned
   const { name } = await home.config()
-  const said = [...ledger.replay()].filter((event) => event.ceremony === ceremony)
   const logged = [...(await lookAtLog(disk, home, ceremony)).replay()]
+  // Nothing is awaited between this look and the word that rests on it: another command may say the same.
+  const said = [...ledger.replay()].filter((event) => event.ceremony === ceremony)
   if (
     said.some((event) => event.what === 'aborted') ||
     logged.some((event) => event.what === 'abort' && event.site === name)
@@ -221,7 +222,8 @@ export const noteApproval = async (owned: HomeSession, ceremony: Hash, object: H
       'this site left this ceremony',
       'an approval that was withdrawn is not given again: plan a new definition',
     )
-  if (said.some((event) => event.what === 'approved')) return
-  ledger.append({ at: systemClock.now(), what: 'approved', ceremony, site: null, object })
+  if (!said.some((event) => event.what === 'approved'))
+    ledger.append({ at: systemClock.now(), what: 'approved', ceremony, site: null, object })
+  // Also a word that another command has just said is not durable before.
   await ledger.barrier()
 }

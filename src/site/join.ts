@@ -73,6 +73,14 @@ const refuseWithoutPassphrase = async ({ home: folder, passphrase }: JoinWanted,
   }
 }
 
+const unlessStopped = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+
 /** One ceremony in a home that this process owns. */
 const runJoin = (owner: HomeOwner, order: JoinOrder): Promise<Joined> => {
   const authority = definitionAuthority(order.definition)
@@ -95,7 +103,8 @@ const runOwned = async (
   try {
     await keepDefinition(owned.disk, definition)
     await forgetLastJoin(owned.disk, authority.hash)
-    const site = await owner.site()
+    // Another command may be asked for its passphrase meanwhile: whoever stops does not wait for that.
+    const site = await unlessStopped(owner.site(), stop.signal)
     const connect: typeof site.connect = async (to) => {
       const room = await site.connect(to)
       const told = new Set<string>()

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -86,6 +86,68 @@ describe('the one writer of a home', () => {
     const server = createServer(act).listen(join(home, 'run.sock'))
     await new Promise((resolve) => server.once('listening', resolve))
     await expect(askOwner(home, abort)).rejects.toMatchObject({ code: 'E_HOME_BUSY' })
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('leaves the home to nobody before the work that it took is done', async () => {
+    const owner = await claim()
+    let finish = (): void => undefined
+    const done = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const begun = new Promise<void>((resolve) => {
+      owner.handle(async () => {
+        resolve()
+        await done
+        return { ok: true, result: 'done' }
+      })
+    })
+    const first = askOwner(home, abort)
+    await begun
+    const released = owner.release()
+    const again = await askOwner(home, abort)
+    const other = await claim().catch(code)
+    finish()
+    expect(again).toMatchObject({ code: 'E_HOME_BUSY', again: true })
+    expect(other).toBe('E_HOME_BUSY')
+    expect(await first).toEqual({ ok: true, result: 'done' })
+    claims.length = 0
+    await released
+    await claim()
+  })
+
+  it.each([
+    ['asks nothing', ''],
+    ['never hears its answer', `${JSON.stringify(abort)}\n`],
+  ])('leaves the home also where somebody %s', async (_, said) => {
+    const owner = await claim()
+    const answered = new Promise<void>((resolve) => {
+      owner.handle(async () => {
+        resolve()
+        return { ok: true, result: null }
+      })
+    })
+    // Halted: it reads nothing and ends nothing.
+    const halted = connect({ path: join(home, 'run.sock'), allowHalfOpen: true }).pause()
+    await new Promise((resolve) => halted.once('connect', resolve))
+    halted.write(said)
+    if (said !== '') await answered
+    claims.length = 0
+    await owner.release()
+    halted.destroy()
+  })
+
+  it('is not waited for by a command that is stopped while it is halted', async () => {
+    const held = new Set<Socket>()
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      held.add(socket)
+      stop.abort()
+    }).listen(join(home, 'run.sock'))
+    const stop = new AbortController()
+    await new Promise((resolve) => server.once('listening', resolve))
+    const asked = askOwner(home, { do: 'join', ceremony: 'a' }, { ms: 20, onEvent: () => {}, signal: stop.signal })
+    await expect(asked).rejects.toMatchObject({ code: 'E_HOME_BUSY', details: { mute: true } })
+    for (const socket of held) socket.destroy()
     await new Promise((resolve) => server.close(resolve))
   })
 })
