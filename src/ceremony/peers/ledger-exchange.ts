@@ -17,6 +17,8 @@ export interface Peer {
   readonly remembered: Checkpoint | undefined
   /** Both heads, where the one shown does not extend the one remembered. */
   rolledBack: { readonly remembered: string; readonly shown: string } | undefined
+  /** True where it was asked, on this channel, to show its ledger on from the head that this site holds. */
+  asked: boolean
   /** Size of this site's own ledger that the peer has been shown. */
   shown: number | undefined
   /**
@@ -45,6 +47,7 @@ export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId
             head: undefined,
             remembered,
             rolledBack: undefined,
+            asked: false,
             shown: undefined,
             ahead: undefined,
             said: undefined,
@@ -127,9 +130,12 @@ export class LedgerExchange {
     if (old === undefined || same || (message.from === old.size && extendsHead(old, head, message.proof))) {
       peer.head = head
       peer.rolledBack = undefined
+      peer.asked = false
     } else if (head.size > old.size && message.from !== old.size) {
-      // A message before this one is missing: nothing says that the ledger went back. It is asked to go on from here.
-      this.#send(from, { is: 'remember', note: utf8(old.note) })
+      // A message before this one is missing: nothing says that the ledger went back. It is asked to go on from here, once:
+      // what it sent before it heard has gaps too, and a liar would ask for answers without end.
+      if (!peer.asked) this.#send(from, { is: 'remember', note: utf8(old.note) })
+      peer.asked = true
     } else peer.rolledBack = { remembered: old.note, shown: head.note }
     this.#ceremony.store.changed()
   }

@@ -163,6 +163,7 @@ export class Peers {
     const { store, site, keys, seat } = this.#ceremony
     peer.connected = true
     peer.shown = undefined
+    peer.asked = false
     this.send(name, { is: 'clock', at: site.machine.clock.now() })
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
       this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
