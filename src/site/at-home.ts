@@ -15,6 +15,8 @@ interface Waiting {
   readonly onEvent?: (event: unknown) => void
   /** The request may take long then: only a stop, or the end of the owner's process, ends the waiting. */
   readonly signal?: AbortSignal
+  /** Done before another process is handed the work, which it alone would do then; where it throws, none is. */
+  readonly beforeHanding?: () => Promise<void>
   /** Used where this process takes the home. */
   readonly relays?: RelayAccess
 }
@@ -28,6 +30,16 @@ const faultOf = ({ code, message, hint, details }: HomeAnswer & { readonly ok: f
 
 const isBusy = (error: unknown): error is QuorateError => error instanceof QuorateError && error.code === 'E_HOME_BUSY'
 
+/** The home itself, or the fault that somebody else has it. */
+const take = async (folder: string, relays: RelayAccess | undefined): Promise<AtHome | QuorateError> => {
+  try {
+    return { owned: await openHomeSession(folder, relays) }
+  } catch (error) {
+    if (isBusy(error)) return error
+    throw error
+  }
+}
+
 /** One try; the fault of a home that is busy for a moment. */
 const ask = async (
   folder: string,
@@ -36,14 +48,7 @@ const ask = async (
 ): Promise<AtHome | QuorateError> => {
   const asking = onEvent && { onEvent, ...(signal === undefined ? {} : { signal }) }
   const answer = await askOwner(folder, request, asking)
-  if (answer === undefined) {
-    try {
-      return { owned: await openHomeSession(folder, relays) }
-    } catch (error) {
-      if (isBusy(error)) return error
-      throw error
-    }
-  }
+  if (answer === undefined) return take(folder, relays)
   if (answer.ok) return { done: answer.result }
   const fault = faultOf(answer)
   if (answer.again !== true) throw fault
@@ -55,7 +60,12 @@ const ask = async (
  * itself. Between the two it tries again: owners come and go. Throws the owner's fault, and E_HOME_BUSY after `patience`.
  */
 export const atHome = async (folder: string, request: HomeRequest, waiting: Waiting = {}): Promise<AtHome> => {
-  const { patience = PATIENCE_MS, onEvent, signal } = waiting
+  const { patience = PATIENCE_MS, beforeHanding, onEvent, signal, relays } = waiting
+  if (beforeHanding !== undefined) {
+    const own = await take(folder, relays)
+    if (!(own instanceof QuorateError)) return own
+    await beforeHanding()
+  }
   for (let pauses = 0; ; pauses++) {
     const answer = await ask(folder, request, waiting).catch((error: unknown) => {
       // An owner that ended in the middle of a ceremony has left it where this process can go on.

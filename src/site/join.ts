@@ -8,9 +8,7 @@ import type { Progress } from '../ceremony/progress.ts'
 import { forgetLastJoin, keepLastJoin } from '../ceremony/status/last-join.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
-import { askOwner } from '../host/run-socket.ts'
 import { openHome } from '../identity/home.ts'
-import type { Hash } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
@@ -37,13 +35,13 @@ export type Joined = Omit<JoinResult, 'bundle'> & { readonly bundle: string | nu
 export const join = async (wanted: JoinWanted): Promise<Joined> => {
   const { home, definition, check, signal, progress } = wanted
   const ceremony = ceremonyId(definition)
-  await refuseWithoutPassphrase(wanted, ceremony)
   const request = { do: 'join', ceremony, definition: fromUtf8(definitionCodec.encode(definition)), check } as const
   const at = await atHome(home, request, {
     // As long as it would wait for the others.
     patience: definition.deadlines.gather * 1000,
     onEvent: (event) => progress(event as Progress),
     signal,
+    beforeHanding: () => refuseWithoutPassphrase(wanted),
     ...(wanted.relays === undefined ? {} : { relays: wanted.relays }),
   })
   if ('done' in at) return at.done as Joined
@@ -61,9 +59,7 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
 }
 
 /** Another process may have unlocked this home; who asks it to join must know the passphrase all the same. */
-const refuseWithoutPassphrase = async ({ home: folder, passphrase }: JoinWanted, ceremony: Hash): Promise<void> => {
-  const answer = await askOwner(folder, { do: 'running', ceremony }).catch(() => undefined)
-  if (answer === undefined) return
+const refuseWithoutPassphrase = async ({ home: folder, passphrase }: JoinWanted): Promise<void> => {
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)

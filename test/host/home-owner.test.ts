@@ -164,20 +164,47 @@ describe('a join that another process would run', () => {
       await owner.release()
     }
   })
+})
 
-  it('can be stopped while a passphrase is asked for', async () => {
-    const home = joinPath(homes.folder, 'locked')
+describe('a join of a home with a passphrase', () => {
+  const progress = (): void => undefined
+  let home: string
+  beforeAll(async () => {
+    home = joinPath(homes.folder, 'locked')
     const kms = [`local:${joinPath(homes.root, 'kms', 'locked.key')}`]
     const control = 'locked/locked/locked'
     const passphrase = passphraseOf('correct horse battery staple')
     const place = { kms, stores: ['home'], jurisdiction: 'test', control }
     await createIdentity({ home, name: 'locked', role: 'site', ...place, passphrase, kmsPassphrase: undefined })
+  })
+
+  it('is handed to no other process without that passphrase, also where that one is hard to reach', async () => {
+    const owner = await claimHome(home)
+    const handed: unknown[] = []
+    owner.handle(async (request) => {
+      if ((request as HomeRequest).do !== 'join') throw new Error('no answer')
+      handed.push(request)
+      return { ok: true, result: null }
+    })
+    const wrong = async (): Promise<never> => {
+      throw new QuorateError('E_PASSPHRASE', 'no passphrase', 'give one')
+    }
+    const { signal } = new AbortController()
+    try {
+      const joined = join({ home, definition, check: false, progress, signal, passphrase: wrong })
+      await expect(joined).rejects.toMatchObject({ code: 'E_PASSPHRASE' })
+      expect(handed).toEqual([])
+    } finally {
+      await owner.release()
+    }
+  })
+
+  it('can be stopped while the passphrase is asked for', async () => {
     const stop = new AbortController()
     const asked = async (): Promise<never> => {
       stop.abort()
       return never()
     }
-    const progress = (): void => undefined
     const joined = join({ home, definition, check: false, progress, signal: stop.signal, passphrase: asked })
     await expect(joined).rejects.toMatchObject({ code: 'E_STOPPED' })
   })
