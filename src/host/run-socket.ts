@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, realpath, rmdir, stat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
@@ -57,9 +56,12 @@ interface Place {
   close(): Promise<void>
 }
 
-const beside = async (home: string): Promise<Place> => {
+/** The same for every process of this user: TMPDIR may differ from one to the next, and then both would write. */
+const SHARED = '/tmp'
+
+const elsewhere = async (home: string): Promise<Place> => {
   const self = process.getuid?.() ?? -1
-  const folder = join(tmpdir(), `quorate-${self}`)
+  const folder = join(SHARED, `quorate-${self}`)
   await mkdir(folder, { mode: 0o700, recursive: true })
   const { uid, mode } = await lstat(folder)
   if (uid !== self || (mode & 0o077) !== 0)
@@ -78,7 +80,7 @@ const placeOf = async (folder: string): Promise<Place> => {
   const home = await realpath(folder)
   const plain = join(home, SOCKET)
   if (Buffer.byteLength(plain) <= LONGEST_PATH) return { path: plain, close: async () => {} }
-  if (process.platform !== 'linux') return beside(home)
+  if (process.platform !== 'linux') return elsewhere(home)
   const handle = await open(home, constants.O_RDONLY | constants.O_DIRECTORY)
   return { path: `/proc/self/fd/${handle.fd}/${SOCKET}`, close: () => handle.close() }
 }

@@ -70,6 +70,25 @@ describe('the one writer of a home', () => {
     expect(await readdir(long)).toEqual([])
   })
 
+  it('is one also where the socket has to be elsewhere, whatever TMPDIR each process has', async () => {
+    const long = join(home, 'y'.repeat(120))
+    await mkdir(long, { mode: 0o700 })
+    const [platform, before] = [process.platform, process.env['TMPDIR']]
+    Object.defineProperty(process, 'platform', { value: 'darwin' })
+    try {
+      const first = await claim(long)
+      expect(await readdir(long)).toEqual([])
+      process.env['TMPDIR'] = base
+      await expect(claim(long)).rejects.toMatchObject({ code: 'E_HOME_BUSY' })
+      claims.length = 0
+      await first.release()
+    } finally {
+      Object.defineProperty(process, 'platform', { value: platform })
+      if (before === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = before
+    }
+  })
+
   it('is not kept out by a turn that a crash left behind', async () => {
     leaveStale()
     const turn = join(home, 'run.sock.turn')
