@@ -43,7 +43,7 @@ export type HomeAnswer =
 
 /** Whoever asked, while its work is done. */
 export interface Asker {
-  tell(event: object): void
+  tell(event: object | string): void
   /** Aborted when it waits no longer. */
   readonly gone: AbortSignal
 }
@@ -85,6 +85,10 @@ const placeOf = async (folder: string): Promise<Place> => {
   return { path: `/proc/self/fd/${handle.fd}/${SOCKET}`, close: () => handle.close() }
 }
 
+/** First word of an owner that has begun work which takes long: a process that is halted says nothing at all. */
+const TAKEN = 'taken'
+const CLOSED = 'closed'
+
 /** A line over the limit ends the connection. */
 const readLines = (socket: Socket, take: (line: string) => void): void => {
   let text = ''
@@ -106,7 +110,7 @@ const firstLine = (socket: Socket): Promise<string> =>
   })
 
 interface Asking {
-  /** Milliseconds for which the owner may say nothing: of work that can be stopped, once it is told to stop. */
+  /** Milliseconds until the owner's first word, and until its answer once it is told to stop. */
   readonly ms?: number
   /** Called with each word before the answer. */
   readonly onEvent?: (event: unknown) => void
@@ -121,17 +125,20 @@ const converse = (
 ): Promise<HomeAnswer> =>
   new Promise((resolve, reject) => {
     const limit = (): unknown => socket.setTimeout(ms, () => socket.destroy(new Error('no answer')))
-    if (signal === undefined) limit()
+    let stopping = false
+    limit()
     readLines(socket, (line) => {
+      if (!stopping) socket.setTimeout(0)
       try {
         const said = JSON.parse(line) as HomeAnswer | { readonly event: unknown }
-        if ('event' in said) onEvent?.(said.event)
-        else resolve(said)
+        if (!('event' in said)) resolve(said)
+        else if (said.event !== TAKEN) onEvent?.(said.event)
       } catch (error) {
         reject(error)
       }
     })
     const stop = (): void => {
+      stopping = true
       socket.end()
       // A process that is halted answers nobody, and whoever stops is not to wait for it.
       limit()
@@ -139,7 +146,7 @@ const converse = (
     socket.on('error', reject)
     socket.on('close', () => {
       signal?.removeEventListener('abort', stop)
-      reject(new Error('closed'))
+      reject(new Error(CLOSED))
     })
     socket.write(`${JSON.stringify(request)}\n`)
     if (signal?.aborted === true) stop()
@@ -181,12 +188,13 @@ export interface HomeClaim {
   release(): Promise<void>
 }
 
+/** `ended`: the process is gone, and not only silent. */
 const unanswered = (cause: unknown): QuorateError =>
   new QuorateError(
     'E_HOME_BUSY',
     'the process that runs from this home did not answer',
-    'see with status whether it took the work; then run the same command again',
-    { mute: true },
+    'it may be stopped or hang: look at it, and see with status whether it took the work; then run the same command again',
+    { ended: cause instanceof Error && cause.message === CLOSED },
     cause,
   )
 
@@ -205,9 +213,10 @@ const answer = async (socket: Socket, handler: HomeHandler): Promise<void> => {
     // Whoever waits no longer ends its side, or is killed.
     for (const end of ['end', 'close']) socket.once(end, () => gone.abort())
     if (socket.readableEnded) gone.abort()
-    const tell = (event: object): void => {
+    const tell = (event: object | string): void => {
       if (!socket.destroyed) socket.write(`${JSON.stringify({ event })}\n`)
     }
+    if ((request as { do?: unknown } | null)?.do === 'join') tell(TAKEN)
     const said = await handler(request, { tell, gone: gone.signal })
     // Whoever asked may be halted and never end its side: what it was told waits for it in the kernel.
     socket.end(`${JSON.stringify(said)}\n`, () => socket.destroy())

@@ -69,7 +69,7 @@ export const atHome = async (folder: string, request: HomeRequest, waiting: Wait
   for (let pauses = 0; ; pauses++) {
     const answer = await ask(folder, request, waiting).catch((error: unknown) => {
       // An owner that ended in the middle of a ceremony has left it where this process can go on.
-      if (isBusy(error) && error.details['mute'] === true && onEvent !== undefined) return error
+      if (isBusy(error) && error.details['ended'] === true && onEvent !== undefined) return error
       throw error
     })
     if (!(answer instanceof QuorateError)) return answer

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, utimes } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { askOwner, claimHome, type HomeClaim } from '../../src/host/run-socket.ts'
 
@@ -168,5 +169,52 @@ describe('the one writer of a home', () => {
     await expect(asked).rejects.toMatchObject({ code: 'E_HOME_BUSY', details: { mute: true } })
     for (const socket of held) socket.destroy()
     await new Promise((resolve) => server.close(resolve))
+  })
+})
+
+describe('an owner at work', () => {
+  it('says so at once, and is heard to the end however long that takes', async () => {
+    const owner = await claim()
+    owner.handle(async (_, asker) => {
+      for (const n of [1, 2]) {
+        await delay(500)
+        asker.tell({ n })
+      }
+      await delay(500)
+      return { ok: true, result: 'done' }
+    })
+    const heard: unknown[] = []
+    const answer = await askOwner(
+      home,
+      { do: 'join', ceremony: 'a' },
+      { ms: 1000, onEvent: (event) => heard.push(event) },
+    )
+    expect(answer).toEqual({ ok: true, result: 'done' })
+    expect(heard).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  it('that says nothing is not waited for', async () => {
+    const server = createServer(() => undefined).listen(join(home, 'run.sock'))
+    await new Promise((resolve) => server.once('listening', resolve))
+    const sockets: Socket[] = []
+    server.on('connection', (socket) => sockets.push(socket))
+    const asked = askOwner(home, { do: 'join', ceremony: 'a' }, { ms: 50, onEvent: () => undefined })
+    await expect(asked).rejects.toMatchObject({ code: 'E_HOME_BUSY', details: { ended: false } })
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it('hears that whoever asked waits no longer', async () => {
+    const owner = await claim()
+    owner.handle(
+      (_, { gone }) =>
+        new Promise((resolve) => {
+          gone.addEventListener('abort', () => resolve({ ok: true, result: 'stopped' }))
+        }),
+    )
+    const stop = new AbortController()
+    const asked = askOwner(home, { do: 'join', ceremony: 'a' }, { onEvent: () => undefined, signal: stop.signal })
+    stop.abort()
+    expect(await asked).toEqual({ ok: true, result: 'stopped' })
   })
 })
