@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Real processes, sockets and time, or every case of something: minutes each. */
 const long = [
   'test/ceremony/third-kind.test.ts',
-  'test/cli/demo-killed.test.ts',
+  'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/by-hand.test.ts',
   'test/faults/kill.test.ts',

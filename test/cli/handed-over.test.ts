@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { claimHome, type HomeRequest } from '../../src/host/run-socket.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { join } from '../../src/site/join.ts'
+import { createIdentity } from '../../src/site/setup.ts'
+import { keygenDefinition } from '../support/definition.ts'
+
+const folder = mkdtempSync(joinPath(tmpdir(), 'quorate-owner-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('a join is handed to the process that owns the home only by who knows the passphrase', async () => {
+  const home = joinPath(folder, 'eu')
+  await createIdentity({
+    home,
+    name: 'eu',
+    role: 'site',
+    kms: [`local:${joinPath(folder, 'eu.key')}`],
+    stores: ['home'],
+    jurisdiction: 'test',
+    control: 'a/b/c',
+    passphrase: new Secret(utf8('right')),
+    kmsPassphrase: undefined,
+  })
+  const owner = await claimHome(home)
+  const asked: HomeRequest['do'][] = []
+  owner.handle(async (request) => {
+    asked.push(request.do)
+    return { ok: true, result: 'joined' }
+  })
+  const definition = await keygenDefinition()
+  const joinWith = (passphrase: string): Promise<unknown> =>
+    join({
+      home,
+      definition,
+      check: false,
+      progress: () => undefined,
+      signal: new AbortController().signal,
+      passphrase: async () => new Secret(utf8(passphrase)),
+    })
+  await expect(joinWith('wrong')).rejects.toMatchObject({ code: 'E_PASSPHRASE' })
+  expect(asked).toEqual(['running'])
+  expect(await joinWith('right')).toBe('joined')
+  expect(asked).toEqual(['running', 'running', 'join'])
+  await owner.release()
+})
