@@ -166,7 +166,7 @@ describe('the one writer of a home', () => {
     const stop = new AbortController()
     await new Promise((resolve) => server.once('listening', resolve))
     const asked = askOwner(home, { do: 'join', ceremony: 'a' }, { ms: 20, onEvent: () => {}, signal: stop.signal })
-    await expect(asked).rejects.toMatchObject({ code: 'E_HOME_BUSY', details: { mute: true } })
+    await expect(asked).rejects.toMatchObject({ code: 'E_HOME_BUSY', details: { ended: false } })
     for (const socket of held) socket.destroy()
     await new Promise((resolve) => server.close(resolve))
   })
