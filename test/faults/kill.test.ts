@@ -10,7 +10,7 @@ import { verifyFile } from '../../src/site/verify.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { built } from '../support/cli.ts'
 import { NIGHTLY, report, SEED } from '../support/report.ts'
-import { relayOn } from '../transport/relay-support.ts'
+import { relayOn, relaySigner } from '../transport/relay-support.ts'
 import { makeHomes, planKeygenIn, planSignIn, type RealHomes } from './homes.ts'
 import { type Spawned, spawnQuorate } from './spawned.ts'
 
@@ -57,6 +57,8 @@ interface Lane {
 }
 
 describe('kill -9 of a site at a barrier', () => {
+  /** A plan names its relay: the next one on its port is the same. */
+  const relaySelf = relaySigner()
   const lanes: Lane[] = []
   const definitions = new Map<RealHomes, Definition>()
   let homes: RealHomes & { readonly root: string }
@@ -78,7 +80,7 @@ describe('kill -9 of a site at a barrier', () => {
   }
 
   const openLane = async (key?: { readonly id: string; readonly homes: RealHomes }): Promise<Lane> => {
-    const relay = await relayOn()
+    const relay = await relayOn({ signer: relaySelf })
     const keygen = await homes.copy(`keygen-${copies}`)
     definitions.set(keygen, await planKeygenIn(keygen, names, [relay.url], deadlines))
     const sign = await (key?.homes ?? keygen).copy(`sign-${copies++}`)
@@ -134,7 +136,7 @@ describe('kill -9 of a site at a barrier', () => {
     // Notes of another case are of the same sites: each case has a relay that knows nothing.
     const port = Number(new URL(lane.relay.url).port)
     await lane.relay.close()
-    lane.relay = await relayOn({ port })
+    lane.relay = await relayOn({ port, signer: relaySelf })
     const mine = new Set<Spawned>()
     const joinHere = (name: string, env: Readonly<Record<string, string>> = {}): Spawned => {
       const started = joinAs(at, kind, name, env)
