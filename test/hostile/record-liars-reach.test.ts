@@ -25,6 +25,7 @@ const beyondMessages: Partial<Record<CheckId, string>> = {
   'signature.key': 'the key is in the definition, and each honest site signed with its own shard',
   'signature.output': 'the site that writes the bundle shows the signature that it verified',
   'blame.left': 'it says who left, and holds of whoever did',
+  'identities.unrevoked': 'a revocation stands in the auditor’s trust file, and no ceremony says it',
   'attestation.measured': 'it is open wherever the definition wants evidence of what ran',
   'time.stamped': 'it is open wherever no timestamp is in the bundle',
 }
