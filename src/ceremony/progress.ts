@@ -15,7 +15,7 @@ export type Progress =
   | { readonly phase: 'gather'; readonly site: SiteId; readonly state: string; readonly waiting: string | null }
   /** A member that took itself out, and why: its own words. */
   | { readonly phase: 'left'; readonly site: string; readonly reason: string }
-  /** A peer that runs other code than this site, or on another runtime: hashes of the builds. */
+  /** A peer that runs other code than this site: hashes of the builds. */
   | {
       readonly phase: 'another-build'
       readonly site: SiteId

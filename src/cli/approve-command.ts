@@ -53,7 +53,8 @@ export abstract class ApproveCommand extends QuorateCommand {
     await confirmDefinition(shown, seen, identity, {
       confirm: flags.confirm,
       noInput: flags['no-input'],
-      quiet: flags.quiet,
+      // Where every line of stderr is an event, the document alone says it.
+      quiet: flags.quiet || flags['json-events'],
       file: flags.definition,
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })

@@ -188,13 +188,17 @@ export interface HomeClaim {
   release(): Promise<void>
 }
 
+/** A process that is killed before it read what was sent to it leaves the one or the other of these. */
+const isEnd = (cause: unknown): boolean =>
+  (cause instanceof Error && cause.message === CLOSED) || ['ECONNRESET', 'EPIPE'].includes(errno(cause) ?? '')
+
 /** `ended`: the process is gone, and not only silent. */
 const unanswered = (cause: unknown): QuorateError =>
   new QuorateError(
     'E_HOME_BUSY',
     'the process that runs from this home did not answer',
     'it may be stopped or hang: look at it, and see with status whether it took the work; then run the same command again',
-    { ended: cause instanceof Error && cause.message === CLOSED },
+    { ended: isEnd(cause) },
     cause,
   )
 

@@ -1,6 +1,6 @@
 import { systemClock } from '../host/clock.ts'
 import { askOwner, type HomeAnswer, type HomeRequest } from '../host/run-socket.ts'
-import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+import { type ErrorCode, errorTable, QuorateError } from '../lib/errors.ts'
 import { type HomeSession, openHomeSession, type RelayAccess } from './home-session.ts'
 
 /** Between two looks at a home that another command is about to leave. */
@@ -24,9 +24,9 @@ interface Waiting {
 /** Either this process owns the home now, or the one that does has done the work. */
 type AtHome = { readonly owned: HomeSession } | { readonly done: unknown }
 
-/** An owner's answer as the error that it stands for. */
+/** An owner's answer as the error that it stands for; its version may have errors that this one has not. */
 const faultOf = ({ code, message, hint, details }: HomeAnswer & { readonly ok: false }): QuorateError =>
-  new QuorateError(code as ErrorCode, message, hint, details ?? {})
+  new QuorateError(Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'E_HOME_BUSY', message, hint, details ?? {})
 
 const isBusy = (error: unknown): error is QuorateError => error instanceof QuorateError && error.code === 'E_HOME_BUSY'
 

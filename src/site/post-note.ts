@@ -33,11 +33,15 @@ export const postNoteToRelays = async (
 /** An approval is given whether or not anybody hears of it at once. */
 const TELLING_MS = 2000
 
-/** Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. */
+/**
+ * Says so in this member's note, where a relay is there to keep it: those who are not connected see it in status. False
+ * while the approval is not in this home's folder yet: there is nothing to show.
+ */
 export const postApprovalOwned = async (owned: HomeSession, definition: Definition): Promise<boolean> => {
   const { home, disk } = owned
   const book = new RecordStore(definitionAuthority(definition), systemClock)
   await admitKeptApprovals(book, disk, ceremonyId(definition))
+  if (!book.approved().has(home.identity)) return false
   const note = await writeNote(home, systemClock, book, 'approved', null)
   return postNoteToRelays(owned, definition, note, TELLING_MS)
 }
