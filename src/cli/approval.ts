@@ -59,7 +59,7 @@ const askWords = async (words: readonly string[], noInput: boolean): Promise<voi
     const fault =
       typed.length === words.length
         ? `word ${wrong} is not that of this definition`
-        : `${typed.length} words were typed, all ${words.length} are wanted`
+        : `${typed.length === 1 ? 'one word was' : `${typed.length} words were`} typed, all ${words.length} are wanted`
     if (left === 0)
       throw new QuorateError(
         'E_WORDS',

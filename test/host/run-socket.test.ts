@@ -204,6 +204,17 @@ describe('an owner at work', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
+  it('that ends before it has read or answered is known to have ended', async () => {
+    const server = createServer((socket) => socket.destroy()).listen(join(home, 'run.sock'))
+    await new Promise((resolve) => server.once('listening', resolve))
+    for (let n = 0; n < 20; n++)
+      await expect(askOwner(home, { do: 'join', ceremony: 'a' })).rejects.toMatchObject({
+        code: 'E_HOME_BUSY',
+        details: { ended: true },
+      })
+    await new Promise((resolve) => server.close(resolve))
+  })
+
   it('hears that whoever asked waits no longer', async () => {
     const owner = await claim()
     owner.handle(
