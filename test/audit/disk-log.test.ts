@@ -201,7 +201,7 @@ describe('log on a disk that fails', () => {
   it('keeps every promise through a crash at every operation, twice over', async () => {
     const quiet = simDisk()
     await work(quiet, [])
-    for (let run = 0; run < many(4, 20, 200); run++)
+    for (let run = 0; run < many(2, 10, 200); run++)
       for (let k = 0; k < quiet.operations; k++) {
         const disk = simDisk(seeded(run * 1000 + k))
         const acknowledged: Checkpoint[] = []

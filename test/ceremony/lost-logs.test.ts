@@ -13,6 +13,7 @@ import { approveAll, joinAs, writeHome } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { relayOn } from '../transport/relay-support.ts'
 
 /** What a site promised stands in its ledger and in its logs. Where one of them is lost, nothing is promised anew. */
 
@@ -120,9 +121,15 @@ test('a log that was cut at an earlier barrier is known by the ledger', async ()
 })
 
 test('a site that left is not approved again by a ledger that was cut', async () => {
-  const other = await keygenDefinition({ sites: await siteEntries(sites), nonce: '77'.repeat(16) })
+  const relay = await relayOn()
+  const other = await keygenDefinition({
+    sites: await siteEntries(sites),
+    nonce: '77'.repeat(16),
+    relays: [{ url: relay.url, identity: null }],
+  })
   const before = await readFile(at('ledger')).catch(() => undefined)
   const left = await abortCeremony({ home: at('.'), definition: other, reason: 'changed our mind' })
+  await relay.close()
   expect(left.ceremony).toBe(ceremonyId(other))
   await writeFile(at('ledger'), before as Buffer)
   const fault = await faultOf(

@@ -13,20 +13,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { definitionYaml } from '../../src/records/definition-yaml.ts'
+import type { Relay } from '../../src/transport/relay/server.ts'
 import { bin, quorate, type Ran } from '../support/cli.ts'
 import { signDefinition } from '../support/definition.ts'
+import { relayOn } from '../transport/relay-support.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'quorate-files-'))
 const at = (name: string): string => join(base, name)
 const failed = (ran: Ran): unknown => [ran.code, JSON.parse(ran.stdout).error?.code]
 const planArgs = (out: string): readonly string[] => [
   ...['keygen', 'plan', '--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2'],
-  ...['--site', at('eu.card'), '--site', at('us.card'), '--relay', 'ws://127.0.0.1:1', '--out', out, '--json'],
+  ...['--site', at('eu.card'), '--site', at('us.card'), '--relay', relay.url, '--out', out, '--json'],
 ]
+let relay: Relay
 let ceremony: string
 let approvals: string
 
 beforeAll(async () => {
+  relay = await relayOn()
   for (const name of ['eu', 'us']) {
     const control = ['--jurisdiction', name, '--control', `${name}/${name}/${name}`]
     const where = ['--home', at(name), '--kms', `local:${at(`kms/${name}.key`)}`, '--no-passphrase']
@@ -36,7 +40,10 @@ beforeAll(async () => {
   ceremony = JSON.parse((await quorate(planArgs(at('treasury.yaml')))).stdout).ceremony
   approvals = join(at('us'), 'ceremonies', `${ceremony.slice(0, 4)}-${ceremony.slice(4, 8)}`, 'approvals')
 })
-afterAll(() => rmSync(base, { recursive: true }))
+afterAll(async () => {
+  await relay.close()
+  rmSync(base, { recursive: true })
+})
 
 const us = (verb: string, ...more: string[]): Promise<Ran> =>
   quorate(['keygen', verb, '--home', at('us'), '--definition', at('treasury.yaml'), '--json', ...more])

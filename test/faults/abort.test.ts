@@ -16,7 +16,7 @@ import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Ending, type Process, startProcess } from './process.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = many(3, 20, 400)
+const CASES = many(2, 10, 400)
 const deadlines = { gather: 8, proposal: 4, round: 8, close: 8 }
 const names = ['eu', 'us', 'ap']
 const signers = ['eu', 'ap']

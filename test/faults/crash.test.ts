@@ -29,8 +29,8 @@ import { approveOn, copyOf, filesIn, newHome } from './world.ts'
  * Every operation of every site under every fault takes hours: by default power goes at every operation of some site, and
  * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  */
-const KEYGEN_CASES = many(1, 30, Number.POSITIVE_INFINITY)
-const SIGN_CASES = many(1, 20, Number.POSITIVE_INFINITY)
+const KEYGEN_CASES = many(1, 15, Number.POSITIVE_INFINITY)
+const SIGN_CASES = many(1, 10, Number.POSITIVE_INFINITY)
 const deadlines = { gather: 16, proposal: 4, round: 8, close: 8 }
 const names = ['eu', 'us', 'ap']
 const signers = ['eu', 'ap']

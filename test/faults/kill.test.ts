@@ -32,8 +32,8 @@ interface Case {
 const nexts = ['join at once', 'join later', 'abort'] as const
 
 /**
- * By night: every barrier at every site, before and after it, with each next step. Else every barrier once: the site, the
- * moment and the next step take turns, and begin elsewhere at each run.
+ * By night: every barrier at every site, before and after it, with each next step. Else every second barrier once: the
+ * barriers, the site, the moment and the next step take turns, and begin elsewhere at each run.
  */
 const casesOf = (sites: readonly string[], barriers: number): Case[] => {
   const moments = (['before', 'after'] as const).flatMap((when) => nexts.map((next) => ({ when, next })))
@@ -41,7 +41,9 @@ const casesOf = (sites: readonly string[], barriers: number): Case[] => {
     sites.flatMap((site) => moments.map((moment) => ({ site, at, ...moment }))),
   )
   // 7 is prime to the number of cases of a barrier, for two sites and for three.
-  return NIGHTLY ? every.flat() : every.map((cases, at) => cases[(7 * at + SEED) % cases.length] as Case)
+  return NIGHTLY
+    ? every.flat()
+    : every.map((cases, at) => cases[(7 * at + SEED) % cases.length] as Case).filter((_, at) => at % 2 === SEED % 2)
 }
 
 type End = Awaited<Spawned['ended']>
@@ -233,7 +235,7 @@ describe('kill -9 of a site at a barrier', () => {
 
   const playAll = async (kind: 'keygen' | 'sign', who: readonly string[]): Promise<void> => {
     const cases = casesOf(who, barriers[kind])
-    expect(cases.length).toBeGreaterThanOrEqual(barriers[kind])
+    expect(2 * cases.length).toBeGreaterThanOrEqual(barriers[kind] - 1)
     const wrong: string[] = []
     const ended = { made: 0, left: 0 }
     const left = [...cases]

@@ -20,7 +20,7 @@ import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Ending, startProcess } from './process.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = many(2, 16, 400)
+const CASES = many(1, 8, 400)
 const names = ['eu', 'us', 'ap']
 const deadlines = { gather: 12, proposal: 4, round: 8, close: 8 }
 

@@ -29,7 +29,7 @@ describe('a bad network', () => {
     '%s: finishes, or ends at the deadline naming who is missing',
     async (name) => {
       const ends = new Map<string, number>()
-      const runs = many(2, 6, 80)
+      const runs = many(1, 4, 80)
       const one = async (n: number): Promise<void> => {
         const { network, join } = await worldOf(n % 2 === 0 ? 'keygen' : 'sign', `${name} ${n}`)
         network.set(kinds[name] as Partial<Conditions>)
@@ -51,7 +51,7 @@ describe('a bad network', () => {
     const random = seeded(33)
     let same = 0
     let later = 0
-    const runs = many(2, 8, 80)
+    const runs = many(1, 4, 80)
     const one = async (n: number): Promise<void> => {
       const { network, clock, join } = await worldOf(n % 2 === 0 ? 'keygen' : 'sign', `partition ${n}`)
       // Slow enough that the partition falls somewhere within.
@@ -91,7 +91,7 @@ describe('a bad network', () => {
       for (let more = 0; more < 2 && openPoints(after).length > 0; more++) after = await join()
       expect([after.story.join('; '), openPoints(after)]).toEqual([after.story.join('; '), []])
     }
-    await Promise.all(Array.from({ length: many(2, 8, 80) }, (_, n) => one(n)))
+    await Promise.all(Array.from({ length: many(1, 4, 80) }, (_, n) => one(n)))
     report(`a partition that stays: ${[...ends].map(([line, count]) => `${count} × ${line}`).join('; ')}`)
   })
 })

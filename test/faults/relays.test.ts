@@ -7,7 +7,7 @@ import { type LinkConditions, startBadLink } from './bad-link.ts'
 import { approvedDisks, joinAll, keygenOf, makeKey, namesMissing, openPoints, signOf, type Told } from './joins.ts'
 import { type SpawnedRelay, spawnRelay } from './spawned.ts'
 
-const KILLS = NIGHTLY ? 100 : 40
+const KILLS = NIGHTLY ? 100 : 16
 const at = (url: string) => ({ url, identity: null })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -68,7 +68,7 @@ describe('relays as processes', () => {
 
   it('the only relay left dead: a clean end at the deadline that names who is missing, and a whole one afterwards', async () => {
     const random = seeded(32)
-    const runs = NIGHTLY ? 40 : 8
+    const runs = NIGHTLY ? 40 : 4
     const ends = new Map<string, number>()
     for (let n = 0; n < runs; n++) {
       const kind = n % 2 === 0 ? 'keygen' : 'sign'
@@ -134,7 +134,7 @@ describe('relays as processes', () => {
           await goesOn(told, join)
           await link.close()
         }
-        await Promise.all(Array.from({ length: NIGHTLY ? 40 : 6 }, (_, n) => one(n)))
+        await Promise.all(Array.from({ length: NIGHTLY ? 40 : 4 }, (_, n) => one(n)))
         report(`link, ${name}: ${lost} frames lost; ${[...ends].map(([line, n]) => `${n} × ${line}`).join('; ')}`)
         expect(lost > 0).toBe('loss' in (links[name] ?? {}))
       },

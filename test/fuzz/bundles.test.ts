@@ -14,7 +14,7 @@ import { type Manifest, manifestCodec } from '../../src/records/manifest.ts'
 import { report } from '../support/report.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, NASTY, writeJson } from './mutate.ts'
-import { COUNT, fuzz, type Target } from './run.ts'
+import { fuzz, SOME_ACCEPTED, type Target } from './run.ts'
 
 let corpus: Corpus
 beforeAll(async () => {
@@ -82,7 +82,7 @@ test('tar', async () => {
       return tarOf(entries.map(({ name, at, size }) => ({ name, bytes: bytes.subarray(at, at + size) })))
     },
   })
-  expect(accepted).toBeGreaterThan(COUNT / 500)
+  expect(accepted).toBeGreaterThan(SOME_ACCEPTED)
   const pieces: Uint8Array[] = []
   for await (const piece of writeTar(await filesIn(good))) pieces.push(piece)
   expect(new Uint8Array(Buffer.concat(pieces))).toEqual(good)
@@ -191,6 +191,7 @@ test('bundle: read, and written again', async () => {
   let read = 0
   const target: Target = {
     name: 'bundle',
+    count: 0.3,
     limit: 2 ** 20,
     make: (d) => (d.chance(8) ? mutateBytes(d, whole) : changed(d, files)),
     read: async (bytes) => {
@@ -206,7 +207,7 @@ test('bundle: read, and written again', async () => {
         if (/^(?:cosignatures|signatures)\//.test(name))
           all.push({ name, bytes: bytes.subarray(entry.at, entry.at + entry.size) })
       // What a bundle of good form says, some of the time: any verdict, never a crash.
-      if (read++ % 40 === 0) {
+      if (read++ % 10 === 0) {
         const report = await verifyBundle(reader, { trust: 'stated', evidence: protocolEvidence })
         verified += 1
         expect(['valid', 'invalid', 'incomplete']).toContain(report.verdict)
@@ -216,8 +217,8 @@ test('bundle: read, and written again', async () => {
   }
   const { accepted } = await fuzz(target)
   report(`bundle: ${verified} of them verified`)
-  expect(accepted).toBeGreaterThan(COUNT / 500)
-  expect(verified).toBeGreaterThan(50)
+  expect(accepted).toBeGreaterThan(SOME_ACCEPTED)
+  expect(verified).toBeGreaterThan(3)
 })
 
 test('signed note and checkpoint', async () => {
@@ -261,7 +262,7 @@ test('signed note and checkpoint', async () => {
       return utf8(encodeNote(note))
     },
   })
-  expect(accepted).toBeGreaterThan(COUNT / 500)
+  expect(accepted).toBeGreaterThan(SOME_ACCEPTED)
 })
 
 test('manifest signature', async () => {
@@ -328,5 +329,5 @@ test('trust file', async () => {
       return bytes
     },
   })
-  expect(known).toBeGreaterThan(COUNT / 500)
+  expect(known).toBeGreaterThan(SOME_ACCEPTED)
 })

@@ -18,9 +18,10 @@ import { readDefinition } from '../../src/records/definition-yaml.ts'
 import { cardCodec, noteCodec } from '../../src/records/identity.ts'
 import { relayMessageCodec } from '../../src/transport/relay/protocol.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
-import { report } from '../support/report.ts'
+import { many, report } from '../support/report.ts'
 import { dice, mutateText, NASTY } from './mutate.ts'
-import { COUNT } from './run.ts'
+
+const COUNT = many(10_000, 50_000, 1_000_000)
 
 /** What a terminal may be sent: no control but the line's end, nothing invisible, nothing that reorders. */
 const SAFE = /^(?:\n|(?![\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])[\s\S])*$/u

@@ -2,13 +2,18 @@ import { expect } from 'vitest'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { printable } from '../../src/lib/printable.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { LONG, many, NIGHTLY, report, SEED } from '../support/report.ts'
+import { many, report, SEED } from '../support/report.ts'
 import { bombs, type Dice, dice } from './mutate.ts'
 
-/** Inputs a target; of the long suite's targets a third has them in each run, by turns, and the others a fifth. */
-export const COUNT = many(10_000, 100_000, 1_000_000)
+/** Inputs of a target whose turn it is, and of the others. By night it is the turn of all. */
+const COUNT = many(10_000, 100_000, 1_000_000)
+const MEANWHILE = many(2000, 10_000, 0)
+const TURNS = many(3, 6, 1)
 const isItsTurn = (name: string): boolean =>
-  !LONG || NIGHTLY || [...name].reduce((sum, char) => sum + (char.codePointAt(0) ?? 0), SEED) % 3 === 0
+  [...name].reduce((sum, char) => sum + (char.codePointAt(0) ?? 0), SEED) % TURNS === 0
+
+/** Of the inputs of any run at least so many are read as good, or they are too far from it to find much. */
+export const SOME_ACCEPTED = 20
 
 /** One input may take this long where the machine has nothing else to do. */
 const MOST_MS = 1000
@@ -27,7 +32,7 @@ export interface Target {
   read(bytes: Uint8Array): Uint8Array | undefined | Promise<Uint8Array | undefined>
   /** Longest input that is looked at. */
   readonly limit: number
-  /** Inputs, as a part of COUNT, where one costs more than most. */
+  /** A part of the inputs of most targets, where one costs more than most. */
   readonly count?: number
   /** Longest that one input may take, in milliseconds. */
   readonly mostMs?: number
@@ -51,7 +56,7 @@ export const assertTellable = (error: unknown): void => {
 /** Runs a target's inputs, and prints how many there were and how many were taken. */
 export const fuzz = async (target: Target): Promise<Ran> => {
   const d = dice(SEED)
-  const count = Math.round((target.count ?? 1) * (isItsTurn(target.name) ? COUNT : COUNT / 5))
+  const count = Math.round((target.count ?? 1) * (isItsTurn(target.name) ? COUNT : MEANWHILE))
   const before = process.memoryUsage.rss()
   const begun = performance.now()
   let accepted = 0

@@ -35,7 +35,7 @@ import { report } from '../support/report.ts'
 import { AUTHORITY, certificateFor, identityFor, TOPIC } from '../transport/support.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateTree, writeCbor, writeJson } from './mutate.ts'
-import { COUNT, fuzz, type Target } from './run.ts'
+import { fuzz, SOME_ACCEPTED, type Target } from './run.ts'
 import { cborTarget, jsonTarget, oneOf } from './targets.ts'
 
 let corpus: Corpus
@@ -90,13 +90,13 @@ describe('between a member and a relay', () => {
       relayMessageCodec.encode({ what: 'post', note: 'AAAA' }),
       relayMessageCodec.encode({ what: 'note', certificate: 'AAAA', note: 'AAAA' }),
     ]
-    expect((await fuzz(jsonTarget(relayMessageCodec, good))).accepted).toBeGreaterThan(COUNT / 500)
+    expect((await fuzz(jsonTarget(relayMessageCodec, good))).accepted).toBeGreaterThan(SOME_ACCEPTED)
   })
 
   test('frames', async () => {
     const good = [encodeAddressed({ from: 'eu' as SiteId, to: 'us-east-1' as SiteId, bytes: random(40) })]
     const frame = plain('relay frame', good, decodeAddressed, encodeAddressed)
-    expect((await fuzz(frame)).accepted).toBeGreaterThan(COUNT / 500)
+    expect((await fuzz(frame)).accepted).toBeGreaterThan(SOME_ACCEPTED)
   })
 })
 
@@ -112,7 +112,7 @@ describe('channel', () => {
       ),
       plain('content', content, decodeContent, encodeContent),
     ]
-    expect((await fuzz(oneOf('channel packet', parts))).accepted).toBeGreaterThan(COUNT / 500)
+    expect((await fuzz(oneOf('channel packet', parts))).accepted).toBeGreaterThan(SOME_ACCEPTED)
   })
 
   test('segments in any order hold no more than they may', async () => {
@@ -142,7 +142,7 @@ describe('channel', () => {
         return bytes
       },
     })
-    expect(delivered).toBeGreaterThan(COUNT / 500)
+    expect(delivered).toBeGreaterThan(SOME_ACCEPTED)
   })
 
   const self = (name: string): Self => {
@@ -196,7 +196,8 @@ describe('channel', () => {
         return written
       },
     })
-    expect(accepted).toBeGreaterThan(COUNT / 5000)
+    // Each is good once.
+    expect(accepted).toBeGreaterThan(2)
   })
 
   test('sealed packets', async () => {
@@ -227,7 +228,8 @@ describe('channel', () => {
         return bytes
       },
     })
-    expect(accepted).toBeGreaterThan(COUNT / 5000)
+    // Each is good once.
+    expect(accepted).toBeGreaterThan(2)
   })
 })
 
@@ -266,7 +268,7 @@ describe('round messages', () => {
     }
     const echo = [echoCodec.encode(headers.slice(0, 3).map((header) => [header, new Uint8Array(64).fill(1)]))]
     const parts = [whole, inner, cborTarget(headerCodec, headers), cborTarget(echoCodec, echo)]
-    expect((await fuzz(oneOf('round message', parts))).accepted).toBeGreaterThan(COUNT / 500)
+    expect((await fuzz(oneOf('round message', parts))).accepted).toBeGreaterThan(SOME_ACCEPTED)
   })
 
   test('what they carry, in each suite', async () => {
@@ -371,6 +373,7 @@ describe('round messages', () => {
     }
     await fuzz({
       name: 'blame',
+      count: 0.3,
       limit: blameCodec.limit,
       make: target,
       read: (input) => {
@@ -384,6 +387,6 @@ describe('round messages', () => {
     })
     report(`blame: ${proven} claims proven, none of them against an honest site`)
     expect([...honest]).toEqual([])
-    expect(proven).toBeGreaterThan(100)
+    expect(proven).toBeGreaterThan(SOME_ACCEPTED)
   })
 })

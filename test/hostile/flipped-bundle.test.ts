@@ -15,7 +15,7 @@ import { seededRandom } from '../support/random.ts'
 import { many, report, SEED } from '../support/report.ts'
 
 /** Bytes of each bundle that are changed one at a time; all of them where they are fewer. */
-const SAMPLE = many(60, 400, Number.POSITIVE_INFINITY)
+const SAMPLE = many(40, 200, Number.POSITIVE_INFINITY)
 const BY_COMMAND = 5
 
 let chain: Chain

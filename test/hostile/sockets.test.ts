@@ -7,7 +7,7 @@ import { defaultLimits } from '../../src/transport/relay/limits.ts'
 import { roomName, sortMembers } from '../../src/transport/relay/room.ts'
 import { encodeAddressed } from '../../src/transport/relay-frame.ts'
 import { built } from '../support/cli.ts'
-import { report } from '../support/report.ts'
+import { many, report } from '../support/report.ts'
 import { type RawClient, rawClient } from '../transport/raw-client.ts'
 import { type Person, person } from '../transport/relay-support.ts'
 import { site } from '../transport/support.ts'
@@ -23,10 +23,10 @@ import {
   relayProcess,
 } from './sockets-world.ts'
 
-const SECONDS = 60
+const SECONDS = many(20, 20, 60)
 /** Before the attack. */
-const QUIET = 10
-const MEMBERS = 10_000
+const QUIET = 5
+const MEMBERS = many(4000, 4000, 10_000)
 const MEBI = 2 ** 20
 
 const open: (() => unknown)[] = []
@@ -179,12 +179,17 @@ describe('a relay process among hostile sockets', () => {
       buffered = Math.max(buffered, now['buffered'] ?? 0)
       resident = Math.max(resident, now['resident_bytes'] ?? 0)
     }
-    const end = await metrics(at.url)
+    let end = await metrics(at.url)
+    // The last of the cut ones may still hold a frame, and the writer be told of it.
+    while (end['buffered'] !== 0) {
+      await systemClock.sleep(50)
+      end = await metrics(at.url)
+    }
     const grown = resident - (start['resident_bytes'] ?? 0)
     line(`slow readers: ${(sent / MEBI).toFixed(0)} MiB to ${readers.length}, most waiting ${buffered} bytes,`)
     line(`memory grown by ${(grown / MEBI).toFixed(0)} MiB, ${end['cut_slow_total']} readers cut`)
     expect(buffered).toBeLessThanOrEqual(limit * readers.length)
-    expect(end).toMatchObject({ cut_slow_total: readers.length, buffered: 0, members: 1 })
+    expect(end).toMatchObject({ cut_slow_total: readers.length, members: 1 })
     expect(grown).toBeLessThan(128 * MEBI)
   })
 

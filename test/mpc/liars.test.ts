@@ -19,7 +19,7 @@ import { seededRandom } from '../support/random.ts'
 import { inTurn } from '../support/report.ts'
 
 /** By day two of the suites, by turns: they share their code above the group. */
-const ids = inTurn(protocolIds, 2)
+const ids = inTurn(protocolIds, 1)
 
 const session = hashOf(utf8('liars')) as Hash
 const otherSession = hashOf(utf8('another session')) as Hash
