@@ -9,6 +9,7 @@ import type { Card } from '../records/identity.ts'
 import type { ShardStore } from '../shards/store.ts'
 import type { NoteBoard, Wire } from '../transport/wire.ts'
 import type { Authority } from './definition/authority.ts'
+import type { KnownHeads } from './peers/ledger-heads.ts'
 
 /** Ports of the machine besides its disk. */
 interface Machine {
@@ -31,6 +32,8 @@ export interface Site {
   readonly identityKey: IdentityKey
   readonly machine: Machine
   readonly ledger: Log
+  /** One for all ceremonies of the home that run. */
+  readonly peerHeads: KnownHeads
   readonly shards: ShardStore
   ceremonyLog(ceremony: Hash): Promise<Log>
   /** All relays of the definition at once. */

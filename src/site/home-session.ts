@@ -4,6 +4,7 @@ import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/definition/authority.ts'
 import { hedged } from '../ceremony/hedge.ts'
 import { isCeremonyFolder, logPath } from '../ceremony/paths.ts'
+import { KnownHeads } from '../ceremony/peers/ledger-heads.ts'
 import type { Site } from '../ceremony/ports.ts'
 import { systemClock } from '../host/clock.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
@@ -38,6 +39,7 @@ export interface HomeSession extends RelayAccess {
   readonly disk: HostDisk
   readonly home: Home
   readonly ledger: Log
+  readonly peerHeads: KnownHeads
   readonly claim: HomeClaim
   ceremonyLog(ceremony: Hash): Promise<Log>
   close(): Promise<void>
@@ -60,6 +62,7 @@ export const openHomeSession = async (folder: string, { relayCa }: RelayAccess =
     disk,
     home,
     ledger,
+    peerHeads: new KnownHeads(ledger),
     claim,
     ceremonyLog: (ceremony) =>
       openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),
@@ -187,6 +190,7 @@ export const openSite = async (
     identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
     machine: { ...machine, build: buildHash() },
     ledger,
+    peerHeads: owned.peerHeads,
     shards: shardStore(disk),
     ceremonyLog: owned.ceremonyLog,
     async connect(authority) {

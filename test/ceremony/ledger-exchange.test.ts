@@ -3,6 +3,7 @@ import { openLog } from '../../src/audit/disk-log.ts'
 import type { Checkpoint } from '../../src/audit/log.ts'
 import { ledgerOrigin } from '../../src/audit/note.ts'
 import { LedgerExchange, type Peer } from '../../src/ceremony/peers/ledger-exchange.ts'
+import { KnownHeads } from '../../src/ceremony/peers/ledger-heads.ts'
 import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
@@ -19,11 +20,22 @@ it('asks a peer that leaves gaps once, however often it does, and goes on from i
     ledger.append({ at: 0, what: 'created', ceremony: null, site: null, object: null })
     return ledger.barrier()
   }
-  const peer = { member: { name: us, identity }, asked: false } as Peer
+  const peer = { member: { name: us, identity }, asked: undefined } as Peer
   const store = { keys: () => [keys.log.key], changed: () => undefined }
   const sent: PeerMessage[] = []
-  const exchange = new LedgerExchange({ store } as unknown as Ceremony, new Map([[us, peer]]), (_, message) =>
-    sent.push(message),
+  const own = await memoryHome('eu')
+  const peerHeads = new KnownHeads(
+    await openLog({
+      disk: own.disk,
+      path: 'ledger',
+      origin: ledgerOrigin(own.home.identity),
+      signer: own.home.keys.log,
+    }),
+  )
+  const exchange = new LedgerExchange(
+    { store, site: { peerHeads } } as unknown as Ceremony,
+    new Map([[us, peer]]),
+    (_, message) => sent.push(message),
   )
   const show = ({ note, size }: Checkpoint, from: number, gap = false): void => {
     const proof = gap || from === 0 ? [] : ledger.consistency(from, size).map(fromHex)

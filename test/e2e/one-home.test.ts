@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
@@ -170,5 +170,23 @@ describe('one home, many ceremonies', () => {
     await expect(owner.done).rejects.toMatchObject({ code: 'E_STOPPED' })
     await expectWhole(await joinAt('us', second))
     await expectWhole(await guest.done)
+  })
+
+  /** Last: afterwards one of the two copies is of no use. */
+  test('two copies of a home that sign in two ceremonies at once are found out', async () => {
+    const short = { ...deadlines, proposal: 2 }
+    const [first, second] = [
+      await planSignIn(homes, signers, key, [url], short),
+      await planSignIn(homes, signers, key, [url], short),
+    ]
+    await cp(homes.home('eu'), homes.home('copy'), { recursive: true })
+    const stop = new AbortController()
+    const us = [first, second].map((one) => joinAt('us', one, { signal: stop.signal }))
+    const copies = await Promise.allSettled([joinAt('eu', first), joinAt('copy', second)])
+    const found = copies.filter((one) => one.status === 'rejected')
+    expect(found.map(({ reason }) => reason.code)).toContain('E_SITE_ROLLED_BACK')
+    stop.abort()
+    const signed = (await Promise.allSettled(us)).filter((one) => one.status === 'fulfilled')
+    expect(signed.length).toBe(copies.length - found.length)
   })
 })

@@ -5,6 +5,7 @@ import type { Authority } from '../../src/ceremony/definition/authority.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
+import { KnownHeads } from '../../src/ceremony/peers/ledger-heads.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
@@ -192,6 +193,7 @@ export const startProcess = (options: {
         runtime: 'node 20.20.2',
       },
       ledger,
+      peerHeads: new KnownHeads(ledger),
       shards: shardStore(disk),
       ceremonyLog: (ceremony) =>
         openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),

@@ -4,6 +4,7 @@ import type { Authority } from '../../src/ceremony/definition/authority.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { approvalsFolder, logPath } from '../../src/ceremony/paths.ts'
+import { KnownHeads } from '../../src/ceremony/peers/ledger-heads.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
@@ -72,6 +73,7 @@ export const memorySite = async (
       ...changes,
     },
     ledger,
+    peerHeads: new KnownHeads(ledger),
     shards: shardStore(disk),
     ceremonyLog: (ceremony) =>
       openLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), signer }),

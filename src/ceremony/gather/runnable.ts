@@ -97,7 +97,8 @@ const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean =>
 
 /**
  * True where this site signs another's proposal: its own newest hello in it, and nothing in it that a stranger would
- * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say.
+ * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say, and its own
+ * ledger is to be proven here.
  */
 export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms, held: HeldAttempt): boolean => {
   const attempt = held.value
@@ -119,7 +120,9 @@ export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms
     if (hello.site !== one.site || key !== one.key || value.lastAttempt !== one.last) return false
     if (authority.fixed)
       return isFree(ceremony, peers, terms, member, held) && peers.hello(one.site)?.hash === one.hello
+    // What the coordinator vouches for, of the others, it does not vouch for of itself.
     const forked = peers.bySite.get(one.site)?.rolledBack !== undefined
-    return !forked && isUsable(ceremony, terms, hello, attempt.at, held)
+    const shown = one.site !== attempt.coordinator || peers.ledgers.proven(one.site)
+    return !forked && shown && isUsable(ceremony, terms, hello, attempt.at, held)
   })
 }

@@ -1,10 +1,9 @@
 import type { Checkpoint } from '../../audit/log.ts'
-import { ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
-import type { Hash, SiteId } from '../../lib/brand.ts'
-import { fromHex, fromUtf8, toHex, utf8 } from '../../lib/bytes.ts'
+import type { SiteId } from '../../lib/brand.ts'
+import { fromHex, utf8 } from '../../lib/bytes.ts'
 import type { Member } from '../definition/authority.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import { extendsHead, openHead, rememberedHeads } from './ledger-heads.ts'
+import { extendsHead, type KnownHeads, openHead } from './ledger-heads.ts'
 import type { PeerMessage } from './peer-message.ts'
 
 /** This site's knowledge of one other site in this room. */
@@ -17,8 +16,8 @@ export interface Peer {
   readonly remembered: Checkpoint | undefined
   /** Both heads, where the one shown does not extend the one remembered. */
   rolledBack: { readonly remembered: string; readonly shown: string } | undefined
-  /** True where it was asked, on this channel, to show its ledger on from the head that this site holds. */
-  asked: boolean
+  /** The head from which it was asked, on this channel, to show its ledger on. */
+  asked: Checkpoint | undefined
   /** Size of this site's own ledger that the peer has been shown. */
   shown: number | undefined
   /**
@@ -31,31 +30,25 @@ export interface Peer {
 }
 
 /** The other sites of a ceremony, none of them met yet, with the heads that this site's ledger remembers of theirs. */
-export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId, Peer> => {
-  const heads = rememberedHeads(site.ledger)
-  return new Map(
+export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId, Peer> =>
+  new Map(
     authority.roster
       .filter((member) => member.name !== seat.name)
-      .map((member) => {
-        const note = heads.get(ledgerOrigin(member.identity))
-        const remembered = note && rememberedHead(note)
-        return [
-          member.name,
-          {
-            member,
-            connected: false,
-            head: undefined,
-            remembered,
-            rolledBack: undefined,
-            asked: false,
-            shown: undefined,
-            ahead: undefined,
-            said: undefined,
-          },
-        ]
-      }),
+      .map((member) => [
+        member.name,
+        {
+          member,
+          connected: false,
+          head: undefined,
+          remembered: site.peerHeads.of(member.identity),
+          rolledBack: undefined,
+          asked: undefined,
+          shown: undefined,
+          ahead: undefined,
+          said: undefined,
+        },
+      ]),
   )
-}
 
 /** How sites prove to each other that no ledger went back: heads remembered, heads shown, and the proofs between them. */
 export class LedgerExchange {
@@ -119,25 +112,40 @@ export class LedgerExchange {
     peer.shown = head.size
   }
 
+  get #known(): KnownHeads {
+    return this.#ceremony.site.peerHeads
+  }
+
+  /** The head of a peer's ledger that its next one must extend: here, or in another ceremony of this home, it was shown. */
+  newest(peer: Peer): Checkpoint | undefined {
+    return this.#known.of(peer.member.identity)
+  }
+
   /** A peer shows its ledger's head, and the proof that it extends the head that this site remembers. */
   shown(from: SiteId, message: Extract<PeerMessage, { is: 'ledger' }>): void {
     const peer = this.#peers.get(from)
     if (peer === undefined) return
     const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
     if (head === undefined) return
-    const old = peer.head ?? peer.remembered
-    const same = old !== undefined && head.size === old.size && head.root === old.root
-    if (old === undefined || same || (message.from === old.size && extendsHead(old, head, message.proof))) {
+    const old = this.newest(peer)
+    const seen = [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root)
+    if (old === undefined || seen || (message.from === old.size && extendsHead(old, head, message.proof))) {
+      if (!seen) this.#known.take(peer.member.identity, head)
       peer.head = head
       peer.rolledBack = undefined
-      peer.asked = false
-    } else if (head.size > old.size && message.from !== old.size) {
-      // A message before this one is missing: nothing says that the ledger went back. It is asked to go on from here, once:
-      // what it sent before it heard has gaps too, and a liar would ask for answers without end.
-      if (!peer.asked) this.#send(from, { is: 'remember', note: utf8(old.note) })
-      peer.asked = true
+      peer.asked = undefined
+    } else if (message.from !== old.size && (head.size > old.size || !this.#learntHere(peer, old))) {
+      // A message before this one is missing, or another ceremony was shown more: nothing says that the ledger went back. It
+      // is asked to go on from here, once: what it sent before it heard has gaps too, and a liar would ask without end.
+      if (peer.asked?.note !== old.note) this.#send(from, { is: 'remember', note: utf8(old.note) })
+      peer.asked = old
     } else peer.rolledBack = { remembered: old.note, shown: head.note }
     this.#ceremony.store.changed()
+  }
+
+  /** True where no other ceremony of this home was shown it since this join began. */
+  #learntHere(peer: Peer, head: Checkpoint): boolean {
+    return (peer.head ?? peer.remembered)?.note === head.note
   }
 
   /** True where a peer's ledger is proven up to the head in its newest hello. */
@@ -151,10 +159,4 @@ export class LedgerExchange {
       hello.signed.value.ledger.root === head.root
     )
   }
-}
-
-/** A head that this site's own ledger holds: verified when it was taken in. */
-const rememberedHead = (note: Uint8Array): Checkpoint => {
-  const { size, root } = parseCheckpoint(note)
-  return { size, root: toHex(root) as Hash, note: fromUtf8(note) }
 }

@@ -5,21 +5,33 @@ import type { Hash, Identity, KeyHex } from '../../lib/brand.ts'
 import { fromHex, fromUtf8, toHex } from '../../lib/bytes.ts'
 
 /**
- * The largest head of each other site's ledger that this site's own ledger holds, by origin. Ceremonies that run at once
- * may note them in another order than they were signed in.
+ * The newest head of each other site's ledger that one home knows: from its own ledger, and from all of its ceremonies that
+ * run. Each head that is taken in was proven to extend the one before, so the heads of a site are one chain, and two copies
+ * of a home cannot go on in two ways in two ceremonies at once.
  */
-export const rememberedHeads = (ledger: Log): ReadonlyMap<string, Uint8Array> => {
-  const heads = new Map<string, Uint8Array>()
-  const sizes = new Map<string, number>()
-  for (const event of ledger.replay()) {
-    const note = event.what === 'peer-ledger' && event.object !== null ? ledger.body(event.object) : undefined
-    if (note === undefined) continue
-    const { origin, size } = parseCheckpoint(note)
-    if (size < (sizes.get(origin) ?? 0)) continue
-    sizes.set(origin, size)
-    heads.set(origin, note)
+export class KnownHeads {
+  readonly #newest = new Map<string, Checkpoint>()
+
+  /** Ceremonies that ran at once may have noted heads in another order than they were signed in: the largest counts. */
+  constructor(ledger: Log) {
+    for (const event of ledger.replay()) {
+      const note = event.what === 'peer-ledger' && event.object !== null ? ledger.body(event.object) : undefined
+      if (note === undefined) continue
+      // Verified when it was taken in.
+      const { origin, size, root } = parseCheckpoint(note)
+      if (size < (this.#newest.get(origin)?.size ?? 0)) continue
+      this.#newest.set(origin, { size, root: toHex(root) as Hash, note: fromUtf8(note) })
+    }
   }
-  return heads
+
+  of(identity: Identity): Checkpoint | undefined {
+    return this.#newest.get(ledgerOrigin(identity))
+  }
+
+  /** Only a head that extends the newest one. */
+  take(identity: Identity, head: Checkpoint): void {
+    this.#newest.set(ledgerOrigin(identity), head)
+  }
 }
 
 /** A head that this ledger's key signed; undefined for anything else. */

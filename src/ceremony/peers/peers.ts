@@ -163,11 +163,11 @@ export class Peers {
     const { store, site, keys, seat } = this.#ceremony
     peer.connected = true
     peer.shown = undefined
-    peer.asked = false
+    peer.asked = undefined
     this.send(name, { is: 'clock', at: site.machine.clock.now() })
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
       this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
-    this.send(name, { is: 'remember', note: utf8(peer.head?.note ?? peer.remembered?.note ?? '') })
+    this.send(name, { is: 'remember', note: utf8(this.ledgers.newest(peer)?.note ?? '') })
     for (const { name: what, bytes } of store.all()) this.send(name, { is: 'object', name: what, bytes })
     const hello = store.hellos.get(seat.name)
     if (hello !== undefined) this.send(name, { is: 'object', name: 'hello', bytes: hello.envelope })
