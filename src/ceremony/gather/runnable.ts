@@ -120,7 +120,7 @@ export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms
     if (hello.site !== one.site || key !== one.key || value.lastAttempt !== one.last) return false
     if (authority.fixed)
       return isFree(ceremony, peers, terms, member, held) && peers.hello(one.site)?.hash === one.hello
-    // What the coordinator vouches for, of the others, it does not vouch for of itself.
+    // The coordinator vouches for the others' ledgers, not for its own.
     const forked = peers.bySite.get(one.site)?.rolledBack !== undefined
     const shown = one.site !== attempt.coordinator || peers.ledgers.proven(one.site)
     return !forked && shown && isUsable(ceremony, terms, hello, attempt.at, held)
