@@ -125,9 +125,9 @@ describe('text of others', () => {
       add('short JSON', () => definitionCodec.decode(utf8(`{"${mark}":}`)))
       add('twice', () => fromCanonical(utf8(`{"${mark}":1,"${mark}":1}`)))
       add('CBOR key', () =>
-        peerMessageCodec.decode(toCbor(['talk/v1', { is: 'remember', note: new Uint8Array(), [mark]: 1 }])),
+        peerMessageCodec.decode(toCbor(['talk/v2', { is: 'remember', note: new Uint8Array(), [mark]: 1 }])),
       )
-      add('CBOR value', () => peerMessageCodec.decode(toCbor(['talk/v1', { is: mark }])))
+      add('CBOR value', () => peerMessageCodec.decode(toCbor(['talk/v2', { is: mark }])))
       add('CBOR type', () => peerMessageCodec.decode(toCbor([mark, {}])))
       add('CBOR text', () => cborCodec('x/v1', definitionCodec as never, 4096).decode(utf8(mark)))
       for (const text of [

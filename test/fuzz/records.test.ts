@@ -227,16 +227,22 @@ test('event, and lines of them', async () => {
 })
 
 test('talk', async () => {
+  const site = corpus.readers.sign.manifest.logs[0] as SiteId
   const raw = (n: number) => new Uint8Array(32).fill(n)
   const good = [
     peerMessageCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
     peerMessageCodec.encode({ is: 'remember', note: new Uint8Array() }),
     peerMessageCodec.encode({ is: 'ledger', note: raw(1), from: 3, proof: [raw(2), raw(3)] }),
-    peerMessageCodec.encode({ is: 'log', events: raw(4), checkpoint: raw(5), ledger: raw(6) }),
+    peerMessageCodec.encode({
+      is: 'log',
+      events: await corpus.readers.sign.eventBytes(site),
+      checkpoint: raw(5),
+      ledger: raw(6),
+    }),
     peerMessageCodec.encode({ is: 'want', objects: [raw(7), raw(8)] }),
     peerMessageCodec.encode({ is: 'body', bytes: raw(9) }),
     peerMessageCodec.encode({ is: 'cosignature', of: 'eu' as SiteId, line: raw(10) }),
-    peerMessageCodec.encode({ is: 'manifest', bundle: raw(11) }),
+    peerMessageCodec.encode({ is: 'manifest', signature: new Uint8Array(64) }),
   ]
   expect((await fuzz(cborTarget(peerMessageCodec, good))).accepted).toBeGreaterThan(SOME_ACCEPTED)
 })

@@ -1,7 +1,9 @@
+import { encodeSigstore } from '../../src/audit/sigstore.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
-import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { parseIdentity } from '../../src/identity/identity.ts'
+import type { Hash, KeyHex, SiteId } from '../../src/lib/brand.ts'
 import { fromUtf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { DecodeError } from '../../src/records/codec.ts'
@@ -106,13 +108,16 @@ export const violatedByRecord = async (
     lying.post(topic, honest, bytes).filter((one) => one !== bytes),
   )
   return violated(heard, message, (draft, log) => {
-    for (const one of lying.lied) takeIn(draft, log, lie.by, one)
+    for (const one of lying.lied) takeIn(heard, draft, log, lie.by, one)
     for (const bytes of rounds) draft.add(log, { what: 'message', site: lie.by, object: draft.put(bytes) })
   })
 }
 
+const keyOf = (world: MemoryWorld, site: SiteId): KeyHex =>
+  parseIdentity(world.homes.get(site)?.home.identity ?? '')?.key as KeyHex
+
 /** Puts into an honest log, or beside it, what its site would have refused. */
-const takeIn = (draft: Draft, log: SiteId, by: SiteId, message: PeerMessage): void => {
+const takeIn = ({ world }: Heard, draft: Draft, log: SiteId, by: SiteId, message: PeerMessage): void => {
   switch (message.is) {
     case 'object':
       draft.add(log, { what: rowOf(message.name).event as never, site: by, object: draft.put(message.bytes) })
@@ -129,7 +134,7 @@ const takeIn = (draft: Draft, log: SiteId, by: SiteId, message: PeerMessage): vo
       draft.extraLines.set(log, () => noteText(message.line))
       return
     case 'manifest':
-      draft.forgedSignatures.set(by, () => message.bundle)
+      draft.forgedSignatures.set(by, (statement) => encodeSigstore(statement, keyOf(world, by), message.signature))
       return
     default:
   }

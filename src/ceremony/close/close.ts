@@ -35,17 +35,16 @@ export const closeCeremony = async (
   const kept = await keptBundle(ceremony)
   if (kept !== undefined) await resumeFromBundle(ceremony, peers, kept)
   const endings: Endings = { parts: new Map([[seat.name, own]]), cosignatures: new Map(), signatures: new Map() }
-  const tell = (): void => peers.broadcast(logMessage(own))
+  let signature: Uint8Array | undefined
+  // Those who are here are told now, those who come back when they do.
   peers.whenConnected((name) => {
     peers.send(name, logMessage(own))
     for (const [of, lines] of endings.cosignatures) {
       const line = lines.get(seat.name)
       if (line !== undefined) peers.send(name, { is: 'cosignature', of, line: utf8(line) })
     }
-    const mine = endings.signatures.get(seat.name)
-    if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
+    if (signature !== undefined) peers.send(name, { is: 'manifest', signature })
   })
-  tell()
 
   const until = clock.monotonic() + authority.terms.deadlines.close * 1000
   const left = (): number => Math.max(1, until - clock.monotonic())
@@ -78,8 +77,9 @@ export const closeCeremony = async (
     object: (hash) => ceremony.log.body(hash) ?? peers.bodies.get(hash),
   })
   const mine = await signManifest(ceremony, bundle)
-  endings.signatures.set(seat.name, mine)
-  peers.broadcast({ is: 'manifest', bundle: mine })
+  signature = mine.signature
+  endings.signatures.set(seat.name, mine.sigstore)
+  peers.broadcast({ is: 'manifest', signature })
   const complete = missingEndings(ceremony, peers, endings, sites).length === 0
   const signed = () => {
     takeSignatures(ceremony, peers, endings, bundle)

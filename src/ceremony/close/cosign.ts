@@ -108,32 +108,41 @@ export const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: str
   return line
 }
 
-export const signManifest = async (ceremony: Ceremony, bundle: UnsignedBundle): Promise<Uint8Array> => {
-  const signed = await ceremony.site.identityKey.signer.sign(manifestCodec, bundle.manifest)
-  return encodeSigstore(bundle.manifestBytes, signed.key, signed.signature)
+/** This site's signature over the manifest, as it is said and as it stands in the bundle. */
+export const signManifest = async (
+  ceremony: Ceremony,
+  bundle: UnsignedBundle,
+): Promise<{ readonly signature: Uint8Array; readonly sigstore: Uint8Array }> => {
+  const { key, signature } = await ceremony.site.identityKey.signer.sign(manifestCodec, bundle.manifest)
+  return { signature, sigstore: encodeSigstore(bundle.manifestBytes, key, signature) }
 }
 
 export const takeSignatures = (ceremony: Ceremony, peers: Peers, endings: Endings, bundle: UnsignedBundle): void => {
   for (const { from, message } of peers.closeMessages) {
     if (message.is !== 'manifest' || endings.signatures.has(from)) continue
-    if (signatureHolds(ceremony, from, message.bundle, bundle.manifestBytes))
-      endings.signatures.set(from, message.bundle)
+    const key = identityKeyOf(ceremony, from)
+    const sigstore = key && encodeSigstore(bundle.manifestBytes, key, message.signature)
+    if (sigstore !== undefined && openedSignature(ceremony, from, sigstore, bundle.manifestBytes) !== undefined)
+      endings.signatures.set(from, sigstore)
   }
 }
 
-export const signatureHolds = (
+const identityKeyOf = (ceremony: Ceremony, site: SiteId): KeyHex | undefined =>
+  parseIdentity(ceremony.authority.member(site)?.identity ?? '')?.key
+
+/** The signature of a site over exactly this manifest; undefined where it does not hold. */
+export const openedSignature = (
   ceremony: Ceremony,
   by: SiteId,
-  signature: Uint8Array,
+  sigstore: Uint8Array,
   manifest: Uint8Array,
-): boolean => {
-  const key = parseIdentity(ceremony.authority.member(by)?.identity ?? '')?.key
-  if (key === undefined) return false
+): Uint8Array | undefined => {
+  const key = identityKeyOf(ceremony, by)
+  if (key === undefined) return undefined
   try {
-    openSigstore(signature, manifest, key)
-    return true
+    return openSigstore(sigstore, manifest, key)
   } catch (error) {
-    if (error instanceof DecodeError) return false
+    if (error instanceof DecodeError) return undefined
     throw error
   }
 }

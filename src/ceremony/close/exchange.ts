@@ -13,7 +13,7 @@ import type { LogEvent } from '../../records/event.ts'
 import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
 import type { CloseMessage, Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import { cosignOnce, type Endings, nested, shownKeys, takeCosignature } from './cosign.ts'
+import { cosignOnce, type Endings, nested, openedSignature, shownKeys, takeCosignature } from './cosign.ts'
 import { cosignaturesIn } from './own-bundle.ts'
 
 /** Takes the endings of a bundle as if their authors said them again: they are checked like everything else. */
@@ -33,7 +33,10 @@ export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle:
     for (const { by, line } of await cosignaturesIn(ceremony, bundle, from))
       said.push({ from: by, message: { is: 'cosignature', of: from, line } })
   }
-  for (const [from, signature] of bundle.signatures) said.push({ from, message: { is: 'manifest', bundle: signature } })
+  for (const [from, sigstore] of bundle.signatures) {
+    const signature = openedSignature(ceremony, from, sigstore, bundle.manifestBytes)
+    if (signature !== undefined) said.push({ from, message: { is: 'manifest', signature } })
+  }
   peers.closeMessages.unshift(...said)
   for (const hash of bundle.objects) {
     const body = await bundle.object(hash)

@@ -3,6 +3,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { FAREWELL_MS } from './close.ts'
+import { openedSignature } from './cosign.ts'
 import { logMessage } from './exchange.ts'
 import { closeLog, cosignaturesIn } from './own-bundle.ts'
 
@@ -24,11 +25,12 @@ export const serveLatecomers = async (
   const lines = new Map<SiteId, Uint8Array>()
   for (const of of sites)
     for (const { by, line } of await cosignaturesIn(ceremony, bundle, of)) if (by === seat.name) lines.set(of, line)
-  const mine = bundle.signatures.get(seat.name)
+  const sigstore = bundle.signatures.get(seat.name)
+  const mine = sigstore && openedSignature(ceremony, seat.name, sigstore, bundle.manifestBytes)
   peers.whenConnected((name) => {
     peers.send(name, logMessage(own))
     for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
-    if (mine !== undefined) peers.send(name, { is: 'manifest', bundle: mine })
+    if (mine !== undefined) peers.send(name, { is: 'manifest', signature: mine })
   })
   const isServed = (name: SiteId): boolean =>
     peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest')

@@ -8,7 +8,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import { definitionCodec } from '../../records/definition.ts'
 import { bundlePath, ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
-import { cosignatureHolds, signatureHolds, signManifest } from './cosign.ts'
+import { cosignatureHolds, openedSignature, signManifest } from './cosign.ts'
 
 /** The bundle that an earlier join of this site wrote over its closed log; undefined where there is none that is whole. */
 export const keptBundle = async (ceremony: Ceremony): Promise<BundleReader | undefined> => {
@@ -37,7 +37,7 @@ export const isComplete = async (
   for (const of of sites) {
     const signature = bundle.signatures.get(of)
     if (!bundle.manifest.logs.includes(of) || signature === undefined) return false
-    if (!signatureHolds(ceremony, of, signature, bundle.manifestBytes)) return false
+    if (openedSignature(ceremony, of, signature, bundle.manifestBytes) === undefined) return false
     const witnesses = (await cosignaturesIn(ceremony, bundle, of)).map(({ by }) => by)
     if (sites.some((by) => by !== of && !witnesses.includes(by))) return false
   }
@@ -88,7 +88,8 @@ const writeSingleLogBundle = async (ceremony: Ceremony, own: SiteExport, outputs
     object: (hash) => ceremony.log.body(hash),
   })
   const path = bundlePath(authority.hash, 'abort')
-  await writeBundle(ceremony, path, bundle, new Map(), new Map([[seat.name, await signManifest(ceremony, bundle)]]))
+  const { sigstore } = await signManifest(ceremony, bundle)
+  await writeBundle(ceremony, path, bundle, new Map(), new Map([[seat.name, sigstore]]))
   return path
 }
 

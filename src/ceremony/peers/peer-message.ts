@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { packEvents, packedLogSchema, unpackEvents } from '../../audit/packed-log.ts'
 import { type Codec, cborCodec } from '../../records/codec.ts'
 import { bytes, instant, siteId, whole } from '../../records/fields.ts'
 import { recordNames } from '../../records/record-table.ts'
@@ -19,15 +20,29 @@ const peerMessageSchema = v.variant('is', [
     proof: v.pipe(v.array(raw32), v.maxLength(128)),
   }),
   /** My closed ceremony log, its checkpoint, and the ledger's word on it. */
-  v.strictObject({ is: v.literal('log'), events: bytes(1, 2 ** 22), checkpoint: note, ledger: bytes(1, 2 ** 22) }),
+  v.strictObject({ is: v.literal('log'), events: packedLogSchema, checkpoint: note, ledger: bytes(1, 2 ** 22) }),
   /** My clock, as this channel opened: a hello may have waited long for it. */
   v.strictObject({ is: v.literal('clock'), at: instant }),
   v.strictObject({ is: v.literal('want'), objects: v.pipe(v.array(raw32), v.maxLength(4096)) }),
   v.strictObject({ is: v.literal('body'), bytes: bytes(1, 2 ** 22) }),
   /** My cosignature line over that site's closing checkpoint. */
   v.strictObject({ is: v.literal('cosignature'), of: siteId, line: bytes(1, 1024) }),
-  /** My signature over the manifest: a Sigstore bundle. */
-  v.strictObject({ is: v.literal('manifest'), bundle: bytes(1, 2 ** 20) }),
+  /** My identity's signature over the manifest that both of us make of the same parts. */
+  v.strictObject({ is: v.literal('manifest'), signature: bytes(64, 64) }),
 ])
-export type PeerMessage = v.InferOutput<typeof peerMessageSchema>
-export const peerMessageCodec: Codec<PeerMessage> = cborCodec('talk/v1', peerMessageSchema, 2 ** 23)
+type Sent = v.InferOutput<typeof peerMessageSchema>
+type SentLog = Extract<Sent, { is: 'log' }>
+/** A log's events as their text, which is what everybody but the wire works with. */
+type Log = Omit<SentLog, 'events'> & { readonly events: Uint8Array }
+export type PeerMessage = Exclude<Sent, SentLog> | Log
+
+const sent = cborCodec('talk/v2', peerMessageSchema, 2 ** 23)
+export const peerMessageCodec: Codec<PeerMessage> = {
+  type: sent.type,
+  limit: sent.limit,
+  encode: (message) => sent.encode(message.is === 'log' ? { ...message, events: packEvents(message.events) } : message),
+  decode: (bytes) => {
+    const message = sent.decode(bytes)
+    return message.is === 'log' ? { ...message, events: unpackEvents(message.events) } : message
+  },
+}

@@ -87,7 +87,9 @@ export class Peers {
   }
 
   broadcast(message: PeerMessage): void {
-    for (const peer of this.bySite.values()) if (peer.connected) this.send(peer.member.name, message)
+    const bytes = peerMessageCodec.encode(message)
+    for (const { connected, member } of this.bySite.values())
+      if (connected) this.#send(member.name, this.#ceremony.authority.hash, bytes)
   }
 
   postNote(note: Uint8Array): void {
