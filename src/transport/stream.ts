@@ -15,8 +15,10 @@ const HELD = 2 * IN_FLIGHT
 const FIRST_RETRY = 50
 const LAST_RETRY = 2000
 const GROWTH = 1.5
-/** Most segments sent again at one time. */
-const BURST = 16
+/** Most data sent again at one time: what else is late follows a little later. */
+const BURST = SEGMENT_DATA
+/** The slowest round trip that is believed. */
+const SLOWEST = 30_000
 
 interface Message {
   readonly topic: Hash
@@ -48,6 +50,10 @@ export class Outbox {
   #inFlight = 0
   #queued = 0
   #roundTrip: number | undefined
+  /** How far its samples lie from it, smoothed. */
+  #spread = 0
+  /** Times that something was late since the last round trip that was measured: the link, or its peer, has too much to do. */
+  #late = 0
 
   /** Message bytes accepted and not acknowledged, with overhead. */
   get queued(): number {
@@ -84,7 +90,7 @@ export class Outbox {
       message: last ? message : undefined,
       firstSent: now,
       sends: 1,
-      due: now + this.#retry(1),
+      due: now + this.#retry(),
       arrived: false,
     })
     this.#number += 1
@@ -94,15 +100,20 @@ export class Outbox {
     return segment
   }
 
-  /** Segments whose time to be sent again has come, oldest first. */
+  /** Segments whose time to be sent again has come, oldest first. Each time that there are some, all wait longer. */
   overdue(now: number): readonly Segment[] {
+    const late = [...this.#sent.values()].filter((sent) => !sent.arrived && sent.due <= now)
+    if (late.length > 0) this.#late += 1
     const out: Segment[] = []
-    for (const sent of this.#sent.values()) {
-      if (out.length >= BURST) break
-      if (sent.arrived || sent.due > now) continue
-      sent.sends += 1
-      sent.due = now + this.#retry(sent.sends)
-      out.push(sent.segment)
+    let bytes = 0
+    for (const sent of late) {
+      bytes += sent.segment.data.length
+      if (out.length > 0 && bytes > BURST) sent.due = now + FIRST_RETRY
+      else {
+        sent.sends += 1
+        sent.due = now + this.#retry()
+        out.push(sent.segment)
+      }
     }
     return out
   }
@@ -116,6 +127,7 @@ export class Outbox {
 
   /** All that is in flight is due at once: keys or wire are new. */
   retransmitNow(now: number): void {
+    this.#late = 0
     for (const sent of this.#sent.values()) {
       sent.due = now
       sent.sends = 1
@@ -142,8 +154,8 @@ export class Outbox {
       if (!sent.arrived) {
         sent.arrived = true
         this.#inFlight -= sent.segment.data.length
-        // Karn: what was sent twice measures nothing.
-        if (sent.sends === 1) this.#measure(now - sent.firstSent)
+        // Karn: what was sent twice measures nothing; what takes longer than any wait can be measured in no other way.
+        if (sent.sends === 1 || now - sent.firstSent > LAST_RETRY) this.#measure(now - sent.firstSent)
       }
       if (number >= ack.next) continue
       this.#sent.delete(number)
@@ -165,12 +177,18 @@ export class Outbox {
     this.#inFlight = 0
   }
 
-  #retry(sends: number): number {
-    const base = Math.max(FIRST_RETRY, 2 * (this.#roundTrip ?? 0))
-    return Math.min(LAST_RETRY, base * GROWTH ** Math.min(sends - 1, 20))
+  /** Backs off until a round trip was measured again, and is never shorter than what the last ones took. */
+  #retry(): number {
+    const usual = 2 * (this.#roundTrip ?? 0) + 4 * this.#spread
+    return Math.min(Math.max(LAST_RETRY, usual), Math.max(FIRST_RETRY, usual) * GROWTH ** Math.min(this.#late, 20))
   }
 
-  #measure(sample: number): void {
+  /** As RFC 6298 does. */
+  #measure(took: number): void {
+    const sample = Math.min(took, SLOWEST)
+    this.#late = 0
+    this.#spread =
+      this.#roundTrip === undefined ? sample / 2 : 0.75 * this.#spread + 0.25 * Math.abs(this.#roundTrip - sample)
     this.#roundTrip = this.#roundTrip === undefined ? sample : 0.875 * this.#roundTrip + 0.125 * sample
   }
 }

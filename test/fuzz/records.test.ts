@@ -231,6 +231,9 @@ test('talk', async () => {
   const raw = (n: number) => new Uint8Array(32).fill(n)
   const good = [
     peerMessageCodec.encode({ is: 'object', name: 'approval', bytes: corpus.bodies('approval')[0] ?? raw(0) }),
+    peerMessageCodec.encode({ is: 'have', objects: [raw(12), raw(13)] }),
+    peerMessageCodec.encode({ is: 'ask', objects: [raw(14)] }),
+    peerMessageCodec.encode({ is: 'gone', objects: [raw(15)] }),
     peerMessageCodec.encode({ is: 'remember', note: new Uint8Array() }),
     peerMessageCodec.encode({ is: 'ledger', note: raw(1), from: 3, proof: [raw(2), raw(3)] }),
     peerMessageCodec.encode({

@@ -98,6 +98,8 @@ const fallback: Partial<Record<Subject, Record<string, unknown>>> = {
     messages: 0,
   },
   want: { objects: 0 },
+  ask: { objects: 0 },
+  gone: { objects: 0 },
   body: { bytes: 0 },
 }
 

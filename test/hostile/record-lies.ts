@@ -39,6 +39,9 @@ type Said = Exclude<PeerMessage['is'], 'object'>
 /** Every message outside of rounds that is no record; the compiler asks for the one that is added. */
 const said: Readonly<Record<Said, true>> = {
   clock: true,
+  have: true,
+  ask: true,
+  gone: true,
   remember: true,
   ledger: true,
   log: true,
@@ -156,7 +159,8 @@ const madeValue = (ceremony: Ceremony, subject: Subject, samples: Samples): Reco
       check: 'two-votes',
       messages: [],
     }
-  if (subject === 'want') return { is: 'want', objects: [new Uint8Array(32)] }
+  if (subject === 'want' || subject === 'ask' || subject === 'gone')
+    return { is: subject, objects: [new Uint8Array(32)] }
   if (subject === 'body') return { is: 'body', bytes: utf8('nobody asked') }
   const sample = samples.get(subject)
   if (sample === undefined) throw new Error(`no liar says ${subject}: give it a true value here`)

@@ -2,6 +2,7 @@ import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { utf8 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
 import { type Attempt, attemptCodec } from '../../records/attempt.ts'
 import { recordHash } from '../../records/signed.ts'
 import type { Member } from '../definition/authority.ts'
@@ -197,7 +198,7 @@ const propose = (ceremony: Ceremony, peers: Peers, sites: readonly Member[], bas
     const held = store.hellosByHash.get(hello.hash)
     for (const { member: to } of hellos)
       if (held !== undefined && to.name !== member.name && to.name !== ceremony.seat.name)
-        peers.send(to.name, { is: 'object', name: 'hello', bytes: held.envelope })
+        peers.records.offer(to.name, hashOf(held.envelope))
   }
   return value
 }

@@ -7,9 +7,17 @@ import { recordNames } from '../../records/record-table.ts'
 /** Messages between sites outside sessions, under the authority's topic. Everything of weight is signed within. */
 const raw32 = bytes(32, 32)
 const note = bytes(1, 4096)
+/** In one message: an honest site says the rest in the next. */
+export const MOST_HASHES = 4096
+const hashes = v.pipe(v.array(raw32), v.minLength(1), v.maxLength(MOST_HASHES))
 const peerMessageSchema = v.variant('is', [
   /** A signed record in its envelope (blame: its bytes). */
   v.strictObject({ is: v.literal('object'), name: v.picklist(recordNames), bytes: bytes(1, 2 ** 22) }),
+  /** Records of others that I hold, by the hash of their envelopes, in an order in which each can be verified by those before it. */
+  v.strictObject({ is: v.literal('have'), objects: hashes }),
+  /** Those of them that I lack: each is answered by `object`, or by `gone`. */
+  v.strictObject({ is: v.literal('ask'), objects: hashes }),
+  v.strictObject({ is: v.literal('gone'), objects: hashes }),
   /** The last head of your ledger that I remember; empty: none. */
   v.strictObject({ is: v.literal('remember'), note: bytes(0, 4096) }),
   /** My ledger's head, and the proof that it extends what you remember. */
@@ -23,7 +31,7 @@ const peerMessageSchema = v.variant('is', [
   v.strictObject({ is: v.literal('log'), events: packedLogSchema, checkpoint: note, ledger: bytes(1, 2 ** 22) }),
   /** My clock, as this channel opened: a hello may have waited long for it. */
   v.strictObject({ is: v.literal('clock'), at: instant }),
-  v.strictObject({ is: v.literal('want'), objects: v.pipe(v.array(raw32), v.maxLength(4096)) }),
+  v.strictObject({ is: v.literal('want'), objects: hashes }),
   v.strictObject({ is: v.literal('body'), bytes: bytes(1, 2 ** 22) }),
   /** My cosignature line over that site's closing checkpoint. */
   v.strictObject({ is: v.literal('cosignature'), of: siteId, line: bytes(1, 1024) }),

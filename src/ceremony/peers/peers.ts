@@ -15,14 +15,12 @@ import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { Admitted } from '../store/record-store.ts'
+import { Deliveries } from './deliveries.ts'
+import { EarlyMessages } from './early-messages.ts'
 import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
-import { type PeerMessage, peerMessageCodec } from './peer-message.ts'
+import { MOST_HASHES, type PeerMessage, peerMessageCodec } from './peer-message.ts'
+import { RecordExchange } from './record-exchange.ts'
 
-const MOST_EARLY_BYTES = 4 * 2 ** 20
-/** Of one peer. A session's own messages are far fewer before it begins here. */
-const MOST_EARLY = 1024
-/** Bodies asked for in one message: as many as its form holds. */
-const MOST_WANTED = 4096
 /** Taken from one peer at the end: many times what the log of a whole ceremony of 32 sites names. */
 const MOST_BODY_BYTES = 64 * 2 ** 20
 
@@ -35,7 +33,7 @@ export class Peers {
   readonly bySite: ReadonlyMap<SiteId, Peer>
   #channels: Channels | undefined
   #session: { readonly topic: Hash; readonly session: Session } | undefined
-  readonly #early: { readonly topic: Hash; readonly from: SiteId; readonly message: Uint8Array }[] = []
+  readonly #early = new EarlyMessages()
   /** Closing messages of peers, the newest of each, before this site closes too. */
   readonly closeMessages: { readonly from: SiteId; readonly message: CloseMessage }[] = []
   /** Bodies asked of peers, by hash. */
@@ -43,17 +41,27 @@ export class Peers {
   readonly wanted = new Set<Hash>()
   readonly #bodyBytes = new Map<SiteId, number>()
   readonly #closing = new AbortController()
-  /** Messages that their peer has not acknowledged, by peer, in the order in which they were sent, with their times. */
-  readonly #sending = new Map<SiteId, Map<Promise<void>, number>>()
+  readonly #deliveries: Deliveries
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
   readonly ledgers: LedgerExchange
+  readonly records: RecordExchange
+  #encoded: { readonly message: PeerMessage; readonly bytes: Uint8Array } | undefined
 
   constructor(ceremony: Ceremony, wire: Wire & NoteBoard, onAdmitted: (admitted: Admitted, from: SiteId) => void) {
     this.#ceremony = ceremony
     this.#wire = wire
     this.#admitted = onAdmitted
     this.bySite = peersOf(ceremony)
+    this.#deliveries = new Deliveries(ceremony.site.machine.clock)
     this.ledgers = new LedgerExchange(ceremony, this.bySite, (to, message) => this.send(to, message))
+    this.records = new RecordExchange(this.bySite.keys(), {
+      clock: ceremony.site.machine.clock,
+      over: this.#closing.signal,
+      send: (to, message) => this.send(to, message),
+      handle: (from, message) => this.#handleSafely(from, message),
+      find: (hash) => ceremony.store.find(hash),
+      roundTrip: (site) => this.#channels?.status().get(site)?.roundTrip ?? 0,
+    })
   }
 
   open(): void {
@@ -83,13 +91,15 @@ export class Peers {
   }
 
   send(to: SiteId, message: PeerMessage): void {
-    this.#send(to, this.#ceremony.authority.hash, peerMessageCodec.encode(message))
+    if (message.is === 'object') this.records.sending(to, message)
+    // What is said to all is written once.
+    const bytes = this.#encoded?.message === message ? this.#encoded.bytes : peerMessageCodec.encode(message)
+    this.#encoded = { message, bytes }
+    this.#send(to, this.#ceremony.authority.hash, bytes)
   }
 
   broadcast(message: PeerMessage): void {
-    const bytes = peerMessageCodec.encode(message)
-    for (const { connected, member } of this.bySite.values())
-      if (connected) this.#send(member.name, this.#ceremony.authority.hash, bytes)
+    for (const peer of this.bySite.values()) if (peer.connected) this.send(peer.member.name, message)
   }
 
   postNote(note: Uint8Array): void {
@@ -99,9 +109,7 @@ export class Peers {
   /** Session messages of this topic go to this session from now on, those that came early first. */
   attachSession(topic: Hash, session: Session): void {
     this.#session = { topic, session }
-    const mine = this.#early.filter((one) => one.topic === topic)
-    this.#early.length = 0
-    for (const { from, message } of mine) session.deliver(from, message)
+    for (const { from, message } of this.#early.take(topic)) session.deliver(from, message)
     this.#leftAttempt()
   }
 
@@ -114,36 +122,23 @@ export class Peers {
   }
 
   #send(to: SiteId, topic: Hash, message: Uint8Array): void {
-    // A channel that is replaced or closed loses what it had not delivered; everything of weight is said again on connecting.
-    const sending = this.#channels?.send(to, topic, message).catch(() => undefined)
-    if (sending === undefined) return
-    const waiting = this.#sending.get(to) ?? new Map<Promise<void>, number>()
-    this.#sending.set(to, waiting)
-    waiting.set(sending, this.#ceremony.site.machine.clock.monotonic())
-    void sending.then(() => {
-      const late = !this.isHere(to)
-      waiting.delete(sending)
+    const sent = this.#channels?.send(to, topic, message)
+    if (sent === undefined) return
+    this.#deliveries.add(to, sent, this.#ceremony.authority.terms.deadlines.proposal * 1000, (late) => {
       // A site that is here again may be proposed again.
-      if (late) this.#ceremony.store.changed()
+      if (late || this.bySite.get(to)?.connected !== true) this.#ceremony.store.changed()
     })
   }
 
   /** Connected, and nothing that was sent to it waits longer than a proposal deadline to be acknowledged. */
   isHere(name: SiteId): boolean {
-    if (this.bySite.get(name)?.connected !== true) return false
-    const { clock } = this.#ceremony.site.machine
-    const [oldest] = this.#sending.get(name)?.values() ?? []
-    return (
-      oldest === undefined || clock.monotonic() - oldest <= this.#ceremony.authority.terms.deadlines.proposal * 1000
-    )
+    const { proposal } = this.#ceremony.authority.terms.deadlines
+    return this.bySite.get(name)?.connected === true && !this.#deliveries.isLate(name, proposal * 1000)
   }
 
   /** Waits until everything said has reached its peer's end, at most `ms`. */
-  async flush(ms: number): Promise<void> {
-    const timer = new AbortController()
-    const late = this.#ceremony.site.machine.clock.sleep(ms, timer.signal).catch(() => undefined)
-    await Promise.race([Promise.all([...this.#sending.values()].flatMap((waiting) => [...waiting.keys()])), late])
-    timer.abort()
+  flush(ms: number): Promise<void> {
+    return this.#deliveries.flush(ms)
   }
 
   #verifyCertificate(peer: SiteId, certificate: Uint8Array, staticKey: KeyHex): boolean {
@@ -166,11 +161,15 @@ export class Peers {
     peer.connected = true
     peer.shown = undefined
     peer.asked = undefined
+    this.records.connected(name)
     this.send(name, { is: 'clock', at: site.machine.clock.now() })
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
       this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
     this.send(name, { is: 'remember', note: utf8(this.ledgers.newest(peer)?.note ?? '') })
-    for (const { name: what, bytes } of store.all()) this.send(name, { is: 'object', name: what, bytes })
+    for (const { name: what, bytes, author } of store.all()) {
+      if (author !== seat.name) this.records.offer(name, hashOf(bytes))
+      else if (!this.records.isAt(name, hashOf(bytes))) this.send(name, { is: 'object', name: what, bytes })
+    }
     const hello = store.hellos.get(seat.name)
     if (hello !== undefined) this.send(name, { is: 'object', name: 'hello', bytes: hello.envelope })
     this.#onConnected(name)
@@ -187,23 +186,25 @@ export class Peers {
   #message(from: SiteId, topic: Hash, message: Uint8Array): void {
     if (topic !== this.#ceremony.authority.hash) {
       if (this.#session?.topic === topic) this.#session.session.deliver(from, message)
-      else this.#keepEarly(topic, from, message)
+      else this.#early.keep({ topic, from, message })
       return
     }
     try {
-      this.#handle(from, peerMessageCodec.decode(message))
+      this.records.receive(from, peerMessageCodec.decode(message))
     } catch (error) {
-      // Bytes that do not decode or verify accuse nobody: it is as if they had not come.
       if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
     }
   }
 
-  /** A peer that has all signatures may begin before this site has: its messages wait, within bounds. */
-  #keepEarly(topic: Hash, from: SiteId, message: Uint8Array): void {
-    const waiting = this.#early.filter((one) => one.from === from)
-    const kept = waiting.reduce((sum, one) => sum + one.message.length, 0)
-    if (waiting.length < MOST_EARLY && kept + message.length <= MOST_EARLY_BYTES)
-      this.#early.push({ topic, from, message })
+  /** Bytes that do not decode or verify accuse nobody: it is as if they had not come. */
+  #handleSafely(from: SiteId, message: PeerMessage): boolean {
+    try {
+      this.#handle(from, message)
+      return true
+    } catch (error) {
+      if (!(error instanceof DecodeError)) this.#ceremony.fail(error)
+      return false
+    }
   }
 
   #handle(from: SiteId, message: PeerMessage): void {
@@ -211,9 +212,7 @@ export class Peers {
       case 'object': {
         const admitted = this.#take(message, from)
         if (admitted === undefined) return
-        if (recordTable[message.name].forwarded)
-          for (const peer of this.bySite.values())
-            if (peer.connected && peer.member.name !== from) this.send(peer.member.name, message)
+        if (recordTable[message.name].forwarded) this.offer(hashOf(message.bytes), [from, admitted.site])
         if (message.name === 'hello' || message.name === 'attempt') this.#leftAttempt()
         this.#admitted(admitted, from)
         return
@@ -239,6 +238,10 @@ export class Peers {
       case 'body':
         this.#body(from, message.bytes)
         return
+      case 'have':
+      case 'ask':
+      case 'gone':
+        return
       default: {
         const same = this.closeMessages.findIndex(
           (one) =>
@@ -255,6 +258,12 @@ export class Peers {
     }
   }
 
+  /** Tells the others of a record that this site holds, but those that have it for sure. */
+  offer(hash: Hash, but: readonly (SiteId | null)[]): void {
+    for (const { connected, member } of this.bySite.values())
+      if (connected && !but.includes(member.name)) this.records.offer(member.name, hash)
+  }
+
   #take({ name, bytes }: Extract<PeerMessage, { is: 'object' }>, from: SiteId): Admitted | undefined {
     try {
       return this.#ceremony.take(name, bytes, from)
@@ -267,8 +276,8 @@ export class Peers {
   /** Asks a peer for bodies that its log names. */
   want(from: SiteId, hashes: readonly Hash[]): void {
     for (const hash of hashes) this.wanted.add(hash)
-    for (let at = 0; at < hashes.length; at += MOST_WANTED)
-      this.send(from, { is: 'want', objects: hashes.slice(at, at + MOST_WANTED).map(fromHex) })
+    for (let at = 0; at < hashes.length; at += MOST_HASHES)
+      this.send(from, { is: 'want', objects: hashes.slice(at, at + MOST_HASHES).map(fromHex) })
   }
 
   #body(from: SiteId, bytes: Uint8Array): void {

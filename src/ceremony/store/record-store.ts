@@ -77,6 +77,8 @@ export class RecordStore extends Watch {
    * often this store changes.
    */
   readonly verdicts = new Map<Hash, boolean>()
+  /** By the hash of their bytes. */
+  readonly #byHash = new Map<Hash, { readonly name: RecordName; readonly bytes: Uint8Array }>()
   /** Signed records that did not hold, by hash. */
   readonly #refused = new Set<Hash>()
   #onFault: (fault: RecordFault) => void = () => undefined
@@ -241,6 +243,7 @@ export class RecordStore extends Watch {
     const news =
       index === undefined ? placed.is !== 'known' && placed.is !== 'full' : index(held as Held<never>, placed.is, from)
     if (!news) return undefined
+    if (placed.is !== 'known') this.#byHash.set(hashOf(bytes), { name, bytes })
     const attempt = name === 'attempt' ? { attempt: recordHash(signed) } : {}
     return { name, bytes, site: author.site, ...attempt }
   }
@@ -301,7 +304,10 @@ export class RecordStore extends Watch {
     const newest = this.hellos.get(site)
     const kept = new Set([...this.#shelf('hello').of(author.identity), ...(newest === undefined ? [] : [newest])])
     for (const [hash, held] of this.hellosByHash)
-      if (held.author.identity === author.identity && !kept.has(held)) this.hellosByHash.delete(hash)
+      if (held.author.identity === author.identity && !kept.has(held)) {
+        this.hellosByHash.delete(hash)
+        this.#byHash.delete(hashOf(held.envelope))
+      }
   }
 
   /** A vote, or receipt, for the record that this site voted for itself: no junk of its author keeps it away. */
@@ -372,6 +378,7 @@ export class RecordStore extends Watch {
     if (this.blames.has(hash) || this.authority.member(value.accused) === undefined) return undefined
     if (same >= rowOf('blame').most(definition)) return undefined
     this.blames.set(hash, { value, bytes })
+    this.#byHash.set(hash, { name: 'blame', bytes })
     return { name: 'blame', bytes, site: value.accuser }
   }
 
@@ -388,9 +395,16 @@ export class RecordStore extends Watch {
   }
 
   /** Everything that a peer may lack, in the table's order: each can be verified by those before it. */
-  *all(): Generator<{ name: RecordName; bytes: Uint8Array }> {
+  *all(): Generator<{ name: RecordName; bytes: Uint8Array; author: SiteId | null }> {
     for (const name of recordNames)
-      if (name !== 'hello') for (const { envelope } of this.#shelf(name).all()) yield { name, bytes: envelope }
-    for (const { bytes } of this.blames.values()) yield { name: 'blame', bytes }
+      if (name !== 'hello')
+        for (const { envelope, author } of this.#shelf(name).all()) yield { name, bytes: envelope, author: author.site }
+    for (const { bytes, value } of this.blames.values()) yield { name: 'blame', bytes, author: value.accuser }
+  }
+
+  /** A record that is held, hellos too, by the hash of its bytes. */
+  find(hash: Hash): { readonly is: 'object'; readonly name: RecordName; readonly bytes: Uint8Array } | undefined {
+    const found = this.#byHash.get(hash)
+    return found && { is: 'object', ...found }
   }
 }

@@ -1,0 +1,154 @@
+import type { Hash } from '../../lib/brand.ts'
+import type { PeerMessage } from './peer-message.ts'
+
+type Body = Extract<PeerMessage, { is: 'object' }>
+
+/** A record that a peer tells of is most often on its way from its author. */
+const GRACE_MS = 100
+/** After so long every peer that has it is asked, and not only the first. */
+const AGAIN_MS = 300
+/** What a peer said after a record waits no longer for it. */
+const MOST_WAIT_MS = 5000
+
+const MOST_MESSAGES = 4096
+const MOST_LACKING = 16_384
+const MOST_TOLD = 65_536
+const MOST_BYTES = 16 * 2 ** 20
+
+/** Records that a peer told of and that are not here. */
+interface Gap {
+  readonly lacks: Set<Hash>
+  due: number
+  stage: 'grace' | 'first' | 'all'
+}
+
+/** What a line that waits wants done. */
+interface Step {
+  readonly lacks: readonly Hash[]
+  /** To be asked for where nobody else was asked; where this peer was not; not waited for any more. */
+  readonly act: 'ask' | 'ask again' | 'give up'
+}
+
+const weight = (message: PeerMessage): number => ('bytes' in message ? message.bytes.length : 4096)
+
+/** What was said to one peer and by it over one channel, and what of that waits for records that are not here. */
+export class Line {
+  /** Set while its messages are acted on. */
+  moving = false
+  /** Set while somebody sleeps until it is due. */
+  watched = false
+  /** Records that the peer has, as far as was said. */
+  readonly told = new Set<Hash>()
+  /** Records that it is to be told of. */
+  readonly untold = new Set<Hash>()
+  /** Records that it was asked for, each once. */
+  readonly asked = new Set<Hash>()
+  /** Records that it gave, before their turn. */
+  readonly bodies = new Map<Hash, Body>()
+  /** Records that it was given, each once. */
+  readonly #given = new Set<Hash>()
+  readonly #items: (PeerMessage | Gap)[] = []
+  #lacking = 0
+  #bytes = 0
+
+  /** A new channel. */
+  begin(): void {
+    for (const set of [this.told, this.untold, this.asked, this.#given]) set.clear()
+  }
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0
+  }
+
+  /** It said more than is kept. */
+  get isFull(): boolean {
+    return this.#items.length > MOST_MESSAGES || this.#bytes > MOST_BYTES || this.#lacking > MOST_LACKING
+  }
+
+  wait(message: PeerMessage): void {
+    this.#items.push(message)
+    this.#bytes += weight(message)
+  }
+
+  waitFor(hashes: readonly Hash[], now: number, roundTrip: number): void {
+    const lacks = new Set(hashes)
+    this.#items.push({ lacks, due: now + GRACE_MS + 2 * roundTrip, stage: 'grace' })
+    this.#lacking += lacks.size
+  }
+
+  /** The peer has it. Of a peer that tells of more than there can be, nothing is remembered. */
+  hasTold(hash: Hash): void {
+    if (this.told.size >= MOST_TOLD) this.told.clear()
+    this.told.add(hash)
+    this.untold.delete(hash)
+  }
+
+  /** False where it was given before, or more was than there can be. */
+  mayGive(hash: Hash): boolean {
+    if (this.#given.has(hash) || this.#given.size >= MOST_TOLD) return false
+    this.#given.add(hash)
+    return true
+  }
+
+  hold(hash: Hash, body: Body): void {
+    this.drop(hash)
+    this.bodies.set(hash, body)
+    this.#bytes += weight(body)
+  }
+
+  drop(hash: Hash): void {
+    const body = this.bodies.get(hash)
+    if (body !== undefined && this.bodies.delete(hash)) this.#bytes -= weight(body)
+  }
+
+  get #gaps(): readonly Gap[] {
+    return this.#items.filter((item) => 'lacks' in item)
+  }
+
+  lacks(hash: Hash): boolean {
+    return this.#gaps.some(({ lacks }) => lacks.has(hash))
+  }
+
+  /** When a step is due next; undefined where it waits for nothing. */
+  get due(): number | undefined {
+    const due = Math.min(...this.#gaps.map((gap) => gap.due))
+    return due === Number.POSITIVE_INFINITY ? undefined : due
+  }
+
+  steps(now: number, roundTrip: number): readonly Step[] {
+    return this.#gaps.flatMap((gap): readonly Step[] => {
+      if (gap.due > now) return []
+      const { stage } = gap
+      gap.stage = stage === 'grace' ? 'first' : 'all'
+      gap.due = now + (stage === 'grace' ? AGAIN_MS : MOST_WAIT_MS) + 2 * roundTrip
+      return [{ lacks: [...gap.lacks], act: stage === 'grace' ? 'ask' : stage === 'first' ? 'ask again' : 'give up' }]
+    })
+  }
+
+  giveUp(hash: Hash): void {
+    for (const { lacks } of this.#gaps) if (lacks.delete(hash)) this.#lacking -= 1
+  }
+
+  giveUpAll(): void {
+    for (const { lacks } of this.#gaps) lacks.clear()
+    this.#lacking = 0
+  }
+
+  /** Records whose turn it is, in order. */
+  waitedFor(): readonly Hash[] {
+    for (let [first] = this.#items; first !== undefined && 'lacks' in first; [first] = this.#items) {
+      if (first.lacks.size > 0) return [...first.lacks]
+      this.#items.shift()
+    }
+    return []
+  }
+
+  /** The first message, where no record is before it. */
+  shift(): PeerMessage | undefined {
+    const [first] = this.#items
+    if (first === undefined || 'lacks' in first) return undefined
+    this.#items.shift()
+    this.#bytes -= weight(first)
+    return first
+  }
+}

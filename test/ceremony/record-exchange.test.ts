@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest'
+import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
+import { RecordExchange } from '../../src/ceremony/peers/record-exchange.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { stillClock } from '../support/still-clock.ts'
+
+type Body = Extract<PeerMessage, { is: 'object' }>
+
+const [a, b, c] = ['a', 'b', 'c'] as [SiteId, SiteId, SiteId]
+const record = (text: string): Body => ({ is: 'object', name: 'approval', bytes: utf8(text) })
+const hash = ({ bytes }: Body): Hash => hashOf(bytes)
+const listed = (is: 'have' | 'ask' | 'gone', ...records: Body[]): PeerMessage => ({
+  is,
+  objects: records.map((one) => fromHex(hash(one))),
+})
+const text = (message: PeerMessage): string => {
+  if (message.is === 'object') return new TextDecoder().decode(message.bytes)
+  return 'objects' in message ? `${message.is} ${message.objects.map((raw) => toHex(raw)).join()}` : message.is
+}
+
+/** A site that meets a, b and c, and takes no record whose text is in `refused`. */
+const site = (refused: readonly string[] = []) => {
+  const clock = stillClock()
+  const held = new Map<Hash, Body>()
+  const took: string[] = []
+  const said: { readonly to: SiteId; readonly text: string; readonly message: PeerMessage; readonly at: number }[] = []
+  const exchange = new RecordExchange([a, b, c], {
+    clock,
+    over: new AbortController().signal,
+    send: (to, message) => said.push({ to, text: text(message), message, at: clock.monotonic() }),
+    handle(_from, message) {
+      took.push(text(message))
+      if (message.is !== 'object') return true
+      if (refused.includes(text(message))) return false
+      held.set(hash(message), message)
+      return true
+    },
+    find: (one) => held.get(one),
+    roundTrip: () => 0,
+  })
+  return { clock, exchange, took, said, hold: (one: Body) => held.set(hash(one), one) }
+}
+const clockWord: PeerMessage = { is: 'clock', at: 1 }
+
+test('a record of which several tell is asked of one, and taken once', async () => {
+  const { clock, exchange, said, took } = site()
+  for (const from of [a, b, c]) exchange.receive(from, listed('have', record('x')))
+  await clock.sleep(200)
+  expect(said.map(({ to, message }) => [to, message.is])).toEqual([[a, 'ask']])
+  exchange.receive(a, record('x'))
+  await clock.sleep(10_000)
+  expect(took).toEqual(['x'])
+  expect(said).toHaveLength(1)
+})
+
+test('one that comes from its author meanwhile is asked of nobody', async () => {
+  const { clock, exchange, said, took } = site()
+  exchange.receive(b, listed('have', record('x')))
+  exchange.receive(a, record('x'))
+  await clock.sleep(10_000)
+  expect([took, said]).toEqual([['x'], []])
+})
+
+test('a peer that tells of a record and never shows it delays itself alone, and nobody waits for it', async () => {
+  const { clock, exchange, said, took } = site()
+  exchange.receive(a, listed('have', record('x'), record('never')))
+  exchange.receive(a, clockWord)
+  exchange.receive(b, listed('have', record('x')))
+  await clock.sleep(100)
+  await clock.sleep(350)
+  expect(said.map(({ to, text: words }) => [to, words])).toEqual([
+    [a, text(listed('ask', record('x'), record('never')))],
+    [b, text(listed('ask', record('x')))],
+  ])
+  exchange.receive(b, record('x'))
+  exchange.receive(c, { is: 'remember', note: new Uint8Array() })
+  expect(took).toEqual(['x', 'remember'])
+  await clock.sleep(10_000)
+  expect(took).toEqual(['x', 'remember', 'clock'])
+})
+
+test('what a peer says after a record waits until that record is here, in whatever order they come', async () => {
+  const { clock, exchange, took } = site()
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(a, record('rests on x'))
+  exchange.receive(a, listed('have', record('y')))
+  await clock.sleep(150)
+  exchange.receive(a, record('y'))
+  expect(took).toEqual([])
+  exchange.receive(a, record('x'))
+  expect(took).toEqual(['x', 'rests on x', 'y'])
+})
+
+test('a record that one gave before it could be verified is asked of the next that has it', async () => {
+  const refused = ['x']
+  const { clock, exchange, took } = site(refused)
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(b, listed('have', record('first'), record('x')))
+  await clock.sleep(120)
+  exchange.receive(a, record('x'))
+  exchange.receive(b, record('first'))
+  refused.length = 0
+  await clock.sleep(500)
+  exchange.receive(b, record('x'))
+  expect(took).toEqual(['x', 'first', 'x'])
+})
+
+test('what a peer has no more it says, and its word waits no longer', async () => {
+  const { clock, exchange, took } = site()
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(a, clockWord)
+  await clock.sleep(150)
+  exchange.receive(a, listed('gone', record('x')))
+  expect(took).toEqual(['clock'])
+})
+
+test('a site answers each hash once on a channel, and again on the next', () => {
+  const { exchange, said, hold } = site()
+  hold(record('x'))
+  for (let n = 0; n < 3; n++) exchange.receive(a, listed('ask', record('x'), record('unknown')))
+  expect(said.map(({ text: words }) => words)).toEqual(['x', text(listed('gone', record('unknown')))])
+  exchange.connected(a)
+  exchange.receive(a, listed('ask', record('x')))
+  expect(said).toHaveLength(3)
+})
+
+test('a peer hears of a record before it is sent what rests on it, and of none that it told of itself', async () => {
+  const { clock, exchange, said } = site()
+  exchange.receive(b, listed('have', record('x')))
+  exchange.receive(b, record('x'))
+  for (const to of [a, b, c]) exchange.offer(to, hash(record('x')))
+  exchange.sending(a, record('own'))
+  expect(said.map(({ to, text: words }) => [to, words])).toEqual([[a, text(listed('have', record('x')))]])
+  await clock.sleep(1000)
+  expect(said.map(({ to }) => to)).toEqual([a, c])
+})
+
+test('of a peer that says more than is kept nothing waits, and a new channel waits for nothing that was told before', async () => {
+  const { clock, exchange, took } = site()
+  exchange.receive(a, listed('have', record('never')))
+  for (let n = 0; n < 5000; n++) exchange.receive(a, clockWord)
+  expect(took.length).toBeGreaterThan(4000)
+  exchange.receive(b, listed('have', record('never')))
+  exchange.receive(b, clockWord)
+  const before = took.length
+  exchange.connected(b)
+  expect(took.length).toBe(before + 1)
+  await clock.sleep(10_000)
+})
