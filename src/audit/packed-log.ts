@@ -20,7 +20,7 @@ export const packedLogSchema = v.strictObject({
     v.maxLength(2 ** 16),
   ),
 })
-export type PackedLog = v.InferOutput<typeof packedLogSchema>
+type PackedLog = v.InferOutput<typeof packedLogSchema>
 
 const NEWLINE = utf8('\n')
 const hashIn = (raw: Uint8Array | null): Hash | null => raw && (toHex(raw) as Hash)

@@ -7,7 +7,7 @@ type Body = Extract<PeerMessage, { is: 'object' }>
 const GRACE_MS = 100
 /** After so long every peer that has it is asked, and not only the first. */
 const AGAIN_MS = 300
-/** What a peer said after a record waits no longer for it. */
+/** A record is waited for no longer by what its teller said after it. */
 const MOST_WAIT_MS = 5000
 
 const MOST_MESSAGES = 4096
@@ -22,7 +22,7 @@ interface Gap {
   stage: 'grace' | 'first' | 'all'
 }
 
-/** What a line that waits wants done. */
+/** Work of a line that waits. */
 interface Step {
   readonly lacks: readonly Hash[]
   /** To be asked for where nobody else was asked; where this peer was not; not waited for any more. */
@@ -31,7 +31,7 @@ interface Step {
 
 const weight = (message: PeerMessage): number => ('bytes' in message ? message.bytes.length : 4096)
 
-/** What was said to one peer and by it over one channel, and what of that waits for records that are not here. */
+/** All that was said to one peer and by it over one channel, and the part of that which waits for records that are not here. */
 export class Line {
   /** Set while its messages are acted on. */
   moving = false

@@ -92,7 +92,7 @@ export class Peers {
 
   send(to: SiteId, message: PeerMessage): void {
     if (message.is === 'object') this.records.sending(to, message)
-    // What is said to all is written once.
+    // Said to all, it is written once.
     const bytes = this.#encoded?.message === message ? this.#encoded.bytes : peerMessageCodec.encode(message)
     this.#encoded = { message, bytes }
     this.#send(to, this.#ceremony.authority.hash, bytes)

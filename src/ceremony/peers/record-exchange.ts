@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/ports.ts'
 import { Line } from './line.ts'
 import { MOST_HASHES, type PeerMessage } from './peer-message.ts'
 
-/** What came meanwhile is told of in one message. */
+/** All that came meanwhile is told of in one message. */
 const GATHERED_MS = 50
 const MOST_KNOWN = 2 ** 16
 
@@ -26,8 +26,8 @@ interface Ways {
 
 /**
  * Records travel once: their author sends them, and whoever takes one in tells the others its hash, so that a site that
- * lacks it asks for it. What a peer says after it told of a record waits until that record is here: each record can be
- * verified by those before it, whichever way they came. A peer that tells of what it never shows delays itself alone.
+ * lacks it asks for it. Words of a peer that come after it told of a record wait until that record is here: each record can
+ * be verified by those before it, whichever way they came. A peer that tells of what it never shows delays itself alone.
  */
 export class RecordExchange {
   readonly #ways: Ways
@@ -139,7 +139,7 @@ export class RecordExchange {
     line.watched = false
   }
 
-  /** What is here by now, or was asked of one of these, is not asked for again. */
+  /** Not for those that are here by now, or were asked of one of these. */
   #ask(site: SiteId, hashes: readonly Hash[], asked: readonly Line[]): void {
     const wanted = hashes.filter((hash) => !this.#isHere(hash) && !asked.some((line) => line.asked.has(hash)))
     for (const hash of wanted) this.#line(site).asked.add(hash)
