@@ -64,6 +64,8 @@ export interface ProtocolEvidence extends ProofRules {
   /** Throws DecodeError. */
   readSignedMessage(bytes: Uint8Array): LoggedMessage
   signedBy(post: LoggedMessage, key: KeyHex): boolean
+  /** The private messages that a confirmation names, by their headers; none of any other message. */
+  confirmedBy(post: LoggedMessage): readonly LoggedMessage[]
   /** Hash over the headers of an attempt's transcript, in any order; echoes and confirmations are left out. */
   transcriptOf(headers: readonly Uint8Array[]): Hash
   /** Sets of indices that give a record's test signatures. */

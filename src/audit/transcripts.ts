@@ -38,6 +38,47 @@ export const sessionsHere = (
     ),
   )
 
+const confirmedHere = new WeakMap<BundleFacts, readonly Logged[]>()
+
+/**
+ * The messages that are here: those that logs name, and the private ones whose headers, signed by their senders, stand in
+ * the confirmations that logs name.
+ */
+export const allPosts = (facts: BundleFacts): readonly Logged[] => {
+  const known = confirmedHere.get(facts)
+  if (known !== undefined) return known
+  const sessions = sessionsHere(facts)
+  const verdicts = new Map<string, boolean>()
+  const isSigned = (post: Logged['post']): boolean => {
+    const id = `${toHex(post.headerBytes)} ${toHex(post.signature)}`
+    const verdict = verdicts.get(id) ?? signedIn(facts, sessions, post)
+    verdicts.set(id, verdict)
+    return verdict
+  }
+  const confirmed = facts.posts.flatMap(({ post, object }) =>
+    facts.evidence
+      .confirmedBy(post)
+      .filter(isSigned)
+      .map((one) => ({ post: one, object })),
+  )
+  const all = [...facts.posts, ...confirmed]
+  confirmedHere.set(facts, all)
+  return all
+}
+
+/** True where the message key of its sender in a session of this bundle signed a message. */
+export const signedIn = (
+  facts: BundleFacts,
+  sessions: ReturnType<typeof sessionsHere>,
+  post: Logged['post'],
+): boolean => {
+  const found = sessions.get(toHex(post.session))
+  const member = found?.session.members[post.from - 1]
+  const attempt = found && facts.attempts.get(found.attempt)
+  const key = member === undefined ? undefined : attempt?.value.participants[member - 1]?.key
+  return key !== undefined && facts.evidence.signedBy(post, key)
+}
+
 /** The messages of one attempt that its transcript covers, each once: all of them, or those that one log has. */
 export const postsOf = (facts: BundleFacts, attempt: Hash, log?: LogFacts): readonly Logged[] => {
   const taken = log && new Set(log.entries.flatMap(({ what, object }) => (what === 'message' ? (object ?? []) : [])))
@@ -45,7 +86,7 @@ export const postsOf = (facts: BundleFacts, attempt: Hash, log?: LogFacts): read
     protocolOf(facts, attempt).sessions.flatMap(({ id, inTranscript }) => (inTranscript ? [id] : [])),
   )
   const byHeader = new Map<string, Logged>()
-  for (const one of facts.posts)
+  for (const one of allPosts(facts))
     if (covered.has(toHex(one.post.session)) && !isExtra(one.post.round) && taken?.has(one.object) !== false) {
       const header = toHex(one.post.headerBytes)
       if (byHeader.get(header)?.post.payload === undefined) byHeader.set(header, one)

@@ -6,7 +6,7 @@ import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { AttemptProtocol, LoggedMessage } from '../protocol-evidence.ts'
-import { type Logged, postsOf, protocolOf, sessionsHere } from '../transcripts.ts'
+import { allPosts, type Logged, postsOf, protocolOf, sessionsHere, signedIn } from '../transcripts.ts'
 import { faulty } from './faults.ts'
 
 const place = ({ session, round, from, to }: LoggedMessage): string => `${toHex(session)}|${round}|${from}|${to}`
@@ -59,7 +59,7 @@ const twoFaced = (facts: BundleFacts, made: CeremonyResult, posts: readonly Logg
 /** How many logs, besides its sender's own, have a message. */
 const heardBy = (facts: BundleFacts, made: CeremonyResult, one: Logged): number => {
   const header = toHex(one.post.headerBytes)
-  const logs = facts.posts
+  const logs = allPosts(facts)
     .filter(({ post }) => toHex(post.headerBytes) === header)
     .flatMap(({ object }) => facts.namedBy(['message'], object))
   return new Set(logs.filter((site) => site !== senderOf(made, one))).size
@@ -84,13 +84,7 @@ const inputs = (posts: readonly Logged[]): readonly Hash[] => posts.slice(0, 64)
 
 const signed = (facts: BundleFacts): Finding => {
   const sessions = sessionsHere(facts)
-  const bad = facts.posts.filter(({ post }) => {
-    const found = sessions.get(toHex(post.session))
-    const member = found?.session.members[post.from - 1]
-    const attempt = found && facts.attempts.get(found.attempt)
-    const key = member === undefined ? undefined : attempt?.value.participants[member - 1]?.key
-    return key === undefined || !facts.evidence.signedBy(post, key)
-  })
+  const bad = facts.posts.filter(({ post }) => !signedIn(facts, sessions, post))
   return bad.length === 0
     ? holds(`${facts.posts.length} messages, each signed by its sender’s message key`, inputs(facts.posts))
     : accuses(

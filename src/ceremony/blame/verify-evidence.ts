@@ -1,12 +1,16 @@
 import type { AttemptProtocol, AttemptSession, EvidenceOf, LoggedMessage } from '../../audit/protocol-evidence.ts'
 import type { Hash } from '../../lib/brand.ts'
+import { equal } from '../../lib/bytes.ts'
 import type { Rounds } from '../../mpc/mailbox.ts'
 import { loadScheme } from '../../mpc/registry.ts'
 import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
+import { DecodeError } from '../../records/codec.ts'
+import { echoCodec } from '../../records/round.ts'
 import { lint } from '../definition/lint.ts'
 import { ceremonyKind } from '../kinds/index.ts'
-import { readSignedMessage, signedBy } from '../session/round-message.ts'
+import { readSignedMessage, readStripped, signedBy } from '../session/round-message.ts'
+import { confirmRound } from '../session/round-spec.ts'
 import type { KnownSession } from '../session/sub-session.ts'
 import { transcriptOf } from '../session/transcript.ts'
 import { type AnyRules, judgeBlame } from './judge.ts'
@@ -32,6 +36,19 @@ const derivation = (attempt: Hash, rules: AnyRules & Partial<KeyRules<Rounds, Ke
     },
   }
 
+const confirmedBy = ({ round, payload, protocol, session }: LoggedMessage): readonly LoggedMessage[] => {
+  if (round !== confirmRound || payload === undefined) return []
+  try {
+    return echoCodec
+      .decode(payload)
+      .map(([header, signature]) => readStripped(header, signature))
+      .filter((one) => one.to !== 0 && one.protocol === protocol && equal(one.session, session))
+  } catch (error) {
+    if (error instanceof DecodeError) return []
+    throw error
+  }
+}
+
 /** Functions of sessions, lint and the definition's protocol, for `audit verify`. */
 export const protocolEvidence: EvidenceOf = async (definition) => {
   const scheme = await loadScheme(definition.protocol)
@@ -49,6 +66,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
     },
     readSignedMessage,
     signedBy,
+    confirmedBy,
     transcriptOf,
     ...proofRules(scheme),
     testSignerSets,

@@ -34,8 +34,10 @@ export const performAttempt = async (run: Run, attempt: HeldAttempt): Promise<Fa
   } catch (failure) {
     // A vote or a result that stands in the log is not taken back by what fails after it.
     const error = claims.judgePending() ?? failure
-    if (ceremony.phase === 'running' || ceremony.phase === 'staged')
+    if (ceremony.phase === 'running' || ceremony.phase === 'staged') {
+      session.recordUnconfirmed()
       ceremony.note('failed', undefined, null, attempt.hash)
+    }
     return await afterFailure(run, error)
   } finally {
     over.abort()

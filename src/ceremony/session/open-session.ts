@@ -68,6 +68,7 @@ export class OpenSession {
   /** Decoded messages of the peers. */
   readonly #values = new Map<string, unknown>()
   readonly #waiters = new Set<() => void>()
+  #confirmed = false
 
   constructor(place: SessionPlace, options: SessionOptions, end: AbortController) {
     this.place = place
@@ -141,11 +142,24 @@ export class OpenSession {
     if (this.#options.relays) this.#passOn([message], this.place.sites)
   }
 
-  /** Files a message, own or a peer's; logs it, but for echoes, and of private ones the header alone. */
+  /** Files a message, own or a peer's. Broadcasts are logged, but for echoes; private ones stand in the confirmations. */
   keep(message: SignedMessage, from: SiteId): void {
     this.#messages.set(slot(message.round, message.from, message.to), message)
-    if (!isEchoRound(message.round)) this.#options.record(message.to === 0 ? message.bytes : message.stripped, from)
+    if (message.to === 0 && !isEchoRound(message.round)) this.#options.record(message.bytes, from)
     for (const wake of this.#waiters) wake()
+  }
+
+  /** Sender and receiver of each private message have signed the same header, in broadcasts that are logged. */
+  confirmed(): void {
+    this.#confirmed = true
+  }
+
+  /** Logs the headers of private messages that nobody confirmed: this session ends before that. */
+  recordUnconfirmed(): void {
+    if (this.#confirmed) return
+    for (const message of this.#messages.values())
+      if (message.to !== 0) this.#options.record(message.stripped, this.siteOf(message.from))
+    this.#confirmed = true
   }
 
   /** True where this site still waits, or would wait, for a broadcast of this one. */

@@ -101,5 +101,6 @@ export const confirmPrivates = async (session: OpenSession): Promise<void> => {
     if (session.message(first.round, first.from, first.to) === undefined)
       session.keep(first, session.siteOf(first.from))
   }
+  session.confirmed()
   sendEcho(session, confirmRound)
 }

@@ -39,6 +39,11 @@ export class Session {
     this.#end.abort(error)
   }
 
+  /** For a session that failed: its log is to have all that was signed in it. */
+  recordUnconfirmed(): void {
+    for (const open of this.#open.values()) open.recordUnconfirmed()
+  }
+
   /** Overwrites what private messages said, sent and received; their headers stay. For the end: nothing is sent after. */
   wipe(): void {
     for (const open of this.#open.values()) open.wipe()
