@@ -123,8 +123,7 @@ const commonOf = (flags: CommonFlags, now: number) => {
     name,
     window: { opens, closes: timeOf('closes', flags.closes, until) },
     deadlines: {
-      // A proposal may not wait longer than the gathering that it is part of.
-      ...(gather === undefined ? {} : { gather, ...(gather < 5 ? { proposal: gather } : {}) }),
+      ...(gather === undefined ? {} : { gather }),
       ...(round === undefined ? {} : { round }),
     },
   }

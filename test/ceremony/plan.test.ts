@@ -28,6 +28,15 @@ const keygenWanted = () => ({
 })
 
 describe('plan of a keygen', () => {
+  it('gives more sites more time, and a proposal no more than the gathering that it is part of', async () => {
+    const many = await Promise.all(Array.from({ length: 20 }, (_, n) => cardOf(`s${n + 1}`)))
+    const planned = (deadlines: { gather?: number; round?: number }) =>
+      planKeygen({ ...keygenWanted(), cards: many, threshold: 11, deadlines }, seededRandom('many')).definition
+        .deadlines
+    expect(planned({})).toEqual({ gather: 900, proposal: 20, round: 40, close: 80 })
+    expect(planned({ gather: 3, round: 7 })).toEqual({ gather: 3, proposal: 3, round: 7, close: 80 })
+  })
+
   it('merges cards in the order given, with defaults, and is never twice the same', async () => {
     const { definition, findings } = planKeygen(keygenWanted(), seededRandom('plan'))
     expect(findings).toEqual([])

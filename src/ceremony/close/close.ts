@@ -74,7 +74,7 @@ export const closeCeremony = async (
     definition: definitionCodec.encode(authority.definition),
     sites: new Map([...endings.parts].sort(([a], [b]) => (a < b ? -1 : 1))),
     outputs,
-    object: (hash) => ceremony.log.body(hash) ?? peers.bodies.get(hash),
+    object: (hash) => ceremony.log.body(hash) ?? peers.bodies.held.get(hash),
   })
   const mine = await signManifest(ceremony, bundle)
   signature = mine.signature

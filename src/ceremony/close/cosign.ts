@@ -37,7 +37,7 @@ export const shownKeys = (
     const object = hashOf(envelope)
     if (log.body(object) !== undefined) return value.key
     if (!objects.has(object)) return []
-    peers.bodies.set(object, envelope)
+    peers.bodies.held.set(object, envelope)
     return value.key
   })
 

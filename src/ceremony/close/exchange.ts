@@ -40,7 +40,7 @@ export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle:
   peers.closeMessages.unshift(...said)
   for (const hash of bundle.objects) {
     const body = await bundle.object(hash)
-    if (body !== undefined) peers.bodies.set(hash, body)
+    if (body !== undefined) peers.bodies.held.set(hash, body)
   }
 }
 
@@ -69,11 +69,11 @@ export const takeCloseMessages = async (
   }
   for (const [of, part] of endings.parts) {
     if (of === ceremony.seat.name || cosigning.has(of)) continue
-    const held = heldBodies(ceremony, peers)
-    const lacking = [...(await objectsOf(part.events))].filter((hash) => !held.has(hash))
+    const lacking = [...(await objectsIn(part))].filter(
+      (hash) => !peers.bodies.held.has(hash) && ceremony.log.body(hash) === undefined,
+    )
     if (lacking.length > 0) {
-      const fresh = lacking.filter((hash) => !peers.wanted.has(hash))
-      peers.want(of, fresh)
+      peers.want(of, lacking)
       continue
     }
     cosigning.add(of)
@@ -85,11 +85,12 @@ export const takeCloseMessages = async (
   }
 }
 
-const heldBodies = (ceremony: Ceremony, peers: Peers): Set<Hash> => {
-  const held = new Set(peers.bodies.keys())
-  for (const event of ceremony.log.replay())
-    if (event.object !== null && ceremony.log.body(event.object) !== undefined) held.add(event.object)
-  return held
+const objects = new WeakMap<SiteExport, ReadonlySet<Hash>>()
+/** A log is read once for this, however often something comes. */
+const objectsIn = async (part: SiteExport): Promise<ReadonlySet<Hash>> => {
+  const found = objects.get(part) ?? (await objectsOf(part.events))
+  objects.set(part, found)
+  return found
 }
 
 /**
@@ -156,7 +157,7 @@ export const missingEndings = (
     if (!endings.parts.has(name)) return true
     const own = name === ceremony.seat.name
     const lines = sites.every((of) => of === name || endings.cosignatures.get(of)?.has(name) === true)
-    return !lines || (!own && peers.wanted.size > 0)
+    return !lines || (!own && peers.bodies.wanted.size > 0)
   })
 
 export const openPoints = (

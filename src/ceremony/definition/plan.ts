@@ -27,17 +27,32 @@ interface Common {
   readonly deadlines?: Partial<Definition['deadlines']>
 }
 
-const standardDeadlines: Definition['deadlines'] = { gather: 900, proposal: 5, round: 20, close: 60 }
+/**
+ * Seconds. All sites hear, check and sign a proposal, and more sites take longer: a second each, where that is more than
+ * five.
+ */
+const standardDeadlines = (sites: number): Definition['deadlines'] => ({
+  gather: 900,
+  proposal: Math.max(5, sites),
+  round: Math.max(20, 2 * sites),
+  close: Math.max(60, 4 * sites),
+})
 
 /** Room for every attempt that can fail while a quorum is here, as far as a definition can give it. */
 const MOST_ATTEMPTS = 100
+
+/** A proposal waits no longer than the gathering that it is part of. */
+const deadlinesOf = (wanted: Common, sites: number): Definition['deadlines'] => {
+  const deadlines = { ...standardDeadlines(sites), ...wanted.deadlines }
+  return { ...deadlines, proposal: Math.min(deadlines.proposal, deadlines.gather) }
+}
 
 const shared = (wanted: Common, candidates: number, threshold: number, random: Random) => ({
   name: wanted.name,
   nonce: toHex(random(16)),
   window: wanted.window,
   attempts: wanted.attempts ?? Math.min(MOST_ATTEMPTS, Math.max(5, attemptsThatSuffice(candidates, threshold))),
-  deadlines: { ...standardDeadlines, ...wanted.deadlines },
+  deadlines: deadlinesOf(wanted, candidates),
 })
 
 /** Throws E_USAGE where a value is none that a definition can hold. */

@@ -15,14 +15,12 @@ import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { Admitted } from '../store/record-store.ts'
+import { Bodies } from './bodies.ts'
 import { Deliveries } from './deliveries.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
 import { MOST_HASHES, type PeerMessage, peerMessageCodec } from './peer-message.ts'
 import { RecordExchange } from './record-exchange.ts'
-
-/** Taken from one peer at the end: many times what the log of a whole ceremony of 32 sites names. */
-const MOST_BODY_BYTES = 64 * 2 ** 20
 
 export type CloseMessage = Extract<PeerMessage, { is: 'log' | 'cosignature' | 'manifest' }>
 
@@ -36,10 +34,7 @@ export class Peers {
   readonly #early = new EarlyMessages()
   /** Closing messages of peers, the newest of each, before this site closes too. */
   readonly closeMessages: { readonly from: SiteId; readonly message: CloseMessage }[] = []
-  /** Bodies asked of peers, by hash. */
-  readonly bodies = new Map<Hash, Uint8Array>()
-  readonly wanted = new Set<Hash>()
-  readonly #bodyBytes = new Map<SiteId, number>()
+  readonly bodies = new Bodies()
   readonly #closing = new AbortController()
   readonly #deliveries: Deliveries
   readonly #admitted: (admitted: Admitted, from: SiteId) => void
@@ -162,6 +157,7 @@ export class Peers {
     peer.shown = undefined
     peer.asked = undefined
     this.records.connected(name)
+    this.bodies.connected(name)
     this.send(name, { is: 'clock', at: site.machine.clock.now() })
     for (const certificate of [...Object.values(site.home.certificates), keys.message.certificate])
       this.send(name, { is: 'object', name: 'certificate', bytes: toEnvelope(certificate) })
@@ -231,12 +227,12 @@ export class Peers {
         return
       case 'want':
         for (const raw of message.objects) {
-          const body = this.#ceremony.log.body(toHex(raw) as Hash) ?? this.bodies.get(toHex(raw) as Hash)
+          const body = this.#ceremony.log.body(toHex(raw) as Hash) ?? this.bodies.held.get(toHex(raw) as Hash)
           if (body !== undefined) this.send(from, { is: 'body', bytes: body })
         }
         return
       case 'body':
-        this.#body(from, message.bytes)
+        if (this.bodies.take(from, message.bytes)) this.#ceremony.store.changed()
         return
       case 'have':
       case 'ask':
@@ -275,18 +271,9 @@ export class Peers {
 
   /** Asks a peer for bodies that its log names. */
   want(from: SiteId, hashes: readonly Hash[]): void {
-    for (const hash of hashes) this.wanted.add(hash)
-    for (let at = 0; at < hashes.length; at += MOST_HASHES)
-      this.send(from, { is: 'want', objects: hashes.slice(at, at + MOST_HASHES).map(fromHex) })
-  }
-
-  #body(from: SiteId, bytes: Uint8Array): void {
-    const hash = hashOf(bytes)
-    const taken = (this.#bodyBytes.get(from) ?? 0) + bytes.length
-    if (taken > MOST_BODY_BYTES || !this.wanted.delete(hash)) return
-    this.#bodyBytes.set(from, taken)
-    this.bodies.set(hash, bytes)
-    this.#ceremony.store.changed()
+    const fresh = this.bodies.toAsk(from, hashes)
+    for (let at = 0; at < fresh.length; at += MOST_HASHES)
+      this.send(from, { is: 'want', objects: fresh.slice(at, at + MOST_HASHES).map(fromHex) })
   }
 
   /**

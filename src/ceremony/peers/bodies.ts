@@ -1,0 +1,40 @@
+import type { Hash, SiteId } from '../../lib/brand.ts'
+import { hashOf } from '../../lib/hash.ts'
+
+/** Taken from one peer: many times what the log of a whole ceremony of 32 sites names. */
+const MOST_BYTES = 64 * 2 ** 20
+
+/** Bodies that the logs of others name, by hash: asked of them, and taken where they were asked for. */
+export class Bodies {
+  readonly held = new Map<Hash, Uint8Array>()
+  readonly wanted = new Set<Hash>()
+  readonly #asked = new Map<SiteId, Set<Hash>>()
+  readonly #taken = new Map<SiteId, number>()
+
+  /** A new channel: its peer may be asked again. */
+  connected(site: SiteId): void {
+    this.#asked.delete(site)
+  }
+
+  /** Those to be asked of this peer: each once on a channel, whoever else was asked, for that one may never answer. */
+  toAsk(of: SiteId, hashes: readonly Hash[]): readonly Hash[] {
+    const asked = this.#asked.get(of) ?? new Set<Hash>()
+    this.#asked.set(of, asked)
+    const fresh = hashes.filter((hash) => !asked.has(hash))
+    for (const hash of fresh) {
+      asked.add(hash)
+      this.wanted.add(hash)
+    }
+    return fresh
+  }
+
+  /** False where nobody asked for it, or too much came from this peer. */
+  take(from: SiteId, bytes: Uint8Array): boolean {
+    const hash = hashOf(bytes)
+    const taken = (this.#taken.get(from) ?? 0) + bytes.length
+    if (taken > MOST_BYTES || !this.wanted.delete(hash)) return false
+    this.#taken.set(from, taken)
+    this.held.set(hash, bytes)
+    return true
+  }
+}
