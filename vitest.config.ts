@@ -46,6 +46,8 @@ const alone = ['test/hostile/{sockets,sockets-shared}.test.ts']
 
 export default defineConfig(({ mode }) => {
   const isLong = mode === 'long'
+  // Under a second runtime: the samples of the long suite say nothing of it that the other tests do not.
+  const left = mode === 'runtime' ? both : []
   // Tests start processes and share two cores with whatever else runs: a limit is there to end what hangs, not to measure.
   const limit = process.env['QUORATE_NIGHTLY'] === '1' ? 36_000_000 : isLong ? 1_800_000 : 300_000
   // In each project: one that extends this file reads it anew, without the mode.
@@ -60,7 +62,14 @@ export default defineConfig(({ mode }) => {
         ? [
             {
               extends: true,
-              test: { ...limits, name: 'long', include: [...long, ...both], sequence: { groupOrder: 0 } },
+              // Most of them wait for processes and deadlines.
+              test: {
+                ...limits,
+                name: 'long',
+                include: [...long, ...both],
+                maxWorkers: 3,
+                sequence: { groupOrder: 0 },
+              },
             },
             { extends: true, test: { ...limits, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
           ]
@@ -71,12 +80,12 @@ export default defineConfig(({ mode }) => {
                 ...limits,
                 name: 'fast',
                 include: ['test/**/*.test.ts'],
-                exclude: [...long, ...alone, ...apart, variants],
+                exclude: [...long, ...alone, ...apart, ...left, variants],
                 // Loading the same modules for each file took a quarter of the time.
                 isolate: false,
               },
             },
-            { extends: true, test: { ...limits, name: 'apart', include: apart, exclude: long } },
+            { extends: true, test: { ...limits, name: 'apart', include: apart, exclude: [...long, ...left] } },
           ],
     },
   }
