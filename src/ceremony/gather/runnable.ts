@@ -97,8 +97,8 @@ const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean =>
 
 /**
  * True where this site signs another's proposal: its own newest hello in it, and nothing in it that a stranger would
- * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say, and its own
- * ledger is to be proven here.
+ * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say, and nothing may
+ * speak against its own ledger here.
  */
 export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms, held: HeldAttempt): boolean => {
   const attempt = held.value
@@ -122,7 +122,7 @@ export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms
       return isFree(ceremony, peers, terms, member, held) && peers.hello(one.site)?.hash === one.hello
     // The coordinator vouches for the others' ledgers, not for its own.
     const forked = peers.bySite.get(one.site)?.rolledBack !== undefined
-    const shown = one.site !== attempt.coordinator || peers.ledgers.proven(one.site)
-    return !forked && shown && isUsable(ceremony, terms, hello, attempt.at, held)
+    const doubted = one.site === attempt.coordinator && peers.ledgers.doubts(one.site, value.ledger)
+    return !forked && !doubted && isUsable(ceremony, terms, hello, attempt.at, held)
   })
 }

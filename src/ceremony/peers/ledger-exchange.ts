@@ -148,6 +148,14 @@ export class LedgerExchange {
     return (peer.head ?? peer.remembered)?.note === head.note
   }
 
+  /** True where what a peer showed, or the head that its hello names, does not go on from the newest head that is known. */
+  doubts(name: SiteId, { size, root }: Pick<Checkpoint, 'size' | 'root'>): boolean {
+    const peer = this.#peers.get(name)
+    const known = peer && this.newest(peer)
+    if (peer?.asked !== undefined || peer?.rolledBack !== undefined) return true
+    return known !== undefined && (size < known.size || (size === known.size && root !== known.root))
+  }
+
   /** True where a peer's ledger is proven up to the head in its newest hello. */
   proven(name: SiteId): boolean {
     const hello = this.#ceremony.store.hellos.get(name)
