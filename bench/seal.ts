@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeRoot } from '../src/host/disk.ts'
+import { withRoot } from '../src/host/disk.ts'
 import { systemRandom } from '../src/host/random.ts'
 import { ensureKmsKey, openKmsKey } from '../src/kms/registry.ts'
 import type { Hash, Index } from '../src/lib/brand.ts'
@@ -19,7 +19,7 @@ const hash = (): Hash => toHex(systemRandom(32)) as Hash
 const stage = async (): Promise<Measurement> => {
   const folder = await mkdtemp(join(tmpdir(), 'quorate-bench-'))
   try {
-    const disk = await makeRoot(join(folder, 'home'))
+    const disk = await withRoot(join(folder, 'home'), async (made) => made)
     const context = { home: join(folder, 'home'), random: systemRandom }
     const slot = { provider: 'local', key: join(folder, 'site.key') }
     await ensureKmsKey(slot, context)

@@ -6,7 +6,7 @@ import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
 import { eventCodec, type LogEvent } from '../records/event.ts'
 import type { Checkpoint, Log } from './log.ts'
-import { barriersAfter, encodeRecord, type FileRecord, header, PAYLOAD_LIMIT, recordAt } from './log-file.ts'
+import { encodeRecord, type FileRecord, header, PAYLOAD_LIMIT, recordAt, recordsAfter } from './log-file.ts'
 import { leafHash, Tree } from './merkle.ts'
 import { openCheckpoint, signCheckpoint } from './note.ts'
 
@@ -22,12 +22,21 @@ interface Contents {
   readonly length: number
 }
 
+const KEEP =
+  'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles'
+
 const damaged = (path: string, what: string): QuorateError =>
-  new QuorateError(
-    'E_LOG',
-    `the log ${path} is damaged before its last barrier: ${what}`,
-    'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles',
-  )
+  new QuorateError('E_LOG', `the log ${path} is damaged before its last barrier: ${what}`, KEEP)
+
+/** Throws E_LOG where something else stands in the place of the file. */
+const fileOf = async ({ disk, path }: Place): Promise<Uint8Array | undefined> => {
+  try {
+    return await disk.read(path)
+  } catch (error) {
+    if (!(error instanceof QuorateError) || error.code !== 'E_FILE') throw error
+    throw new QuorateError('E_LOG', `the log ${path} is lost: ${error.message}`, KEEP, {}, error)
+  }
+}
 
 const openBarrier = (payload: Uint8Array, origin: string, key: KeyHex): Checkpoint | undefined => {
   try {
@@ -89,13 +98,21 @@ const recover = (path: string, file: Uint8Array, origin: string, key: KeyHex): C
       length = after
     }
   }
-  for (const later of barriersAfter(file, end, utf8(`${origin}\n`))) {
+  for (const later of recordsAfter('barrier', file, end, utf8(`${origin}\n`))) {
     const lost = openBarrier(later.payload, origin, key)
     // A body may hold an old checkpoint of this log that a peer sent back: only one that reaches further tells of loss.
     if (lost !== undefined && lost.size > (head?.size ?? -1))
       throw damaged(path, `bytes from ${end} on are not records`)
   }
   return { events, bodies, tree, head, length }
+}
+
+/** Heads of the log `origin` that stand in the file of another one. Nothing else of that file is looked at. */
+export function* headsIn(file: Uint8Array, origin: string, key: KeyHex): Iterable<Omit<Checkpoint, 'note'>> {
+  for (const { payload } of recordsAfter('body', file, 0, utf8(`${origin}\n`))) {
+    const head = openBarrier(payload, origin, key)
+    if (head !== undefined) yield head
+  }
 }
 
 class ReadLog implements LogView {
@@ -151,7 +168,7 @@ interface Place {
 
 /** A log as its last barrier left it, for those who only look: nothing is cut, synced or written. Throws E_LOG. */
 export const readLog = async (place: Place & { readonly key: KeyHex }): Promise<LogView> => {
-  const file = (await place.disk.read(place.path)) ?? new Uint8Array()
+  const file = (await fileOf(place)) ?? new Uint8Array()
   return new ReadLog(place.origin, recover(place.path, file, place.origin, place.key))
 }
 
@@ -241,14 +258,14 @@ class DiskLog extends ReadLog implements Log {
 export const openLog = async (
   place: Place & {
     readonly signer: RawSigner
-    /** Called where no barrier is there, before a byte of the file is changed; what it throws ends the opening. */
-    readonly mayBegin?: () => Promise<void>
+    /** Called before a byte of the file is changed; what it throws ends the opening. */
+    readonly mayOpen?: (log: LogView) => Promise<void>
   },
 ): Promise<Log> => {
   const { disk, path, origin, signer } = place
-  const file = await disk.read(path)
+  const file = await fileOf(place)
   const contents = recover(path, file ?? new Uint8Array(), origin, signer.key)
-  if (contents.length === 0) await place.mayBegin?.()
+  await place.mayOpen?.(new ReadLog(origin, contents))
   const [folder = '.'] = foldersOf(path)
   if (file === undefined) {
     if (folder !== '.') await disk.folder(folder)

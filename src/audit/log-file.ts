@@ -43,11 +43,16 @@ export const recordAt = (file: Uint8Array, at: number): FileRecord | undefined =
     : undefined
 }
 
-/** Barrier records that begin anywhere after `from` and whose payload begins with `prefix`, in order. */
-export function* barriersAfter(file: Uint8Array, from: number, prefix: Uint8Array): Iterable<FileRecord> {
+/** Records of a kind that begin anywhere after `from` and whose payload begins with `prefix`, in order. */
+export function* recordsAfter(
+  kind: RecordKind,
+  file: Uint8Array,
+  from: number,
+  prefix: Uint8Array,
+): Iterable<FileRecord> {
   const buffer = Buffer.from(file.buffer, file.byteOffset, file.length)
   for (let at = buffer.indexOf(prefix, from + HEAD); at !== -1; at = buffer.indexOf(prefix, at + 1)) {
     const record = recordAt(file, at - HEAD)
-    if (record?.kind === 'barrier') yield record
+    if (record?.kind === kind) yield record
   }
 }

@@ -29,6 +29,8 @@ export type Progress =
   | { readonly phase: 'relay'; readonly url: string; readonly why: string }
   /** This site's part is done; its process still runs other ceremonies of the home. */
   | { readonly phase: 'serving'; readonly others: number }
+  /** Another process owns the home and runs this join, with what it was given itself: these of this command go unused. */
+  | { readonly phase: 'handed-over'; readonly unused: readonly ('relay authority' | 'KMS passphrase')[] }
   | { readonly phase: 'attempt'; readonly number: number; readonly sites: readonly SiteId[] }
   | { readonly phase: 'attempt-failed'; readonly number: number; readonly of: number; readonly reason: string }
   | {

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import type { Definition } from '../records/definition.ts'
 import { confirmDefinition } from './approval.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
-import { readFileFlag } from './files.ts'
+import { readFileFlag, readTextFile } from './files.ts'
 import { definitionFlag, homeFlag, homeFolder, passphraseFileFlag, relayCaFlag } from './flags.ts'
 import { relayAccess } from './relay-access.ts'
 import { approvedView } from './render/approve.ts'
@@ -42,7 +42,7 @@ export abstract class ApproveCommand extends QuorateCommand {
       definition,
       message: await this.message(),
       relays: await relayAccess(flags),
-      trust: flags.trust === undefined ? undefined : await readFileFlag(flags.trust),
+      trust: flags.trust === undefined ? undefined : await readTextFile(flags.trust),
     }
     await refuseUnapprovable(wanted)
     const [shown, seen, { identity, name }] = await Promise.all([

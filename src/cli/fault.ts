@@ -7,11 +7,25 @@ import { say } from './term.ts'
  * Whatever was thrown, as the one kind of error that people and scripts see. No word of the command line gets into it:
  * a value may be a secret that was typed in the wrong place.
  */
-export const toFault = (error: unknown): QuorateError => {
+export const toFault = (error: unknown): QuorateError => legible(asFault(error))
+
+const asFault = (error: unknown): QuorateError => {
   if (error instanceof QuorateError) return unwrapped(error)
   if (!(error instanceof Error)) return bug(error)
   if (isStopped(error)) return stopped()
   return parseFault(error) ?? systemFault(error) ?? bug(error)
+}
+
+/** A path may be as long as a command line: what nobody can read would push away what says why. */
+const LONGEST = 1000
+
+const shortened = (text: string): string =>
+  text.length <= LONGEST ? text : `${text.slice(0, 200)} … ${text.slice(-200)}`
+
+const legible = (fault: QuorateError): QuorateError => {
+  const { code, message, hint, details } = fault
+  if (message.length <= LONGEST && hint.length <= LONGEST) return fault
+  return new QuorateError(code, shortened(message), shortened(hint), details, fault)
 }
 
 /** oclif writes its own words around the message of an error that a flag's `parse` throws. */

@@ -35,6 +35,10 @@ export const warningOf = (event: Progress): string | undefined => {
       return `the clock of ${event.site} is ${span(event.ahead)} ahead of this machine’s: compare both with the true time`
     case 'relay':
       return `no answer from ${event.url}: ${event.why}; the other relays are used`
+    case 'handed-over': {
+      const given = `its own ${event.unused.join(' and ')}`
+      return `another process of this home runs this join with ${given}: what this command names is not used`
+    }
     default:
       return undefined
   }
@@ -59,6 +63,7 @@ export const progressLine = (event: Progress): Line => {
     case 'another-build':
     case 'clock':
     case 'relay':
+    case 'handed-over':
       return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
     case 'serving':
       return {

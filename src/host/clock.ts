@@ -1,11 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { QuorateError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
 
 /** Longest delay that a Node timer takes; beyond it the timer would fire at once. */
 const LONGEST = 2 ** 31 - 1
 
+/** Records hold dates to the end of 9999, and some of them lie ahead of the clock. */
+const LAST = Date.UTC(9990, 0)
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now() {
+    const at = Date.now()
+    if (at >= 0 && at < LAST) return at
+    throw new QuorateError(
+      'E_CLOCK',
+      'this machine’s clock says a year that no record can hold',
+      'set it to the true time, then run the same command again; nothing was done',
+    )
+  },
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     signal?.throwIfAborted()

@@ -10,6 +10,8 @@ const hints: Readonly<Record<string, string>> = {
   EMFILE: 'raise the limit of open files (ulimit -n), then run the same command again',
   ENFILE: 'raise the limit of open files of this machine, then run the same command again',
   ELOOP: 'a symbolic link stands where a file of the home belongs: remove it, then run the same command again',
+  EISDIR: 'a folder stands where a file of the home belongs: move it away, then run the same command again',
+  ENOTDIR: 'a file stands where a folder of the home belongs: move it away, then run the same command again',
   EXDEV: 'the home spans two file systems: put all of it on one',
 }
 

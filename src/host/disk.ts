@@ -6,10 +6,25 @@ import { homePath } from '../lib/paths.ts'
 import type { Disk } from '../lib/ports.ts'
 import { diskError, errno } from './disk-error.ts'
 
-const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants
 /** Absent on Windows. */
 const NOFOLLOW = O_NOFOLLOW ?? 0
 const DIRECTORY = O_DIRECTORY ?? 0
+const NONBLOCK = O_NONBLOCK ?? 0
+/** Node reads no longer file at once. */
+const LONGEST = 2 ** 31 - 1
+
+/** Opening says so of what is no file. */
+const NO_FILE: Readonly<Record<string, string>> = { ELOOP: 'a symbolic link', ENXIO: 'a socket or a device' }
+
+const noFile = (path: string, what = 'a pipe or a device', cause?: unknown): QuorateError =>
+  new QuorateError(
+    'E_FILE',
+    `${path} is ${what}, which no file of a home is`,
+    'look at what stands there and move it away; then put the file back, from a backup of this one file',
+    {},
+    cause,
+  )
 
 /** A file open for appending. Work on it runs one at a time, in the order in which it was asked for. */
 interface Appender {
@@ -106,12 +121,17 @@ const hostDisk = (root: string): HostDisk => {
       attempt('read', path, async () => {
         let handle: FileHandle
         try {
-          handle = await open(real(path), O_RDONLY | NOFOLLOW)
+          // Opening a pipe that nobody writes to would hold a thread that nothing can stop.
+          handle = await open(real(path), O_RDONLY | NOFOLLOW | NONBLOCK)
         } catch (error) {
           if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return undefined
-          throw error
+          const what = NO_FILE[errno(error) ?? '']
+          throw what === undefined ? error : noFile(path, what, error)
         }
         try {
+          const found = await handle.stat()
+          if (!found.isFile()) throw noFile(path, found.isDirectory() ? 'a folder' : undefined)
+          if (found.size > LONGEST) throw noFile(path, `${found.size} bytes long`)
           return new Uint8Array(await handle.readFile())
         } finally {
           await handle.close()
@@ -259,13 +279,23 @@ export const openRoot = async (root: string): Promise<HostDisk> => {
   return hostDisk(root)
 }
 
-/** The disk of a home that is made if absent, parents included. Throws E_HOME where others can enter what is there. */
-export const makeRoot = async (root: string): Promise<HostDisk> => {
+/**
+ * Work on the disk of a home that is made if absent, parents included. Where the work throws and has made nothing, no new
+ * folder is left. Throws E_HOME where others can enter what is there.
+ */
+export const withRoot = async <T>(root: string, work: (disk: HostDisk) => Promise<T>): Promise<T> => {
+  let made = false
   try {
     await mkdir(join(root, '..'), { recursive: true, mode: 0o700 })
-    await makeFolder(root)
+    made = await makeFolder(root)
   } catch (error) {
     throw diskError('make the folder', root, error)
   }
-  return openRoot(root)
+  try {
+    return await work(await openRoot(root))
+  } catch (error) {
+    // It stays where something lies in it.
+    if (made) await rmdir(root).catch(() => undefined)
+    throw error
+  }
 }

@@ -99,6 +99,36 @@ const configComments = {
   measurement: 'Build or enclave measurement, where the site states one.',
 }
 
+/** Throws E_USAGE for values that no card can hold. */
+const configOf = (wanted: NewHome, identity: Identity): HomeConfig => {
+  const { name } = wanted
+  const fields =
+    wanted.role === 'site'
+      ? {
+          name,
+          identity,
+          kms: wanted.kms,
+          stores: wanted.stores,
+          jurisdiction: wanted.jurisdiction,
+          control: wanted.control,
+          measurement: null,
+        }
+      : { name, identity }
+  const checked = v.safeParse(wanted.role === 'site' ? siteEntry : plainConfig, fields, { abortEarly: true })
+  if (checked.success) return fields
+  throw new QuorateError(
+    'E_USAGE',
+    `${v.getDotPath(checked.issues[0]) ?? 'home'}: ${checked.issues[0].message}`,
+    'mend this value and run the command again; nothing was made',
+  )
+}
+
+/** The same before anything is made: KMS keys come before their home. */
+export const refuseUnfitHome = (wanted: NewHome): void => {
+  const anyKey = publicKeyOf(new Secret(new Uint8Array(32).fill(1)))
+  configOf(wanted, identityOf(wanted.role, anyKey))
+}
+
 /**
  * Makes a home on an empty disk: identity, purpose keys with their certificates, hedge key, and site.yaml last, so that
  * a home without it was never used. Throws E_USAGE for values that no card can hold, E_EXISTS where a home is.
@@ -114,25 +144,7 @@ export const createHome = async (disk: Disk, wanted: NewHome, random: Random): P
   const seed = new Secret(random(32))
   const identity = identityOf(wanted.role, publicKeyOf(seed))
   const { name, passphrase } = wanted
-  const fields =
-    wanted.role === 'site'
-      ? {
-          name,
-          identity,
-          kms: wanted.kms,
-          stores: wanted.stores,
-          jurisdiction: wanted.jurisdiction,
-          control: wanted.control,
-          measurement: null,
-        }
-      : { name, identity }
-  const checked = v.safeParse(wanted.role === 'site' ? siteEntry : plainConfig, fields, { abortEarly: true })
-  if (!checked.success)
-    throw new QuorateError(
-      'E_USAGE',
-      `${v.getDotPath(checked.issues[0]) ?? 'home'}: ${checked.issues[0].message}`,
-      'mend this value and run the command again; nothing was made',
-    )
+  const fields = configOf(wanted, identity)
 
   await disk.folder('purpose')
   const key =
@@ -160,12 +172,20 @@ export const createHome = async (disk: Disk, wanted: NewHome, random: Random): P
  * it.
  */
 export const openHome = async (disk: Disk): Promise<Home> => {
-  if ((await disk.read(CONFIG)) === undefined)
+  if ((await disk.read(CONFIG)) === undefined) {
+    // It is written last: a home without it has lost it, or was never made to its end.
+    if ((await disk.read(HEDGE)) !== undefined)
+      throw new QuorateError(
+        'E_HOME',
+        `${CONFIG} is missing from this home`,
+        'put this one file back from a backup of this home; where the home was never used, delete its folder and make it again',
+      )
     throw new QuorateError(
       'E_HOME',
       'no home here',
       'make one with quorate identity create, or name it with QUORATE_HOME',
     )
+  }
   const { identity, sealed, role } = await readFile(disk, IDENTITY, (bytes) => {
     const file = identityFile.decode(bytes)
     const parsed = parseIdentity(file.identity)
@@ -179,9 +199,14 @@ export const openHome = async (disk: Disk): Promise<Home> => {
     seed.wipe()
     const certificate = await readFile(disk, certificatePath(purpose), (bytes) => {
       const read = readCertificate(bytes, identity, purpose, null)
-      if (read.value.key !== raw.key) throw new DecodeError('the certificate is for another key')
       return read
     })
+    // Either may be the one that changed.
+    if (certificate.value.key !== raw.key)
+      throw damaged(
+        `${keyPath(purpose)} or ${certificatePath(purpose)}`,
+        new DecodeError('the certificate is for another key'),
+      )
     return { raw, certificate }
   }
   const [log, cosign, note] = await Promise.all([load('log'), load('cosign'), load('note')])

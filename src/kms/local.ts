@@ -60,7 +60,8 @@ const outsideHome = async (path: string, home: string): Promise<void> => {
 const readKeyFile = async (path: string): Promise<KeyFile> => {
   let handle: FileHandle
   try {
-    handle = await open(path, constants.O_RDONLY)
+    // Opening a pipe that nobody writes to would hold a thread that nothing can stop.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     const code = codeOf(error)
     if (code === 'EACCES' || code === 'EPERM')

@@ -29,6 +29,9 @@ export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const fromUtf8 = (bytes: Uint8Array): string =>
   new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
 
+/** Of bytes that may be no text: what is none of it comes out as U+FFFD, which nothing that is written here holds. */
+export const asText = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+
 const MARK = Uint8Array.of(0xef, 0xbb, 0xbf)
 
 /** Text without the byte order mark that some editors write before it. */

@@ -20,6 +20,7 @@ export type Random = (length: number) => Uint8Array
  * itself in `syncFolder` and `list`. Files are 0600, folders 0700. `remove` takes a file or an empty folder, or nothing.
  */
 export interface Disk {
+  /** undefined where nothing is. Throws E_FILE where what stands there is no file that a home can have, E_DISK where the disk fails. */
   read(path: string): Promise<Uint8Array | undefined>
   /** Makes a new file and syncs its bytes (not its folder); throws E_EXISTS where there is one. */
   create(path: string, bytes: Uint8Array): Promise<void>

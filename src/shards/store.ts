@@ -66,6 +66,7 @@ const ROOT = 'keys'
 const isHash = (name: string): name is Hash => /^[0-9a-f]{64}$/.test(name)
 const MOST_VOTES = 64
 
+const notThere = (path: string): QuorateError => damagedShare(`${path} is not there`)
 const damaged = (path: string, cause?: unknown): QuorateError => damagedShare(`${path} is damaged`, cause)
 
 /** Returns the parser's value. A file whose bytes it does not take is damaged; anything else that it throws says nothing about the file. */
@@ -106,15 +107,19 @@ export const shardStore = (disk: Disk): ShardStore => {
     return { core, slots, ciphertext }
   }
 
-  const missing = (key: Hash, outcome: Hash): QuorateError =>
-    damagedShare(`no sealed shard in ${folderOf(key, outcome)}`)
+  const missing = async (key: Hash, outcome: Hash): Promise<QuorateError> => {
+    const folder = folderOf(key, outcome)
+    for (const part of ['shard', 'slots'])
+      if ((await disk.read(`${folder}/${part}`)) === undefined) return notThere(`${folder}/${part}`)
+    return damagedShare(`no sealed shard in ${folder}`)
+  }
 
   const read = async (key: Hash, outcome: Hash): Promise<StoredEpoch | undefined> => {
     const folder = folderOf(key, outcome)
     const sealed = await sealedAt(folder)
     if (sealed === undefined) {
       // Half of a staged shard is what a crash leaves; an installed one was whole.
-      if ((await disk.read(`${folder}/votes`)) !== undefined) throw missing(key, outcome)
+      if ((await disk.read(`${folder}/votes`)) !== undefined) throw await missing(key, outcome)
       return undefined
     }
     const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
@@ -129,7 +134,8 @@ export const shardStore = (disk: Disk): ShardStore => {
       throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
     const ready = votes === undefined ? [] : decoded(`${folder}/votes`, () => parseVotes(votes))
     if (votes !== undefined) {
-      if (record === undefined) throw damagedShare(`${folder}/record is not there`)
+      if (made === undefined) throw notThere(`${folder}/outcome`)
+      if (record === undefined) throw notThere(`${folder}/record`)
       decoded(`${folder}: record or votes`, () => refuseOtherVotes(ready, hashOf(record)))
     }
     return {
@@ -146,11 +152,11 @@ export const shardStore = (disk: Disk): ShardStore => {
 
   /** The outcome of an epoch, where this file is whole. */
   const madeAt = async (folder: string, outcome: Hash): Promise<Outcome | undefined> => {
-    const bytes = await disk.read(`${folder}/outcome`)
     try {
+      const bytes = await disk.read(`${folder}/outcome`)
       return bytes === undefined || hashOf(bytes) !== outcome ? undefined : outcomeCodec.decode(bytes)
     } catch (error) {
-      if (error instanceof DecodeError) return undefined
+      if (error instanceof DecodeError || error instanceof QuorateError) return undefined
       throw error
     }
   }
@@ -159,8 +165,18 @@ export const shardStore = (disk: Disk): ShardStore => {
     try {
       return await read(key, outcome)
     } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== 'E_SHARD') throw error
+      if (!(error instanceof QuorateError)) throw error
       return { key, outcome, made: await madeAt(folderOf(key, outcome), outcome), fault: error }
+    }
+  }
+
+  /** The fault where something else stands in the place of the key's folder. */
+  const outcomesOf = async (key: Hash): Promise<readonly Hash[] | QuorateError> => {
+    try {
+      return (await disk.list(`${ROOT}/${key}`)).filter(isHash)
+    } catch (error) {
+      if (error instanceof QuorateError) return error
+      throw error
     }
   }
 
@@ -168,7 +184,11 @@ export const shardStore = (disk: Disk): ShardStore => {
   const all = async (): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
     const found: (StoredEpoch | DamagedEpoch)[] = []
     for (const key of (await disk.list(ROOT)).filter(isHash)) {
-      const outcomes = (await disk.list(`${ROOT}/${key}`)).filter(isHash)
+      const outcomes = await outcomesOf(key)
+      if (outcomes instanceof QuorateError) {
+        found.push({ key, outcome: key, made: undefined, fault: outcomes })
+        continue
+      }
       const epochs = (await Promise.all(outcomes.map((outcome) => epochAt(key, outcome)))).filter(
         (one) => one !== undefined,
       )
@@ -179,7 +199,7 @@ export const shardStore = (disk: Disk): ShardStore => {
 
   const present = async (key: Hash, outcome: Hash): Promise<StoredEpoch> => {
     const found = await read(key, outcome)
-    if (found === undefined) throw missing(key, outcome)
+    if (found === undefined) throw await missing(key, outcome)
     return found
   }
 
@@ -240,7 +260,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     },
     async reopen(key, outcome, expected, keys) {
       const sealed = await sealedAt(folderOf(key, outcome))
-      if (sealed === undefined) throw missing(key, outcome)
+      if (sealed === undefined) throw await missing(key, outcome)
       return openShard(sealed, expected, keys)
     },
     async list() {

@@ -7,7 +7,6 @@ import type { HomeRequest } from '../host/run-socket.ts'
 import { fromEnvelope, toEnvelope } from '../identity/dsse.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, Identity } from '../lib/brand.ts'
-import { fromUtf8 } from '../lib/bytes.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -26,7 +25,7 @@ interface ApproveWanted {
   readonly definition: Definition
   /** Sign, a file or hex: its content, kept in the home for the join. */
   readonly message: Uint8Array | undefined
-  readonly trust: Uint8Array | undefined
+  readonly trust: string | undefined
   readonly passphrase: () => Promise<Secret>
   readonly relays?: RelayAccess
 }
@@ -63,7 +62,7 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
       now: systemClock.now(),
       ...(home.role === 'site' ? { card: await home.card() } : {}),
       ...(message === undefined ? {} : { message }),
-      ...(trust === undefined ? {} : { trust: parseTrust(fromUtf8(trust)) }),
+      ...(trust === undefined ? {} : { trust: parseTrust(trust) }),
       ...(base === undefined ? {} : { base }),
     }
   } finally {
@@ -93,8 +92,16 @@ export const approveDefinition = async (wanted: ApproveWanted): Promise<Approved
     const object = hashOf(envelope)
     const asked = { do: 'approved', ceremony, object } as const
     const at = await atHome(wanted.home, asked)
-    if ('owned' in at) await closing(at.owned, (owned) => noteApproval(owned, ceremony, object))
-    if (kept === undefined) await writeDurable(disk, path, envelope)
+    // Of two approvals at once the one that comes second finds the first one's file, and leaves it.
+    const keep = async (): Promise<void> => {
+      if (ownApproval(await disk.read(path), signed) === undefined) await writeDurable(disk, path, envelope)
+    }
+    if ('owned' in at)
+      await closing(at.owned, async (owned) => {
+        await noteApproval(owned, ceremony, object)
+        await keep()
+      })
+    else await keep()
     return {
       ceremony,
       identity: home.identity,

@@ -1,9 +1,9 @@
 import { type LogView, openLog, readLog } from '../audit/disk-log.ts'
 import type { Log } from '../audit/log.ts'
-import { ceremonyOrigin, ledgerOrigin } from '../audit/note.ts'
+import { ceremonyOrigin } from '../audit/note.ts'
 import type { Authority } from '../ceremony/definition/authority.ts'
 import { hedged } from '../ceremony/hedge.ts'
-import { isCeremonyFolder, logPath } from '../ceremony/paths.ts'
+import { logPath } from '../ceremony/paths.ts'
 import { KnownHeads } from '../ceremony/peers/ledger-heads.ts'
 import type { Site } from '../ceremony/ports.ts'
 import { systemClock } from '../host/clock.ts'
@@ -19,11 +19,11 @@ import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { noteCodec } from '../records/identity.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
+import { openLedger } from './ledger.ts'
 import { machine } from './machine.ts'
 
 /** The one place that wires adapters to ceremonies: disk, clock, randomness, KMS and relays of this machine. */
 
-const LEDGER = 'ledger'
 /** How long the first relay may take to answer. */
 const RELAY_MS = 10_000
 
@@ -71,30 +71,6 @@ export const openHomeSession = async (folder: string, { relayCa }: RelayAccess =
       await disk.close()
     },
   }
-}
-
-const openLedger = async (disk: HostDisk, home: Home): Promise<Log> => {
-  const ledger = await openLog({
-    ...{ disk, path: LEDGER, origin: ledgerOrigin(home.identity), signer: home.keys.log },
-    mayBegin: () => refuseLostLedger(disk),
-  })
-  if (ledger.size > 0) return ledger
-  ledger.append({ at: systemClock.now(), what: 'created', ceremony: null, site: null, object: null })
-  await ledger.barrier()
-  return ledger
-}
-
-/** Throws E_LOG where a home whose ledger says nothing holds what is made after the ledger began. */
-const refuseLostLedger = async (disk: HostDisk): Promise<void> => {
-  const found = (await disk.list('keys')).map((name) => `keys/${name}`)
-  for (const name of (await disk.list('ceremonies')).filter(isCeremonyFolder))
-    if ((await disk.read(`ceremonies/${name}/log`)) !== undefined) found.push(`ceremonies/${name}/log`)
-  if (found.length === 0) return
-  throw new QuorateError(
-    'E_LOG',
-    `the ledger of this home is missing or holds nothing, and ${found[0]} is there`,
-    'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles',
-  )
 }
 
 /** A ceremony's log as its last barrier left it, for those who only look. */

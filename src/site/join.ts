@@ -41,7 +41,11 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     patience: definition.deadlines.gather * 1000,
     onEvent: (event) => progress(event as Progress),
     signal,
-    beforeHanding: () => refuseWithoutPassphrase(wanted),
+    beforeHanding: async () => {
+      await refuseWithoutPassphrase(wanted)
+      const unused = unusedWhenHanded(wanted)
+      if (unused.length > 0) progress({ phase: 'handed-over', unused })
+    },
     ...(wanted.relays === undefined ? {} : { relays: wanted.relays }),
   })
   if ('done' in at) return at.done as Joined
@@ -57,6 +61,11 @@ export const join = async (wanted: JoinWanted): Promise<Joined> => {
     await at.owned.close()
   }
 }
+
+const unusedWhenHanded = ({ relays, kmsPassphrase }: JoinWanted): (Progress & { phase: 'handed-over' })['unused'] => [
+  ...(relays?.relayCa === undefined ? [] : (['relay authority'] as const)),
+  ...(kmsPassphrase === undefined ? [] : (['KMS passphrase'] as const)),
+]
 
 /** Another process may have unlocked this home; who asks it to join must know the passphrase all the same. */
 const refuseWithoutPassphrase = async ({ home: folder, passphrase }: JoinWanted): Promise<void> => {

@@ -7,14 +7,18 @@ import { ceremonyId, type Definition, definitionCodec } from '../records/definit
 import { readDefinition } from '../records/definition-yaml.ts'
 import { shortId } from '../records/short-id.ts'
 
-const damaged = (path: string, cause?: unknown): QuorateError =>
+const fault = (path: string, what: string, cause?: unknown): QuorateError =>
   new QuorateError(
     'E_FILE',
-    `${path} is damaged`,
+    `${path} is ${what}`,
     'run join again with --definition and the file that all approved: it is kept anew',
     {},
     cause,
   )
+
+const damaged = (path: string, cause?: unknown): QuorateError => fault(path, 'damaged', cause)
+
+export const missingDefinition = (ceremony: Hash): QuorateError => fault(definitionPath(ceremony), 'missing')
 
 export interface KeptDefinition {
   /** The short id of its ceremony. */
@@ -25,13 +29,14 @@ export interface KeptDefinition {
 
 const definitionIn = async (disk: Pick<Disk, 'read'>, folder: string): Promise<Definition | undefined> => {
   const path = `ceremonies/${folder}/definition.json`
-  const bytes = await disk.read(path)
-  if (bytes === undefined) return undefined
   try {
+    const bytes = await disk.read(path)
+    if (bytes === undefined) return undefined
     const definition = await readDefinition(bytes)
     if (shortId(ceremonyId(definition)) === folder) return definition
   } catch (error) {
-    if (!(error instanceof QuorateError)) throw error
+    // A disk that fails says nothing about the file.
+    if (!(error instanceof QuorateError) || error.code === 'E_DISK') throw error
     throw damaged(path, error)
   }
   throw damaged(path)

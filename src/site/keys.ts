@@ -8,7 +8,7 @@ import { type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
-import { keptDefinition } from './kept-definition.ts'
+import { keptDefinition, missingDefinition } from './kept-definition.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -65,6 +65,7 @@ interface Damaged {
 const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
+  if (state === 'installed' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
   const shown = {
     key,
     name: definition?.name ?? '',

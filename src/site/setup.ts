@@ -1,7 +1,7 @@
 import { is } from 'valibot'
-import { makeRoot, openRoot } from '../host/disk.ts'
+import { openRoot, withRoot } from '../host/disk.ts'
 import { makeCard } from '../identity/card.ts'
-import { createHome, type Home, type HomeConfig, openHome } from '../identity/home.ts'
+import { createHome, type Home, type HomeConfig, type NewHome, openHome, refuseUnfitHome } from '../identity/home.ts'
 import type { Role } from '../identity/identity.ts'
 import { protectionOf } from '../kms/protection.ts'
 import { ensureKmsKey, parseKmsSlot } from '../kms/registry.ts'
@@ -85,8 +85,8 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   const base = { name: wanted.name, ...(passphrase === undefined ? {} : { passphrase }) }
   const random = firstRandom(folder)
   if (wanted.role !== 'site') {
-    const disk = await makeRoot(folder)
-    const made = await createHome(disk, { ...base, role: wanted.role }, random)
+    const { role } = wanted
+    const made = await withRoot(folder, (disk) => createHome(disk, { ...base, role }, random))
     return { ...(await show(made, folder)), keys: [] }
   }
   if (wanted.kms.length === 0)
@@ -97,18 +97,22 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
     jurisdiction: required(wanted.jurisdiction, '--jurisdiction'),
     control: controlOf(required(wanted.control, '--control')),
   }
+  const card: NewHome = { ...base, role: 'site', ...site, stores: [...site.stores] }
+  refuseUnfitHome(card)
+  const kmsSecret = await kmsPassphrase?.()
   const context = {
     home: folder,
     random,
-    ...(kmsPassphrase === undefined ? {} : { passphrase: kmsPassphrase }),
+    ...(kmsSecret === undefined ? {} : { passphrase: async () => kmsSecret }),
   }
-  const disk = await makeRoot(folder)
   const keys: { key: string; made: boolean }[] = []
-  // Keys first: a home whose key could not be made would be in the way of the next try.
-  if ((await disk.list('.')).length === 0)
-    for (const slot of site.kms)
-      keys.push({ key: `${slot.provider}:${slot.key}`, made: await ensureKmsKey(slot, context) })
-  const made = await createHome(disk, { ...base, role: 'site', ...site, stores: [...site.stores] }, random)
+  const made = await withRoot(folder, async (disk) => {
+    // Keys first: a home whose key could not be made would be in the way of the next try.
+    if ((await disk.list('.')).length === 0)
+      for (const slot of site.kms)
+        keys.push({ key: `${slot.provider}:${slot.key}`, made: await ensureKmsKey(slot, context) })
+    return createHome(disk, card, random)
+  })
   return { ...(await show(made, folder)), keys }
 }
 

@@ -97,12 +97,12 @@ const whoRuns = async (home: string, ceremony: Hash): Promise<Running> => {
 
 /** This site's newest note, by itself: it says why it left. */
 const ownNote = async (disk: HostDisk, home: Home, ceremony: Hash): Promise<Map<Identity, Note>> => {
-  const bytes = await disk.read(notePath(ceremony))
-  if (bytes === undefined) return new Map()
   try {
+    const bytes = await disk.read(notePath(ceremony))
+    if (bytes === undefined) return new Map()
     return new Map([[home.identity, fromEnvelope(noteCodec, bytes, [home.keys.note.key]).value]])
   } catch (error) {
-    if (error instanceof DecodeError) return new Map()
+    if (error instanceof DecodeError || (error instanceof QuorateError && error.code === 'E_FILE')) return new Map()
     throw error
   }
 }

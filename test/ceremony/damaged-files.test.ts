@@ -1,18 +1,25 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { definitionPath, logPath } from '../../src/ceremony/paths.ts'
+import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
+import { bundlePath, ceremonyFolder, definitionPath, logPath, notePath } from '../../src/ceremony/paths.ts'
+import { writeNote } from '../../src/ceremony/store/notes.ts'
+import { RecordStore } from '../../src/ceremony/store/record-store.ts'
 import { openRoot } from '../../src/host/disk.ts'
+import { fromEnvelope } from '../../src/identity/dsse.ts'
+import type { Home } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
+import { type Note, noteCodec } from '../../src/records/identity.ts'
 import { findDefinition } from '../../src/site/find-definition.ts'
 import { keepDefinition } from '../../src/site/kept-definition.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { newFolder } from '../e2e/support.ts'
 import { approveAll, joinAs, keyOf, writeHome } from '../hostile/ceremonies.ts'
 import { signDefinition, siteEntries } from '../support/definition.ts'
+import { memoryHome } from '../support/home.ts'
 import { memoryKms } from '../support/kms.ts'
 import type { MemoryDisk } from '../support/memory-disk.ts'
 import { memoryWorld } from '../support/memory-site.ts'
@@ -97,12 +104,45 @@ describe.each(files)('%s of a key', (file) => {
   })
 })
 
-test.each(['shard', 'slots'])('%s that is gone from a usable key is damage too', async (file) => {
+test.each(['shard', 'slots', 'outcome', 'record'])('%s that is gone from a usable key is damage too', async (file) => {
   const before = await readFile(at(file))
   await rm(at(file))
   await wellIsWell()
-  expect((await listKeys(folder.path)).damaged.map(({ name }) => name)).toEqual(['hurt'])
+  const [shown, ...more] = (await listKeys(folder.path)).damaged
+  expect([shown?.name, more]).toEqual([file === 'outcome' ? null : 'hurt', []])
+  expect(shown?.damage).toContain(file)
   await writeFile(at(file), before, { mode: 0o600 })
+})
+
+test.each(files)('a folder in the place of %s is damage too', async (file) => {
+  const before = await readFile(at(file))
+  await rm(at(file))
+  await mkdir(at(file))
+  await wellIsWell()
+  const shown = (await listKeys(folder.path)).damaged
+  expect(shown.map(({ key }) => key)).toEqual([hurt.id])
+  expect(shown[0]?.damage).toContain(file)
+  await rm(at(file), { recursive: true })
+  await writeFile(at(file), before, { mode: 0o600 })
+})
+
+test('a file in the place of a key\u2019s folder is the damage of this key', async () => {
+  const path = join(folder.path, 'keys', hurt.id)
+  await rename(path, `${path}.away`)
+  await writeFile(path, 'x')
+  await wellIsWell()
+  expect((await listKeys(folder.path)).damaged.map(({ key }) => key)).toEqual([hurt.id])
+  await rm(path)
+  await rename(`${path}.away`, path)
+})
+
+test('a definition that is missing is named, and the other key works', async () => {
+  const path = definitionPath(ceremonyId(hurt.definition))
+  const before = await readFile(join(folder.path, path))
+  await rm(join(folder.path, path))
+  await wellIsWell()
+  expect((await listKeys(folder.path)).damaged.map(({ damage }) => damage)).toEqual([`${path} is missing`])
+  await writeFile(join(folder.path, path), before)
 })
 
 describe('the definition of a key', () => {
@@ -147,4 +187,47 @@ test('a site whose file of the definition is damaged signs: its log has it too',
     (['s1', 's2'] as SiteId[]).map(async (site) => joinAs(await world, site, definition, Uint8Array.of(7))),
   )
   expect(ended.map(({ error }) => error)).toEqual([undefined, undefined])
+})
+
+describe('a note that is damaged', () => {
+  const noteOf = async (home: Home, bytes: Uint8Array): Promise<Note> =>
+    fromEnvelope(noteCodec, bytes, [home.keys.note.key]).value
+
+  test.each(Object.keys(damages))('%s: the next one is newer than any before', async (how) => {
+    const { home } = await memoryHome('s1')
+    const path = notePath(ceremonyId(well.definition))
+    await home.disk.folder(ceremonyFolder(ceremonyId(well.definition)))
+    const { clock } = await world
+    const book = new RecordStore(definitionAuthority(well.definition), clock)
+    const write = () => writeNote(home, clock, book, 'approved', null)
+    await write()
+    const second = await noteOf(home, await write())
+    expect(second.counter).toBe(2)
+    const { files: all } = home.disk as MemoryDisk
+    all.set(path, new Uint8Array(damages[how]?.(Buffer.from(all.get(path) as Uint8Array)) as Buffer))
+    const third = await noteOf(home, await write())
+    expect(third.counter).toBeGreaterThan(2 ** 32)
+    expect((await noteOf(home, await write())).counter).toBe(third.counter + 1)
+  })
+})
+
+test('whatever lies in the folder of a ceremony that is over, and in its bundle, a join of it is no bug', async () => {
+  const ceremony = ceremonyId(well.definition)
+  const disk = (await world).homes.get('s1')?.disk as MemoryDisk
+  const paths = [...disk.files.keys()].filter((path) => /cosigned-|closing-ledger$|\/note$|\.bundle$/.test(path))
+  const own = paths.filter(
+    (path) => path.startsWith(ceremonyFolder(ceremony)) || path === bundlePath(ceremony, 'keygen'),
+  )
+  expect(own.length).toBeGreaterThanOrEqual(5)
+  const whole = new Map(own.map((path) => [path, disk.files.get(path) as Uint8Array]))
+  // No byte of these is text any more; the rest of the bundle is as it was.
+  for (const [path, bytes] of whole) {
+    const changed = Buffer.from(bytes)
+    if (path.endsWith('.bundle')) changed.fill(0xff, changed.lastIndexOf('— '), changed.lastIndexOf('— ') + 9)
+    else changed.fill(0xff)
+    disk.files.set(path, new Uint8Array(changed))
+  }
+  const ended = await Promise.all(sites.map(async (site) => joinAs(await world, site, well.definition, null)))
+  for (const { error } of ended) if (error !== undefined) expect(error).toBeInstanceOf(QuorateError)
+  for (const [path, bytes] of whole) disk.files.set(path, bytes)
 })

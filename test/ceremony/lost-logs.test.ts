@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { header, recordAt } from '../../src/audit/log-file.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
@@ -87,6 +88,27 @@ describe.each(Object.keys(damages))('a ledger that is %s', (how) => {
     // Whoever looks into it later finds it as it was.
     expect(await readFile(at('ledger')).catch(() => undefined)).toEqual(left)
   })
+})
+
+test('a ledger that is cut before what a log names is not gone on from, and is left as it is', async () => {
+  const next = await keygenDefinition({ sites: await siteEntries(sites), nonce: '55'.repeat(16) })
+  await approveAll(world, ['s1'], next)
+  await joinAs(world, 's1' as SiteId, next, null)
+  await writeHome(at('.'), disk.files)
+  // Each barrier is a ledger of its own; the first of them is older than both logs.
+  const whole = await readFile(at('ledger'))
+  let [end, barriers] = [header.length, 0]
+  for (let one = recordAt(whole, end); one !== undefined && barriers < 2; one = recordAt(whole, end)) {
+    end = one.end
+    if (one.kind === 'barrier') barriers += 1
+  }
+  for (const torn of [0, 9]) {
+    const left = whole.subarray(0, end + torn)
+    await writeFile(at('ledger'), left)
+    const fault = await faultOf(openHomeSession(at('.')))
+    expect([fault.code, fault.message]).toEqual(['E_LOG', expect.stringContaining(logPath(ceremonyId(next)))])
+    expect(await readFile(at('ledger'))).toEqual(left)
+  }
 })
 
 test('a home that was made and never used begins its ledger', async () => {

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import type { Progress } from '../../src/ceremony/progress.ts'
+import { warningOf } from '../../src/cli/progress.ts'
 import { claimHome, type HomeRequest } from '../../src/host/run-socket.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
@@ -32,12 +34,14 @@ test('a join is handed to the process that owns the home only by who knows the p
     return { ok: true, result: 'joined' }
   })
   const definition = await keygenDefinition()
-  const joinWith = (passphrase: string): Promise<unknown> =>
+  const told: Progress[] = []
+  const joinWith = (passphrase: string, more: Pick<Parameters<typeof join>[0], 'relays' | 'kmsPassphrase'> = {}) =>
     join({
+      ...more,
       home,
       definition,
       check: false,
-      progress: () => undefined,
+      progress: (event) => told.push(event),
       signal: new AbortController().signal,
       passphrase: async () => new Secret(utf8(passphrase)),
     })
@@ -45,5 +49,9 @@ test('a join is handed to the process that owns the home only by who knows the p
   expect(asked).toEqual([])
   expect(await joinWith('right')).toBe('joined')
   expect(asked).toEqual(['join'])
+  expect(told).toEqual([])
+  await joinWith('right', { relays: { relayCa: 'PEM' }, kmsPassphrase: async () => new Secret(utf8('unused')) })
+  expect(told).toEqual([{ phase: 'handed-over', unused: ['relay authority', 'KMS passphrase'] }])
+  expect(warningOf(told[0] as Progress)).toContain('its own relay authority and KMS passphrase')
   await owner.release()
 })

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeRoot, openRoot } from '../../src/host/disk.ts'
+import { openRoot, withRoot } from '../../src/host/disk.ts'
 import { memoryDisk } from '../support/memory-disk.ts'
 import { simDisk } from '../support/sim-disk.ts'
 import { diskComplies } from './disk.ts'
@@ -9,7 +9,7 @@ import { diskComplies } from './disk.ts'
 diskComplies('a folder of this machine', async () => {
   const base = await mkdtemp(join(tmpdir(), 'quorate disk '))
   const root = join(base, 'a home')
-  const open = [await makeRoot(root)]
+  const open = [await withRoot(root, async (made) => made)]
   return {
     disk: open[0] as (typeof open)[0],
     reopen: async () => {

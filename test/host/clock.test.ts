@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { systemRandom } from '../../src/host/random.ts'
 
@@ -19,4 +19,12 @@ describe('system clock', () => {
     expect(systemRandom(32)).toHaveLength(32)
     expect(systemRandom(32)).not.toEqual(systemRandom(32))
   })
+})
+
+test('a date that no record can hold is a fault of the clock', () => {
+  for (const at of [-1, Date.UTC(9999, 11, 31), 8.64e15]) {
+    const spied = vi.spyOn(Date, 'now').mockReturnValue(at)
+    expect(() => systemClock.now()).toThrow(expect.objectContaining({ code: 'E_CLOCK' }))
+    spied.mockRestore()
+  }
 })

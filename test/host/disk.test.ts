@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type HostDisk, makeRoot, openRoot } from '../../src/host/disk.ts'
+import { type HostDisk, openRoot, withRoot } from '../../src/host/disk.ts'
 import { diskError } from '../../src/host/disk-error.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 
@@ -15,7 +16,7 @@ beforeEach(async () => {
   umask = process.umask()
   base = await mkdtemp(join(tmpdir(), 'quorate disk '))
   root = join(base, 'a home')
-  disk = await makeRoot(root)
+  disk = await withRoot(root, async (made) => made)
 })
 afterEach(async () => {
   process.umask(umask)
@@ -31,7 +32,7 @@ describe('host disk', () => {
     await disk.folder('a/b')
     await disk.create('a/b/made', utf8('x'))
     await disk.append('a/b/log', utf8('x'))
-    await makeRoot(join(base, 'second', 'home'))
+    await withRoot(join(base, 'second', 'home'), async (made) => made)
     expect([await mode('a'), await mode('a/b')]).toEqual([0o700, 0o700])
     expect([await mode('a/b/made'), await mode('a/b/log')]).toEqual([0o600, 0o600])
     expect((await stat(join(base, 'second', 'home'))).mode & 0o777).toBe(0o700)
@@ -97,9 +98,29 @@ describe('host disk', () => {
   it('follows no symbolic link', async () => {
     await writeFile(join(base, 'outside'), 'theirs')
     await symlink(join(base, 'outside'), join(root, 'link'))
-    await expect(disk.read('link')).rejects.toMatchObject({ code: 'E_DISK' })
+    await expect(disk.read('link')).rejects.toMatchObject({ code: 'E_FILE' })
     await expect(disk.append('link', utf8('x'))).rejects.toMatchObject({ code: 'E_DISK' })
     await expect(disk.create('link', utf8('x'))).rejects.toMatchObject({ code: 'E_EXISTS' })
+  })
+
+  it.runIf(process.platform === 'linux')('reads files alone: nothing else that stands there holds it up', async () => {
+    await mkdir(join(root, 'folder'))
+    execFileSync('mkfifo', [join(root, 'pipe')])
+    await writeFile(join(root, 'huge'), '')
+    await truncate(join(root, 'huge'), 2 ** 33)
+    for (const name of ['folder', 'pipe', 'huge'])
+      await expect(disk.read(name)).rejects.toMatchObject({ code: 'E_FILE', message: expect.stringContaining(name) })
+  })
+
+  it('leaves no new folder where the work in it threw before it made anything', async () => {
+    const fail = () => Promise.reject(new Error('refused'))
+    await expect(withRoot(join(base, 'new'), fail)).rejects.toThrow('refused')
+    expect(await readdir(base)).toEqual(['a home'])
+    await mkdir(join(base, 'there'), { mode: 0o700 })
+    await expect(withRoot(join(base, 'there'), fail)).rejects.toThrow('refused')
+    const half = (made: HostDisk) => made.create('file', utf8('x')).then(fail)
+    await expect(withRoot(join(base, 'half'), half)).rejects.toThrow('refused')
+    expect(await readdir(base)).toEqual(['a home', 'half', 'there'])
   })
 
   it('says what could not be done and what to do about it', async () => {
@@ -121,7 +142,7 @@ describe('host disk', () => {
     for (const open of [0o750, 0o705, 0o701, 0o770]) {
       await chmod(join(base, 'open'), open)
       await expect(openRoot(join(base, 'open'))).rejects.toMatchObject({ code: 'E_HOME' })
-      await expect(makeRoot(join(base, 'open'))).rejects.toMatchObject({ code: 'E_HOME' })
+      await expect(withRoot(join(base, 'open'), async (made) => made)).rejects.toMatchObject({ code: 'E_HOME' })
     }
     await (await openRoot(root)).close()
   })

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { makeRoot, openRoot } from '../../src/host/disk.ts'
+import { openRoot, withRoot } from '../../src/host/disk.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { readCertificate } from '../../src/identity/certificate.ts'
 import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
@@ -172,7 +172,7 @@ describe('home', () => {
       for (const mask of [0o000, 0o077]) {
         process.umask(mask)
         const root = join(base, `home ${mask}`)
-        const disk = await makeRoot(root)
+        const disk = await withRoot(root, async (made) => made)
         const { identity } = await createHome(disk, siteOptions('eu'), systemRandom)
         for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
           const found = await stat(join(entry.parentPath, entry.name))

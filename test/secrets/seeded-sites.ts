@@ -5,7 +5,7 @@ import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { messagePath } from '../../src/ceremony/paths.ts'
 import type { Progress } from '../../src/ceremony/progress.ts'
-import { makeRoot } from '../../src/host/disk.ts'
+import { withRoot } from '../../src/host/disk.ts'
 import { createHome } from '../../src/identity/home.ts'
 import { ensureKmsKey } from '../../src/kms/registry.ts'
 import { concat } from '../../src/lib/bytes.ts'
@@ -61,7 +61,7 @@ export const seededSite = async (folder: string, name: string): Promise<SeededSi
     return bytes
   }
   mkdirSync(folder, { recursive: true })
-  const disk = await makeRoot(home)
+  const disk = await withRoot(home, async (made) => made)
   const made = await createHome(disk, { ...siteOptions(name), kms: [slot] }, random)
   await ensureKmsKey(slot, {
     home,

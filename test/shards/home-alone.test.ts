@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { makeRoot, openRoot } from '../../src/host/disk.ts'
+import { openRoot, withRoot } from '../../src/host/disk.ts'
 import { systemRandom } from '../../src/host/random.ts'
 import { createHome, openHome } from '../../src/identity/home.ts'
 import { ensureKmsKey, openKmsKey } from '../../src/kms/registry.ts'
@@ -25,7 +25,7 @@ describe('a home alone', () => {
     const slot = { provider: 'local', key: join(base, 'elsewhere', 'eu.key') }
     const root = join(base, 'home')
     const context = { home: root, random: systemRandom }
-    const disk = await makeRoot(root)
+    const disk = await withRoot(root, async (made) => made)
     const home = await createHome(disk, { ...siteOptions('eu'), kms: [slot] }, systemRandom)
     await ensureKmsKey(slot, context)
     const share = systemRandom(32)

@@ -4,7 +4,7 @@ import { cosignLine, parseNote, verifyCosignature, witnessName } from '../../aud
 import { encodeSigstore, openSigstore } from '../../audit/sigstore.ts'
 import { parseIdentity } from '../../identity/identity.ts'
 import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
-import { fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { asText, fromUtf8, utf8 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
 import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
@@ -95,7 +95,8 @@ export const cosignOnce = async (ceremony: Ceremony, of: SiteId, checkpoint: str
   const path = `${ceremonyFolder(authority.hash)}/cosigned-${of}`
   const kept = await site.home.disk.read(path)
   if (kept !== undefined) {
-    const text = fromUtf8(kept)
+    // A file that was damaged since is no reason to give another one.
+    const text = asText(kept)
     return text.startsWith(checkpoint) ? text.slice(checkpoint.length) : undefined
   }
   const line = cosignLine(

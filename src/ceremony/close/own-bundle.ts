@@ -5,6 +5,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import { concat, fromUtf8, utf8 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { DecodeError } from '../../records/codec.ts'
 import { definitionCodec } from '../../records/definition.ts'
 import { bundlePath, ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -44,6 +45,16 @@ export const isComplete = async (
   return true
 }
 
+/** Nothing vouches for this part of a bundle on a disk: where it is damaged it holds nothing. */
+const cosignedIn = async (bundle: BundleReader, of: SiteId): Promise<string> => {
+  try {
+    return fromUtf8(await bundle.cosigned(of))
+  } catch (error) {
+    if (error instanceof DecodeError) return ''
+    throw error
+  }
+}
+
 /** Those that hold; their authors. */
 export const cosignaturesIn = async (
   ceremony: Ceremony,
@@ -51,10 +62,7 @@ export const cosignaturesIn = async (
   of: SiteId,
 ): Promise<readonly { readonly by: SiteId; readonly line: Uint8Array }[]> => {
   const checkpoint = fromUtf8(await bundle.checkpoint(of))
-  const lines =
-    fromUtf8(await bundle.cosigned(of))
-      .slice(checkpoint.length)
-      .match(/[^\n]*\n/g) ?? []
+  const lines = (await cosignedIn(bundle, of)).slice(checkpoint.length).match(/[^\n]*\n/g) ?? []
   return lines.flatMap((line) => {
     const witness = parseNote(`${checkpoint}${line}`).signatures.at(-1)?.name
     const by = ceremony.authority.roster.find(({ identity }) => witnessName(identity) === witness)?.name

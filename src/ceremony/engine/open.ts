@@ -1,6 +1,6 @@
 import { toEnvelope } from '../../identity/dsse.ts'
 import type { Hash } from '../../lib/brand.ts'
-import { fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { asText, utf8 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { DecodeError } from '../../records/codec.ts'
@@ -60,7 +60,7 @@ export const keepForgottenRecord = async ({ site, authority }: Ceremony, error: 
 /** Throws E_SITE_ROLLED_BACK where an earlier join was shown that this home forgot its own record. */
 export const refuseForgetful = async ({ site, authority, seat }: Ceremony): Promise<void> => {
   const word = await site.home.disk.read(forgottenRecordPath(authority.hash))
-  if (word !== undefined) throw forgottenRecord(seat.name, fromUtf8(word) as Hash)
+  if (word !== undefined) throw forgottenRecord(seat.name, asText(word) as Hash)
 }
 
 /** Throws where this site ended the definition, left it, or never approved it. */

@@ -46,12 +46,11 @@ export const keepLastJoin = async (
 
 /** Undefined: none has ended yet, the last one did not get to say how, or what stands there is not ours. */
 export const lastJoin = async (disk: Pick<Disk, 'read'>, ceremony: Hash): Promise<LastJoin | undefined> => {
-  const bytes = await disk.read(lastJoinPath(ceremony))
-  if (bytes === undefined) return undefined
   try {
-    return lastJoinCodec.decode(bytes)
+    const bytes = await disk.read(lastJoinPath(ceremony))
+    return bytes === undefined ? undefined : lastJoinCodec.decode(bytes)
   } catch (error) {
-    if (error instanceof DecodeError) return undefined
+    if (error instanceof DecodeError || (error instanceof QuorateError && error.code === 'E_FILE')) return undefined
     throw error
   }
 }

@@ -1,9 +1,20 @@
 import type { Hash } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
 import { isHomePath } from '../../lib/paths.ts'
 import type { Disk } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { approvalsFolder } from '../paths.ts'
 import type { RecordStore } from './record-store.ts'
+
+/** Something that is no file is no approval. */
+const readOrNothing = async (disk: Pick<Disk, 'read'>, path: string): Promise<Uint8Array | undefined> => {
+  try {
+    return await disk.read(path)
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'E_FILE') return new Uint8Array()
+    throw error
+  }
+}
 
 /** Approvals in a home's folder, given there or carried by hand; unverified. */
 export const keptApprovals = async (
@@ -16,7 +27,7 @@ export const keptApprovals = async (
     const path = `${folder}/${name}`
     if (!name.endsWith('.dsse')) continue
     // `eu (1).dsse` is a name that a download gives and no home: what it holds is not looked at, and it is no approval.
-    const bytes = isHomePath(path) ? await disk.read(path) : new Uint8Array()
+    const bytes = isHomePath(path) ? await readOrNothing(disk, path) : new Uint8Array()
     if (bytes !== undefined) kept.push({ path, bytes })
   }
   return kept

@@ -5,6 +5,7 @@ import { limitedSigner } from '../../identity/identity-key.ts'
 import type { Identity } from '../../lib/brand.ts'
 import { fromBase64, toBase64 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
+import { QuorateError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Note, noteCodec } from '../../records/identity.ts'
@@ -17,7 +18,8 @@ import type { Held } from './shelf.ts'
 
 /**
  * This member's newest word on a ceremony, for those who are not connected: what it holds of approvals, votes and proofs,
- * and whether it left. Its counter goes on from the note kept on disk.
+ * and whether it left. Its counter goes on from the note kept on disk. Where that one is damaged it goes on from the clock: no
+ * counter that went up by ones is as high, and whoever holds an older note must take the newer one.
  */
 export const writeNote = async (
   home: Home,
@@ -28,20 +30,20 @@ export const writeNote = async (
 ): Promise<Uint8Array> => {
   const { hash } = book.authority
   const path = notePath(hash)
-  const last = await home.disk.read(path)
-  const before = last === undefined ? undefined : fromEnvelope(noteCodec, last, [home.keys.note.key]).value
+  const before = await lastNote(home, path)
+  const kept = before === 'damaged' ? undefined : before
   const { name } = await home.config()
   const votes = votesIn(book)
   const note: Note = {
     ceremony: hash,
     identity: home.identity,
-    counter: (before?.counter ?? 0) + 1,
+    counter: before === 'damaged' ? clock.now() : (before?.counter ?? 0) + 1,
     at: clock.now(),
     phase,
     approvals: [...book.approvals.values()].map(({ envelope }) => toBase64(envelope)),
     // Votes stay true: a note takes none back, whichever command writes it.
-    votes: [...new Set([...votes.map(envelopeOf), ...(before?.votes ?? [])])].slice(0, MOST_VOTES),
-    certificates: [...new Set([...certificatesOf(book, votes), ...(before?.certificates ?? [])])].slice(0, MOST_VOTES),
+    votes: [...new Set([...votes.map(envelopeOf), ...(kept?.votes ?? [])])].slice(0, MOST_VOTES),
+    certificates: [...new Set([...certificatesOf(book, votes), ...(kept?.certificates ?? [])])].slice(0, MOST_VOTES),
     evidence: [...book.blames.values()]
       .slice(0, 2)
       .map(({ bytes }) => toBase64(bytes))
@@ -51,6 +53,17 @@ export const writeNote = async (
   const envelope = toEnvelope(await limitedSigner(name, home.keys.note, [noteCodec.type]).sign(noteCodec, note))
   await writeDurable(home.disk, path, envelope)
   return envelope
+}
+
+/** The note that this home wrote before. */
+const lastNote = async ({ disk, keys }: Home, path: string): Promise<Note | 'damaged' | undefined> => {
+  try {
+    const bytes = await disk.read(path)
+    return bytes === undefined ? undefined : fromEnvelope(noteCodec, bytes, [keys.note.key]).value
+  } catch (error) {
+    if (error instanceof DecodeError || (error instanceof QuorateError && error.code === 'E_FILE')) return 'damaged'
+    throw error
+  }
 }
 
 const MOST_VOTES = 32
