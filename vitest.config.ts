@@ -11,6 +11,7 @@ const long = [
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',
+  'test/matrix/{clocks,disks}.test.ts',
   'test/mpc/toy-scheme.test.ts',
   'test/records/one-row.test.ts',
   'test/secrets/ceremony.test.ts',
@@ -28,6 +29,7 @@ const both = [
   'test/hostile/{bound-by-share,ceremony-liars,own-log,rushing-dealer}.test.ts',
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
+  'test/matrix/matrix.test.ts',
   'test/mpc/{liars,noble}.test.ts',
   'test/sim/seats.test.ts',
 ]
@@ -36,6 +38,7 @@ const apart = [
   'test/ceremony/{key-names,wiped}.test.ts',
   'test/cli/approval.test.ts',
   'test/hostile/{chosen-seats,refused-records,rushing-dealer}.test.ts',
+  'test/matrix/matrix.test.ts',
   'test/secrets/ceremony.test.ts',
   'test/sim/seats.test.ts',
 ]

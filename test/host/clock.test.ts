@@ -21,7 +21,7 @@ describe('system clock', () => {
   })
 })
 
-test('a date that no record can hold is a fault of the clock', () => {
+it('a date that no record can hold is a fault of the clock', () => {
   for (const at of [-1, Date.UTC(9999, 11, 31), 8.64e15]) {
     const spied = vi.spyOn(Date, 'now').mockReturnValue(at)
     expect(() => systemClock.now()).toThrow(expect.objectContaining({ code: 'E_CLOCK' }))

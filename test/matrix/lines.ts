@@ -1,0 +1,70 @@
+import type { Command } from './line.ts'
+import { commands } from './line.ts'
+import { type Ceremony, standings, type World } from './world.ts'
+
+/** One command line that a person may well type in this world. */
+export interface Line {
+  readonly command: Command
+  /** By flag, as the line has them; true: a flag without a value. */
+  readonly flags: Readonly<Record<string, true | string | readonly string[]>>
+  /** The ceremony that it is about. */
+  readonly about: string
+}
+
+export const argvOf = (flags: Line['flags']): readonly string[] =>
+  Object.entries(flags).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => (one === true ? [`--${name}`] : [`--${name}`, one])),
+  )
+
+/** Right values for a flag, by its name alone: a flag that is not here is typed with odd values only. */
+const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'] => ({
+  offline: true,
+  'no-input': true,
+  home: world.at(command.id.startsWith('relay') ? 'locked' : command.id === 'identity create' ? 'new' : 'eu'),
+  definition: ceremony.file,
+  ceremony: ceremony.id,
+  confirm: ceremony.id,
+  message: world.at('message'),
+  trust: world.at('trust'),
+  bundle: world.bundle,
+  out: world.at('out'),
+  name: 'new',
+  protocol: 'frost-ed25519',
+  threshold: '2',
+  site: ['eu', 'us'].map((name) => world.at(`${name}.card`)),
+  relay: world.relay,
+  key: world.key,
+  kms: `local:${world.at('kms/new.key')}`,
+  jurisdiction: 'EU',
+  control: 'org/account/admin',
+  port: '0',
+  folder: world.at('demo'),
+  'passphrase-file': world.at('passphrase'),
+})
+
+/** The command with as many right flags as go together, once for each way to choose among those that exclude each other. */
+const linesOf = (command: Command, given: Line['flags'], about: string): readonly Line[] => {
+  const known = Object.keys(command.flags).filter((name) => Object.hasOwn(given, name))
+  const rival = (a: string, b: string): boolean => {
+    const [one, other] = [command.flags[a], command.flags[b]]
+    return (
+      [one?.exclusive, one?.exactlyOne].some((list) => list?.includes(b)) ||
+      [other?.exclusive, other?.exactlyOne].some((list) => list?.includes(a))
+    )
+  }
+  const rivals = known.filter((name) => known.some((other) => other !== name && rival(name, other)))
+  const choices = rivals.length === 0 ? [undefined] : rivals
+  return choices.map((chosen) => {
+    const left = known.filter((name) => chosen === undefined || name === chosen || !rival(name, chosen))
+    return { command, about, flags: Object.fromEntries(left.map((name) => [name, given[name] as string])) }
+  })
+}
+
+/** Every command, about every ceremony of its kind. */
+export const rightLines = (world: World): readonly Line[] =>
+  commands.flatMap((command) => {
+    const about = ['definition', 'ceremony'].some((name) => name in command.flags)
+      ? standings.filter((name) => command.id.startsWith(world.ceremonies[name].definition.kind))
+      : (['made'] as const)
+    return about.flatMap((name) => linesOf(command, right(world, command, world.ceremonies[name]), name))
+  })
