@@ -3,30 +3,14 @@ import type { PeerMessage } from './peer-message.ts'
 
 type Body = Extract<PeerMessage, { is: 'object' }>
 
-/** A record that a peer tells of is most often on its way from its author. */
-const GRACE_MS = 100
-/** After so long every peer that has it is asked, and not only the first. */
-const AGAIN_MS = 300
-/** A record is waited for no longer by what its teller said after it. */
-const MOST_WAIT_MS = 5000
-
 const MOST_MESSAGES = 4096
 const MOST_LACKING = 16_384
 const MOST_TOLD = 65_536
 const MOST_BYTES = 16 * 2 ** 20
 
-/** Records that a peer told of and that are not here. */
+/** Records that a peer told of in one message and that are not here. */
 interface Gap {
   readonly lacks: Set<Hash>
-  due: number
-  stage: 'grace' | 'first' | 'all'
-}
-
-/** Work of a line that waits. */
-interface Step {
-  readonly lacks: readonly Hash[]
-  /** To be asked for where nobody else was asked; where this peer was not; not waited for any more. */
-  readonly act: 'ask' | 'ask again' | 'give up'
 }
 
 const weight = (message: PeerMessage): number => ('bytes' in message ? message.bytes.length : 4096)
@@ -35,8 +19,6 @@ const weight = (message: PeerMessage): number => ('bytes' in message ? message.b
 export class Line {
   /** Set while its messages are acted on. */
   moving = false
-  /** Set while somebody sleeps until it is due. */
-  watched = false
   /** Records that the peer has, as far as was said. */
   readonly told = new Set<Hash>()
   /** Records that it is to be told of. */
@@ -70,10 +52,12 @@ export class Line {
     this.#bytes += weight(message)
   }
 
-  waitFor(hashes: readonly Hash[], now: number, roundTrip: number): void {
+  /** The set that it returns loses what came, or is not waited for any more. */
+  waitFor(hashes: readonly Hash[]): ReadonlySet<Hash> {
     const lacks = new Set(hashes)
-    this.#items.push({ lacks, due: now + GRACE_MS + 2 * roundTrip, stage: 'grace' })
+    this.#items.push({ lacks })
     this.#lacking += lacks.size
+    return lacks
   }
 
   /** The peer has it. Of a peer that tells of more than there can be, nothing is remembered. */
@@ -107,22 +91,6 @@ export class Line {
 
   lacks(hash: Hash): boolean {
     return this.#gaps.some(({ lacks }) => lacks.has(hash))
-  }
-
-  /** When a step is due next; undefined where it waits for nothing. */
-  get due(): number | undefined {
-    const due = Math.min(...this.#gaps.map((gap) => gap.due))
-    return due === Number.POSITIVE_INFINITY ? undefined : due
-  }
-
-  steps(now: number, roundTrip: number): readonly Step[] {
-    return this.#gaps.flatMap((gap): readonly Step[] => {
-      if (gap.due > now) return []
-      const { stage } = gap
-      gap.stage = stage === 'grace' ? 'first' : 'all'
-      gap.due = now + (stage === 'grace' ? AGAIN_MS : MOST_WAIT_MS) + 2 * roundTrip
-      return [{ lacks: [...gap.lacks], act: stage === 'grace' ? 'ask' : stage === 'first' ? 'ask again' : 'give up' }]
-    })
   }
 
   giveUp(hash: Hash): void {

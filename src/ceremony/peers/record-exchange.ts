@@ -7,6 +7,12 @@ import { MOST_HASHES, type PeerMessage } from './peer-message.ts'
 
 /** All that came meanwhile is told of in one message. */
 const GATHERED_MS = 50
+/** A record that a peer tells of is most often on its way from its author. */
+const GRACE_MS = 100
+/** After so long every peer that has it is asked, and not only the first. */
+const AGAIN_MS = 300
+/** A record is waited for no longer by what its teller said after it. */
+const MOST_WAIT_MS = 5000
 const MOST_KNOWN = 2 ** 16
 
 type Body = Extract<PeerMessage, { is: 'object' }>
@@ -119,24 +125,23 @@ export class RecordExchange {
     for (const hash of hashes) line.hasTold(hash)
     const lacks = hashes.filter((hash) => !this.#isHere(hash))
     if (lacks.length === 0) return
-    line.waitFor(lacks, this.#ways.clock.monotonic(), this.#ways.roundTrip(from))
+    void this.#chase(from, line.waitFor(lacks)).catch(() => undefined)
     if (line.isFull) this.#release(from)
-    else if (!line.watched) void this.#watch(from, line).catch(() => undefined)
   }
 
-  /** Asks for what still lacks when its time has come: of one peer first, of every other that told of it after. */
-  async #watch(site: SiteId, line: Line): Promise<void> {
+  /** Asks for what still lacks of one message when its time has come: one peer first, and then whoever told of it. */
+  async #chase(site: SiteId, lacks: ReadonlySet<Hash>): Promise<void> {
     const { clock, over, roundTrip } = this.#ways
-    line.watched = true
-    for (let { due } = line; due !== undefined; { due } = line) {
-      await clock.sleep(Math.max(0, due - clock.monotonic()), over)
-      for (const { lacks, act } of line.steps(clock.monotonic(), roundTrip(site))) {
-        if (act === 'give up') for (const hash of lacks) line.giveUp(hash)
-        else this.#ask(site, lacks, act === 'ask' ? [...this.#lines.values()] : [line])
-      }
-      this.#move(site)
-    }
-    line.watched = false
+    const wait = (ms: number): Promise<void> => clock.sleep(ms + 2 * roundTrip(site), over)
+    await wait(GRACE_MS)
+    this.#ask(site, [...lacks], [...this.#lines.values()])
+    if (lacks.size === 0) return
+    await wait(AGAIN_MS)
+    this.#ask(site, [...lacks], [this.#line(site)])
+    if (lacks.size === 0) return
+    await wait(MOST_WAIT_MS)
+    for (const hash of [...lacks]) this.#line(site).giveUp(hash)
+    this.#move(site)
   }
 
   /** Not for those that are here by now, or were asked of one of these. */
