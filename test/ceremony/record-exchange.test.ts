@@ -93,6 +93,20 @@ test('what a peer says after a record waits until that record is here, in whatev
   expect(took).toEqual(['x', 'rests on x', 'y'])
 })
 
+test('each list is chased by itself: a later one waits for no earlier one', async () => {
+  const { clock, exchange, said } = site()
+  exchange.receive(a, listed('have', record('x')))
+  await clock.sleep(150)
+  exchange.receive(a, record('x'))
+  await clock.sleep(350)
+  exchange.receive(a, listed('have', record('y')))
+  await clock.sleep(200)
+  expect(said.map(({ text: words }) => words)).toEqual([
+    text(listed('ask', record('x'))),
+    text(listed('ask', record('y'))),
+  ])
+})
+
 test('a record that one gave before it could be verified is asked of the next that has it', async () => {
   const refused = ['x']
   const { clock, exchange, took } = site(refused)
