@@ -11,7 +11,7 @@ const long = [
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',
-  'test/matrix/{clocks,disks}.test.ts',
+  'test/matrix/{clocks,disks,processes}.test.ts',
   'test/mpc/toy-scheme.test.ts',
   'test/records/one-row.test.ts',
   'test/secrets/ceremony.test.ts',

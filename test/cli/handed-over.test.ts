@@ -53,5 +53,10 @@ test('a join is handed to the process that owns the home only by who knows the p
   await joinWith('right', { relays: { relayCa: 'PEM' }, kmsPassphrase: async () => new Secret(utf8('unused')) })
   expect(told).toEqual([{ phase: 'handed-over', unused: ['relay authority', 'KMS passphrase'] }])
   expect(warningOf(told[0] as Progress)).toContain('its own relay authority and KMS passphrase')
+  // An owner of a later version may have an error that this one has not.
+  owner.handle(async () => ({ ok: false, code: 'E_OF_TOMORROW', message: 'of tomorrow', hint: 'ask the owner' }))
+  await expect(joinWith('right')).rejects.toMatchObject({
+    ...{ code: 'E_HOME_BUSY', message: 'of tomorrow', hint: 'ask the owner' },
+  })
   await owner.release()
 })

@@ -72,6 +72,18 @@ describe('every command that a person may type', () => {
     }
   })
 
+  test('approves with nothing but events on stderr where these are asked for', async () => {
+    const line = lines.find(({ command: { id }, about }) => id === 'keygen approve' && about === 'pending') as Line
+    const { exit, stdout, stderr } = await run({ ...line, flags: { ...line.flags, 'json-events': true } })
+    expect([exit, stdout]).toEqual([0, expect.stringContaining('approved')])
+    for (const text of stderr.split('\n').filter((one) => one !== ''))
+      expect(() => JSON.parse(text), text).not.toThrow()
+    // The same line without it shows what is approved.
+    restore(world.folder, before)
+    expect((await run(line)).stderr).toContain('a new key named pending')
+    restore(world.folder, before)
+  })
+
   const withOdd = (line: Line, odd: readonly (readonly [string, OddValue])[]): Line => ({
     ...line,
     flags: { ...line.flags, ...Object.fromEntries(odd.map(([flag, { value }]) => [flag, value])) },
