@@ -9,6 +9,11 @@ export interface Measurement {
   readonly n: number
   readonly peak_mib: number | null
 }
+/** Bytes that something takes: a count, and no time. */
+export interface Traffic {
+  readonly name: string
+  readonly bytes: number
+}
 export type Wanted = (name: string) => boolean
 export interface Sample {
   readonly ms: number

@@ -1,7 +1,8 @@
 // npm run bench -- [NAME] [--json]
 //
 // Runs every bench/*.ts whose measurements' names begin with NAME. Each module's default export takes a function that
-// says whether a name is wanted and returns measurements: { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib }.
+// says whether a name is wanted and returns measurements: { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib }, or
+// counts: { name, bytes }.
 import { readdirSync } from 'node:fs'
 import { register } from 'node:module'
 import { buildIfStale } from '../scripts/build.mjs'
@@ -30,7 +31,9 @@ for (const file of readdirSync(import.meta.dirname)
   for (const one of await measureAll(filter)) {
     if (!filter(one.name)) continue
     all.push(one)
-    if (!json) {
+    if (!json && one.bytes !== undefined)
+      console.log(`${one.name.padEnd(36)}${String(one.bytes).padStart(14)} bytes`)
+    else if (!json) {
       const { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib } = one
       console.log(
         `${name.padEnd(36)}${column(median_ms, 2)}${column(min_ms, 2)}${column(p95_ms, 2)}${column(cpu_ms, 2)}${column(n, 0)}${column(peak_mib)}`,

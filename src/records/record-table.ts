@@ -19,7 +19,8 @@ import {
   votesOnBase,
 } from './admission.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from './attempt.ts'
-import { type Approval, approvalCodec, type Certificate, certificateCodec, type Note, noteCodec } from './identity.ts'
+import { type Approval, approvalCodec, type Certificate, certificateCodec } from './identity.ts'
+import { type Note, noteCodec } from './note.ts'
 import {
   type Installed,
   installedCodec,

@@ -1,6 +1,6 @@
 import { is } from 'valibot'
 import { QuorateError } from '../lib/errors.ts'
-import { abortReason } from '../records/identity.ts'
+import { abortReason } from '../records/note.ts'
 
 /** A reason as a note carries it, spelled in NFC. Throws E_USAGE for a text that no note can carry. */
 export const reasonGiven = (text: string): string => {

@@ -25,9 +25,10 @@ import { type Attempt, attemptCodec, type Hello, helloCodec } from '../../src/re
 import type { Codec } from '../../src/records/codec.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { certificateCodec, noteCodec } from '../../src/records/identity.ts'
+import { certificateCodec } from '../../src/records/identity.ts'
 import type { Kind } from '../../src/records/kinds/index.ts'
 import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
+import { noteCodec } from '../../src/records/note.ts'
 import {
   installedCodec,
   type Outcome,

@@ -13,9 +13,10 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { Codec } from '../../src/records/codec.ts'
 import { definitionCodec } from '../../src/records/definition.ts'
 import { eventCodec } from '../../src/records/event.ts'
-import { approvalCodec, type Card, cardCodec, certificateCodec, noteCodec } from '../../src/records/identity.ts'
+import { approvalCodec, type Card, cardCodec, certificateCodec } from '../../src/records/identity.ts'
 import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
+import { noteCodec } from '../../src/records/note.ts'
 import { outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
 import {
   shardCiphertextCodec,

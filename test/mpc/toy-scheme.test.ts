@@ -120,11 +120,14 @@ describe('a scheme that the rooms above mpc know nothing of', () => {
       for await (const batch of bundle.events(site))
         for (const { event } of batch)
           if (event.object !== null) logged.set(event.what, (logged.get(event.what) ?? new Set()).add(event.object))
-    const messages = await Promise.all(
+    const posts = await Promise.all(
       [...(logged.get('message') ?? [])].map(async (object) =>
         evidence.readSignedMessage((await bundle.object(object)) ?? expect.fail()),
       ),
     )
+    // Of private messages the confirmations hold the headers.
+    const messages = [...posts, ...posts.flatMap((one) => evidence.confirmedBy(one))]
+    expect(posts.every(({ to }) => to === 0)).toBe(true)
     const rounds = (protocol: string) =>
       [...new Set(messages.filter((one) => one.protocol === protocol).map(({ round }) => round))].sort()
     expect(rounds('toy/make')).toEqual(['confirm', 'parcels', 'unveil', 'veil'])

@@ -6,7 +6,7 @@ import { toCanonicalJson } from '../../src/lib/canonical.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { attemptCodec, helloCodec } from '../../src/records/attempt.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { noteCodec } from '../../src/records/identity.ts'
+import { noteCodec } from '../../src/records/note.ts'
 import { resultCodec, signatureIn } from '../../src/records/outcome.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { recordTable } from '../../src/records/record-table.ts'
@@ -92,7 +92,7 @@ describe('records of version 1', () => {
   test('a note showed no certificates of voters', () => {
     const { type, ...fields } = noteV1
     expect(noteCodec.decode(toCanonicalJson(noteV1))).toEqual({ ...fields, certificates: [] })
-    expect(noteCodec.type).toBe('note/v2')
+    expect(noteCodec.type).toBe('note/v3')
   })
 
   test('are never written', () => {

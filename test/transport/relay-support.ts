@@ -6,7 +6,7 @@ import { type RawSigner, rawSigner, recordSigner } from '../../src/identity/ed25
 import { identityOf } from '../../src/identity/identity.ts'
 import type { Identity } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { type Note, noteCodec } from '../../src/records/identity.ts'
+import { type Note, noteCodec } from '../../src/records/note.ts'
 import type { Signer } from '../../src/records/signed.ts'
 import type { Member } from '../../src/transport/relay/room.ts'
 import { type Relay, type RelayOptions, startRelay } from '../../src/transport/relay/server.ts'

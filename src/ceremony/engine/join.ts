@@ -44,7 +44,6 @@ export const joinCeremony = async (site: Site, definition: Definition, options: 
     await runAttempts(run)
     await postNote(ceremony, peers, ceremony.phase)
     await run.work.commit()
-    await postNote(ceremony, peers, ceremony.phase)
     const made = resultOf(run)
     const closed = await closeCeremony(ceremony, peers, made.sites, run.work.outputs())
     await postNote(ceremony, peers, 'closed')

@@ -1,7 +1,7 @@
 import { fromEnvelope } from '../../identity/dsse.ts'
 import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
 import { fromBase64 } from '../../lib/bytes.ts'
-import { noteCodec } from '../../records/identity.ts'
+import { noteCodec } from '../../records/note.ts'
 import { decodeAddressed } from '../relay-frame.ts'
 import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
