@@ -31,8 +31,7 @@ for (const file of readdirSync(import.meta.dirname)
   for (const one of await measureAll(filter)) {
     if (!filter(one.name)) continue
     all.push(one)
-    if (!json && one.bytes !== undefined)
-      console.log(`${one.name.padEnd(36)}${String(one.bytes).padStart(14)} bytes`)
+    if (!json && one.bytes !== undefined) console.log(`${one.name.padEnd(36)}${String(one.bytes).padStart(14)} bytes`)
     else if (!json) {
       const { name, median_ms, min_ms, p95_ms, cpu_ms, n, peak_mib } = one
       console.log(

@@ -36,7 +36,12 @@ export default async (wanted: Wanted): Promise<Traffic[]> => {
     const { frames, notes, bundle } = await keygenTraffic(sites)
     SecureLink.prototype.send = send
     const rows = [...counted].sort(([, a], [, b]) => b - a)
-    for (const [kind, bytes] of [['all frames', frames], ['all notes', notes], ['one bundle', bundle], ...rows] as const)
+    for (const [kind, bytes] of [
+      ['all frames', frames],
+      ['all notes', notes],
+      ['one bundle', bundle],
+      ...rows,
+    ] as const)
       measured.push({ name: `traffic/${sites}/${kind}`, bytes })
   }
   return measured

@@ -11,7 +11,7 @@ import { decodeEnvelope, type Envelope, encodeEnvelope, payloadType } from './si
  * The envelopes in a note, at a fifth of their bytes: a note shows the same few records of every site, and of them only
  * names, keys, times and signatures differ. An envelope that is none of these stands as it is.
  */
-export interface Envelopes {
+interface Envelopes {
   /** Base64, each of a DSSE envelope. */
   readonly approvals: readonly string[]
   readonly votes: readonly string[]
