@@ -105,6 +105,24 @@ test('each list is chased by itself: a later one waits for no earlier one', asyn
   ])
 })
 
+test('a list of which nothing lacks any more holds no later word up', async () => {
+  const { exchange, took } = site()
+  exchange.receive(b, listed('have', record('x')))
+  exchange.receive(a, record('x'))
+  exchange.receive(b, clockWord)
+  expect(took).toEqual(['x', 'clock'])
+})
+
+test('several lists of which nothing lacks any more let go of all that came after them', async () => {
+  const { exchange, took } = site()
+  exchange.receive(b, listed('have', record('x')))
+  exchange.receive(b, listed('have', record('y')))
+  exchange.receive(b, clockWord)
+  exchange.receive(a, record('y'))
+  exchange.receive(a, record('x'))
+  expect(took).toEqual(['y', 'x', 'clock'])
+})
+
 test('a record that one gave before it could be verified is asked of the next that has it', async () => {
   const refused = ['x']
   const { clock, exchange, took } = site(refused)

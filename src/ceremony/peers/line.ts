@@ -39,7 +39,16 @@ export class Line {
   }
 
   get isEmpty(): boolean {
-    return this.#items.length === 0
+    return this.#first === undefined
+  }
+
+  /** A list of which nothing lacks any more stands in nobody's way. */
+  get #first(): PeerMessage | Gap | undefined {
+    for (let [first] = this.#items; first !== undefined; [first] = this.#items) {
+      if (!('lacks' in first) || first.lacks.size > 0) return first
+      this.#items.shift()
+    }
+    return undefined
   }
 
   /** It said more than is kept. */
@@ -102,18 +111,15 @@ export class Line {
     this.#lacking = 0
   }
 
-  /** Records whose turn it is, in order. */
-  waitedFor(): readonly Hash[] {
-    for (let [first] = this.#items; first !== undefined && 'lacks' in first; [first] = this.#items) {
-      if (first.lacks.size > 0) return [...first.lacks]
-      this.#items.shift()
-    }
-    return []
+  /** The record whose turn it is. */
+  get waitedFor(): Hash | undefined {
+    const first = this.#first
+    return first !== undefined && 'lacks' in first ? [...first.lacks][0] : undefined
   }
 
   /** The first message, where no record is before it. */
   shift(): PeerMessage | undefined {
-    const [first] = this.#items
+    const first = this.#first
     if (first === undefined || 'lacks' in first) return undefined
     this.#items.shift()
     this.#bytes -= weight(first)

@@ -216,22 +216,25 @@ export class RecordExchange {
 
   /** A record that somebody gave goes first in the line that waits for it: its giver's order says that it can be verified. */
   #next(line: Line): { readonly from: SiteId | undefined; readonly message: PeerMessage } | undefined {
-    for (const hash of line.waitedFor()) {
-      if (this.#isHere(hash)) {
-        line.giveUp(hash)
-        continue
-      }
-      for (const [giver, { bodies }] of this.#lines) {
-        const message = bodies.get(hash)
-        if (message === undefined) continue
-        this.#line(giver).drop(hash)
-        line.giveUp(hash)
-        return { from: giver, message }
-      }
-      return undefined
+    for (let hash = line.waitedFor; hash !== undefined; hash = line.waitedFor) {
+      const given = this.#isHere(hash) ? undefined : this.#takeGiven(hash)
+      if (given === undefined && !this.#isHere(hash)) return undefined
+      line.giveUp(hash)
+      if (given !== undefined) return given
     }
     const message = line.shift()
     return message && { from: undefined, message }
+  }
+
+  /** A record that somebody gave, out of what it is kept in. */
+  #takeGiven(hash: Hash): { readonly from: SiteId; readonly message: Body } | undefined {
+    for (const [from, line] of this.#lines) {
+      const message = line.bodies.get(hash)
+      if (message === undefined) continue
+      line.drop(hash)
+      return { from, message }
+    }
+    return undefined
   }
 
   /** Nothing that this peer said waits any more: it said more than is kept, or its channel is new. */
