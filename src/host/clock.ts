@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
 import type { Clock } from '../lib/ports.ts'
@@ -21,6 +22,8 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     signal?.throwIfAborted()
+    // A join's signal ends many waits at once; Node would warn of it on the screen.
+    if (signal !== undefined) setMaxListeners(0, signal)
     const end = performance.now() + ms
     try {
       for (let left = ms; left > 0; left = end - performance.now())

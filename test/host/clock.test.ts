@@ -15,6 +15,19 @@ describe('system clock', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1000)
   })
 
+  it('lets a hundred waits rest on one signal without a word of Node about it', async () => {
+    const warned: string[] = []
+    const hear = (warning: Error): void => void warned.push(warning.name)
+    process.on('warning', hear)
+    const over = new AbortController()
+    const waits = Array.from({ length: 100 }, () => systemClock.sleep(60_000, over.signal).catch(() => undefined))
+    await systemClock.sleep(1)
+    over.abort()
+    await Promise.all(waits)
+    process.off('warning', hear)
+    expect(warned).toEqual([])
+  })
+
   it('has random bytes of the length asked for', () => {
     expect(systemRandom(32)).toHaveLength(32)
     expect(systemRandom(32)).not.toEqual(systemRandom(32))
