@@ -86,7 +86,7 @@ export const agreeAttempt = async (
       phase: 'attempt-failed',
       number: attempt.value.number,
       of: authority.terms.attempts,
-      reason: whyNotStarted(ceremony, attempt),
+      reason: whyNotStarted(ceremony, terms, attempt),
     })
     await newHello()
   }
@@ -118,9 +118,15 @@ const awaitSignatures = async (
   return outcome === 'over' ? undefined : outcome
 }
 
-const whyNotStarted = ({ store }: Ceremony, attempt: HeldAttempt): string => {
+/** Of those whose signature is not here, whoever left ends the attempt: the others' may be on its way. */
+const whyNotStarted = ({ store }: Ceremony, terms: AttemptTerms, attempt: HeldAttempt): string => {
   const other = crossedBy(attempt, store.attempts.values())
-  if (other === undefined) return `not signed by ${unsigned(attempt).join(', ')}`
+  if (other === undefined) {
+    if (hasLeft(store, attempt, attempt.value.coordinator)) return `given up by ${attempt.value.coordinator}`
+    const missing = unsigned(attempt)
+    const left = missing.filter((site) => hasLeft(store, attempt, site) || terms.guilty().has(site))
+    return `not signed by ${(left.length > 0 ? left : missing).join(', ')}`
+  }
   const elsewhere = unsigned(attempt).filter((site) => other.signatures.has(site))
   return `${elsewhere.join(', ')} took part in another attempt`
 }
