@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
-import { concat, equal, fromHex, toHex, utf8 } from '../lib/bytes.ts'
+import { equal, fromHex, joined, toHex, utf8 } from '../lib/bytes.ts'
 import { DecodeError } from '../records/codec.ts'
 import { eventCodec, eventSchema, type LogEvent } from '../records/event.ts'
 import { bytes } from '../records/fields.ts'
@@ -56,8 +56,8 @@ export const unpackEvents = (packed: PackedLog): Uint8Array => {
   const first = packed.events.find(([, , ceremony]) => ceremony !== null)?.[2]
   if (first === undefined ? packed.ceremony.some((byte) => byte !== 0) : first !== SAME)
     throw new DecodeError('log: its ceremony is not that of its first event')
-  return concat(
-    ...packed.events.flatMap(([time, name, ceremony, author, object], seq) => {
+  return joined(
+    packed.events.flatMap(([time, name, ceremony, author, object], seq) => {
       if (ceremony instanceof Uint8Array && equal(ceremony, packed.ceremony))
         throw new DecodeError('log: its ceremony said twice')
       const event = {

@@ -38,7 +38,10 @@ const MARK = Uint8Array.of(0xef, 0xbb, 0xbf)
 export const withoutMark = (text: Uint8Array): Uint8Array =>
   MARK.every((byte, at) => text[at] === byte) ? text.subarray(MARK.length) : text
 
-export const concat = (...parts: readonly Uint8Array[]): Uint8Array => {
+export const concat = (...parts: readonly Uint8Array[]): Uint8Array => joined(parts)
+
+/** Of any number: a call takes no more than about 100,000 arguments. */
+export const joined = (parts: readonly Uint8Array[]): Uint8Array => {
   const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0))
   let at = 0
   for (const part of parts) {

@@ -2,7 +2,7 @@ import { type BundleReader, buildBundle, readBundle, type UnsignedBundle } from 
 import { exportLedger, exportLog, type SiteExport } from '../../audit/log-export.ts'
 import { parseNote, witnessName } from '../../audit/note.ts'
 import type { SiteId } from '../../lib/brand.ts'
-import { concat, fromUtf8, utf8 } from '../../lib/bytes.ts'
+import { fromUtf8, joined, utf8 } from '../../lib/bytes.ts'
 import { writeDurable } from '../../lib/durable.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { DecodeError } from '../../records/codec.ts'
@@ -111,7 +111,7 @@ export const writeBundle = async (
   const chunks: Uint8Array[] = []
   for await (const chunk of bundle.finish({ cosignatures, signatures })) chunks.push(chunk)
   await ceremony.site.home.disk.folder('bundles')
-  await writeDurable(ceremony.site.home.disk, path, concat(...chunks))
+  await writeDurable(ceremony.site.home.disk, path, joined(chunks))
 }
 
 /** The log's last event and the ledger's word on it; both once, whatever crashes between. */
