@@ -1,5 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
-import { concat } from '../lib/bytes.ts'
+import { joined } from '../lib/bytes.ts'
 import { ACK_BITS, type Ack, SEGMENT_DATA, type Segment } from './channel-frame.ts'
 
 /** Reliable, ordered messages between two processes, as a pure state machine: segments and acknowledgements in, the same out. */
@@ -17,8 +17,8 @@ const LAST_RETRY = 2000
 const GROWTH = 1.5
 /** Most data sent again at one time: what else is late follows a little later. */
 const BURST = SEGMENT_DATA
-/** The slowest round trip that is believed. */
-const SLOWEST = 30_000
+/** A peer may have been slow, or away: more is not waited for its sake. */
+const LONGEST_AWAY = 10_000
 
 interface Message {
   readonly topic: Hash
@@ -52,6 +52,8 @@ export class Outbox {
   #roundTrip: number | undefined
   /** How far its samples lie from it, smoothed. */
   #spread = 0
+  /** The last answer to what had been sent several times, since the last one to what was sent once. */
+  #slow: number | undefined
   /** Times that something was late since the last round trip that was measured: the link, or its peer, has too much to do. */
   #late = 0
 
@@ -62,7 +64,7 @@ export class Outbox {
 
   /** Smoothed, in milliseconds; undefined before the first measure. */
   get roundTrip(): number | undefined {
-    return this.#roundTrip
+    return this.#roundTrip ?? this.#slow
   }
 
   /** Resolves when all of it is acknowledged; undefined where the queue is full. */
@@ -154,8 +156,13 @@ export class Outbox {
       if (!sent.arrived) {
         sent.arrived = true
         this.#inFlight -= sent.segment.data.length
-        // Karn: what was sent twice measures nothing; what takes longer than any wait can be measured in no other way.
-        if (sent.sends === 1 || now - sent.firstSent > LAST_RETRY) this.#measure(now - sent.firstSent)
+        const took = now - sent.firstSent
+        // Karn: what was sent twice measures nothing; but what takes longer than any wait is never sent once.
+        if (sent.sends === 1) this.#measure(took, now)
+        else if (took > LAST_RETRY) {
+          this.#late = 0
+          this.#slow = Math.min(took, LONGEST_AWAY / 2)
+        }
       }
       if (number >= ack.next) continue
       this.#sent.delete(number)
@@ -179,17 +186,19 @@ export class Outbox {
 
   /** Backs off until a round trip was measured again, and is never shorter than what the last ones took. */
   #retry(): number {
-    const usual = 2 * (this.#roundTrip ?? 0) + 4 * this.#spread
+    const usual = Math.max(2 * (this.#roundTrip ?? 0) + 4 * this.#spread, 2 * (this.#slow ?? 0))
     return Math.min(Math.max(LAST_RETRY, usual), Math.max(FIRST_RETRY, usual) * GROWTH ** Math.min(this.#late, 20))
   }
 
-  /** As RFC 6298 does. */
-  #measure(took: number): void {
-    const sample = Math.min(took, SLOWEST)
+  /** As RFC 6298 does. All in flight then waits no longer than anything new: since it was sent, the peer was slower, or away. */
+  #measure(sample: number, now: number): void {
     this.#late = 0
+    this.#slow = undefined
     this.#spread =
       this.#roundTrip === undefined ? sample / 2 : 0.75 * this.#spread + 0.25 * Math.abs(this.#roundTrip - sample)
     this.#roundTrip = this.#roundTrip === undefined ? sample : 0.875 * this.#roundTrip + 0.125 * sample
+    const latest = now + this.#retry()
+    for (const sent of this.#sent.values()) sent.due = Math.min(sent.due, latest)
   }
 }
 
@@ -237,10 +246,13 @@ export class Inbox {
 
   /** False where the segment does not continue the message begun; what was begun is then dropped. */
   #append(segment: Segment): boolean {
+    // As an honest sender cuts it: many small pieces would hold far more memory than their message.
+    const isWhole = segment.last || segment.data.length === SEGMENT_DATA
     const fits =
-      segment.head === undefined
+      isWhole &&
+      (segment.head === undefined
         ? this.#head !== undefined && this.#partBytes + segment.data.length <= this.#head.total
-        : this.#head === undefined
+        : this.#head === undefined)
     if (!fits) {
       this.#reset()
       return false
@@ -252,7 +264,7 @@ export class Inbox {
     this.#partBytes += segment.data.length
     if (!segment.last) return true
     const whole = this.#partBytes === head.total
-    const message = whole ? concat(...this.#parts) : undefined
+    const message = whole ? joined(this.#parts) : undefined
     this.#reset()
     if (message !== undefined) this.#deliver({ topic: head.topic, message })
     return whole

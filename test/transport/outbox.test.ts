@@ -57,3 +57,47 @@ test('a wire that is opened again is used at once', () => {
   expect(box.overdue(30_060)).toHaveLength(0)
   expect(box.overdue(30_100)).toHaveLength(1)
 })
+
+/** A peer 50 ms away that says nothing for half a minute, while ten messages wait for it, and then is here again. */
+const cameBack = () => {
+  const box = new Outbox()
+  let now = 0
+  let next = 0
+  const say = (): void => {
+    void box.enqueue(topic, new Uint8Array(10))
+    while (box.next(now) !== undefined) next += 1
+  }
+  const answer = (): void => {
+    now += 50
+    box.acknowledge({ next, bits: none }, now)
+  }
+  for (let n = 0; n < 20; n++) {
+    say()
+    answer()
+  }
+  for (let n = 0; n < 10; n++) say()
+  for (const end = now + 30_000; now < end; now += 50) box.overdue(now)
+  answer()
+  return { box, say, answer, wait: () => box.due() - now, roundTrip: () => box.roundTrip, at: () => now }
+}
+
+test('after a silence what is lost is sent again in time for a round, and as before once an answer came', () => {
+  const { say, answer, wait, roundTrip } = cameBack()
+  say()
+  expect(wait()).toBeLessThanOrEqual(10_000)
+  expect(roundTrip()).toBeCloseTo(50)
+  answer()
+  say()
+  expect(wait()).toBeLessThan(200)
+})
+
+test('what was lost before the first answer waits no longer than what is sent after it', () => {
+  const { box, say, wait, at } = cameBack()
+  say()
+  say()
+  expect(wait()).toBeGreaterThan(1000)
+  const bits = none.slice()
+  bits[0] = 1
+  box.acknowledge({ next: 30, bits }, at() + 50)
+  expect(wait()).toBeLessThan(300)
+})

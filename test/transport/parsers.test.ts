@@ -14,6 +14,7 @@ import {
   encodeFrame,
   encodeSealed,
   MESSAGE_LIMIT,
+  SEGMENT_DATA,
   type Segment,
 } from '../../src/transport/channel-frame.ts'
 import { type RelayMessage, relayMessageCodec } from '../../src/transport/relay/protocol.ts'
@@ -204,12 +205,13 @@ describe('stream', () => {
       last,
       data: new Uint8Array(size),
     })
-    expect(inbox.accept(part(0, undefined, 5))).toBe('malformed')
-    expect(inbox.accept(part(1, { topic: TOPIC, total: 10 }, 5))).toBe('new')
-    expect(inbox.accept(part(2, undefined, 6))).toBe('malformed')
-    expect(inbox.accept(part(3, { topic: TOPIC, total: 10 }, 5))).toBe('new')
-    expect(inbox.accept(part(4, { topic: TOPIC, total: 10 }, 5))).toBe('malformed')
-    expect(inbox.accept(part(5, { topic: TOPIC, total: 10 }, 5))).toBe('new')
+    const whole = SEGMENT_DATA
+    expect(inbox.accept(part(0, undefined, whole))).toBe('malformed')
+    expect(inbox.accept(part(1, { topic: TOPIC, total: whole + 5 }, whole))).toBe('new')
+    expect(inbox.accept(part(2, undefined, 6, true))).toBe('malformed')
+    expect(inbox.accept(part(3, { topic: TOPIC, total: 2 * whole }, whole))).toBe('new')
+    expect(inbox.accept(part(4, { topic: TOPIC, total: 2 * whole }, whole))).toBe('malformed')
+    expect(inbox.accept(part(5, { topic: TOPIC, total: whole + 5 }, whole))).toBe('new')
     expect(inbox.accept(part(6, undefined, 4, true))).toBe('malformed')
     expect(inbox.accept(part(7, { topic: TOPIC, total: 3 }, 3, true))).toBe('new')
     expect(delivered.map(({ message }) => message.length)).toEqual([3])
@@ -219,5 +221,14 @@ describe('stream', () => {
     expect(held.at(-1)).toBe('beyond')
     expect(new Outbox().acknowledge({ next: 1, bits: new Uint8Array(16) }, 0)).toBe(false)
     expect(MESSAGE_LIMIT).toBe(8 * 1024 * 1024)
+  })
+
+  test('a message comes in whole segments: none is held in millions of pieces', () => {
+    const inbox = new Inbox(() => undefined)
+    const data = new Uint8Array(1)
+    expect(inbox.accept({ number: 0, head: { topic: TOPIC, total: MESSAGE_LIMIT }, last: false, data })).toBe(
+      'malformed',
+    )
+    expect(inbox.accept({ number: 1, head: undefined, last: false, data })).toBe('malformed')
   })
 })
