@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import { RecordExchange } from '../../src/ceremony/peers/record-exchange.ts'
@@ -23,17 +24,19 @@ const text = (message: PeerMessage): string => {
 /** A site that meets a, b and c, and takes no record whose text is in `refused`. */
 const site = (refused: readonly string[] = []) => {
   const clock = stillClock()
+  const { signal: over } = new AbortController()
+  setMaxListeners(0, over)
   const held = new Map<Hash, Body>()
   const took: string[] = []
   const said: { readonly to: SiteId; readonly text: string; readonly message: PeerMessage; readonly at: number }[] = []
   const exchange = new RecordExchange([a, b, c], {
     clock,
-    over: new AbortController().signal,
+    over,
     send: (to, message) => said.push({ to, text: text(message), message, at: clock.monotonic() }),
     handle(_from, message) {
       took.push(text(message))
       if (message.is !== 'object') return true
-      if (refused.includes(text(message))) return false
+      if (message.name !== 'approval' || refused.includes(text(message))) return false
       held.set(hash(message), message)
       return true
     },
@@ -43,6 +46,15 @@ const site = (refused: readonly string[] = []) => {
   return { clock, exchange, took, said, hold: (one: Body) => held.set(hash(one), one) }
 }
 const clockWord: PeerMessage = { is: 'clock', at: 1 }
+const few = utf8('x')
+/** Hashes of nothing. */
+const numbered = (count: number, part: number): readonly Uint8Array[] =>
+  Array.from({ length: count }, (_, at) =>
+    new Uint8Array(32)
+      .fill(at & 255)
+      .fill(at >> 8, 8)
+      .fill(part, 16),
+  )
 
 test('a record of which several tell is asked of one, and taken once', async () => {
   const { clock, exchange, said, took } = site()
@@ -146,14 +158,15 @@ test('what a peer has no more it says, and its word waits no longer', async () =
   expect(took).toEqual(['clock'])
 })
 
-test('a site answers each hash once on a channel, and again on the next', () => {
+test('a site gives each record once on a channel, says else that it does not, and gives it again on the next', () => {
   const { exchange, said, hold } = site()
   hold(record('x'))
   for (let n = 0; n < 3; n++) exchange.receive(a, listed('ask', record('x'), record('unknown')))
-  expect(said.map(({ text: words }) => words)).toEqual(['x', text(listed('gone', record('unknown')))])
+  const never = text(listed('gone', record('x'), record('unknown')))
+  expect(said.map(({ text: words }) => words)).toEqual(['x', text(listed('gone', record('unknown'))), never, never])
   exchange.connected(a)
   exchange.receive(a, listed('ask', record('x')))
-  expect(said).toHaveLength(3)
+  expect(said.at(-1)?.text).toBe('x')
 })
 
 test('a peer hears of a record before it is sent what rests on it, and of none that it told of itself', async () => {
@@ -178,4 +191,81 @@ test('of a peer that says more than is kept nothing waits, and a new channel wai
   exchange.connected(b)
   expect(took.length).toBe(before + 1)
   await clock.sleep(10_000)
+})
+
+test('a record that one gave under another name is still waited for, and asked of whoever told of it as well', async () => {
+  const { clock, exchange, took, said } = site()
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(b, listed('have', record('x')))
+  exchange.receive(b, record('rests on x'))
+  await clock.sleep(150)
+  exchange.receive(a, { ...record('x'), name: 'ready' })
+  expect(took).toEqual(['x'])
+  await clock.sleep(400)
+  expect(said.map(({ to, message }) => [to, message.is])).toEqual([
+    [a, 'ask'],
+    [b, 'ask'],
+  ])
+  exchange.receive(b, record('x'))
+  expect(took).toEqual(['x', 'x', 'rests on x'])
+})
+
+test('a record that came by a way of its own is waited for no longer', async () => {
+  const { clock, exchange, took, hold } = site()
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(a, clockWord)
+  hold(record('x'))
+  await clock.sleep(150)
+  expect(took).toEqual(['clock'])
+})
+
+test('an answer that comes after its channel was replaced is taken in its turn', async () => {
+  const { clock, exchange, took } = site()
+  exchange.receive(a, listed('have', record('x')))
+  await clock.sleep(150)
+  exchange.connected(a)
+  exchange.receive(a, listed('have', record('x')))
+  exchange.receive(a, clockWord)
+  exchange.receive(a, record('x'))
+  expect(took).toEqual(['x', 'clock'])
+})
+
+test('of one that tells another of more than there can be, that other still gives what it has', () => {
+  const { exchange, said, hold } = site()
+  for (let n = 0; n < 16; n++) exchange.receive(a, { is: 'ask', objects: [...numbered(4096, n)] })
+  hold(record('x'))
+  exchange.receive(a, listed('ask', record('x')))
+  expect(said.at(-1)?.text).toBe('x')
+})
+
+test('thousands of records that wait for one are taken in one after the other, and soon', async () => {
+  const { clock, exchange, took } = site()
+  const all = Array.from({ length: 3000 }, (_, n) => record(`${n}`))
+  exchange.receive(a, listed('have', record('never')))
+  for (let n = 0; n < all.length; n += 4) exchange.receive(a, listed('have', ...all.slice(n, n + 4)))
+  await clock.sleep(150)
+  for (const one of all) exchange.receive(a, one)
+  expect(took).toEqual([])
+  exchange.connected(a)
+  expect(took.length).toBe(all.length)
+})
+
+test('a peer that tells without end of what it does not have is chased no more than so often', async () => {
+  const { clock, exchange, said } = site()
+  for (let n = 0; n < 6; n++) for (const one of numbered(1000, n)) exchange.receive(a, { is: 'have', objects: [one] })
+  await clock.sleep(200)
+  expect(said.length).toBeLessThanOrEqual(4096)
+})
+
+test('what a peer said is weighed by its bytes, and by the hashes in it', async () => {
+  const { exchange, took } = site()
+  exchange.receive(a, listed('have', record('never')))
+  const want: PeerMessage = { is: 'want', objects: new Array<Uint8Array>(4096).fill(new Uint8Array(32)) }
+  for (let n = 0; n < 40; n++) exchange.receive(a, want)
+  expect(took.length).toBeGreaterThan(0)
+  exchange.receive(b, listed('have', record('never')))
+  const log: PeerMessage = { is: 'log', events: new Uint8Array(2 ** 23), checkpoint: few, ledger: few }
+  const before = took.length
+  for (let n = 0; n < 3; n++) exchange.receive(b, log)
+  expect(took.length).toBe(before + 3)
 })

@@ -13,29 +13,43 @@ interface Gap {
   readonly lacks: Set<Hash>
 }
 
-const weight = (message: PeerMessage): number => ('bytes' in message ? message.bytes.length : 4096)
+/** Cost of a message, or of one hash in it, beside its bytes. */
+const OVERHEAD = 128
+const weight = (message: PeerMessage): number =>
+  Object.values(message).reduce<number>((sum, field) => {
+    if (Array.isArray(field)) return sum + OVERHEAD * field.length
+    return field instanceof Uint8Array ? sum + field.length : sum
+  }, OVERHEAD)
+
+/** Makes room for one more: of a peer that says more than there can be, the oldest is forgotten. */
+const makeRoom = (set: Set<Hash>): void => {
+  const [oldest] = set
+  if (oldest !== undefined && set.size >= MOST_TOLD) set.delete(oldest)
+}
 
 /** All that was said to one peer and by it over one channel, and the part of that which waits for records that are not here. */
 export class Line {
-  /** Set while its messages are acted on. */
-  moving = false
+  /** Lists of records that run out of time, each by its own clock: those for which nothing waits any more count too. */
+  chases = 0
   /** Records that the peer has, as far as was said. */
   readonly told = new Set<Hash>()
   /** Records that it is to be told of. */
   readonly untold = new Set<Hash>()
   /** Records that it was asked for, each once. */
-  readonly asked = new Set<Hash>()
+  readonly #asked = new Set<Hash>()
   /** Records that it gave, before their turn. */
   readonly bodies = new Map<Hash, Body>()
   /** Records that it was given, each once. */
   readonly #given = new Set<Hash>()
   readonly #items: (PeerMessage | Gap)[] = []
+  /** Where each record is waited for. */
+  readonly #gaps = new Map<Hash, Set<Gap>>()
   #lacking = 0
   #bytes = 0
 
   /** A new channel. */
   begin(): void {
-    for (const set of [this.told, this.untold, this.asked, this.#given]) set.clear()
+    for (const set of [this.told, this.untold, this.#asked, this.#given]) set.clear()
   }
 
   get isEmpty(): boolean {
@@ -61,12 +75,17 @@ export class Line {
     this.#bytes += weight(message)
   }
 
+  get mayChase(): boolean {
+    return this.chases < MOST_MESSAGES
+  }
+
   /** The set that it returns loses what came, or is not waited for any more. */
   waitFor(hashes: readonly Hash[]): ReadonlySet<Hash> {
-    const lacks = new Set(hashes)
-    this.#items.push({ lacks })
-    this.#lacking += lacks.size
-    return lacks
+    const gap: Gap = { lacks: new Set(hashes) }
+    this.#items.push(gap)
+    this.#lacking += gap.lacks.size
+    for (const hash of gap.lacks) this.#gaps.set(hash, (this.#gaps.get(hash) ?? new Set()).add(gap))
+    return gap.lacks
   }
 
   /** The peer has it. Of a peer that tells of more than there can be, nothing is remembered. */
@@ -76,9 +95,19 @@ export class Line {
     this.untold.delete(hash)
   }
 
-  /** False where it was given before, or more was than there can be. */
-  mayGive(hash: Hash): boolean {
-    if (this.#given.has(hash) || this.#given.size >= MOST_TOLD) return false
+  ask(hash: Hash): void {
+    makeRoom(this.#asked)
+    this.#asked.add(hash)
+  }
+
+  wasAsked(hash: Hash): boolean {
+    return this.#asked.has(hash)
+  }
+
+  /** False where it was given before. */
+  give(hash: Hash): boolean {
+    if (this.#given.has(hash)) return false
+    makeRoom(this.#given)
     this.#given.add(hash)
     return true
   }
@@ -94,27 +123,26 @@ export class Line {
     if (body !== undefined && this.bodies.delete(hash)) this.#bytes -= weight(body)
   }
 
-  get #gaps(): readonly Gap[] {
-    return this.#items.filter((item) => 'lacks' in item)
-  }
-
   lacks(hash: Hash): boolean {
-    return this.#gaps.some(({ lacks }) => lacks.has(hash))
+    return this.#gaps.has(hash)
   }
 
   giveUp(hash: Hash): void {
-    for (const { lacks } of this.#gaps) if (lacks.delete(hash)) this.#lacking -= 1
+    for (const { lacks } of this.#gaps.get(hash) ?? []) if (lacks.delete(hash)) this.#lacking -= 1
+    this.#gaps.delete(hash)
   }
 
-  giveUpAll(): void {
-    for (const { lacks } of this.#gaps) lacks.clear()
-    this.#lacking = 0
+  /** All that it waits for. */
+  get lacking(): readonly Hash[] {
+    return [...this.#gaps.keys()]
   }
 
-  /** The record whose turn it is. */
-  get waitedFor(): Hash | undefined {
+  /** The record whose turn it is; undefined where no record is before the first message. */
+  get waitsFor(): Hash | undefined {
     const first = this.#first
-    return first !== undefined && 'lacks' in first ? [...first.lacks][0] : undefined
+    if (first === undefined || !('lacks' in first)) return undefined
+    const [hash] = first.lacks
+    return hash
   }
 
   /** The first message, where no record is before it. */

@@ -41,6 +41,10 @@ export class RecordExchange {
   /** Hashes of records that were taken in, or that are here in another form. */
   readonly #known = new Set<Hash>()
   #telling = false
+  /** Set while what waited is acted on. */
+  #moving = false
+  /** Records for which no line waits any more, and who gave them. */
+  readonly #free: { readonly giver: SiteId; readonly hash: Hash }[] = []
 
   constructor(peers: Iterable<SiteId>, ways: Ways) {
     this.#ways = ways
@@ -84,16 +88,17 @@ export class RecordExchange {
         this.#answer(from, message.objects.map(hashIn))
         return
       case 'gone':
-        for (const raw of message.objects) line.giveUp(hashIn(raw))
-        this.#move(from)
+        for (const raw of message.objects) this.#giveUp(line, hashIn(raw))
+        this.#move()
         return
       case 'object': {
         const hash = hashOf(message.bytes)
         line.hasTold(hash)
-        if (!line.asked.has(hash)) break
+        if (!line.wasAsked(hash) && !line.lacks(hash)) break
         line.hold(hash, message)
+        if (!this.#isWaitedFor(hash)) this.#free.push({ giver: from, hash })
         if (line.isFull) this.#release(from)
-        else this.#moveAll()
+        else this.#move()
         return
       }
       default:
@@ -124,15 +129,24 @@ export class RecordExchange {
     const line = this.#line(from)
     for (const hash of hashes) line.hasTold(hash)
     const lacks = hashes.filter((hash) => !this.#isHere(hash))
-    if (lacks.length === 0) return
-    void this.#chase(from, line.waitFor(lacks)).catch(() => undefined)
+    if (lacks.length === 0 || !line.mayChase) return
+    line.chases += 1
+    void this.#chase(from, line.waitFor(lacks))
+      .catch(() => undefined)
+      .finally(() => {
+        line.chases -= 1
+      })
     if (line.isFull) this.#release(from)
   }
 
   /** Asks for what still lacks of one message when its time has come: one peer first, and then whoever told of it. */
   async #chase(site: SiteId, lacks: ReadonlySet<Hash>): Promise<void> {
     const { clock, over, roundTrip } = this.#ways
-    const wait = (ms: number): Promise<void> => clock.sleep(ms + 2 * roundTrip(site), over)
+    // A record may have come by a way of its own, as in a note: then nothing waits for it.
+    const wait = async (ms: number): Promise<void> => {
+      await clock.sleep(ms + 2 * roundTrip(site), over)
+      this.#move()
+    }
     await wait(GRACE_MS)
     this.#ask(site, [...lacks], [...this.#lines.values()])
     if (lacks.size === 0) return
@@ -140,23 +154,23 @@ export class RecordExchange {
     this.#ask(site, [...lacks], [this.#line(site)])
     if (lacks.size === 0) return
     await wait(MOST_WAIT_MS)
-    for (const hash of [...lacks]) this.#line(site).giveUp(hash)
-    this.#move(site)
+    for (const hash of [...lacks]) this.#giveUp(this.#line(site), hash)
+    this.#move()
   }
 
   /** Not for those that are here by now, or were asked of one of these. */
   #ask(site: SiteId, hashes: readonly Hash[], asked: readonly Line[]): void {
-    const wanted = hashes.filter((hash) => !this.#isHere(hash) && !asked.some((line) => line.asked.has(hash)))
-    for (const hash of wanted) this.#line(site).asked.add(hash)
+    const wanted = hashes.filter((hash) => !this.#isHere(hash) && !asked.some((line) => line.wasAsked(hash)))
+    for (const hash of wanted) this.#line(site).ask(hash)
     this.#say(site, 'ask', wanted)
   }
 
+  /** Whoever asks is always answered: its peer's words wait for that. */
   #answer(from: SiteId, hashes: readonly Hash[]): void {
     const line = this.#line(from)
     const gone: Hash[] = []
     for (const hash of hashes) {
-      if (!line.mayGive(hash)) continue
-      const body = this.#ways.find(hash)
+      const body = line.give(hash) ? this.#ways.find(hash) : undefined
       if (body === undefined) gone.push(hash)
       else this.#ways.send(from, body)
     }
@@ -187,62 +201,79 @@ export class RecordExchange {
   }
 
   #handle(from: SiteId, message: PeerMessage): void {
+    this.#act(from, message)
+    if (message.is === 'object') this.#move()
+  }
+
+  /** True of a record that held. */
+  #act(from: SiteId, message: PeerMessage): boolean {
     const held = this.#ways.handle(from, message)
-    if (message.is !== 'object') return
-    if (held) this.#note(hashOf(message.bytes))
-    this.#moveAll()
+    if (held && message.is === 'object') this.#note(hashOf(message.bytes))
+    return held
   }
 
-  #moveAll(): void {
-    for (const site of this.#lines.keys()) this.#move(site)
-  }
-
-  /** Acts on what waits for nothing any more, in order. */
-  #move(site: SiteId): void {
-    const line = this.#line(site)
-    if (line.moving) return
-    line.moving = true
-    for (let next = this.#next(line); next !== undefined; next = this.#next(line))
-      this.#handle(next.from ?? site, next.message)
-    line.moving = false
-    for (const [hash, body] of line.bodies)
-      if (![...this.#lines.values()].some((one) => one.lacks(hash))) this.#handOver(site, hash, body)
-  }
-
-  #handOver(giver: SiteId, hash: Hash, body: Body): void {
-    this.#line(giver).drop(hash)
-    this.#handle(giver, body)
-  }
-
-  /** A record that somebody gave goes first in the line that waits for it: its giver's order says that it can be verified. */
-  #next(line: Line): { readonly from: SiteId | undefined; readonly message: PeerMessage } | undefined {
-    for (let hash = line.waitedFor; hash !== undefined; hash = line.waitedFor) {
-      const given = this.#isHere(hash) ? undefined : this.#takeGiven(hash)
-      if (given === undefined && !this.#isHere(hash)) return undefined
-      line.giveUp(hash)
-      if (given !== undefined) return given
+  /** Acts on what waits for nothing any more, in order: one after the other, however much one of them sets free. */
+  #move(): void {
+    if (this.#moving) return
+    this.#moving = true
+    try {
+      while (this.#actOnFree() || [...this.#lines].some(([site, line]) => this.#actOnNext(site, line)));
+    } finally {
+      this.#moving = false
     }
-    const message = line.shift()
-    return message && { from: undefined, message }
   }
 
-  /** A record that somebody gave, out of what it is kept in. */
-  #takeGiven(hash: Hash): { readonly from: SiteId; readonly message: Body } | undefined {
-    for (const [from, line] of this.#lines) {
-      const message = line.bodies.get(hash)
+  #actOnFree(): boolean {
+    const next = this.#free.shift()
+    const body = next && this.#line(next.giver).bodies.get(next.hash)
+    if (next === undefined) return false
+    if (body === undefined) return true
+    this.#line(next.giver).drop(next.hash)
+    this.#act(next.giver, body)
+    return true
+  }
+
+  /**
+   * A record that somebody gave goes first in the line that waits for it: its giver's order says that it can be verified.
+   * One that did not hold as another gave it is still waited for: the same bytes may have come under another name.
+   */
+  #actOnNext(site: SiteId, line: Line): boolean {
+    const hash = line.waitsFor
+    if (hash === undefined) {
+      const message = line.shift()
+      if (message !== undefined) this.#act(site, message)
+      return message !== undefined
+    }
+    if (this.#isHere(hash)) {
+      this.#giveUp(line, hash)
+      return true
+    }
+    for (const [giver, { bodies }] of this.#lines) {
+      const message = bodies.get(hash)
       if (message === undefined) continue
-      line.drop(hash)
-      return { from, message }
+      this.#line(giver).drop(hash)
+      if (this.#act(giver, message) || giver === site) this.#giveUp(line, hash)
+      return true
     }
-    return undefined
+    return false
+  }
+
+  #isWaitedFor(hash: Hash): boolean {
+    return [...this.#lines.values()].some((line) => line.lacks(hash))
+  }
+
+  #giveUp(line: Line, hash: Hash): void {
+    line.giveUp(hash)
+    if (this.#isWaitedFor(hash)) return
+    for (const [giver, { bodies }] of this.#lines) if (bodies.has(hash)) this.#free.push({ giver, hash })
   }
 
   /** Nothing that this peer said waits any more: it said more than is kept, or its channel is new. */
   #release(site: SiteId): void {
     const line = this.#line(site)
-    line.giveUpAll()
-    for (const [hash, body] of line.bodies) this.#handOver(site, hash, body)
-    this.#move(site)
+    for (const hash of line.lacking) this.#giveUp(line, hash)
+    for (const hash of line.bodies.keys()) this.#free.push({ giver: site, hash })
+    this.#move()
   }
 }
 
