@@ -10,11 +10,14 @@ const bounds: readonly (readonly [sites: number, sent: number, bundle: number])[
   ...(LONG ? ([[16, 40 * MB, 6 * MB]] as const) : []),
 ]
 
-test.each(bounds)('a key generation of %i sites sends %i bytes at most, and its bundle has %i', async (sites, sent, most) => {
-  const { frames, notes, bundle, open } = await keygenTraffic(sites)
-  report(`keygen of ${sites} sites: ${frames} bytes of frames, ${notes} of notes, a bundle of ${bundle}`)
-  expect(open).toEqual([])
-  expect(frames).toBeGreaterThan(0)
-  expect(frames + notes).toBeLessThan(sent)
-  expect(bundle).toBeLessThan(most)
-})
+test.each(bounds)(
+  'a key generation of %i sites sends %i bytes at most, and its bundle has %i',
+  async (sites, sent, most) => {
+    const { frames, notes, bundle, open } = await keygenTraffic(sites)
+    report(`keygen of ${sites} sites: ${frames} bytes of frames, ${notes} of notes, a bundle of ${bundle}`)
+    expect(open).toEqual([])
+    expect(frames).toBeGreaterThan(0)
+    expect(frames + notes).toBeLessThan(sent)
+    expect(bundle).toBeLessThan(most)
+  },
+)
