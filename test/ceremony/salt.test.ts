@@ -38,6 +38,7 @@ it('keeps of a private message what nobody can try guesses at', async () => {
   const waiting = box.scatter('shares', () => share).catch(() => undefined)
   session.fail(new Error('enough'))
   await waiting
+  session.recordUnconfirmed()
   const digests = sent.map((bytes) => toHex(readSignedMessage(bytes).digest))
   expect(digests).toHaveLength(2)
   expect(new Set(digests).size).toBe(2)

@@ -25,7 +25,6 @@ const SHOWING = 2
 
 type Step =
   | { readonly is: 'settled' }
-  | { readonly is: 'greet' }
   | { readonly is: 'sign'; readonly attempt: HeldAttempt }
   | { readonly is: 'propose'; readonly sites: readonly Member[] }
 
@@ -62,10 +61,6 @@ export const agreeAttempt = async (
     )
     if (step === undefined) continue
     if (step.is === 'settled') return 'settled'
-    if (step.is === 'greet') {
-      await newHello()
-      continue
-    }
     insideWindow(ceremony)
     if (ceremony.attempts.length >= authority.terms.attempts) throw spent(ceremony, [])
     const proposed = step.is === 'sign' ? step.attempt.value : propose(ceremony, peers, step.sites, terms.base)
@@ -141,7 +136,6 @@ const nextStep = (
   const { store, seat, authority } = ceremony
   refuseRollback(ceremony, peers)
   if (found() === 'settled') return { is: 'settled' }
-  if (peers.ledgers.behind) return { is: 'greet' }
   const seating = history.facts()
   for (const attempt of store.attempts.values()) {
     const { coordinator } = attempt.value

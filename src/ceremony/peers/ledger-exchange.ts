@@ -55,8 +55,6 @@ export class LedgerExchange {
   readonly #ceremony: Ceremony
   readonly #peers: ReadonlyMap<SiteId, Peer>
   readonly #send: (to: SiteId, message: PeerMessage) => void
-  /** A peer remembers more of this site's ledger, by another ceremony, than its newest hello names: it greets anew. */
-  behind = false
   /** Set where this site itself was shown to be rolled back. */
   ownRollback: { readonly remembered: string } | undefined
 
@@ -68,7 +66,6 @@ export class LedgerExchange {
 
   /** Shows each peer how this site's ledger has grown, up to the head in its newest hello, so that this is proven. */
   show(): void {
-    this.behind = false
     for (const peer of this.#peers.values()) this.#show(peer)
   }
 
@@ -103,13 +100,11 @@ export class LedgerExchange {
     const { ledger } = this.#ceremony.site
     const head = this.#ceremony.greeted
     if (head === undefined || peer.shown === undefined || !peer.connected) return
-    if (peer.shown > head.size) {
-      this.behind = true
-      return
-    }
-    const proof = peer.shown === 0 ? [] : ledger.consistency(peer.shown, head.size).map(fromHex)
+    const [from, to] = peer.shown < head.size ? [peer.shown, head.size] : [head.size, peer.shown]
+    const proof = from === 0 ? [] : ledger.consistency(from, to).map(fromHex)
     this.#send(peer.member.name, { is: 'ledger', note: utf8(head.note), from: peer.shown, proof })
-    peer.shown = head.size
+    // Where the peer knows more already, by another ceremony, the next head goes on from there.
+    peer.shown = to
   }
 
   get #known(): KnownHeads {
@@ -128,7 +123,9 @@ export class LedgerExchange {
     const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
     if (head === undefined) return
     const old = this.newest(peer)
-    const seen = [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root)
+    const seen =
+      [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root) ||
+      (old !== undefined && this.#isOnTheWay(peer, head, old, message))
     if (old === undefined || seen || (message.from === old.size && extendsHead(old, head, message.proof))) {
       if (!seen) this.#known.take(peer.member.identity, head)
       peer.head = head
@@ -143,6 +140,17 @@ export class LedgerExchange {
     this.#ceremony.store.changed()
   }
 
+  /** True of a head between those of this ceremony and the newest one, which another ceremony was shown first. */
+  #isOnTheWay(
+    peer: Peer,
+    head: Checkpoint,
+    newest: Checkpoint,
+    { from, proof }: Extract<PeerMessage, { is: 'ledger' }>,
+  ) {
+    const last = peer.head ?? peer.remembered
+    return from === newest.size && head.size >= (last?.size ?? 0) && extendsHead(head, newest, proof)
+  }
+
   /** True where no other ceremony of this home was shown it since this join began. */
   #learntHere(peer: Peer, head: Checkpoint): boolean {
     return (peer.head ?? peer.remembered)?.note === head.note
@@ -153,6 +161,7 @@ export class LedgerExchange {
     const peer = this.#peers.get(name)
     const known = peer && this.newest(peer)
     if (peer?.asked !== undefined || peer?.rolledBack !== undefined) return true
+    if (peer?.head?.size === size && peer.head.root === root) return false
     return known !== undefined && (size < known.size || (size === known.size && root !== known.root))
   }
 
