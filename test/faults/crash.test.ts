@@ -26,7 +26,7 @@ import { type Case, type Fault, faults, joinWith, type Played, play } from './ca
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 /**
- * Every operation of every site under every fault takes hours: by default power goes at every operation of some site, and
+ * Every operation of every site under every fault takes hours: by default power goes at every sixth operation of some site, by turns, and
  * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  */
 const KEYGEN_CASES = many(1, 15, Number.POSITIVE_INFINITY)
@@ -66,7 +66,7 @@ const casesOf = (sites: readonly string[], places: Places, most: number, seed: n
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(72, 2, 1)
+  const step = many(72, 6, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({

@@ -70,6 +70,8 @@ const signedTarget = <T>(
   return {
     name,
     limit: 2 * codec.limit + 1024,
+    // Each is signed and verified.
+    count: 0.3,
     make: (d) => {
       const payload = d.pick(texts)
       if (!d.chance(3)) return seal(codec.type, writeJson(d, mutateTree(d, JSON.parse(payload))))

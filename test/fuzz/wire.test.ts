@@ -373,7 +373,7 @@ describe('round messages', () => {
     }
     await fuzz({
       name: 'blame',
-      count: 0.3,
+      count: 0.15,
       limit: blameCodec.limit,
       make: target,
       read: (input) => {
