@@ -67,7 +67,8 @@ describe('every command that a person may type', () => {
     for (const line of LONG ? lines : inTurn(quick, 4)) {
       const { ended, faults } = await look(line, before)
       expectNone(faults.map((fault) => `${nameOf(line)}: ${fault}`))
-      expect(ended.exit, `${nameOf(line)}: ${ended.stderr}`).not.toBe(2)
+      // No home here is a relay's: test/cli and the transcripts serve one.
+      if (line.command.id !== 'relay serve') expect(ended.exit, `${nameOf(line)}: ${ended.stderr}`).not.toBe(2)
       restore(world.folder, before)
     }
   })

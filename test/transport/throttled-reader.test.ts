@@ -123,7 +123,7 @@ describe('a slow newcomer', () => {
     for (const [n, author] of authors.entries()) {
       const client = await enter(relay, author, people)
       client.socket.pause()
-      client.say({ what: 'post', note: toBase64(await noteOf(author, 1, { votes: ['x'.repeat(261_000)] })) })
+      client.say({ what: 'post', note: toBase64(await noteOf(author, 1, { evidence: ['x'.repeat(261_000)] })) })
       await until(() => relay.stats().notes === n + 1)
       client.socket.terminate()
       await until(() => relay.stats().members === 0)
