@@ -22,11 +22,12 @@ interface Contents {
   readonly length: number
 }
 
-const KEEP =
+/** To be done with a home whose ledger or log is lost. */
+export const KEEP_HOME =
   'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles'
 
 const damaged = (path: string, what: string): QuorateError =>
-  new QuorateError('E_LOG', `the log ${path} is damaged before its last barrier: ${what}`, KEEP)
+  new QuorateError('E_LOG', `the log ${path} is damaged before its last barrier: ${what}`, KEEP_HOME)
 
 /** Throws E_LOG where something else stands in the place of the file. */
 const fileOf = async ({ disk, path }: Place): Promise<Uint8Array | undefined> => {
@@ -34,7 +35,7 @@ const fileOf = async ({ disk, path }: Place): Promise<Uint8Array | undefined> =>
     return await disk.read(path)
   } catch (error) {
     if (!(error instanceof QuorateError) || error.code !== 'E_FILE') throw error
-    throw new QuorateError('E_LOG', `the log ${path} is lost: ${error.message}`, KEEP, {}, error)
+    throw new QuorateError('E_LOG', `the log ${path} is lost: ${error.message}`, KEEP_HOME, {}, error)
   }
 }
 

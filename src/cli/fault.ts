@@ -19,8 +19,12 @@ const asFault = (error: unknown): QuorateError => {
 /** A path may be as long as a command line: what nobody can read would push away what says why. */
 const LONGEST = 1000
 
-const shortened = (text: string): string =>
-  text.length <= LONGEST ? text : `${text.slice(0, 200)} … ${text.slice(-200)}`
+const shortened = (text: string): string => {
+  if (text.length <= LONGEST) return text
+  // By characters, so that none is cut in two.
+  const characters = [...text]
+  return `${characters.slice(0, 200).join('')} … ${characters.slice(-200).join('')}`
+}
 
 const legible = (fault: QuorateError): QuorateError => {
   const { code, message, hint, details } = fault

@@ -16,7 +16,7 @@ export const systemClock: Clock = {
     throw new QuorateError(
       'E_CLOCK',
       'this machine’s clock says a year that no record can hold',
-      'set it to the true time, then run the same command again; nothing was done',
+      'set it to the true time, then run the same command again',
     )
   },
   monotonic: () => performance.now(),

@@ -1,4 +1,4 @@
-import { headsIn, type LogView, openLog } from '../audit/disk-log.ts'
+import { headsIn, KEEP_HOME, type LogView, openLog } from '../audit/disk-log.ts'
 import type { Log } from '../audit/log.ts'
 import { ledgerOrigin } from '../audit/note.ts'
 import { isCeremonyFolder } from '../ceremony/paths.ts'
@@ -8,9 +8,6 @@ import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
 
 const LEDGER = 'ledger'
-const KEEP =
-  'keep this home as it is and tell the other sites: what this site promised stands in their logs and bundles'
-
 /** The ledger of a home, for its one writer. Throws E_LOG where it is lost, or cut below what a log of this home names. */
 export const openLedger = async (disk: Disk, home: Home): Promise<Log> => {
   const ledger = await openLog({
@@ -41,7 +38,11 @@ const refuseLost = async (disk: Disk): Promise<void> => {
   const found = (await disk.list('keys')).map((name) => `keys/${name}`)
   for (const path of await logsIn(disk)) if ((await bytesAt(disk, path)) !== undefined) found.push(path)
   if (found.length === 0) return
-  throw new QuorateError('E_LOG', `the ledger of this home is missing or holds nothing, and ${found[0]} is there`, KEEP)
+  throw new QuorateError(
+    'E_LOG',
+    `the ledger of this home is missing or holds nothing, and ${found[0]} is there`,
+    KEEP_HOME,
+  )
 }
 
 /** Each log names the ledger's head of the moment in which it was opened. */
@@ -56,6 +57,6 @@ const refuseCut = async (disk: Disk, home: Home, ledger: LogView): Promise<void>
         throw new QuorateError(
           'E_LOG',
           `the ledger of this home is cut or another one: ${path} names a longer one`,
-          KEEP,
+          KEEP_HOME,
         )
 }

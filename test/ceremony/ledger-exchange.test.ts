@@ -12,7 +12,8 @@ import { memoryHome } from '../support/home.ts'
 
 const us = 'us' as SiteId
 
-it('asks a peer that leaves gaps once, however often it does, and goes on from its answer', async () => {
+/** The site us, whose ledger grows at each call. */
+const grower = async () => {
   const { home, disk } = await memoryHome('us')
   const { identity, keys } = home
   const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(identity), signer: keys.log })
@@ -20,23 +21,29 @@ it('asks a peer that leaves gaps once, however often it does, and goes on from i
     ledger.append({ at: 0, what: 'created', ceremony: null, site: null, object: null })
     return ledger.barrier()
   }
-  const peer = { member: { name: us, identity }, asked: undefined } as Peer
-  const store = { keys: () => [keys.log.key], changed: () => undefined }
-  const sent: PeerMessage[] = []
-  const own = await memoryHome('eu')
-  const peerHeads = new KnownHeads(
-    await openLog({
-      disk: own.disk,
-      path: 'ledger',
-      origin: ledgerOrigin(own.home.identity),
-      signer: own.home.keys.log,
-    }),
-  )
-  const exchange = new LedgerExchange(
-    { store, site: { peerHeads } } as unknown as Ceremony,
-    new Map([[us, peer]]),
-    (_, message) => sent.push(message),
-  )
+  return { identity, keys, ledger, grow }
+}
+
+/** What another home knows of it, and the exchanges of its ceremonies. */
+const knower = async ({ identity, keys }: Pick<Awaited<ReturnType<typeof grower>>, 'identity' | 'keys'>) => {
+  const { home, disk } = await memoryHome('eu')
+  const place = { disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log }
+  const peerHeads = new KnownHeads(await openLog(place))
+  const meets = (remembered: Checkpoint | undefined) => {
+    const peer = { member: { name: us, identity }, remembered, asked: undefined } as unknown as Peer
+    const store = { keys: () => [keys.log.key], changed: () => undefined }
+    const sent: PeerMessage[] = []
+    const ceremony = { store, site: { peerHeads } } as unknown as Ceremony
+    const exchange = new LedgerExchange(ceremony, new Map([[us, peer]]), (_, message) => sent.push(message))
+    return { peer, exchange, sent }
+  }
+  return { peerHeads, meets }
+}
+
+it('asks a peer that leaves gaps once, however often it does, and goes on from its answer', async () => {
+  const site = await grower()
+  const { ledger, grow } = site
+  const { peer, exchange, sent } = (await knower(site)).meets(undefined)
   const show = ({ note, size }: Checkpoint, from: number, gap = false): void => {
     const proof = gap || from === 0 ? [] : ledger.consistency(from, size).map(fromHex)
     exchange.shown(us, { is: 'ledger', note: utf8(note), from, proof })
@@ -56,37 +63,12 @@ it('asks a peer that leaves gaps once, however often it does, and goes on from i
 })
 
 it('takes a head between its own and the newest one by a proof that it lies on the way, and none before its own', async () => {
-  const { home, disk } = await memoryHome('us')
-  const { identity, keys } = home
-  const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(identity), signer: keys.log })
+  const site = await grower()
+  const { identity, ledger, grow } = site
+  const { peerHeads, meets } = await knower(site)
   const heads: Checkpoint[] = []
-  for (let n = 0; n < 6; n++) {
-    ledger.append({ at: n, what: 'created', ceremony: null, site: null, object: null })
-    heads.push(await ledger.barrier())
-  }
-  const [first, second, , fourth, , last] = heads as [
-    Checkpoint,
-    Checkpoint,
-    Checkpoint,
-    Checkpoint,
-    Checkpoint,
-    Checkpoint,
-  ]
-  const own = await memoryHome('eu')
-  const peerHeads = new KnownHeads(
-    await openLog({
-      disk: own.disk,
-      path: 'ledger',
-      origin: ledgerOrigin(own.home.identity),
-      signer: own.home.keys.log,
-    }),
-  )
-  const meets = (remembered: Checkpoint) => {
-    const peer = { member: { name: us, identity }, remembered, asked: undefined } as unknown as Peer
-    const store = { keys: () => [keys.log.key], changed: () => undefined }
-    const site = { store, site: { peerHeads } } as unknown as Ceremony
-    return { peer, exchange: new LedgerExchange(site, new Map([[us, peer]]), () => undefined) }
-  }
+  while (heads.length < 4) heads.push(await grow())
+  const [first, second, third, last] = heads as [Checkpoint, Checkpoint, Checkpoint, Checkpoint]
   const backwards = (to: Checkpoint): PeerMessage & { is: 'ledger' } => ({
     is: 'ledger',
     note: utf8(to.note),
@@ -96,15 +78,15 @@ it('takes a head between its own and the newest one by a proof that it lies on t
   // Another ceremony was shown the last one.
   peerHeads.take(identity, last)
   const between = meets(second)
-  between.exchange.shown(us, backwards(fourth))
-  expect([between.peer.head, between.peer.rolledBack]).toEqual([fourth, undefined])
-  expect(between.exchange.doubts(us, fourth)).toBe(false)
+  between.exchange.shown(us, backwards(third))
+  expect([between.peer.head, between.peer.rolledBack]).toEqual([third, undefined])
+  expect(between.exchange.doubts(us, third)).toBe(false)
   expect(peerHeads.of(identity)).toEqual(last)
   const before = meets(second)
   before.exchange.shown(us, backwards(first))
   expect(before.peer.head).toBeUndefined()
   expect(before.exchange.doubts(us, first)).toBe(true)
   const forged = meets(second)
-  forged.exchange.shown(us, { ...backwards(fourth), proof: backwards(second).proof })
+  forged.exchange.shown(us, { ...backwards(third), proof: backwards(second).proof })
   expect(forged.peer.head).toBeUndefined()
 })

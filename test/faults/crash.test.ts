@@ -26,8 +26,8 @@ import { type Case, type Fault, faults, joinWith, type Played, play } from './ca
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 /**
- * Every operation of every site under every fault takes hours: by default power goes at every sixth operation of some site, by turns, and
- * the other faults, two in a row and faults at all sites come as a sample of fixed seed.
+ * Every operation of every site under every fault takes hours: by default power goes at every sixth operation of some
+ * site, by turns, and the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  */
 const KEYGEN_CASES = many(1, 15, Number.POSITIVE_INFINITY)
 const SIGN_CASES = many(1, 10, Number.POSITIVE_INFINITY)

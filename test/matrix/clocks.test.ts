@@ -24,12 +24,7 @@ const clocks: Readonly<Record<string, () => number>> = {
   )(Date.now()),
 }
 
-vi.mock('../../src/lib/scrypt.ts', async (load) => {
-  const { scrypt } = await load<typeof import('../../src/lib/scrypt.ts')>()
-  return {
-    scrypt: (password: Uint8Array, salt: Uint8Array, _: number, length: number) => scrypt(password, salt, 16, length),
-  }
-})
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('./cheap-scrypt.ts')).cheapScrypt(load))
 
 let world: World
 let before: Snapshot

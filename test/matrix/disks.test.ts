@@ -12,12 +12,7 @@ vi.mock('node:fs/promises', async (load) => {
   const { faulty } = await import('./faulty-fs.ts')
   return faulty(await load())
 })
-vi.mock('../../src/lib/scrypt.ts', async (load) => {
-  const { scrypt } = await load<typeof import('../../src/lib/scrypt.ts')>()
-  return {
-    scrypt: (password: Uint8Array, salt: Uint8Array, _: number, length: number) => scrypt(password, salt, 16, length),
-  }
-})
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('./cheap-scrypt.ts')).cheapScrypt(load))
 
 let world: World
 let before: Snapshot

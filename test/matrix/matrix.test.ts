@@ -13,12 +13,7 @@ import { expectNone, faultsOf, run } from './run.ts'
 import { makeWorld, type World } from './world.ts'
 
 /** Words and passphrases are hardened so that guessing costs much; here thousands are made. */
-vi.mock('../../src/lib/scrypt.ts', async (load) => {
-  const { scrypt } = await load<typeof import('../../src/lib/scrypt.ts')>()
-  return {
-    scrypt: (password: Uint8Array, salt: Uint8Array, _: number, length: number) => scrypt(password, salt, 16, length),
-  }
-})
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('./cheap-scrypt.ts')).cheapScrypt(load))
 
 let world: World
 let lines: readonly Line[]

@@ -97,8 +97,8 @@ const showsChain = ({ store }: Ceremony, site: SiteId, hello: Hello): boolean =>
 
 /**
  * True where this site signs another's proposal: its own newest hello in it, and nothing in it that a stranger would
- * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say, and nothing may
- * speak against its own ledger here.
+ * not accept. Where seats are chosen, the coordinator alone must be connected to all: it passes on what they say, and
+ * nothing may speak against its own ledger here.
  */
 export const isRunnable = (ceremony: Ceremony, peers: Peers, terms: AttemptTerms, held: HeldAttempt): boolean => {
   const attempt = held.value

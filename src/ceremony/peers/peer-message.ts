@@ -20,7 +20,7 @@ const peerMessageSchema = v.variant('is', [
   v.strictObject({ is: v.literal('gone'), objects: hashes }),
   /** The last head of your ledger that I remember; empty: none. */
   v.strictObject({ is: v.literal('remember'), note: bytes(0, 4096) }),
-  /** My ledger's head, and the proof that it extends what you remember. */
+  /** The head of my ledger that my hello names, and the proof that it extends what you remember, or lies before that. */
   v.strictObject({
     is: v.literal('ledger'),
     note,

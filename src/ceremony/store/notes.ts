@@ -18,8 +18,8 @@ import type { Held } from './shelf.ts'
 
 /**
  * This member's newest word on a ceremony, for those who are not connected: what it holds of approvals, votes and proofs,
- * and whether it left. Its counter goes on from the note kept on disk. Where that one is damaged it goes on from the clock: no
- * counter that went up by ones is as high, and whoever holds an older note must take the newer one.
+ * and whether it left. Its counter goes on from the note kept on disk. Where that one is damaged it
+ * goes on from the clock: no counter that went up by ones is as high, and whoever holds an older note must take the newer one.
  */
 export const writeNote = async (
   home: Home,
