@@ -1,4 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
+import { readFacts } from '../../src/audit/bundle-facts.ts'
+import { allPosts } from '../../src/audit/transcripts.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { signMessage } from '../../src/ceremony/session/round-message.ts'
@@ -74,6 +76,13 @@ test('a confirmation that one site signs besides names itself, and no header tha
       [ap],
     )
   expect((await transcriptOf(await evil('unsigned')))['transcript.complete']).toBe('holds')
+  const evidence = await protocolEvidence(chain.keygen)
+  const facts = await readFacts(await open(await evil('unsigned')), evidence, {
+    trust: 'stated',
+    at: undefined,
+    message: undefined,
+  })
+  expect(allPosts(facts).filter(({ post }) => post.signature.every((byte) => byte === 0))).toEqual([])
   expect((await transcriptOf(await evil('own')))['transcript.complete']).toBe(`open ${ap}`)
   expect((await transcriptOf(await evil('own')))['transcript.hash']).toMatch(/^(?:holds|open)/)
 })

@@ -1,7 +1,8 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import { approvalsFolder, ceremonyFolder, logPath } from '../../src/ceremony/paths.ts'
+import { LedgerExchange } from '../../src/ceremony/peers/ledger-exchange.ts'
 import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'
 import { openHome } from '../../src/identity/home.ts'
@@ -251,6 +252,28 @@ describe('a home that was set back', () => {
     const joined = await Promise.all(names.map((name) => joinAs(world, name, third, message)))
     expect(joined.slice(0, 2).map(codeOf)).toEqual([undefined, undefined])
     expect(codeOf(joined[2] as Joined)).toBe('E_SITE_ROLLED_BACK')
+  })
+})
+
+describe('a coordinator of whose ledger more is known than it says', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it('is not followed, and the others sign', async () => {
+    const { doubts } = LedgerExchange.prototype
+    vi.spyOn(LedgerExchange.prototype, 'doubts').mockImplementation(function (this: LedgerExchange, name, head) {
+      return name === s1 || doubts.call(this, name, head)
+    })
+    const definition = await signing('doubted', { gather: 90 })
+    const world = await copyWorld(keyed, 'doubted')
+    await approveAll(world, names, definition)
+    const [, ...joined] = await Promise.all(names.map((name) => joinAs(world, name, definition, message)))
+    for (const { error, ceremony, result } of joined) {
+      expect(error).toBeUndefined()
+      expect(result?.signature).toEqual(expect.any(String))
+      const own = [...(ceremony?.store.attempts.values() ?? [])].filter(({ signatures }) => signatures.has(s2))
+      expect(own.map(({ value }) => value.coordinator)).not.toContain(s1)
+      expect(own.length).toBeGreaterThan(0)
+    }
   })
 })
 
