@@ -26,6 +26,7 @@ const both = [
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
+  'test/host/disk-left.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log,rushing-dealer}.test.ts',
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
@@ -37,6 +38,7 @@ const both = [
 const apart = [
   'test/ceremony/{key-names,wiped}.test.ts',
   'test/cli/approval.test.ts',
+  'test/host/disk-left.test.ts',
   'test/hostile/{chosen-seats,refused-records,rushing-dealer}.test.ts',
   'test/matrix/matrix.test.ts',
   'test/secrets/ceremony.test.ts',

@@ -305,6 +305,7 @@ export const claimHome = async (home: string): Promise<HomeClaim> => {
     socket.once('close', () => sockets.delete(socket))
     void answer(socket, take)
   })
+  server.unref()
   try {
     await alone(place.path, async () => {
       const found = await answers(place.path)
@@ -314,10 +315,11 @@ export const claimHome = async (home: string): Promise<HomeClaim> => {
       await chmod(place.path, 0o600)
     })
   } catch (error) {
+    // Else it would go on answering in the name of nobody.
+    server.close()
     await place.close()
     throw error
   }
-  server.unref()
   return {
     handle: (handler) => {
       current = handler

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, realpath, unlink } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, realpath, unlink } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import * as v from 'valibot'
 import { openAead, sealAead } from '../lib/aead.ts'
@@ -147,6 +147,25 @@ const localKey = (path: string, file: KeyFile, { random, passphrase }: KmsContex
   }
 }
 
+/**
+ * Makes a file that is whole or not there, whatever befalls the disk meanwhile: nobody has a backup of half a new key. Throws
+ * EEXIST where there is one. `part` is the name of it while it is written.
+ */
+const makeWhole = async (path: string, part: string, bytes: Uint8Array): Promise<void> => {
+  const handle = await open(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+  try {
+    await handle.chmod(0o600)
+    await handle.writeFile(bytes)
+    await handle.sync()
+    await link(part, path)
+  } finally {
+    await handle.close()
+    await unlink(part).catch(() => undefined)
+  }
+  const folder = await open(dirname(path), constants.O_RDONLY)
+  await folder.sync().finally(() => folder.close())
+}
+
 /** A key file on this machine, for demonstrations and for sites whose disk is itself protected. */
 export const localKms: KmsProvider = {
   async open(path, context) {
@@ -165,19 +184,7 @@ export const localKms: KmsProvider = {
     const bytes = localKeyCodec.encode({ versions: [{ version: 1, key: entry }] })
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-      const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
-      try {
-        await handle.chmod(0o600)
-        await handle.writeFile(bytes)
-        await handle.sync()
-      } catch (error) {
-        await unlink(path).catch(() => undefined)
-        throw error
-      } finally {
-        await handle.close()
-      }
-      const folder = await open(dirname(path), constants.O_RDONLY)
-      await folder.sync().finally(() => folder.close())
+      await makeWhole(path, `${path}.${toHex(context.random(8))}.new`, bytes)
       return true
     } catch (error) {
       if (codeOf(error) === 'EEXIST') {

@@ -48,7 +48,7 @@ const handleOf = (handle: FileHandle): FileHandle => {
 /** The module with every change counted. */
 export const faulty = (real: typeof import('node:fs/promises')): typeof import('node:fs/promises') => {
   const counted = Object.fromEntries(
-    (['mkdir', 'rename', 'unlink', 'rmdir', 'chmod', 'writeFile'] as const).map((name) => [
+    (['mkdir', 'rename', 'link', 'unlink', 'rmdir', 'chmod', 'writeFile'] as const).map((name) => [
       name,
       async (...given: unknown[]) => {
         step(name)
