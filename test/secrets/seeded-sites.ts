@@ -63,14 +63,20 @@ export const seededSite = async (folder: string, name: string): Promise<SeededSi
   mkdirSync(folder, { recursive: true })
   const disk = await withRoot(home, async (made) => made)
   const made = await createHome(disk, { ...siteOptions(name), kms: [slot] }, random)
+  const drawnForKms = seededRandom(`kms of ${name}`)
+  const kmsDraws: Uint8Array[] = []
   await ensureKmsKey(slot, {
     home,
     random: (length) => {
-      const bytes = seededRandom(`kms of ${name}`)(length)
-      secrets.push({ name: `${name} kms key`, bytes: bytes.slice(), place: kmsFile })
+      const bytes = drawnForKms(length)
+      kmsDraws.push(bytes.slice())
       return bytes
     },
   })
+  // The key is drawn first. What follows names the file while it is written.
+  const [kmsKey] = kmsDraws
+  if (kmsKey === undefined) throw new Error('a KMS key that nobody drew')
+  secrets.push({ name: `${name} kms key`, bytes: kmsKey, place: kmsFile })
   const entry = await made.card()
   await disk.close()
   return { name, home, kmsFile, secrets, entry }
