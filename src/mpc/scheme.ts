@@ -20,6 +20,19 @@ export interface KeygenOutput extends KeygenPublic {
   readonly share: Secret
 }
 
+/** Public facts before the shares of a key are made anew for the same sites. A party's place is the index of its share. */
+export interface RefreshContext {
+  readonly threshold: number
+  readonly parties: number
+  readonly publicKey: Uint8Array
+  /** Of the old epoch, in index order. */
+  readonly verifyingShares: readonly Uint8Array[]
+}
+export interface RefreshInput extends RefreshContext {
+  /** Of the old epoch. */
+  readonly share: Secret
+}
+
 /** Public facts before a signature. */
 export interface SignContext {
   readonly threshold: number
@@ -42,7 +55,7 @@ export interface SignOutput {
   readonly signature: Uint8Array
 }
 
-/** The rules of a protocol that makes a key. */
+/** The rules of a protocol that makes a key, or new shares of one. */
 export interface KeyRules<R extends Rounds, Context> extends ProtocolRules<R, Context> {
   /**
    * Key and verifying shares that the broadcasts of a whole session give; every check is run again. Throws DecodeError
@@ -53,10 +66,11 @@ export interface KeyRules<R extends Rounds, Context> extends ProtocolRules<R, Co
 export type KeyProtocol<R extends Rounds, Context, In extends Context, Out> = KeyRules<R, Context> &
   Protocol<R, Context, In, Out>
 
-/** All that one protocol id can do, over the fastest backend that this machine has. Refresh, reshare and repair get a field each. */
+/** All that one protocol id can do, over the fastest backend that this machine has. */
 export interface Scheme {
   readonly id: ProtocolId
   readonly keygen: KeyProtocol<Rounds, KeygenContext, KeygenContext, KeygenOutput>
+  readonly refresh: KeyProtocol<Rounds, RefreshContext, RefreshInput, KeygenOutput>
   readonly sign: Protocol<Rounds, SignContext, SignInput, SignOutput>
   /** Protocols that older versions ran under this id: their bundles are read by these, and nothing runs them. */
   readonly past: { readonly keygen: readonly KeyRules<Rounds, KeygenContext>[] }

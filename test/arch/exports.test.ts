@@ -75,9 +75,10 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   'a table, row by row': ['audit/kinds/index.ts auditKinds', 'host/node-lines.ts nodeLines'],
   'each way to a passphrase alone': ['cli/secret-input.ts readPassphrase'],
   'published vectors and other implementations meet single formulas, liars single rounds': [
-    'mpc/frost/dealing.ts drawPolynomial',
     'mpc/frost/keygen.ts keygenRounds',
     'mpc/frost/keygen.ts dealingHash',
+    'mpc/frost/refresh.ts refreshRounds',
+    'mpc/frost/refresh.ts refreshTerms',
     'mpc/frost/sign.ts signRounds',
     'mpc/frost/sign.ts commit',
     'mpc/frost/sign.ts openCommitment',

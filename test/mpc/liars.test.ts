@@ -9,11 +9,11 @@ import type { KeygenCheck, SignCheck } from '../../src/mpc/frost/facts.ts'
 import { dealingHash, frostKeygen, keygenRounds } from '../../src/mpc/frost/keygen.ts'
 import { frostSign, type NonceCommitments, signRounds } from '../../src/mpc/frost/sign.ts'
 import { loadSuite, type Suite, suiteOf } from '../../src/mpc/frost/suite.ts'
-import type { Scalar } from '../../src/mpc/group/group.ts'
 import type { Claim, JudgedMessage } from '../../src/mpc/mailbox.ts'
 import type { KeygenContext, SignInput } from '../../src/mpc/scheme.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
+import { notAnElement, order, plusOne } from '../support/crooked.ts'
 import { blameOf, type MemoryNetwork, type Outgoing, runAll, type Tamper, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 import { inTurn } from '../support/report.ts'
@@ -24,26 +24,6 @@ const ids = inTurn(protocolIds, 1)
 const session = hashOf(utf8('liars')) as Hash
 const otherSession = hashOf(utf8('another session')) as Hash
 const tools = (seed: string) => (party: Party) => ({ random: seededRandom(`${seed} ${party}`) })
-
-const order = ({ group: { field } }: Suite): Uint8Array => {
-  // −1 encoded, plus one.
-  const bytes = field.encode(field.subtract(field.fromNumber(0), field.fromNumber(1)))
-  const at = field.encode(field.fromNumber(1))[0] === 1 ? 0 : bytes.length - 1
-  bytes[at] = (bytes[at] as number) + 1
-  return bytes
-}
-const plusOne = (suite: Suite, scalar: Uint8Array): Uint8Array => {
-  const { field } = suite.group
-  return field.encode(field.add(field.decode(scalar) as Scalar, field.fromNumber(1)))
-}
-const notAnElement = (suite: Suite): Uint8Array => {
-  const bytes = suite.group.encode(suite.group.timesBase(suite.group.field.fromNumber(5)))
-  for (;;) {
-    const at = bytes.length - 2
-    bytes[at] = ((bytes[at] as number) + 1) % 256
-    if (suite.group.decode(bytes) === undefined) return bytes
-  }
-}
 
 const context: KeygenContext = { threshold: 2, parties: 3 }
 const keygen = async (id: ProtocolId, tamper?: Tamper) =>

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { toHex, utf8 } from '../../src/lib/bytes.ts'
-import { hashOf } from '../../src/lib/hash.ts'
+import { toHex } from '../../src/lib/bytes.ts'
 import { loadSuite } from '../../src/mpc/frost/suite.ts'
 import type { ScalarField } from '../../src/mpc/group/group.ts'
+import type { Protocol, Rounds } from '../../src/mpc/mailbox.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
+import { type Epoch, makeEpoch, sessionOf } from '../support/epochs.ts'
 import { runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -30,51 +31,71 @@ const follow = (field: ScalarField, isSecret: (bytes: Uint8Array) => boolean) =>
   return secrets
 }
 
-describe('a key generation', () => {
-  it('leaves no scalar that a secret went into, but those that it said to all', async () => {
-    const { group } = await loadSuite('frost-ed25519')
-    expect(group.backend).not.toBe('noble')
-    const protocols = await loadScheme('frost-ed25519')
-    const drawn = new WeakSet<Uint8Array>()
-    const shares = new Set<string>()
-    const secrets = follow(group.field, (bytes) => drawn.has(bytes) || shares.has(toHex(bytes)))
+/** Secrets that a run over ed25519 met, and those of them that it left and had not said to all. */
+const leftBy = async <R extends Rounds, C, I extends C, O>(
+  protocol: Protocol<R, C, I, O>,
+  inputs: readonly I[],
+  epoch?: Epoch,
+) => {
+  const { group } = await loadSuite('frost-ed25519')
+  expect(group.backend).not.toBe('noble')
+  const drawn = new WeakSet<Uint8Array>()
+  const shares = new Set((epoch?.shares ?? []).map((share) => toHex(share.reveal())))
+  const secrets = follow(group.field, (bytes) => drawn.has(bytes) || shares.has(toHex(bytes)))
+  const watched: typeof protocol = {
+    ...protocol,
+    run: (box, input, tools) =>
+      protocol.run(
+        {
+          ...box,
+          scatter: async (round, to) => {
+            const got = await box.scatter(round, to)
+            for (const share of got.values() as Iterable<unknown>)
+              if (share instanceof Uint8Array) shares.add(toHex(share))
+            return got
+          },
+        },
+        input,
+        tools,
+      ),
+  }
+  const run = await runAll(watched, inputs, {
+    session: sessionOf('wiped'),
+    tools: (party) => {
+      const random = seededRandom(`wiped ${party}`)
+      return {
+        random: (length) => {
+          const bytes = random(length)
+          drawn.add(bytes)
+          return bytes
+        },
+      }
+    },
+  })
+  expect(values(run.ended)).toHaveLength(inputs.length)
+  const said = run.network.sent.filter(({ round }) => round === 'openings').map(({ payload }) => toHex(payload))
+  const left = [...secrets]
+    .filter(([bytes]) => bytes.some((one) => one !== 0))
+    .filter(([, was]) => !said.some((payload) => payload.includes(was)))
+  return { met: secrets.size, left }
+}
+
+describe('no scalar that a secret went into is left, but those that were said to all', () => {
+  it('by a key generation', async () => {
+    const { keygen } = await loadScheme('frost-ed25519')
     const context = { threshold: 3, parties: 4 }
-    const { keygen } = protocols
-    const watched: typeof keygen = {
-      ...keygen,
-      run: (box, input, tools) =>
-        keygen.run(
-          {
-            ...box,
-            scatter: async (round, to) => {
-              const got = await box.scatter(round, to)
-              for (const share of got.values()) shares.add(toHex(share as Uint8Array))
-              return got
-            },
-          },
-          input,
-          tools,
-        ),
-    }
-    const run = await runAll(watched, [context, context, context, context], {
-      session: hashOf(utf8('wiped')),
-      tools: (party) => {
-        const random = seededRandom(`wiped ${party}`)
-        return {
-          random: (length) => {
-            const bytes = random(length)
-            drawn.add(bytes)
-            return bytes
-          },
-        }
-      },
-    })
-    expect(values(run.ended)).toHaveLength(4)
-    const said = run.network.sent.filter(({ round }) => round === 'openings').map(({ payload }) => toHex(payload))
-    const left = [...secrets]
-      .filter(([bytes]) => bytes.some((one) => one !== 0))
-      .filter(([, was]) => !said.some((payload) => payload.includes(was)))
-    expect(secrets.size).toBeGreaterThan(100)
+    const { met, left } = await leftBy(keygen, [context, context, context, context])
+    expect(met).toBeGreaterThan(100)
+    expect(left).toEqual([])
+  })
+
+  it.each([2, 3])('by a refresh of %i of 4', async (threshold) => {
+    const { refresh } = await loadScheme('frost-ed25519')
+    const epoch = await makeEpoch('frost-ed25519', threshold, 4, 'wiped')
+    const { shares, ...facts } = epoch
+    const inputs = shares.map((share) => ({ ...facts, parties: 4, share }))
+    const { met, left } = await leftBy(refresh, inputs, epoch)
+    expect(met).toBeGreaterThan(50)
     expect(left).toEqual([])
   })
 })

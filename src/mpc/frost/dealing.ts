@@ -6,7 +6,7 @@ import { type Codec, cborCodec } from '../../records/codec.ts'
 import { bytes } from '../../records/fields.ts'
 import type { Element, Scalar, ScalarField } from '../group/group.ts'
 import type { KeygenContext } from '../scheme.ts'
-import type { DealingCheck } from './facts.ts'
+import type { DealingCheck, ShareCheck } from './facts.ts'
 import { evaluate, evaluateCommitment, randomScalar } from './polynomial.ts'
 import { proofBytes, prove, proves } from './proof.ts'
 import { proveKnowledge, provesKnowledge } from './proof-of-knowledge.ts'
@@ -36,7 +36,7 @@ export const dealtCodec = (suite: Suite): Codec<Dealt> => {
   return cborCodec(`${suite.id}/keygen-commitments/v1`, v.strictTuple([commitment, proof, sessionProof]), most)
 }
 
-const SALT_BYTES = 32
+export const SALT_BYTES = 32
 
 /** A salt and the dealing that it hides until it is opened. */
 export type Opening = readonly [salt: Uint8Array, ...Dealt]
@@ -149,7 +149,7 @@ export const failedShare = (
   commitment: readonly Element[],
   receiver: Index,
   share: Uint8Array,
-): DealingCheck | undefined => {
+): ShareCheck | undefined => {
   const { field } = suite.group
   const value = field.decode(share)
   if (value === undefined) return 'share-scalar'

@@ -1,17 +1,14 @@
 import type { ProtocolCheck, ProtocolFacts } from '../mailbox.ts'
 import type { SuiteId } from './suite.ts'
 
+/** Names of what a dealer's private share can fail. */
+export type ShareCheck = 'share-scalar' | 'share-zero' | 'share-commitment'
 /** Names of what a dealing and its shares can fail; the first that fails is the one that is blamed. */
-export type DealingCheck =
-  | 'commitment-count'
-  | 'commitment-point'
-  | 'proof-of-knowledge'
-  | 'session-proof'
-  | 'share-scalar'
-  | 'share-zero'
-  | 'share-commitment'
+export type DealingCheck = 'commitment-count' | 'commitment-point' | 'proof-of-knowledge' | 'session-proof' | ShareCheck
 /** Names of what a dealer's messages can fail. */
 export type KeygenCheck = 'opening' | DealingCheck
+/** Names of what the messages of a dealer that deals for a key that there is can fail. */
+export type RefreshCheck = Exclude<KeygenCheck, 'proof-of-knowledge'>
 /** Names of what a signer's messages can fail. */
 export type SignCheck = 'commitment-point' | 'signature-share-scalar' | 'signature-share'
 
@@ -55,6 +52,8 @@ const keygenChecks: Readonly<Record<KeygenCheck, ProtocolCheck>> = {
   ...dealingChecks('openings'),
 }
 
+const { 'proof-of-knowledge': _, ...refreshChecks } = keygenChecks
+
 const signChecks: Readonly<Record<SignCheck, ProtocolCheck>> = {
   'commitment-point': {
     code: 'E_PEER_SHARE_INVALID',
@@ -78,5 +77,6 @@ export const frostFacts = (id: SuiteId) =>
   ({
     keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },
     keygenV1: { id: `${id}/keygen`, checks: dealingChecks('commitments') },
+    refresh: { id: `${id}/refresh`, checks: refreshChecks },
     sign: { id: `${id}/sign`, checks: signChecks, boundFrom: 'shares' },
   }) as const satisfies Readonly<Record<string, ProtocolFacts>>

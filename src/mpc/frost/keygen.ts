@@ -5,7 +5,7 @@ import { Secret } from '../../lib/secret.ts'
 import { cborCodec, DecodeError } from '../../records/codec.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
-import type { Element, Scalar } from '../group/group.ts'
+import type { Element } from '../group/group.ts'
 import type { Claim, Round } from '../mailbox.ts'
 import type { KeygenContext, KeygenOutput, KeyProtocol } from '../scheme.ts'
 import {
@@ -19,9 +19,11 @@ import {
   shareCodec,
 } from './dealing.ts'
 import { frostFacts, type KeygenCheck } from './facts.ts'
-import { evaluate, evaluateCommitment, sumCommitments } from './polynomial.ts'
+import { evaluate, sumCommitments } from './polynomial.ts'
+import { Scratch } from './scratch.ts'
 import { loadSuite, type Suite, type SuiteId, suiteOf } from './suite.ts'
 import { degenerateError, publicFrom, shareFrom } from './total.ts'
+import { sumShares } from './vss.ts'
 
 export type KeygenRounds = {
   /** A hash of what the dealer will open, so that nobody deals by what others dealt. */
@@ -115,12 +117,8 @@ export const frostKeygen = (id: SuiteId): KeyProtocol<KeygenRounds, KeygenContex
       const { field } = group
       const self = Number(box.self) as Index
       const dealing = deal(suite, context, box.session, box.self, random)
-      const secrets: Scalar[] = [...dealing.coefficients]
-      const encodings: Uint8Array[] = []
-      const secret = (scalar: Scalar): Scalar => {
-        secrets.push(scalar)
-        return scalar
-      }
+      const scratch = new Scratch(field)
+      for (const coefficient of dealing.coefficients) scratch.scalar(coefficient)
       try {
         // Round 1: hashes of the dealings; all parties hold the same ones before any is opened.
         const opening: Opening = [newSalt(random), ...dealing.message]
@@ -139,34 +137,19 @@ export const frostKeygen = (id: SuiteId): KeyProtocol<KeygenRounds, KeygenContex
         const made = publicFrom(suite, total, context.parties)
         if (typeof made === 'string') throw degenerateError(made)
 
-        // Round 3: one share a peer. Their sum is checked; each by itself only where the sum does not hold.
-        const shares = await box.scatter('shares', (peer) => {
-          const share = field.encode(secret(evaluate(field, dealing.coefficients, Number(peer) as Index)))
-          encodings.push(share)
-          return share
-        })
-        encodings.push(...shares.values())
-        const received = box.peers.map((peer) => field.decode(shares.get(peer) as Uint8Array))
-        let sum = secret(evaluate(field, dealing.coefficients, self))
-        for (const share of received) if (share !== undefined) sum = secret(field.add(sum, secret(share)))
-        const expected = evaluateCommitment(group, total, self)
-        const whole = received.every((share) => share !== undefined && !field.isZero(share)) && !field.isZero(sum)
-        if (!whole || !group.equals(group.timesBase(sum), expected)) {
-          for (const peer of box.peers) {
-            const commitment = commitments.get(peer) as readonly Element[]
-            const failed = failedShare(suite, commitment, self, shares.get(peer) as Uint8Array)
-            if (failed !== undefined) return box.blame(peer, failed, ['commitments', 'openings', 'shares'])
-          }
-          // Each share holds, so their sum is the sum's share. It is zero where BIP-340's tweak alone makes a share of it.
-          if (!group.isIdentity(expected)) throw new Error('shares that all hold have a sum that does not')
-        }
+        // Round 3: one share a peer.
+        const shareFor = (index: Index) => scratch.scalar(evaluate(field, dealing.coefficients, index))
+        const shares = await box.scatter('shares', (peer) =>
+          scratch.encoding(field.encode(shareFor(Number(peer) as Index))),
+        )
+        const summed = sumShares(suite, { receiver: self, own: shareFor(self), shares, commitments, total }, scratch)
+        if ('check' in summed) return box.blame(summed.dealer, summed.check, ['commitments', 'openings', 'shares'])
 
         // Round 4: every sender and receiver confirms the private messages.
         await box.confirm('confirm')
-        return { share: new Secret(shareFrom(suite, total, sum)), ...made }
+        return { share: new Secret(shareFrom(suite, total, summed.sum)), ...made }
       } finally {
-        for (const one of secrets) field.wipe(one)
-        for (const one of encodings) one.fill(0)
+        scratch.wipe()
       }
     },
 

@@ -2,6 +2,7 @@ import type { Scheme } from '../scheme.ts'
 import { frostKeygen } from './keygen.ts'
 import { frostKeygenV1 } from './keygen-v1.ts'
 import { provePossession, verifyPossession } from './possession.ts'
+import { frostRefresh } from './refresh.ts'
 import { frostSign } from './sign.ts'
 import { loadSuite, type SuiteId, xOnly } from './suite.ts'
 import { verifySignature } from './verify.ts'
@@ -12,6 +13,7 @@ export const frostScheme = async (id: SuiteId): Promise<Scheme> => {
   return {
     id,
     keygen: frostKeygen(id),
+    refresh: frostRefresh(id),
     sign: frostSign(id),
     past: { keygen: [frostKeygenV1(id)] },
     verifySignature: (...rest) => verifySignature(id, ...rest),

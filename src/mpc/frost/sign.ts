@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Index, Party } from '../../lib/brand.ts'
-import { concat, equal } from '../../lib/bytes.ts'
+import { concat } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
 import { cborCodec } from '../../records/codec.ts'
@@ -10,11 +10,10 @@ import type { Element, Scalar, ScalarField } from '../group/group.ts'
 import type { Claim, Protocol, Round } from '../mailbox.ts'
 import type { SignContext, SignInput, SignOutput } from '../scheme.ts'
 import { frostFacts, type SignCheck } from './facts.ts'
+import { openOwnShare } from './own-share.ts'
 import { lagrange, plusProduct } from './polynomial.ts'
 import { encodeSignature, hasOddY, loadSuite, type Suite, type SuiteId, suiteOf, xOnly } from './suite.ts'
 import { verify } from './verify.ts'
-
-// Over 350 lines, and one story: formulas, rounds and judge are read side by side with RFC 9591, sections 4 and 5.
 
 /** Encoded hiding and binding nonce commitments. */
 export type NonceCommitments = readonly [hiding: Uint8Array, binding: Uint8Array]
@@ -286,18 +285,7 @@ export const frostSign = (id: SuiteId): Protocol<SignRounds, SignContext, SignIn
       const { field } = group
       const indexOf = (party: Party): Index => input.indices[party - 1] as Index
       const verifyingShareOf = (party: Party): Uint8Array => input.verifyingShares[indexOf(party) - 1] as Uint8Array
-      const share = field.decode(input.share.reveal())
-      // A damaged share would make this site look guilty to the others.
-      if (
-        share === undefined ||
-        field.isZero(share) ||
-        !equal(group.encode(group.timesBase(share)), verifyingShareOf(box.self))
-      )
-        throw new QuorateError(
-          'E_SHARD',
-          'this site’s share is not the one that its verifying share names',
-          'do not sign here: put back the files of this share alone, from a backup; without one this share is lost',
-        )
+      const share = openOwnShare(suite, input.share, verifyingShareOf(box.self))
       const own = { index: indexOf(box.self), ...commit(suite, indexOf(box.self), input.share.reveal(), random) }
       try {
         // Round 1: fresh nonce commitments. Their list rides with the shares and is compared before any share is judged.

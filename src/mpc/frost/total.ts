@@ -1,7 +1,9 @@
 import type { Index } from '../../lib/brand.ts'
+import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Element, Scalar } from '../group/group.ts'
-import type { KeygenPublic } from '../scheme.ts'
+import type { KeygenPublic, RefreshContext } from '../scheme.ts'
+import { indicesUpTo, interpolate } from './base.ts'
 import { evaluateCommitment } from './polynomial.ts'
 import { hasOddY, type Suite, taggedHash, xOnly } from './suite.ts'
 
@@ -10,13 +12,14 @@ import { hasOddY, type Suite, taggedHash, xOnly } from './suite.ts'
  * an honest dealer's is uniform: nobody chooses the sum, so none of these is anybody's fault. Each has the chance of one in
  * the group's order (the tweak: 2^-127).
  */
-type Degenerate = 'sum-identity' | 'tweak-range' | 'key-identity' | 'verifying-share-identity'
+type Degenerate = 'sum-identity' | 'tweak-range' | 'key-identity' | 'verifying-share-identity' | 'threshold-lower'
 
 const words: Readonly<Record<Degenerate, string>> = {
   'sum-identity': 'the sum of all commitments has a coefficient that is the identity',
   'tweak-range': 'the BIP-341 tweak of the key is out of range',
   'key-identity': 'the tweaked key is the identity',
   'verifying-share-identity': 'a verifying share is the identity',
+  'threshold-lower': 'one share less than the threshold asks for is enough for the key',
 }
 
 /** Error for the operator where chance, and nobody, made a value that no key may have. */
@@ -70,4 +73,24 @@ export const shareFrom = (suite: Suite, total: readonly Element[], sum: Scalar):
   if (even !== sum) field.wipe(even)
   field.wipe(share)
   return encoded
+}
+
+/**
+ * The epoch that a refresh makes of its base and the sum of all commitments to g; or why it makes none. Without its top
+ * coefficient the new polynomial would be one of a lower threshold, through the same key.
+ */
+export const refreshedFrom = (
+  { group }: Suite,
+  { publicKey, threshold, parties }: RefreshContext,
+  base: readonly Element[],
+  total: readonly Element[],
+): KeygenPublic | Degenerate => {
+  if (total.some((element) => group.isIdentity(element))) return 'sum-identity'
+  const shares = indicesUpTo(parties).map((index) =>
+    group.add(base[index - 1] as Element, group.timesSmall(index, evaluateCommitment(group, total, index))),
+  )
+  if (shares.some((element) => group.isIdentity(element))) return 'verifying-share-identity'
+  const fewer = interpolate(group, indicesUpTo(threshold - 1), shares.slice(0, threshold - 1))
+  if (!group.isIdentity(fewer) && equal(group.encode(fewer), publicKey)) return 'threshold-lower'
+  return { publicKey, verifyingShares: shares.map((element) => group.encode(element)) }
 }

@@ -1,4 +1,7 @@
+import { frostFacts } from '../frost/facts.ts'
 import type { ProtocolFacts } from '../mailbox.ts'
+
+const { refresh } = frostFacts('frost-ed25519')
 
 /** Facts of a scheme that exists for tests: other round names than FROST's, private rounds, a protocol inside another. */
 export const toyFacts = {
@@ -20,6 +23,7 @@ export const toyFacts = {
       },
     },
   },
+  refresh: { ...refresh, id: 'toy/refresh' },
   sign: {
     id: 'toy/sign',
     checks: {

@@ -1,7 +1,9 @@
 import { provePossession, verifyPossession } from '../frost/possession.ts'
+import { frostRefresh } from '../frost/refresh.ts'
 import { loadSuite } from '../frost/suite.ts'
 import { verifySignature } from '../frost/verify.ts'
 import type { Scheme } from '../scheme.ts'
+import { toyFacts } from './facts.ts'
 import { toyKeygen } from './keygen.ts'
 import { toySign } from './sign.ts'
 
@@ -12,6 +14,7 @@ export const toyScheme = async (): Promise<Scheme> => {
   return {
     id: 'toy-ed25519',
     keygen: toyKeygen(),
+    refresh: { ...frostRefresh(ID), ...toyFacts.refresh },
     sign: toySign(),
     past: { keygen: [] },
     verifySignature: (...rest) => verifySignature(ID, ...rest),
