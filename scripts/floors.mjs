@@ -18,7 +18,7 @@ export const floors = [
   ['definition/'],
   ['session/'],
   // Pure: the judge derives the outcome too.
-  ['epoch/keygen-outcome.ts'],
+  ['epoch/epoch-outcome.ts'],
   ['hedge.ts', 'lifecycle.ts', 'paths.ts', 'ports.ts', 'progress.ts'],
 ]
 

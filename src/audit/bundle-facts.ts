@@ -43,6 +43,7 @@ export interface BundleFacts extends Records {
   readonly staged: readonly Held<RecordValue<'staged'>>[]
   readonly ready: readonly Held<RecordValue<'ready'>>[]
   readonly installed: readonly Held<RecordValue<'installed'>>[]
+  readonly retired: readonly Held<RecordValue<'retired'>>[]
   readonly results: readonly Held<RecordValue<'result'>>[]
   /** Notes that took their author out of the ceremony, by its note key. */
   readonly aborts: readonly Held<RecordValue<'aborted'>>[]
@@ -145,6 +146,7 @@ export const readFacts = async (
     staged: held('staged'),
     ready: held('ready'),
     installed: held('installed'),
+    retired: held('retired'),
     results: held('result'),
     aborts: held('aborted'),
     blames: held('blame'),

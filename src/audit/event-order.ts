@@ -15,6 +15,7 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
   ready: ['staged', 'record'],
   'ready-set': ['ready'],
   installed: ['ready-set'],
+  retired: ['installed'],
 }
 
 /** Events of the log's own site that may not come after one of these of its own. */

@@ -48,13 +48,13 @@ export interface AttemptProtocol {
   /** The attempt's own first. */
   readonly sessions: readonly AttemptSession[]
   /**
-   * Of a key generation: key and verifying shares that its broadcasts give. Throws DecodeError where a proof fails or a
-   * message is not here.
+   * Of what makes an epoch: key and verifying shares that its broadcasts give. Throws DecodeError where a proof fails or a
+   * message is not here. undefined too where the epoch that it builds on is not here.
    */
-  derive?(
-    context: { readonly threshold: number; readonly parties: number },
-    posts: readonly LoggedMessage[],
-  ): { readonly publicKey: Uint8Array; readonly verifyingShares: readonly Uint8Array[] }
+  derive?(posts: readonly LoggedMessage[]): {
+    readonly publicKey: Uint8Array
+    readonly verifyingShares: readonly Uint8Array[]
+  }
 }
 
 /** Functions of sessions, lint and one protocol that verify needs; all of them pure. */

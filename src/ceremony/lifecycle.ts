@@ -10,6 +10,7 @@ export type Phase =
   | 'staged'
   | 'ready'
   | 'installed'
+  | 'retired'
   | 'done'
   | 'closed'
   | 'aborted'
@@ -24,7 +25,7 @@ export const lifecycleOf = <const L extends Lifecycle>(
 ): Lifecycle => table
 
 /** Phases without a way back. */
-const bound: ReadonlySet<Phase> = new Set<Phase>(['ready', 'installed', 'done', 'closed'])
+const bound: ReadonlySet<Phase> = new Set<Phase>(['ready', 'installed', 'retired', 'done', 'closed'])
 
 /** Where an event of this site's own log leads; undefined: nowhere else. */
 const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, phase: Phase): Phase | undefined => {
@@ -41,6 +42,7 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'staged':
     case 'ready':
     case 'installed':
+    case 'retired':
       return site === self ? what : undefined
     case 'result':
       return site === self ? 'done' : undefined

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import type { Definition } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { shortId } from '../records/short-id.ts'
 import type { Aborted } from '../site/abort.ts'
 import { askText, canAsk } from './ask.ts'
@@ -11,19 +11,19 @@ import { relayAccess } from './relay-access.ts'
 import type { Lines } from './term.ts'
 
 const leftView =
-  (kind: Definition['kind']) =>
+  (topic: Topic) =>
   ({ ceremony, told }: Aborted): Lines => [
     { label: 'left', text: `ceremony ${shortId(ceremony as Hash)}`, note: 'for good' },
     { label: 'told', text: told ? 'a relay shows it to the others' : 'no relay answered: tell the others yourself' },
     {
       label: 'next',
-      text: `all plan a new definition where this site is needed; the others see it in \`quorate ${kind} status\``,
+      text: `all plan a new definition where this site is needed; the others see it in \`quorate ${topic} status\``,
     },
   ]
 
 /** `abort` under every topic: takes this site out, for good. */
 export abstract class AbortCommand extends QuorateCommand {
-  protected abstract readonly kind: Definition['kind']
+  protected abstract readonly topic: Topic
   static override description =
     'Takes this site out of a definition, for good: it is how an approval is withdrawn. The others stop only where those left are no longer enough. Refused once this site voted ready, or sent a signature share. Needs no passphrase.'
   static override flags = {
@@ -38,11 +38,11 @@ export abstract class AbortCommand extends QuorateCommand {
 
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof AbortCommand)
-    const { home, definition, ceremony } = await ceremonyOf(this.kind, flags)
+    const { home, definition, ceremony } = await ceremonyOf(this.topic, flags)
     const relays = await relayAccess(flags)
     await confirmLeaving(definition.name, ceremony, flags)
     const { abortCeremony } = await import('../site/abort.ts')
-    return this.show(leftView(this.kind), await abortCeremony({ home, definition, reason: flags.reason, relays }))
+    return this.show(leftView(this.topic), await abortCeremony({ home, definition, reason: flags.reason, relays }))
   }
 }
 

@@ -33,7 +33,7 @@ export const confirmDefinition = async (
     if (!answer.quiet) for (const line of decided) say(line)
     return
   }
-  const plan = `quorate ${shown.definition.kind} plan --definition ${shellWord(answer.file)}`
+  const plan = `quorate ${shown.topic} plan --definition ${shellWord(answer.file)}`
   if (!canAsk(answer.noInput))
     throw new QuorateError(
       'E_NO_TERMINAL',

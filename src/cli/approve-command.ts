@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
-import type { Definition } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { confirmDefinition } from './approval.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { readFileFlag, readTextFile } from './files.ts'
@@ -11,7 +11,7 @@ import { passphraseAsked } from './secret-input.ts'
 
 /** `approve` under every topic: shows what will happen, asks for the eight words that another site reads out, signs. */
 export abstract class ApproveCommand extends QuorateCommand {
-  protected abstract readonly kind: Definition['kind']
+  protected abstract readonly topic: Topic
   static override description =
     'Shows everything that is about to happen and asks for the eight words of its fingerprint, which another site reads out from its own plan; four letters of each are enough, and after three wrong answers nothing is signed. In CI --confirm with the full ceremony id is the same gate. There is no flag that says yes to whatever is in the file.'
   static override flags = {
@@ -36,7 +36,7 @@ export abstract class ApproveCommand extends QuorateCommand {
     const { readIdentity } = await import('../site/setup.ts')
     const { seenFrom } = await import('../site/seen.ts')
     const home = homeFolder(flags.home)
-    const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
+    const definition = await definitionFile(await readFileFlag(flags.definition), this.topic)
     const wanted = {
       home,
       definition,
@@ -59,6 +59,13 @@ export abstract class ApproveCommand extends QuorateCommand {
     })
     const approved = await approveDefinition({ ...wanted, passphrase: passphraseAsked(flags) })
     const file = join(home, approved.file)
-    return this.show(approvedView, { ...approved, file, kind: definition.kind, name: definition.name, as: name })
+    return this.show(approvedView, {
+      ...approved,
+      file,
+      kind: definition.kind,
+      topic: this.topic,
+      name: definition.name,
+      as: name,
+    })
   }
 }

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import type { Hash } from '../lib/brand.ts'
 import type { Definition } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { readFileFlag } from './files.ts'
 import { homeFlag, homeFolder, relayCaFlag } from './flags.ts'
 
@@ -24,11 +25,11 @@ interface Given {
 
 /** The home and the definition that the flags name. */
 export const ceremonyOf = async (
-  kind: Definition['kind'],
+  topic: Topic,
   flags: Given,
 ): Promise<{ readonly home: string; readonly definition: Definition; readonly ceremony: Hash }> => {
   const { findDefinition } = await import('../site/find-definition.ts')
   const home = homeFolder(flags.home)
   const file = flags.definition === undefined ? undefined : await readFileFlag(flags.definition)
-  return { home, ...(await findDefinition({ home, kind, file, ceremony: flags.ceremony })) }
+  return { home, ...(await findDefinition({ home, topic, file, ceremony: flags.ceremony })) }
 }

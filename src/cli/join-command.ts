@@ -1,5 +1,6 @@
 import type { Progress } from '../ceremony/progress.ts'
 import type { Definition } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import type { Joined } from '../site/join.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
 import { ceremonyFlags, ceremonyOf } from './ceremony-flags.ts'
@@ -13,7 +14,7 @@ import { type Lines, say } from './term.ts'
 
 /** `join` under every topic: all decisions are in the definition, so it asks nothing but a passphrase. */
 export abstract class JoinCommand extends QuorateCommand {
-  protected abstract readonly kind: Definition['kind']
+  protected abstract readonly topic: Topic
   static override description =
     'Everything that people decide is in the definition, so this asks nothing but a passphrase: the room and CI run the same command. It may be run again after any end; what was promised is finished, never repeated.'
   static override flags = {
@@ -57,7 +58,7 @@ export abstract class JoinCommand extends QuorateCommand {
   override async run(): Promise<Shown> {
     const { flags } = await this.parse(this.ctor as typeof JoinCommand)
     const signal = this.stop()
-    const { home, definition } = await ceremonyOf(this.kind, flags)
+    const { home, definition } = await ceremonyOf(this.topic, flags)
     await this.begin(home, definition)
     const decision = flags.quiet || flags['json-events'] ? [] : await this.#decision(home, definition)
     const { join } = await import('../site/join.ts')

@@ -1,6 +1,7 @@
 import { Flags, type Interfaces } from '@oclif/core'
 import { QuorateError } from '../lib/errors.ts'
 import type { Definition } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import type { CommonFlags, DefinitionShown, PlanMade } from '../site/planning.ts'
 import type { Seen } from '../site/seen.ts'
 import { QuorateCommand, type Shown } from './base-command.ts'
@@ -16,7 +17,6 @@ const planFlags = {
     exactlyOne: ['definition', 'out'],
   }),
   out: Flags.string({ summary: 'the new definition; must not be there yet', helpValue: 'FILE' }),
-  name: Flags.string({ summary: 'a label for people: a-z, 0-9 and -' }),
   site: Flags.string({ summary: "a site's card", helpValue: 'FILE', multiple: true, multipleNonGreedy: true }),
   relay: Flags.string({
     summary: 'where the sites meet; without an identity, that of the relay that answers there',
@@ -37,6 +37,9 @@ const planFlags = {
   closes: Flags.string({ summary: 'until when; without it for a week', helpValue: 'TIME' }),
 }
 
+/** The label of what a plan makes; new shares of a key keep the key's. */
+export const nameFlag = Flags.string({ summary: 'a label for people: a-z, 0-9 and -' })
+
 export const required = <T>(value: T | undefined, flag: string): T => {
   if (value !== undefined) return value
   throw new QuorateError(
@@ -51,7 +54,7 @@ export const readCards = (files: readonly string[]): Promise<readonly Uint8Array
 
 /** `plan` under every topic: with --definition it shows, with --out it writes. */
 export abstract class PlanCommand extends QuorateCommand {
-  protected abstract readonly kind: Definition['kind']
+  protected abstract readonly topic: Topic
   static override flags = planFlags
 
   /** The new definition that the flags describe. */
@@ -68,7 +71,7 @@ export abstract class PlanCommand extends QuorateCommand {
     if (flags.definition !== undefined) {
       const { definitionFile } = await import('../site/definition-file.ts')
       const { describeDefinition } = await import('../site/planning.ts')
-      const definition = await definitionFile(await readFileFlag(flags.definition), this.kind)
+      const definition = await definitionFile(await readFileFlag(flags.definition), this.topic)
       const seen = await this.seen(definition)
       return this.shown(await describeDefinition(definition, now), seen, flags.definition)
     }
@@ -86,9 +89,10 @@ export abstract class PlanCommand extends QuorateCommand {
 }
 
 /** The flags that every kind of plan takes. */
-export const commonFlags = async (flags: Interfaces.InferredFlags<typeof planFlags>): Promise<CommonFlags> => ({
+export const commonFlags = async (
+  flags: Interfaces.InferredFlags<typeof planFlags>,
+): Promise<Omit<CommonFlags, 'name'>> => ({
   ...(await relayAccess(flags)),
-  name: required(flags.name, '--name'),
   relays: flags.relay ?? [],
   approvers: flags.approver ?? [],
   opens: flags.opens,

@@ -20,6 +20,7 @@ const STEPS = {
   proven: 'possession and test signatures',
   ready: 'ready votes',
   installed: 'installed',
+  retired: 'old shares destroyed',
   signed: 'signature verified',
   closed: 'logs cosigned',
 } as const

@@ -3,7 +3,7 @@ import type { Attempt, Hello } from './attempt.ts'
 import { type Definition, recordKind } from './definition.ts'
 import type { Approval, Certificate } from './identity.ts'
 import type { Note } from './note.ts'
-import type { Installed, Ready, SignResult, TestSignature } from './outcome.ts'
+import type { Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
 import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
@@ -76,6 +76,12 @@ export const ownAttempt = (value: Attempt, author: Author, terms: Terms): string
   return seatUnder(value, author.key)?.site === author.site ? undefined : 'signed by no participant'
 }
 
+/** An epoch that is made replaces the record that the definition names, and no other one; a signature may use a newer one. */
+const buildsOnBase = ({ base }: Attempt, definition: Definition): boolean => {
+  const { makes, buildsOn } = recordKind(definition)
+  return makes === 'key' ? base === definition.base : (base === null) === (buildsOn === 'nothing')
+}
+
 /** Seats those, under a coordinator of theirs, builds on that, and gives as much time for a round as the definition says. */
 export const fitsTerms = (attempt: Attempt, definition: Definition): boolean => {
   const row = recordKind(definition)
@@ -87,7 +93,7 @@ export const fitsTerms = (attempt: Attempt, definition: Definition): boolean => 
     places.every((place, at) => place >= 0 && (at === 0 || place > (places[at - 1] as number))) &&
     coordinatorsOf(seats).includes(attempt.coordinator) &&
     attempt.participants.some(({ site }) => site === attempt.coordinator) &&
-    (attempt.base === null) === (row.buildsOn === 'nothing') &&
+    buildsOnBase(attempt, definition) &&
     attempt.round === definition.deadlines.round
   )
 }
@@ -109,10 +115,13 @@ export const ownTestSignature = (value: TestSignature, author: Author, terms: Te
 }
 
 /** True where a vote builds on the definition's base. A keygen builds on nothing. */
-export const votesOnBase = ({ base }: Ready, definition: Definition): boolean =>
-  recordKind(definition).buildsOn !== 'nothing' || base === null
+export const votesOnBase = ({ base }: Ready, definition: Definition): boolean => base === definition.base
 
-export const afterVote = ({ record }: Installed, { site }: Author, { voted }: RecordFacts): string | undefined =>
+export const afterVote = (
+  { record }: Installed | Retired,
+  { site }: Author,
+  { voted }: RecordFacts,
+): string | undefined =>
   site !== null && voted(site, record) ? undefined : 'of a record that its site did not vote for'
 
 const notStarted = 'of an attempt that not all signed'

@@ -1,6 +1,6 @@
 import { QuorateError } from '../lib/errors.ts'
 import { DecodeError } from './codec.ts'
-import { type Definition, definitionCodec, definitionSchema } from './definition.ts'
+import { type Definition, definitionCodec, definitionSchema, recordKind } from './definition.ts'
 import { type Comments, decodeYaml, encodeYaml } from './yaml.ts'
 
 /** Most bytes of a definition file. */
@@ -32,7 +32,7 @@ export const readDefinition = async (bytes: Uint8Array): Promise<Definition> => 
 }
 
 const comments: Comments = {
-  type: 'All that people decide about one ceremony. Its canonical JSON is hashed; the hash is the ceremony id and what is\napproved. Any change makes another ceremony. Check it with: quorate KIND plan --definition FILE',
+  type: 'All that people decide about one ceremony. Its canonical JSON is hashed; the hash is the ceremony id and what is\napproved. Any change makes another ceremony. Check it with: quorate TOPIC plan --definition FILE',
   kind: 'What is done.',
   name: 'A label for people; a key is identified by a hash.',
   protocol: 'Signature scheme and curve.',
@@ -46,8 +46,9 @@ const comments: Comments = {
   deadlines: 'Seconds. Silence ends an attempt and accuses nobody.',
   clock:
     'Seconds that the clocks of two sites may differ: over `warn` people are told, over `refuse` the site takes no seat.',
-  key: 'The key that signs: hash of its keygen outcome.',
+  key: 'The key: hash of its keygen outcome.',
   base: 'The record that this builds on.',
+  epoch: 'Number of the epoch that is made.',
   message: 'What is signed.',
   signers: 'Sites by name, in the order above; or any: the first quorum that is there.',
   nonce: '128 random bits: no two definitions share a hash.',
@@ -59,6 +60,7 @@ const order = [
   'name',
   'key',
   'base',
+  'epoch',
   'message',
   'signers',
   'protocol',
@@ -80,6 +82,6 @@ export const definitionYaml = (definition: Definition): Uint8Array => {
   const fields = Object.entries(definition).sort(([a], [b]) => place(a) - place(b))
   return encodeYaml(definitionCodec.type, Object.fromEntries(fields), {
     ...comments,
-    type: comments['type']?.replace('KIND', definition.kind) ?? '',
+    type: comments['type']?.replace('TOPIC', recordKind(definition).topic) ?? '',
   })
 }

@@ -67,6 +67,11 @@ const receiptSchema = v.strictObject({ ceremony: hash, site: siteId, record: has
 export type Installed = v.InferOutput<typeof receiptSchema>
 export const installedCodec: Codec<Installed> = jsonCodec('installed/v1', receiptSchema)
 
+const retiredSchema = v.strictObject({ ceremony: hash, site: siteId, record: hash, base: hash })
+/** "My share of `base`, which `record` replaces, is destroyed." */
+export type Retired = v.InferOutput<typeof retiredSchema>
+export const retiredCodec: Codec<Retired> = jsonCodec('retired/v1', retiredSchema)
+
 const resultFields = {
   ceremony: hash,
   attempt: hash,

@@ -8,7 +8,7 @@ import { bytes, hash, hexOf, index, label, line, whole } from './fields.ts'
 
 const coreSchema = v.strictObject({
   /** The kind of ceremony that made the share. */
-  kind: v.picklist(['keygen']),
+  kind: v.picklist(['keygen', 'refresh']),
   /** The key: hash of its keygen outcome. */
   key: hash,
   protocol: v.picklist(protocolIds),
@@ -65,6 +65,13 @@ export const shardFileCodec: Codec<[Uint8Array, Uint8Array]> = cborCodec(
   'shard-file/v1',
   v.strictTuple([bytes(1, 2048), bytes(1, 8192)]),
   12_288,
+)
+
+/** The file that stands in the place of a destroyed share: its core, and the record that replaced its epoch. */
+export const retiredFileCodec: Codec<[Uint8Array, Hash]> = cborCodec(
+  'shard-retired/v1',
+  v.strictTuple([bytes(1, 2048), hash]),
+  4096,
 )
 
 /** The hash that the epoch's record names: H(core, slots, ciphertext). */

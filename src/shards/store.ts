@@ -10,20 +10,25 @@ import { DecodeError, parsed } from '../records/codec.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, readyCodec, recordCodec } from '../records/outcome.ts'
 import {
   envelopeHash,
+  retiredFileCodec,
   type SealedShard,
   type ShardCore,
   shardCoreCodec,
   shardFileCodec,
 } from '../records/sealed-shard.ts'
+import { shortId } from '../records/short-id.ts'
 import { decodeEnvelope } from '../records/signed.ts'
 import { damagedShare } from './damage.ts'
 import { openShard } from './seal.ts'
 
-/** One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it. */
+/**
+ * One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it;
+ * `retired`: a newer one replaced it, and its share is destroyed.
+ */
 export interface StoredEpoch {
   readonly key: Hash
   readonly outcome: Hash
-  readonly state: 'staged' | 'installed'
+  readonly state: 'staged' | 'installed' | 'retired'
   readonly core: ShardCore
   readonly envelope: Hash
   readonly record: EpochRecord | undefined
@@ -42,14 +47,22 @@ interface DamagedEpoch {
   readonly fault: QuorateError
 }
 
-/** keys/KEY/OUTCOME/{shard, slots, outcome, record, votes}: KEY is the hash of the keygen outcome. One writer. */
+/** keys/KEY/OUTCOME/{shard, slots, outcome, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
   /** Durable when it resolves. The same bytes again are no error; others throw E_EXISTS. */
   stage(sealed: SealedShard): Promise<void>
-  /** Keeps the outcome and the record that the ready vote is for, beside their staged shard. */
+  /**
+   * Keeps the outcome and the record that the ready vote is for, beside their staged shard. Throws E_NOT_FINISHED where one
+   * of another ceremony that replaces the same record is kept: of two votes both could take effect.
+   */
   keepRecord(key: Hash, made: Outcome, record: EpochRecord): Promise<void>
   /** The ready set makes the epoch usable. Needs shard and record. */
   install(key: Hash, outcome: Hash, votes: readonly Uint8Array[]): Promise<void>
+  /**
+   * Destroys the share of an installed epoch that the record `by` has replaced; what it was stays. Once it has begun it is
+   * finished by the next call, whatever stops this one.
+   */
+  retire(key: Hash, outcome: Hash, by: Hash): Promise<void>
   /** Removes what was staged and never installed. The caller knows that no vote was given for it. */
   dropStaged(key: Hash, outcome: Hash): Promise<void>
   /** The share, from disk through the KMS. `expected`: the envelope's hash in the record. Throws E_SHARD and what the KMS throws. */
@@ -116,6 +129,8 @@ export const shardStore = (disk: Disk): ShardStore => {
 
   const read = async (key: Hash, outcome: Hash): Promise<StoredEpoch | undefined> => {
     const folder = folderOf(key, outcome)
+    const gone = await disk.read(`${folder}/retired`)
+    if (gone !== undefined) return retiredAt(key, outcome, gone)
     const sealed = await sealedAt(folder)
     if (sealed === undefined) {
       // Half of a staged shard is what a crash leaves; an installed one was whole.
@@ -124,30 +139,45 @@ export const shardStore = (disk: Disk): ShardStore => {
     }
     const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
     if (core.key !== key || core.outcome !== outcome) throw damaged(`${folder}/shard`)
+    const beside = await besideShard(folder, outcome)
+    const envelope = envelopeHash(sealed)
+    if (beside.record !== undefined && beside.record.envelopes[core.index - 1] !== envelope)
+      throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
+    return { key, outcome, state: beside.votes.length === 0 ? 'staged' : 'installed', core, envelope, ...beside }
+  }
+
+  /** Outcome, record and votes of an epoch, as far as they are there; votes only beside the other two. */
+  const besideShard = async (
+    folder: string,
+    outcome: Hash,
+  ): Promise<Pick<StoredEpoch, 'made' | 'record' | 'votes'>> => {
     const [made, record, votes] = await Promise.all(
       ['outcome', 'record', 'votes'].map((part) => disk.read(`${folder}/${part}`)),
     )
     if (made !== undefined && hashOf(made) !== outcome) throw damaged(`${folder}/outcome`)
-    const envelope = envelopeHash(sealed)
-    const kept = record === undefined ? undefined : decoded(`${folder}/record`, () => recordCodec.decode(record))
-    if (kept !== undefined && kept.envelopes[core.index - 1] !== envelope)
-      throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
     const ready = votes === undefined ? [] : decoded(`${folder}/votes`, () => parseVotes(votes))
+    const kept = record === undefined ? undefined : decoded(`${folder}/record`, () => recordCodec.decode(record))
     if (votes !== undefined) {
       if (made === undefined) throw notThere(`${folder}/outcome`)
       if (record === undefined) throw notThere(`${folder}/record`)
       decoded(`${folder}: record or votes`, () => refuseOtherVotes(ready, hashOf(record)))
     }
     return {
-      key,
-      outcome,
-      state: votes === undefined ? 'staged' : 'installed',
-      core,
-      envelope,
-      record: kept,
       made: made === undefined ? undefined : decoded(`${folder}/outcome`, () => outcomeCodec.decode(made)),
+      record: kept,
       votes: ready,
     }
+  }
+
+  const retiredAt = async (key: Hash, outcome: Hash, file: Uint8Array): Promise<StoredEpoch> => {
+    const folder = folderOf(key, outcome)
+    const path = `${folder}/retired`
+    const core = decoded(path, () => shardCoreCodec.decode(retiredFileCodec.decode(file)[0]))
+    if (core.key !== key || core.outcome !== outcome) throw damaged(path)
+    const { made, record, votes } = await besideShard(folder, outcome)
+    const envelope = record?.envelopes[core.index - 1]
+    if (envelope === undefined || votes.length === 0) throw notThere(`${folder}/votes`)
+    return { key, outcome, state: 'retired', core, envelope, made, record, votes }
   }
 
   /** The outcome of an epoch, where this file is whole. */
@@ -211,6 +241,33 @@ export const shardStore = (disk: Disk): ShardStore => {
       throw new QuorateError('E_EXISTS', `${path} holds something else`, 'nothing was overwritten; look at keys list')
   }
 
+  /** Throws where another ceremony's successor of the same record is kept here, whether or not it was voted for yet. */
+  const refuseRival = async (key: Hash, { base, ceremony }: Outcome): Promise<void> => {
+    if (base === null) return
+    const rival = (await all()).find(
+      (one) => one.key === key && one.made?.base === base && one.made.ceremony !== ceremony,
+    )?.made
+    if (rival === undefined) return
+    throw new QuorateError(
+      'E_NOT_FINISHED',
+      `this site votes, or voted, in ceremony ${shortId(rival.ceremony)} for what replaces the same record`,
+      `finish that one first: quorate rotate join --ceremony ${shortId(rival.ceremony)}`,
+      { ceremony: rival.ceremony },
+    )
+  }
+
+  let keeping: Promise<void> = Promise.resolve()
+  const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
+    await refuseRival(key, made)
+    const bytes = outcomeCodec.encode(made)
+    const outcome = hashOf(bytes)
+    const found = await present(key, outcome)
+    if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
+      throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
+    await once(`${folderOf(key, outcome)}/outcome`, bytes)
+    await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))
+  }
+
   return {
     read,
     async stage(sealed) {
@@ -223,14 +280,25 @@ export const shardStore = (disk: Disk): ShardStore => {
       await once(`${folder}/slots`, sealed.slots)
       await once(`${folder}/shard`, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
     },
-    async keepRecord(key, made, record) {
-      const bytes = outcomeCodec.encode(made)
-      const outcome = hashOf(bytes)
-      const found = await present(key, outcome)
-      if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
-        throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
-      await once(`${folderOf(key, outcome)}/outcome`, bytes)
-      await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))
+    keepRecord(...kept) {
+      // One after the other: of two that replace one record, the second must see the first.
+      const next = keeping.catch(() => undefined).then(() => keep(...kept))
+      keeping = next
+      return next
+    },
+    async retire(key, outcome, by) {
+      const folder = folderOf(key, outcome)
+      if ((await disk.read(`${folder}/retired`)) === undefined) {
+        const { state, core } = await present(key, outcome)
+        if (state !== 'installed') throw new TypeError('an epoch that was never used is not retired but dropped')
+        await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
+      }
+      // Wrapped pieces first: without them the ciphertext opens for nobody.
+      for (const part of ['slots', 'shard']) {
+        await disk.remove(`${folder}/${part}`)
+        await disk.remove(`${folder}/${part}.new`)
+      }
+      await disk.syncFolder(folder)
     },
     async install(key, outcome, votes) {
       const found = await present(key, outcome)
@@ -260,6 +328,12 @@ export const shardStore = (disk: Disk): ShardStore => {
     },
     async reopen(key, outcome, expected, keys) {
       const sealed = await sealedAt(folderOf(key, outcome))
+      if ((await disk.read(`${folderOf(key, outcome)}/retired`)) !== undefined)
+        throw new QuorateError(
+          'E_SHARD',
+          'this site’s share of that epoch was replaced and destroyed',
+          'use the newest epoch of the key: quorate keys show',
+        )
       if (sealed === undefined) throw await missing(key, outcome)
       return openShard(sealed, expected, keys)
     },

@@ -12,7 +12,7 @@ import { openHome } from '../identity/home.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
-import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
+import { ceremonyId, type Definition, definitionCodec, recordKind } from '../records/definition.ts'
 import { shardStore } from '../shards/store.ts'
 import { atHome } from './at-home.ts'
 import type { HomeSession, RelayAccess } from './home-session.ts'
@@ -75,7 +75,7 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
     throw new QuorateError(
       'E_NOT_ALLOWED',
       `this site cannot leave any more: ${bound}`,
-      `run \`quorate ${definition.kind} join\` to finish`,
+      `run \`quorate ${recordKind(definition).topic} join\` to finish`,
     )
   const note = await writeNote(home, systemClock, book, 'aborted', reason)
   if (![...ledger.replay()].some((event) => event.what === 'aborted' && event.ceremony === ceremony)) {
@@ -87,6 +87,6 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
     await log.barrier()
     await ledger.barrier()
   }
-  await dropStaged(shardStore(disk), log)
+  await dropStaged(shardStore(disk), log, definition)
   return { ceremony, told: await postNoteToRelays(owned, definition, note, 10_000) }
 }

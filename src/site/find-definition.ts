@@ -1,14 +1,15 @@
 import { openRoot } from '../host/disk.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { shortId } from '../records/short-id.ts'
 import { definitionFile } from './definition-file.ts'
 import { type KeptDefinition, keptDefinitions } from './kept-definition.ts'
 
 interface Wanted {
   readonly home: string
-  readonly kind: Definition['kind']
+  readonly topic: Topic
   /** Content of a definition file. */
   readonly file: Uint8Array | undefined
   /** The id or its beginning, with or without its dash. */
@@ -26,7 +27,7 @@ const kept = async (home: string): Promise<readonly KeptDefinition[]> => {
 
 /**
  * The ceremony that a command is about: the file that is given; else the one that the home keeps under the id that is
- * given; else the only one of this kind. Throws E_NOT_FOUND and E_USAGE.
+ * given; else the only one of this topic. Throws E_NOT_FOUND and E_USAGE.
  */
 export const findDefinition = async (
   wanted: Wanted,
@@ -35,14 +36,16 @@ export const findDefinition = async (
   return { definition, ceremony: ceremonyId(definition) }
 }
 
-const find = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition> => {
-  if (file !== undefined) return definitionFile(file, kind)
+const find = async ({ home, topic, file, ceremony }: Wanted): Promise<Definition> => {
+  if (file !== undefined) return definitionFile(file, topic)
   const wanted = ceremony?.replace('-', '')
   if (wanted !== undefined && !/^[0-9a-f]{8,64}$/.test(wanted))
     throw new QuorateError('E_USAGE', '--ceremony is not an id', 'give it as screens show it: 7f3a-91c2')
   const all = await kept(home)
   const found = all.flatMap(({ found: one }) =>
-    !(one instanceof QuorateError) && one.kind === kind && (wanted === undefined || ceremonyId(one).startsWith(wanted))
+    !(one instanceof QuorateError) &&
+    recordKind(one).topic === topic &&
+    (wanted === undefined || ceremonyId(one).startsWith(wanted))
       ? [one]
       : [],
   )
@@ -56,7 +59,7 @@ const find = async ({ home, kind, file, ceremony }: Wanted): Promise<Definition>
   if (one === undefined)
     throw new QuorateError(
       'E_NOT_FOUND',
-      `this home knows no ${wanted === undefined ? kind : 'such'} ceremony`,
+      `this home knows no ${wanted === undefined ? topic : 'such'} ceremony`,
       'give the file with --definition',
     )
   const list = found.map((each) => ({ ceremony: ceremonyId(each), name: each.name }))

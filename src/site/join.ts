@@ -11,7 +11,8 @@ import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, definitionCodec } from '../records/definition.ts'
+import { ceremonyId, definitionCodec, recordKind } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { atHome } from './at-home.ts'
 import { HomeOwner, type JoinOrder, type RunningJoin } from './home-owner.ts'
 import { type RelayAccess, type SiteSecrets, unreached } from './home-session.ts'
@@ -145,7 +146,7 @@ const runOwned = async (
   } catch (failure) {
     const error = asSeenHere(failure, {
       home: owned.folder,
-      kind: definition.kind,
+      topic: recordKind(definition).topic,
       cutOff,
       left: (stop.signal.reason as { code?: unknown } | undefined)?.code === 'E_ABORTED',
     })
@@ -166,7 +167,7 @@ const asSeenHere = (
   error: unknown,
   seen: {
     readonly home: string
-    readonly kind: Definition['kind']
+    readonly topic: Topic
     readonly cutOff: readonly string[]
     readonly left: boolean
   },
@@ -179,7 +180,7 @@ const asSeenHere = (
     return new QuorateError(
       code,
       message,
-      `no relay answers here any more (${seen.cutOff.join(', ')}): start one of the definition or check the network; then all run \`quorate ${seen.kind} join\` again`,
+      `no relay answers here any more (${seen.cutOff.join(', ')}): start one of the definition or check the network; then all run \`quorate ${seen.topic} join\` again`,
       { ...details, unreachable: seen.cutOff },
       error,
     )

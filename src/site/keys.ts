@@ -22,7 +22,7 @@ export interface KeyShown {
   /** Place of this site's share. */
   readonly index: number
   readonly epoch: number
-  /** `staged`: sealed here, not yet voted for by all; not usable. */
+  /** `staged`: sealed here, not yet voted for by all; not usable. `retired`: replaced, and this site has no newer share. */
   readonly state: StoredEpoch['state']
   /** In the curve's own encoding; null while only staged. */
   readonly publicKey: string | null
@@ -65,7 +65,7 @@ interface Damaged {
 const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
-  if (state === 'installed' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
+  if (state !== 'staged' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
   const shown = {
     key,
     name: definition?.name ?? '',
@@ -96,6 +96,9 @@ const nameIn = async (disk: Disk, ceremony: Hash | undefined): Promise<string | 
   return definition === undefined || definition instanceof QuorateError ? null : definition.name
 }
 
+/** An epoch that can be used comes before one that cannot yet, and that before one that never will again. */
+const RANK: Readonly<Record<StoredEpoch['state'], number>> = { retired: 0, staged: 1, installed: 2 }
+
 /** The newest epoch of each key that is usable; of a key without one, what is staged. A key with a damaged file stands apart. */
 const newest = async (folder: string): Promise<{ readonly whole: readonly Found[]; readonly damaged: Damaged[] }> => {
   const disk = await openRoot(folder)
@@ -107,7 +110,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const epochs = new Map<Hash, StoredEpoch>()
     for (const one of await shards.list()) {
       const before = epochs.get(one.key)
-      if (before === undefined || one.state === 'installed' || before.state === 'staged') epochs.set(one.key, one)
+      if (before === undefined || RANK[one.state] >= RANK[before.state]) epochs.set(one.key, one)
     }
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
@@ -164,9 +167,9 @@ export const showKey = async (folder: string, wanted: string): Promise<KeyShown>
 /** Returns the record that a definition with this key builds on. Throws E_NOT_FOUND where it is not usable yet. */
 export const keyBase = async (folder: string, wanted: string): Promise<KeyBase & { readonly publicKey: string }> => {
   const { shown, definition } = await find(folder, wanted)
-  const { key, record, publicKey, state } = shown
+  const { key, record, publicKey, state, epoch } = shown
   if (state === 'installed' && record !== null && publicKey !== null && definition !== undefined)
-    return { key, record, definition, publicKey }
+    return { key, record, epoch, definition, publicKey }
   throw new QuorateError(
     'E_NOT_FOUND',
     'this key is not usable here yet',

@@ -4,7 +4,7 @@ import { type ControlDomain, sharedControl } from '../ceremony/definition/contro
 import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
-import { planKeygen, planSign } from '../ceremony/definition/plan.ts'
+import { planKeygen, planRefresh, planSign } from '../ceremony/definition/plan.ts'
 import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
@@ -12,10 +12,11 @@ import { protectionOf } from '../kms/protection.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition } from '../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { askRelayIdentity } from '../transport/relay-identity.ts'
 import type { RelayAccess } from './home-session.ts'
@@ -27,6 +28,8 @@ import { NOTHING_SEEN, type Seen } from './seen.ts'
 export interface DefinitionShown {
   readonly ceremony: Hash
   readonly definition: Definition
+  /** The commands that run it. */
+  readonly topic: Topic
   /** Eight words that stand for the ceremony id. */
   readonly words: readonly string[]
   readonly findings: readonly Finding[]
@@ -59,6 +62,7 @@ export const describeDefinition = async (
   return {
     ceremony,
     definition,
+    topic: recordKind(definition).topic,
     words: await fingerprint(ceremony),
     findings,
     shared: sharedControl(definition.sites),
@@ -115,12 +119,11 @@ const approverOf = (text: string): Identity => {
   throw usage('--approver is not the identity of an approver', 'it begins with qapprover1')
 }
 
-const commonOf = (flags: CommonFlags, now: number) => {
+const commonOf = (flags: Omit<CommonFlags, 'name'>, now: number) => {
   const opens = timeOf('opens', flags.opens, now - EARLY)
   const until = (flags.opens === undefined ? now : Date.parse(opens)) + WEEK
-  const { name, gather, round } = flags
+  const { gather, round } = flags
   return {
-    name,
     window: { opens, closes: timeOf('closes', flags.closes, until) },
     deadlines: {
       ...(gather === undefined ? {} : { gather }),
@@ -159,7 +162,7 @@ export const planNewKey = async (
   const relays = await relaysOf(flags.relays, flags)
   const approvers = flags.approvers.map(approverOf)
   const { definition, findings } = planKeygen(
-    { ...commonOf(flags, now), protocol, threshold, cards, relays, approvers },
+    { ...commonOf(flags, now), name: flags.name, protocol, threshold, cards, relays, approvers },
     machine.random,
     now,
   )
@@ -243,6 +246,7 @@ export const planSignature = async (
   const { definition, findings } = planSign(
     {
       ...commonOf(flags, now),
+      name: flags.name,
       key: base,
       message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
@@ -256,4 +260,29 @@ export const planSignature = async (
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
   return { ...(await made(definition, findings, now, { content, key })), publicKey }
+}
+
+/** New shares for the sites that hold the key. Throws E_NOT_FOUND where this home holds none of its shares. */
+export const planRotation = async (
+  flags: Omit<CommonFlags, 'name'> & {
+    readonly home: string
+    readonly key: string
+    readonly cards: readonly Uint8Array[]
+  },
+  now: number,
+): Promise<PlanMade> => {
+  const base = await keyBase(flags.home, flags.key)
+  const { definition, findings } = planRefresh(
+    {
+      ...commonOf(flags, now),
+      key: base,
+      cards: flags.cards,
+      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
+      ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
+    },
+    machine.random,
+    now,
+  )
+  const { name, protocol } = base.definition
+  return made(definition, findings, now, { content: undefined, key: { name, protocol, publicKey: base.publicKey } })
 }

@@ -16,6 +16,7 @@ const kinds = Object.keys(recordKinds) as Kind[]
 const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   keygen: () => chain.keygenBundle,
   sign: () => chain.signBundle,
+  refresh: () => chain.refreshBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -24,6 +25,7 @@ const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
   keygen: ['signature.records'],
   sign: ['possession.records', 'votes.records'],
+  refresh: ['signature.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
@@ -73,7 +75,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['refresh', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['reshare', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

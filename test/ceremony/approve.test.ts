@@ -101,7 +101,7 @@ describe('approve', () => {
   })
 
   it('refuses a signature’s definition that is not of the key that this site holds', async () => {
-    const base = { definition: keygen, key: sign.key, record: sign.base }
+    const base = { definition: keygen, key: sign.key, record: sign.base, epoch: 1 }
     await by(eu, { definition: sign, message: payment, base })
     await expect(
       by(eu, { definition: sign, message: payment, base: { ...base, record: '11'.repeat(32) as Hash } }),

@@ -153,7 +153,7 @@ describe('the definition of a key', () => {
       const [shown] = (await listKeys(folder.path)).damaged
       expect(shown?.key).toBe(hurt.id)
       const ceremony = ceremonyId(hurt.definition)
-      const ask = { home: folder.path, kind: 'keygen', file: undefined } as const
+      const ask = { home: folder.path, topic: 'keygen', file: undefined } as const
       expect((await findDefinition({ ...ask, ceremony: undefined })).definition.name).toBe('well')
       const fault = await faultOf(findDefinition({ ...ask, ceremony }))
       expect(fault.message).toContain(path)

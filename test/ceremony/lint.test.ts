@@ -255,7 +255,7 @@ describe('independence', () => {
 })
 
 describe('lint against the key', () => {
-  const base = (): KeyBase => ({ definition: keygen, key: sign.key, record: sign.base })
+  const base = (): KeyBase => ({ definition: keygen, key: sign.key, record: sign.base, epoch: 1 })
 
   it('has nothing to say where roster, threshold, protocol, key and record are its own', () => {
     expect(lintAgainst(sign, base())).toEqual([])

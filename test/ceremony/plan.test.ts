@@ -98,6 +98,7 @@ describe('plan of a signature', () => {
       definition: await keygenDefinition({ relays: pinnedRelays }),
       key: 'ab'.repeat(32) as Hash,
       record: 'cd'.repeat(32) as Hash,
+      epoch: 1,
     } satisfies KeyBase,
     message: { form: 'hex' as const, size: 1, sha256: 'ef'.repeat(32) as Hash },
     signers: 'any' as const,

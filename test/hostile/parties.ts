@@ -2,7 +2,7 @@ import { judgeBlame } from '../../src/ceremony/blame/judge.ts'
 import { judgeContext, type PublicFacts } from '../../src/ceremony/blame/judge-context.ts'
 import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts'
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
-import { keygenOutcome } from '../../src/ceremony/epoch/keygen-outcome.ts'
+import { epochOutcome } from '../../src/ceremony/epoch/epoch-outcome.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import { Session } from '../../src/ceremony/session/session.ts'
 import { subSession } from '../../src/ceremony/session/sub-session.ts'
@@ -267,7 +267,7 @@ export const play = async (
       }
       const box = session.mailbox(protocols.keygen)
       const key = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
-      const outcome = keygenOutcome(definition, authority.hash, id, session.transcript(), key)
+      const outcome = epochOutcome(definition, authority.hash, id, session.transcript(), key)
       made.set(site, { outcome, record: recordOf(table, outcome) })
       await afterKeygen(table, seat, box as never, outcome, key.share, random)
       return { is: 'made', outcome, share: key.share.reveal().slice() }

@@ -8,7 +8,7 @@ import type { Attempt } from '../../src/records/attempt.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { type RecordName, recordNames, rowOf } from '../../src/records/record-table.ts'
-import { keygenDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition } from '../support/definition.ts'
 
 /** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
 
@@ -17,6 +17,7 @@ const [eu, us] = ['eu', 'us'] as [SiteId, SiteId]
 const key = hash('key of eu') as string as KeyHex
 const other = hash('something else')
 const definition = await keygenDefinition()
+const replacing = await refreshDefinition({ base: hash('replaced') })
 const ceremony = ceremonyId(definition)
 const [identity, ofUs] = definition.sites.map((one) => one.identity) as unknown as [string, string]
 const identityKey = parseIdentity(identity as never)?.key as KeyHex
@@ -60,6 +61,8 @@ interface Good {
   /** Changes, and the reason for which each is refused. */
   readonly bad: readonly (readonly [change: object, why: string])[]
   readonly key?: KeyHex
+  /** Of another kind, where a keygen has no such record. */
+  readonly definition?: RecordFacts['definition']
 }
 
 const ceremonyOf = [{ ceremony: other }, 'of another ceremony'] as const
@@ -133,6 +136,16 @@ const records: Readonly<Record<RecordName, Good>> = {
     value: { ceremony, site: eu, record: hash('voted') },
     bad: [ceremonyOf, siteOf, [{ record: other }, 'of a record that its site did not vote for']],
   },
+  retired: {
+    definition: replacing,
+    value: { ceremony, site: eu, record: hash('voted'), base: hash('replaced') },
+    bad: [
+      ceremonyOf,
+      siteOf,
+      [{ base: other }, 'of another base'],
+      [{ record: other }, 'of a record that its site did not vote for'],
+    ],
+  },
   result: {
     value: { ceremony, attempt: hash('begun'), site: eu, transcript: other },
     bad: [ceremonyOf, siteOf, [{ attempt: other }, notStarted]],
@@ -147,7 +160,7 @@ const records: Readonly<Record<RecordName, Good>> = {
 }
 
 const why = (name: RecordName, value: object, by = author): string | undefined =>
-  refusal(rowOf(name), { value } as never, by, facts)?.why
+  refusal(rowOf(name), { value } as never, by, { ...facts, definition: records[name].definition ?? definition })?.why
 
 describe.each(recordNames)('the record %s', (name) => {
   const good = records[name]

@@ -11,7 +11,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, signDefinition, siteEntries } from './definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
 
@@ -22,6 +22,8 @@ export interface Chain {
   readonly message: Uint8Array
   readonly keygenBundle: Uint8Array
   readonly signBundle: Uint8Array
+  readonly refresh: Definition
+  readonly refreshBundle: Uint8Array
 }
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
@@ -72,7 +74,7 @@ const bundleIn = async (world: MemoryWorld, { site, bundle }: JoinResult): Promi
   return bytes
 }
 
-/** Three sites make a key in memory and two of them sign with it: the bundles that both leave. */
+/** Three sites make a key in memory, two of them sign with it, and all make new shares of it: the bundles that are left. */
 export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promise<Chain> => {
   const names = ['eu', 'us', 'ap']
   const world = await memoryWorld(names)
@@ -91,8 +93,15 @@ export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promi
   })
   const [signed] = await joinAll(world, ['eu', 'ap'], sign, message)
   if (signed === undefined) throw new Error('no signature')
-  const [keygenBundle, signBundle] = [await bundleIn(world, made), await bundleIn(world, signed)]
-  return { world, keygen, sign, message, keygenBundle, signBundle }
+  const refresh = await refreshDefinition({ protocol, sites: keygen.sites, key: sign.key, base: sign.base })
+  const [refreshed] = await joinAll(world, names, refresh)
+  if (refreshed === undefined) throw new Error('no new shares')
+  const [keygenBundle, signBundle, refreshBundle] = await Promise.all(
+    [made, signed, refreshed].map((one) => bundleIn(world, one)),
+  )
+  if (keygenBundle === undefined || signBundle === undefined || refreshBundle === undefined)
+    throw new Error('no bundle')
+  return { world, keygen, sign, refresh, message, keygenBundle, signBundle, refreshBundle }
 }
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

@@ -4,6 +4,7 @@ import type { Hash, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
 
@@ -41,5 +42,14 @@ export const signDefinition = async (changes: Partial<SignDefinition> = {}): Pro
   base: 'cd'.repeat(32) as Hash,
   message: { form: 'file', name: 'payment.txt', size: 5, sha256: 'ef'.repeat(32) as Hash },
   signers: 'any',
+  ...changes,
+})
+
+export const refreshDefinition = async (changes: Partial<RefreshDefinition> = {}): Promise<RefreshDefinition> => ({
+  ...(await keygenDefinition()),
+  kind: 'refresh',
+  key: 'ab'.repeat(32) as Hash,
+  base: 'cd'.repeat(32) as Hash,
+  epoch: 2,
   ...changes,
 })

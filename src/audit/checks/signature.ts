@@ -47,7 +47,9 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
   if (outcome === undefined || outcomeHash === undefined)
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that signed is not in any log', [result.base])
   const inputs = [definition.key, result.base]
-  if (outcomeHash !== definition.key) return fails('signed with another key than the definition names', inputs)
+  // The record of a later epoch is the one that people approved; that it is one of this key, its own bundle shows.
+  const known = outcome.base === null ? outcomeHash === definition.key : result.base === definition.base
+  if (!known) return fails('signed with another key than the definition names', inputs)
   if (attempt.value.base !== result.base) return fails('signed with another epoch than the attempt names', inputs)
   const fits =
     outcome.publicKey === result.publicKey &&

@@ -1,6 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
+import { recordKind } from '../../records/definition.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
@@ -189,16 +190,14 @@ const derived = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made?.makes !== 'key') return undefined
   const { outcome, attempt, outcomeHash } = made
-  const { definition } = facts
   const posts = ownPosts(facts, made).filter(({ post }) => post.to === 0 && toHex(post.session) === attempt.hash)
   const { derive } = protocolOf(facts, attempt.hash)
-  if (derive === undefined) return undefined
-  const context = { threshold: definition.threshold, parties: definition.sites.length }
+  if (derive === undefined)
+    return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that it builds on is not in any log', [
+      outcomeHash,
+    ])
   try {
-    const { publicKey, verifyingShares } = derive(
-      context,
-      posts.map(({ post }) => post),
-    )
+    const { publicKey, verifyingShares } = derive(posts.map(({ post }) => post))
     const equal =
       toHex(publicKey) === outcome.publicKey && verifyingShares.map(toHex).join() === outcome.verifyingShares.join()
     return equal
@@ -220,16 +219,40 @@ const stated = (facts: BundleFacts): Finding | undefined => {
     outcome.protocol === definition.protocol &&
     outcome.threshold === definition.threshold &&
     outcome.verifyingShares.length === definition.sites.length &&
-    outcome.base === null
+    outcome.base === definition.base
   return fits
     ? holds('the outcome is one of this definition', [outcomeHash])
     : fails('the outcome is not one of this definition', [outcomeHash])
+}
+
+/** An epoch is replaced by one of the same key; the number of the first is known by its keygen's outcome. */
+const based = (facts: BundleFacts): Finding | undefined => {
+  const made = resultOf(facts)
+  const { definition } = facts
+  const { base } = definition
+  if (made?.makes !== 'key' || base === null) return undefined
+  const { key, epoch } = recordKind(definition)
+  const outcomeHash = facts.records.get(base)?.outcome
+  const old = outcomeHash && facts.outcomes.get(outcomeHash)
+  const inputs = [base, made.recordHash]
+  if (old === undefined)
+    return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that it builds on is not in any log', inputs)
+  if (old.publicKey !== made.outcome.publicKey || old.protocol !== made.outcome.protocol)
+    return fails('the new epoch is one of another key than the epoch that it builds on', inputs)
+  const first = old.base === null
+  if (first !== (outcomeHash === key(definition)) || first !== (epoch(definition) === 2))
+    return fails(
+      'the definition names another key, or another number, than those of the epoch that it builds on',
+      inputs,
+    )
+  return holds(`epoch ${epoch(definition)} of the same key as the epoch that it builds on`, inputs)
 }
 
 export const transcriptChecks = [
   { id: 'transcript.hash', needs: 'result', run: hashed },
   { id: 'transcript.derived', needs: 'result', run: derived },
   { id: 'transcript.outcome', needs: 'result', run: stated },
+  { id: 'transcript.base', needs: 'result', run: based },
   { id: 'transcript.complete', needs: 'result', run: complete },
   { id: 'transcript.same', needs: 'result', run: same },
   { id: 'transcript.signed', run: signed },

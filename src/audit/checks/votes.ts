@@ -16,6 +16,8 @@ const key = (facts: BundleFacts): MadeKey | undefined => {
 
 const makesKey = ({ definition }: BundleFacts): boolean => recordKind(definition).makes === 'key'
 
+const epochOf = ({ definition }: BundleFacts): number | null => recordKind(definition).epoch(definition)
+
 const objects = (list: readonly { readonly object: Hash }[]): readonly Hash[] => list.map(({ object }) => object)
 
 const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
@@ -31,7 +33,7 @@ const ready = (facts: BundleFacts): Finding | undefined => {
   const since = Math.max(
     ...[...facts.logs.values()].flatMap((log) => log.entries.filter((e) => e.what === 'ready').map(({ at }) => at)),
   )
-  return holds(`${total} of ${total} ready; epoch 1 usable since ${iso(since)}`, objects(votes))
+  return holds(`${total} of ${total} ready; epoch ${epochOf(facts)} usable since ${iso(since)}`, objects(votes))
 }
 
 const single = (facts: BundleFacts): Finding | undefined => {
@@ -53,7 +55,12 @@ const based = (facts: BundleFacts): Finding | undefined => {
   if (key(facts) === undefined) return undefined
   const other = facts.ready.filter(({ value }) => !votesOnBase(value, facts.definition)).map(({ site }) => site)
   return other.length === 0
-    ? holds('every vote is for the first epoch of a key', objects(facts.ready))
+    ? holds(
+        facts.definition.base === null
+          ? 'every vote is for the first epoch of a key'
+          : 'every vote builds on the record that the definition names',
+        objects(facts.ready),
+      )
     : accuses(
         facts,
         other,
@@ -100,6 +107,23 @@ const installed = (facts: BundleFacts): Finding | undefined => {
   return sites.size >= needed
     ? holds(`${sites.size} of ${total} installed it`, objects(receipts))
     : open(`${sites.size} of ${total} installed it, ${needed} are needed`, objects(receipts))
+}
+
+/** Fewer sites than a quorum are left with an old share once n−t+1 have destroyed theirs. By their own word: no bundle proves it. */
+const retired = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
+  if (made === undefined || facts.definition.base === null) return undefined
+  const words = facts.retired.filter(({ value }) => value.record === made.recordHash)
+  const { length: total } = facts.roster
+  const left = facts.roster.map(({ name }) => name).filter((name) => !words.some(({ site }) => site === name))
+  const number = epochOf(facts)
+  const before = number === null ? 'the old epoch' : `epoch ${number - 1}`
+  return left.length < facts.definition.threshold
+    ? holds(
+        `${total - left.length} of ${total} say that their share of ${before} is destroyed: no quorum of it is left`,
+        objects(words),
+      )
+    : open(`shares of ${before} that were not said to be destroyed: ${names(left)}`, objects(words))
 }
 
 /**
@@ -200,6 +224,7 @@ export const voteChecks = [
   { id: 'votes.based', needs: 'result', run: based },
   { id: 'votes.recorded', needs: 'result', run: recorded },
   { id: 'votes.installed', needs: 'result', run: installed },
+  { id: 'votes.retired', needs: 'result', run: retired },
   { id: 'votes.kept', needs: 'result', run: kept },
   { id: 'votes.output', run: output },
   {

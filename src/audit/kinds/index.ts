@@ -5,10 +5,11 @@ import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { keygen } from './keygen.ts'
 import type { AuditKind } from './kind.ts'
+import { refresh } from './refresh.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign } satisfies Record<Kind, AuditKind>
+export const auditKinds = { keygen, sign, refresh } satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
 export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>

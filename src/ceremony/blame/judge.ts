@@ -1,6 +1,7 @@
 import type { KeyHex, Party, SiteId } from '../../lib/brand.ts'
 import { equal, fromBase64, toHex } from '../../lib/bytes.ts'
 import type { JudgedMessage, ProtocolRules, Rounds } from '../../mpc/mailbox.ts'
+import type { KeyRules } from '../../mpc/scheme.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Blame, type EchoVector, echoCodec, type Verdict } from '../../records/round.ts'
@@ -12,7 +13,7 @@ import type { PublicFacts } from './judge-context.ts'
 import { judgeRecord, recordFaults } from './record-faults.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: any protocol's
-export type AnyRules = ProtocolRules<Rounds, any>
+export type AnyRules = ProtocolRules<Rounds, any> & Partial<Pick<KeyRules<Rounds, any>, 'derive'>>
 
 /** The facts that a stranger has besides the claim. */
 export interface JudgeContext extends PublicFacts {

@@ -24,7 +24,7 @@ import {
 import type { Blame, Verdict } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
-import { keygenOutcome } from '../epoch/keygen-outcome.ts'
+import { epochOutcome } from '../epoch/epoch-outcome.ts'
 import { receivedBy } from '../session/received.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 import { sessionsOf } from '../session/sub-session.ts'
@@ -160,24 +160,25 @@ const judgeOutcome = (given: Case): Verdict => {
   const { value } = given.record(0, 'staged').signed
   const { attempt, definition } = given.facts
   if (value.attempt !== given.blame.attempt || recordKind(definition).makes !== 'key') return 'refuted'
-  return attempt === undefined ? 'undecidable' : provenIf(isFalseOutcome(given, value, attempt))
+  const own = given.facts.kind.context(given.facts)
+  if (attempt === undefined || own === 'unknown') return 'undecidable'
+  return own === 'none' ? 'refuted' : provenIf(isFalseOutcome(given, value, attempt, own.context))
 }
 
-const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt): boolean => {
+const isFalseOutcome = (given: Case, value: Staged, attempt: Attempt, context: unknown): boolean => {
   const { blame, facts, authority } = given
   const { definition, protocols } = facts
   const members = attempt.participants
   if (members[blame.party - 1]?.site !== blame.accused) return false
   const posts = Array.from({ length: given.length - 2 }, (_, at) => readSignedMessage(given.bytes(at + 2)))
-  const rules = [protocols.keygen, ...protocols.past.keygen].find(({ id }) => id === posts[0]?.protocol)
+  const rules = facts.kind.protocols(protocols).find(({ id }) => id === posts[0]?.protocol)
   const keys = members.map(({ key }) => key)
-  if (rules === undefined) return false
-  const context = { threshold: definition.threshold, parties: definition.sites.length }
+  if (rules?.derive === undefined) return false
   const sessions = sessionsOf(blame.attempt, rules, context, keys.length)
   const received = receivedBy(blame.party, sessions, keys, posts)
   if (received === undefined) return false
   const made = rules.derive(context, blame.attempt, received.messages)
-  const outcome = keygenOutcome(definition, authority.hash, blame.attempt, received.transcript, made)
+  const outcome = epochOutcome(definition, authority.hash, blame.attempt, received.transcript, made)
   return hashOf(outcomeCodec.encode(outcome)) !== value.outcome
 }
 

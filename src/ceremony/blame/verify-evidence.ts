@@ -1,9 +1,7 @@
 import type { AttemptProtocol, AttemptSession, EvidenceOf, LoggedMessage } from '../../audit/protocol-evidence.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { equal } from '../../lib/bytes.ts'
-import type { Rounds } from '../../mpc/mailbox.ts'
 import { loadScheme } from '../../mpc/registry.ts'
-import type { KeygenContext, KeyRules } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { echoCodec } from '../../records/round.ts'
@@ -13,7 +11,7 @@ import { readSignedMessage, readStripped, signedBy } from '../session/round-mess
 import { confirmRound } from '../session/round-spec.ts'
 import type { KnownSession } from '../session/sub-session.ts'
 import { transcriptOf } from '../session/transcript.ts'
-import { type AnyRules, judgeBlame } from './judge.ts'
+import { type AnyRules, judgeBlame, type SessionContext } from './judge.ts'
 import { judgeContext, sessionsOfAttempt, testSessions } from './judge-context.ts'
 import { proofRules } from './test-session.ts'
 
@@ -25,14 +23,15 @@ const sessionOf = ({ id, rules, members, inTranscript }: KnownSession): AttemptS
   inTranscript,
 })
 
-/** Of a key generation's rules; a signature is verified, not derived. */
-const derivation = (attempt: Hash, rules: AnyRules & Partial<KeyRules<Rounds, KeygenContext>>) =>
-  rules.derive && {
-    derive: (context: KeygenContext, posts: readonly LoggedMessage[]) => {
+/** Of the rules of what makes an epoch; a signature is verified, not derived. */
+const derivation = (attempt: Hash, { derive }: AnyRules, own: SessionContext) =>
+  derive &&
+  typeof own !== 'string' && {
+    derive: (posts: readonly LoggedMessage[]) => {
       const messages = posts.flatMap(({ round, from, to, payload }) =>
         payload === undefined ? [] : [{ round, from, to, payload }],
       )
-      return (rules as KeyRules<Rounds, KeygenContext>).derive(context, attempt, messages)
+      return derive(own.context, attempt, messages)
     },
   }
 
@@ -60,7 +59,7 @@ export const protocolEvidence: EvidenceOf = async (definition) => {
       const [today, ...past] = sessionsOfAttempt(facts, attempt).map(({ rules, sessions }) => ({
         id: rules.id,
         sessions: [...sessions.map(sessionOf), ...tests],
-        ...derivation(attempt, rules),
+        ...derivation(attempt, rules, kind.context(facts)),
       }))
       return [today as AttemptProtocol, ...past]
     },

@@ -6,6 +6,7 @@ import { ceremonyId, type Definition, recordKind } from '../../records/definitio
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { Approval } from '../../records/identity.ts'
 import type { Kind } from '../../records/kinds/index.ts'
+import type { Topic } from '../../records/kinds/kind.ts'
 
 export interface Member {
   readonly name: SiteId
@@ -21,6 +22,7 @@ type Terms = Pick<Definition, 'window' | 'deadlines' | 'attempts' | 'relays'>
 export interface Authority {
   readonly hash: Hash
   readonly kind: Kind
+  readonly topic: Topic
   /** A label for people. */
   readonly name: string
   readonly protocol: ProtocolId
@@ -67,6 +69,7 @@ export const definitionAuthority = (definition: Definition): Authority => {
   return {
     hash: ceremonyId(definition),
     kind,
+    topic: row.topic,
     name,
     protocol,
     threshold,

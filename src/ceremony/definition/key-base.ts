@@ -17,12 +17,17 @@ const definitionIn = async (bytes: Uint8Array | undefined, ceremony: Hash): Prom
 }
 
 /**
- * Returns this site's own facts of a key, to hold a definition that uses it against: the definition that made the key,
+ * Returns this site's own facts of an epoch, to hold a definition that uses it against: the definition that made it,
  * by its own folder or, where the file is missing or damaged, its log. Throws E_NOT_FOUND where neither has it.
  */
 export const keyBaseOf = async (
   site: Pick<Site, 'home' | 'ceremonyLog'>,
-  epoch: { readonly key: Hash; readonly hash: Hash; readonly outcome: { readonly ceremony: Hash } },
+  epoch: {
+    readonly key: Hash
+    readonly hash: Hash
+    readonly number: number
+    readonly outcome: { readonly ceremony: Hash }
+  },
 ): Promise<KeyBase> => {
   const { ceremony } = epoch.outcome
   const definition =
@@ -34,5 +39,5 @@ export const keyBaseOf = async (
       'this home does not hold the definition that made the key',
       'put it back from another site or a backup: ceremonies/ID/definition.json in this home',
     )
-  return { definition, key: epoch.key, record: epoch.hash }
+  return { definition, key: epoch.key, record: epoch.hash, epoch: epoch.number }
 }

@@ -7,6 +7,7 @@ import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
+import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
@@ -92,25 +93,20 @@ export const planKeygen = (
   return planned(definition, lint(definition, now))
 }
 
-/**
- * The sites, in their order, and what is not said otherwise are those of the key. `cards` are of sites whose card has
- * changed since. Throws E_CARD for a card of a stranger.
- */
-export const planSign = (
-  wanted: Common & {
-    readonly key: KeyBase
-    readonly message: SignMessage
-    readonly signers: 'any' | readonly SiteId[]
-    readonly cards?: readonly Uint8Array[]
-    readonly relays?: Definition['relays']
-  },
-  random: Random,
-  now?: number,
-): Planned<SignDefinition> => {
-  const { definition: made, key, record } = wanted.key
+/** A key that is used, and what a planner may say otherwise than the ceremony that made its newest epoch. */
+interface OfKey {
+  readonly key: KeyBase
+  /** Of sites whose card has changed since. */
+  readonly cards?: readonly Uint8Array[]
+  readonly relays?: Definition['relays']
+}
+
+/** The sites of the key, in their order, by their newest cards. Throws E_CARD for a card of a stranger. */
+const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
+  const { sites } = key.definition
   const newer = new Map<Identity, SiteEntry>()
-  for (const { value } of (wanted.cards ?? []).map(readCard)) {
-    if (!made.sites.some((site) => site.identity === value.identity))
+  for (const { value } of (cards ?? []).map(readCard)) {
+    if (!sites.some((site) => site.identity === value.identity))
       throw new QuorateError(
         'E_CARD',
         'a card is of a site that holds no share of this key',
@@ -118,21 +114,56 @@ export const planSign = (
       )
     newer.set(value.identity, value)
   }
-  const sites = made.sites.map((site) => newer.get(site.identity) ?? site)
-  const place = (name: SiteId): number => sites.findIndex((site) => site.name === name)
-  const definition: SignDefinition = {
-    kind: 'sign',
-    ...shared(wanted, wanted.signers === 'any' ? sites.length : wanted.signers.length, made.threshold, random),
+  return sites.map((site) => newer.get(site.identity) ?? site)
+}
+
+/** Fields that are those of the key where the planner does not say otherwise. */
+const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: readonly SiteEntry[]) => {
+  const { definition: made, key, record } = wanted.key
+  return {
     protocol: made.protocol,
     threshold: made.threshold,
-    sites,
+    sites: [...sites],
     approvers: [...(wanted.approvers ?? made.approvers)].sort(),
     sealing: made.sealing,
     relays: wanted.relays ?? made.relays,
     key,
     base: record,
+  }
+}
+
+/** Throws E_CARD for a card of a stranger. */
+export const planSign = (
+  wanted: Common & OfKey & { readonly message: SignMessage; readonly signers: 'any' | readonly SiteId[] },
+  random: Random,
+  now?: number,
+): Planned<SignDefinition> => {
+  const sites = sitesOf(wanted)
+  const place = (name: SiteId): number => sites.findIndex((site) => site.name === name)
+  const candidates = wanted.signers === 'any' ? sites.length : wanted.signers.length
+  const definition: SignDefinition = {
+    kind: 'sign',
+    ...shared(wanted, candidates, wanted.key.definition.threshold, random),
+    ...sharedWithKey(wanted, sites),
     message: wanted.message,
     signers: wanted.signers === 'any' ? 'any' : [...wanted.signers].sort((a, b) => place(a) - place(b)),
+  }
+  return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
+}
+
+/** The next epoch of a key, for the same sites and the same quorum, under the key's own name. Throws E_CARD for a card of a stranger. */
+export const planRefresh = (
+  wanted: Omit<Common, 'name'> & OfKey,
+  random: Random,
+  now?: number,
+): Planned<RefreshDefinition> => {
+  const sites = sitesOf(wanted)
+  const { definition: made, epoch } = wanted.key
+  const definition: RefreshDefinition = {
+    kind: 'refresh',
+    ...shared({ ...wanted, name: made.name }, sites.length, made.threshold, random),
+    ...sharedWithKey(wanted, sites),
+    epoch: epoch + 1,
   }
   return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
 }

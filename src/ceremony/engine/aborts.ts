@@ -104,14 +104,14 @@ export const abortHere = (ceremony: Ceremony, peers: Peers, reason: string): Pro
  * the shard: it never votes after that, whatever it is shown later, and those who voted learn that they wait in vain.
  */
 export const endWithOthers = async (ceremony: Ceremony, peers: Peers, left: readonly SiteId[]): Promise<void> => {
-  const { seat, store, site, log } = ceremony
+  const { seat, store, site, log, authority } = ceremony
   if (store.ready.has(seat.name) || !hasStaged(ceremony)) return
   await abortHere(ceremony, peers, `${left.join(', ')} left`)
-  await dropStaged(site.shards, log)
+  await dropStaged(site.shards, log, authority.definition)
 }
 
 /** Removes the shards that this site staged before it aborted: a crash may have come between. */
 export const dropAfterAbort = async (ceremony: Ceremony): Promise<void> => {
-  const { seat, store, site, log } = ceremony
-  if (ceremony.aborted && !store.ready.has(seat.name)) await dropStaged(site.shards, log)
+  const { seat, store, site, log, authority } = ceremony
+  if (ceremony.aborted && !store.ready.has(seat.name)) await dropStaged(site.shards, log, authority.definition)
 }

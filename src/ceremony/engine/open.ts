@@ -77,7 +77,7 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     throw new QuorateError(
       'E_NOT_APPROVED',
       'this site has not approved the definition',
-      `run \`quorate ${authority.kind} approve\` first; ${soFar(ceremony, [])}`,
+      `run \`quorate ${authority.topic} approve\` first; ${soFar(ceremony, [])}`,
     )
 }
 

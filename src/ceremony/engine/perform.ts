@@ -118,12 +118,12 @@ const afterFailure = async (run: Run, error: unknown): Promise<Failed> => {
 }
 
 const silence = ({ ceremony }: Run, { message, missing, round, seconds }: SilenceError): QuorateError => {
-  const { terms, kind } = ceremony.authority
+  const { terms, topic } = ceremony.authority
   const { attempts } = terms
   return new QuorateError(
     'E_PEER_SILENT',
     `${message} (${seconds} s)`,
-    `${missing.join(', ')}’s operator: look at \`quorate ${kind} status\` there. The others can run join again at once; this was attempt ${ceremony.attempts.length} of ${attempts}`,
+    `${missing.join(', ')}’s operator: look at \`quorate ${topic} status\` there. The others can run join again at once; this was attempt ${ceremony.attempts.length} of ${attempts}`,
     { missing, round },
   )
 }

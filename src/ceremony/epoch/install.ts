@@ -2,6 +2,8 @@ import type { SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { awaitEach } from './await-each.ts'
+import { keyOf } from './epoch-outcome.ts'
 import { dropStaged } from './stage.ts'
 import type { StagedRecord } from './staged-record.ts'
 
@@ -15,10 +17,10 @@ export const installEpoch = async (
   voted: StagedRecord,
   { postNote }: Pick<Duties, 'postNote'>,
 ): Promise<void> => {
-  const { store, seat, site, log } = ceremony
+  const { store, seat, site, log, authority } = ceremony
   const returned = store.installed.has(seat.name)
   // Its vote is durable, and its only one: shards of other attempts are of no use any more.
-  await dropStaged(site.shards, log, voted.record.outcome)
+  await dropStaged(site.shards, log, authority.definition, voted.record.outcome)
   await awaitReadySet(ceremony, voted, postNote)
   await install(ceremony, voted)
   await awaitReceipts(ceremony, voted, returned)
@@ -37,11 +39,12 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
   const { store, authority, site, seat } = ceremony
   if (store.installed.has(seat.name)) return
   const { outcome } = voted.record
+  const key = keyOf(authority.definition, outcome)
   const votes = store.votes(voted.hash)
   // A crash may have come between the votes and the receipt: the ready set that was kept is as good as one signed anew.
-  if ((await site.shards.read(outcome, outcome))?.state !== 'installed')
+  if ((await site.shards.read(key, outcome))?.state !== 'installed')
     await site.shards.install(
-      outcome,
+      key,
       outcome,
       authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
     )
@@ -64,22 +67,6 @@ const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: 
   const needed = Math.min(authority.roster.length, 2 * threshold - 1)
   if (receipts().length < needed && !(returned && voted.outcome.base === null))
     throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
-}
-
-/** Waits for every site of the roster to be in `got`. Returns false at the close deadline. */
-const awaitEach = async (
-  { store, authority, options }: Ceremony,
-  step: 'ready' | 'installed',
-  got: () => readonly SiteId[],
-): Promise<boolean> => {
-  const total = authority.roster.length
-  const look = (): true | undefined => {
-    const here = got()
-    const waiting = authority.roster.map(({ name }) => name).filter((name) => !here.includes(name))
-    options.progress({ phase: 'step', step, got: here.length, total, waiting })
-    return here.length === total ? true : undefined
-  }
-  return (await store.until(look, authority.terms.deadlines.close * 1000, options.signal)) === true
 }
 
 const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {

@@ -3,6 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { type Definition, recordKind } from '../../records/definition.ts'
 import { type Outcome, outcomeCodec } from '../../records/outcome.ts'
 import { sealShard } from '../../shards/seal.ts'
 import type { ShardStore } from '../../shards/store.ts'
@@ -13,17 +14,23 @@ import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { awaitAll } from './await-all.ts'
+import { keyOf } from './epoch-outcome.ts'
 
 /**
  * Removes every shard that this ceremony staged here, `but` that of one outcome. The caller knows that no vote was given
  * for any that goes.
  */
-export const dropStaged = async (shards: ShardStore, log: LogView, but?: Hash): Promise<void> => {
+export const dropStaged = async (
+  shards: ShardStore,
+  log: LogView,
+  definition: Definition,
+  but?: Hash,
+): Promise<void> => {
   for (const { what, object, ceremony } of log.replay()) {
     const bytes = what === 'outcome' && object !== null && object !== but ? log.body(object) : undefined
-    // A sign ceremony's log names the outcome of the key that it uses.
+    // A log also names the outcome of the epoch that its ceremony uses or replaces.
     if (bytes === undefined || outcomeCodec.decode(bytes).ceremony !== ceremony) continue
-    await shards.dropStaged(hashOf(bytes), hashOf(bytes))
+    await shards.dropStaged(keyOf(definition, hashOf(bytes)), hashOf(bytes))
   }
 }
 
@@ -41,8 +48,12 @@ export const stage = async (
   share: Secret,
 ): Promise<{ share: Secret; envelope: Hash }> => {
   const { site, seat, authority } = ceremony
+  const { definition } = authority
+  const epoch = recordKind(definition).epoch(definition)
+  if (epoch === null || definition.kind === 'sign') throw new TypeError('a kind that makes no epoch stages nothing')
   const bytes = outcomeCodec.encode(outcome)
   const hash = hashOf(bytes)
+  const key = keyOf(definition, hash)
   ceremony.note('outcome', bytes)
   // Durable before the shard is: a shard that no log knows would lie there for ever.
   await ceremony.log.barrier()
@@ -50,10 +61,10 @@ export const stage = async (
   const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
   const sealed = await sealShard({
     core: {
-      kind: 'keygen',
-      key: hash,
+      kind: definition.kind,
+      key,
       protocol: outcome.protocol,
-      epoch: 1,
+      epoch,
       index: seat.index,
       threshold: outcome.threshold,
       sites: authority.roster.length,
@@ -67,14 +78,14 @@ export const stage = async (
     random: hedged(ceremony.site, hash, 'sealing'),
   })
   await site.shards.stage(sealed)
-  const envelope = (await site.shards.read(hash, hash))?.envelope
+  const envelope = (await site.shards.read(key, hash))?.envelope
   if (envelope === undefined)
     throw new QuorateError(
       'E_DISK',
       'the sealed shard is not there after it was written',
       'check this machine’s disk, then run join again',
     )
-  const reopened = await site.shards.reopen(hash, hash, envelope, keys)
+  const reopened = await site.shards.reopen(key, hash, envelope, keys)
   const { attempt } = outcome
   try {
     await ceremony.publish('staged', {

@@ -2,18 +2,23 @@ import type { Scheme } from '../../mpc/scheme.ts'
 import { recordCodec } from '../../records/outcome.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { keyOf } from './epoch-outcome.ts'
 import { keepProofs, unproven } from './proofs.ts'
 import { mayFollow, type StagedRecord, stagedRecord } from './staged-record.ts'
 
-/** The one vote that this site gives under this definition, for ever: from here there is no way back. */
+/**
+ * The one vote that this site gives under this definition, for ever: from here there is no way back. Throws E_NOT_FINISHED
+ * where it voted in another ceremony for what replaces the same record.
+ */
 export const vote = async (ceremony: Ceremony, voted: StagedRecord, mayBind: () => void): Promise<void> => {
   const { site, seat, authority } = ceremony
   // A peer that shows this site's own forgotten vote ends the join; it is not given again.
   ceremony.options.signal.throwIfAborted()
   if (ceremony.store.ready.has(seat.name)) throw new Error('a second vote under one definition')
-  await site.shards.keepRecord(voted.record.outcome, voted.outcome, voted.record)
+  await site.shards.keepRecord(keyOf(authority.definition, voted.record.outcome), voted.outcome, voted.record)
   mayBind()
-  await ceremony.publish('ready', { ceremony: authority.hash, site: seat.name, record: voted.hash, base: null })
+  const { base } = authority.definition
+  await ceremony.publish('ready', { ceremony: authority.hash, site: seat.name, record: voted.hash, base })
 }
 
 /** The record that this site voted for before it stopped; undefined where it has not voted. */

@@ -32,10 +32,10 @@ export const gatherFailed = (ceremony: Ceremony, peers: Peers, seating: SeatingF
     return new QuorateError(
       'E_APPROVALS_MISSING',
       `approvals missing at the gather deadline: ${wantedInWords(authority, store.approved(), nameOf, gone)}${left}`,
-      `they run \`quorate ${authority.definition.kind} approve\` if they have not, then all run join again; ${soFar(ceremony, peers.bySite.values())}`,
+      `they run \`quorate ${authority.topic} approve\` if they have not, then all run join again; ${soFar(ceremony, peers.bySite.values())}`,
       { missing },
     )
-  const command = `quorate ${authority.definition.kind}`
+  const command = `quorate ${authority.topic}`
   const absent = seating.candidates.filter(({ here }) => !here).map(({ site }) => site)
   if (absent.length > 0)
     return new QuorateError(

@@ -1,9 +1,7 @@
-import type { KmsKey } from '../../kms/port.ts'
-import type { Hash } from '../../lib/brand.ts'
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { Epoch } from '../epoch/epoch.ts'
+import { type Epoch, openShare } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -29,10 +27,8 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   await disk.sync(probe)
   await disk.remove(probe)
   const context = authority.hash
-  const keys: KmsKey[] = []
   for (const slot of seat.entry.kms) {
     const key = await site.kms(slot)
-    keys.push(key)
     const piece = new Secret(random(32))
     const wrapped = await key.wrap(piece, context)
     const back = await key.unwrap(wrapped, context)
@@ -46,9 +42,9 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
         `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
       )
   }
-  if (epoch === undefined) return ['clock', 'disk', 'kms']
-  const { outcome, envelopes } = epoch.record
-  const share = await site.shards.reopen(epoch.key, outcome, envelopes[seat.index - 1] as Hash, keys)
+  // A share that this ceremony has replaced here is asked for no more.
+  if (epoch === undefined || ceremony.store.installed.has(seat.name)) return ['clock', 'disk', 'kms']
+  const share = await openShare(ceremony, epoch)
   share.wipe()
   return ['clock', 'disk', 'kms', 'share']
 }

@@ -13,7 +13,7 @@ const finished = (peers: Iterable<Noted>): readonly SiteId[] =>
   [...peers].filter(({ said }) => said === 'done' || said === 'closed').map(({ member }) => member.name)
 
 /** Phases in which shares are out. */
-const AT_WORK: readonly string[] = ['running', 'staged', 'ready', 'installed'] satisfies readonly Phase[]
+const AT_WORK: readonly string[] = ['running', 'staged', 'ready', 'installed', 'retired'] satisfies readonly Phase[]
 
 /**
  * How far this ceremony has come, for somebody who has to decide what to do next: from this site's own log (what it gave
@@ -52,7 +52,7 @@ export const madeWithout = (
     attempts.length === 0
       ? `signed without ${seat.name}, ${word}`
       : `signed, ${word}; nobody who has the signature is here`,
-    `nothing more is asked of this site. To have the signature here too: one of them runs \`quorate ${definition.kind} join\` for ${shortId(authority.hash)} while this site does`,
+    `nothing more is asked of this site. To have the signature here too: one of them runs \`quorate ${authority.topic} join\` for ${shortId(authority.hash)} while this site does`,
     { finished: have },
   )
 }

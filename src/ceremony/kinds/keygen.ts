@@ -1,20 +1,7 @@
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
-import { votedBefore } from '../epoch/vote.ts'
+import { boundByVote, epochResult } from '../epoch/epoch-result.ts'
 import { lifecycleOf } from '../lifecycle.ts'
-import type { Ceremony } from '../store/ceremony.ts'
-import type { CeremonyKind, CeremonyResult } from './kind.ts'
-
-const result = (ceremony: Ceremony): CeremonyResult | undefined => {
-  const voted = votedBefore(ceremony)
-  if (voted === undefined) return undefined
-  const { protocol, publicKey } = voted.outcome
-  return {
-    key: { id: voted.record.outcome, protocol, publicKey },
-    signature: null,
-    signers: [],
-    sites: ceremony.authority.roster.map((member) => member.name),
-  }
-}
+import type { CeremonyKind } from './kind.ts'
 
 /** Dealerless key generation. */
 export const keygen: CeremonyKind<KeygenDefinition> = {
@@ -33,9 +20,8 @@ export const keygen: CeremonyKind<KeygenDefinition> = {
     context: { threshold: definition.threshold, parties: definition.sites.length },
   }),
   prepare: async (...given) => (await import('./keygen-run.ts')).prepareKeygen(...given),
-  result,
+  result: epochResult,
   lint: () => [],
   refuseUnfit: () => undefined,
-  boundBy: (log, site) =>
-    [...log.replay()].some((event) => event.what === 'ready' && event.site === site) ? 'it has voted ready' : undefined,
+  boundBy: boundByVote,
 }

@@ -1,4 +1,4 @@
-import type { Hash, Index } from '../../lib/brand.ts'
+import type { Index } from '../../lib/brand.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
@@ -8,7 +8,7 @@ import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
-import { type Epoch, newestEpoch, noteEpoch } from '../epoch/epoch.ts'
+import { type Epoch, newestEpoch, noteEpoch, openShare } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -68,14 +68,8 @@ const runSign = async (
   epoch: Epoch,
   message: Uint8Array,
 ): Promise<SignResult> => {
-  const { site, seat, authority } = ceremony
-  const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
-  const share = await site.shards.reopen(
-    epoch.key,
-    epoch.record.outcome,
-    epoch.record.envelopes[seat.index - 1] as Hash,
-    keys,
-  )
+  const { seat, authority } = ceremony
+  const share = await openShare(ceremony, epoch)
   try {
     const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
     const box = session.mailbox(protocols.sign)

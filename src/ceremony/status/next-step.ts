@@ -25,8 +25,9 @@ interface Facts {
 const OUTDATED = ['E_APPROVALS_MISSING', 'E_NOT_FINISHED', 'E_ATTEMPTS', 'E_STOPPED', 'E_WINDOW', 'E_ABORTED']
 
 export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => {
-  const { kind, phase, proven, left, running, lastJoin, window, members } = status
-  const join = `\`quorate ${kind} join\``
+  const { phase, proven, left, running, lastJoin, window, members } = status
+  const { topic } = recordKind(status)
+  const join = `\`quorate ${topic} join\``
   const anew = 'plan a new definition'
   if (facts.forgetful)
     return 'nobody runs from this home any more: it was restored or cloned, or its disk lost what it had written; keep it as evidence, and sign with the other sites'
@@ -37,7 +38,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
     return `look at the process that holds this home (it may be stopped, or hang) and end it; then run ${join} here again`
   if (running === 'other') return `wait until the other process of this home has ended; then run ${join}`
   const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
-  if (phase === 'ready' || phase === 'installed') {
+  if (phase === 'ready' || phase === 'installed' || phase === 'retired') {
     if (!facts.possible && phase === 'ready') return undecided(Object.keys(left), join)
     const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
@@ -52,7 +53,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   }
   if (status.attempts.signed >= status.attempts.of)
     return `every attempt is used: find out why they failed, then ${anew}`
-  if (phase === 'drafted') return `this site: \`quorate ${kind} approve\``
+  if (phase === 'drafted') return `this site: \`quorate ${topic} approve\``
   if (lastJoin?.code != null && !OUTDATED.includes(lastJoin.code))
     return lastJoin.hint.replace(/(?:run|ran) (?:the same command|join) again/, `run ${join} again`)
   if (facts.waiting !== '') return `waiting for the approval of ${facts.waiting}; then all run ${join}`

@@ -47,7 +47,15 @@ export function* ledgerWords(log: LogView, self: SiteId): Generator<LedgerWord> 
 }
 
 /** Words that the log says first: a crash leaves the ledger behind the log, never before it. An abort may have no log. */
-const FROM_LOG: readonly LedgerEventName[] = ['log-opened', 'attempt-signed', 'staged', 'ready', 'installed', 'result']
+const FROM_LOG: readonly LedgerEventName[] = [
+  'log-opened',
+  'attempt-signed',
+  'staged',
+  'ready',
+  'installed',
+  'retired',
+  'result',
+]
 
 const text = ({ what, object }: Pick<LogEvent, 'what' | 'object'>): string => `${what} ${object}`
 

@@ -146,6 +146,10 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'installed'>('installed')
   }
 
+  get retired() {
+    return this.#only<SiteId, 'retired'>('retired')
+  }
+
   get results() {
     return this.#only<SiteId, 'result'>('result')
   }

@@ -1,4 +1,6 @@
 import type { Hash, Identity } from '../../lib/brand.ts'
+import type { Kind } from '../../records/kinds/index.ts'
+import type { Topic } from '../../records/kinds/kind.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { Lines } from '../term.ts'
 import { shortIdentity } from '../text.ts'
@@ -8,7 +10,8 @@ export const approvedView = (approved: {
   readonly identity: Identity
   readonly role: 'site' | 'approver'
   readonly file: string
-  readonly kind: string
+  readonly kind: Kind
+  readonly topic: Topic
   readonly name: string
   readonly as: string
   readonly told: boolean
@@ -25,7 +28,7 @@ export const approvedView = (approved: {
     text: approved.told ? 'a relay shows it to the others' : 'no relay answered; a join will tell them',
   },
   approved.role === 'site'
-    ? { label: 'next', text: `quorate ${approved.kind} join --ceremony ${shortId(approved.ceremony)}` }
+    ? { label: 'next', text: `quorate ${approved.topic} join --ceremony ${shortId(approved.ceremony)}` }
     : {
         label: 'next',
         text: approved.told

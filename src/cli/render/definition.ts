@@ -150,12 +150,12 @@ export const planView = (shown: DefinitionShown & { readonly file: string | null
         { label: 'id', text: shown.ceremony },
       ]
     : []),
-  ...(shown.file === null ? [] : [next(shown.definition, shown.file)]),
+  ...(shown.file === null ? [] : [next(shown, shown.file)]),
 ]
 
-const next = (definition: Definition, file: string): Line => ({
+const next = ({ definition, topic }: DefinitionShown, file: string): Line => ({
   label: 'next',
-  text: `quorate ${definition.kind} approve --definition ${shellWord(file)}`,
+  text: `quorate ${topic} approve --definition ${shellWord(file)}`,
   note: `at ${cliKind(definition).whoApproves(definition)}${definition.approvers.length > 0 ? ', and each approver' : ''}`,
 })
 

@@ -15,7 +15,7 @@ export const withForms = async (key: KeyShown): Promise<KeyWithForms> => {
 }
 
 const state = ({ state: now, epoch }: KeyShown): string =>
-  now === 'installed' ? `epoch ${epoch}` : 'staged, not usable yet'
+  ({ installed: `epoch ${epoch}`, staged: 'staged, not usable yet', retired: `epoch ${epoch}, replaced` })[now]
 
 interface Keys {
   readonly keys: readonly KeyWithForms[]

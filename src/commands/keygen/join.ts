@@ -6,5 +6,5 @@ export default class KeygenJoin extends JoinCommand {
     '<%= config.bin %> keygen join --definition treasury.yaml',
     '<%= config.bin %> keygen join --definition treasury.yaml --json --json-events --no-input',
   ]
-  protected readonly kind = 'keygen'
+  protected readonly topic = 'keygen'
 }

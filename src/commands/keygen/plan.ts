@@ -1,9 +1,9 @@
 import { protocolFlag, wholeFlag } from '../../cli/flags.ts'
-import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
+import { commonFlags, nameFlag, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
 import type { PlanMade } from '../../site/planning.ts'
 
 export default class KeygenPlan extends PlanCommand {
-  protected override readonly kind = 'keygen'
+  protected override readonly topic = 'keygen'
   static override summary = 'write the definition of a new key, or show and check one'
   static override description =
     'With --out: merges the cards of the sites, in their order, into a new definition. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
@@ -13,6 +13,7 @@ export default class KeygenPlan extends PlanCommand {
   ]
   static override flags = {
     ...PlanCommand.flags,
+    name: nameFlag,
     protocol: protocolFlag({ summary: 'signature scheme and curve' }),
     threshold: wholeFlag({ summary: 'how many sites sign together', min: 2, max: 32 }),
   }
@@ -20,7 +21,7 @@ export default class KeygenPlan extends PlanCommand {
   protected override async plan(now: number): Promise<PlanMade> {
     const { flags } = await this.parse(KeygenPlan)
     const { planNewKey } = await import('../../site/planning.ts')
-    const common = await commonFlags(flags)
+    const common = { ...(await commonFlags(flags)), name: required(flags.name, '--name') }
     const protocol = required(flags.protocol, '--protocol')
     const threshold = required(flags.threshold, '--threshold')
     const cards = await readCards(required(flags.site, '--site'))

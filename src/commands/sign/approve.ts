@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { ApproveCommand } from '../../cli/approve-command.ts'
 
 export default class SignApprove extends ApproveCommand {
-  protected override readonly kind = 'sign'
+  protected override readonly topic = 'sign'
   static override summary = 'approve the definition of a signature, as this home'
   static override examples = [
     '<%= config.bin %> sign approve --definition payout.yaml --message payout.txt',

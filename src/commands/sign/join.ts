@@ -6,7 +6,7 @@ import type { Definition } from '../../records/definition.ts'
 import type { Joined } from '../../site/join.ts'
 
 export default class SignJoin extends JoinCommand {
-  protected override readonly kind = 'sign'
+  protected override readonly topic = 'sign'
   static override summary = 'sign with the other sites'
   static override examples = [
     '<%= config.bin %> sign join --definition payout.yaml --out payout.sig',

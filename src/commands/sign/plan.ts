@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core'
 import { homeFlag, homeFolder, toggle } from '../../cli/flags.ts'
-import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
+import { commonFlags, nameFlag, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { PlanMade } from '../../site/planning.ts'
 import type { Seen } from '../../site/seen.ts'
 
 export default class SignPlan extends PlanCommand {
-  protected override readonly kind = 'sign'
+  protected override readonly topic = 'sign'
   static override summary = 'write the definition of a signature, or show and check one'
   static override description =
     'With --out: names the key, the message and the signers. With --definition: shows everything that is about to happen, with all eight words of the fingerprint; give --message too, and its content is compared and shown.'
@@ -16,6 +16,7 @@ export default class SignPlan extends PlanCommand {
   ]
   static override flags = {
     ...PlanCommand.flags,
+    name: nameFlag,
     key: Flags.string({ summary: 'the key: its name or id, as keys list shows it' }),
     message: Flags.string({ summary: 'the file to sign', helpValue: 'FILE', exclusive: ['message-hex', 'digest'] }),
     'message-hex': Flags.string({ summary: 'the bytes to sign, in hex', helpValue: 'HEX', exclusive: ['digest'] }),
@@ -44,6 +45,7 @@ export default class SignPlan extends PlanCommand {
     return planSignature(
       {
         ...(await commonFlags(flags)),
+        name: required(flags.name, '--name'),
         home: homeFolder(flags.home),
         key: required(flags.key, '--key'),
         message: flags.message,

@@ -1,7 +1,8 @@
 import { keygen } from './keygen.ts'
+import { refresh } from './refresh.ts'
 import { sign } from './sign.ts'
 
 /** Every kind of ceremony that there is. Ceremony, audit and cli have tables with the same keys. */
-export const recordKinds = { keygen, sign }
+export const recordKinds = { keygen, sign, refresh }
 
 export type Kind = keyof typeof recordKinds

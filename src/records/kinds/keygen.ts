@@ -14,6 +14,7 @@ const names = ({ sites }: KeygenDefinition) => sites.map((site) => site.name)
 /** All sites approve, all sit, and each ends with a share. */
 export const keygen = {
   schema,
+  topic: 'keygen',
   approvals: ({ sites, approvers }) => ({
     all: [...sites.map((site) => site.identity), ...approvers],
     some: [],
@@ -23,6 +24,7 @@ export const keygen = {
   receivers: names,
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
   key: () => null,
+  epoch: () => 1,
   buildsOn: 'nothing',
   makes: 'key',
 } as const satisfies RecordKind<KeygenDefinition>

@@ -15,10 +15,14 @@ export interface Seats {
   readonly count: number
 }
 
+/** The commands that run a ceremony: `quorate TOPIC plan` and so on. */
+export type Topic = 'keygen' | 'sign' | 'rotate'
+
 /** One kind of ceremony as the records see it: the form of its definition, and the rules that follow from it alone. */
 export interface RecordKind<D> {
   /** Strict; its `kind` is the name of this row. */
   readonly schema: v.GenericSchema<unknown, D>
+  readonly topic: Topic
   approvals(definition: D): ApprovalRule
   /** Sites that deal: they make the first shares, or hold those of the base. In roster order. */
   dealers(definition: D): readonly SiteId[]
@@ -27,7 +31,9 @@ export interface RecordKind<D> {
   seats(definition: D): Seats
   /** The key that is used: hash of its keygen outcome; null where one is made. */
   key(definition: D): Hash | null
-  /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses. */
+  /** Number of the epoch that it makes; null where it makes none. */
+  epoch(definition: D): number | null
+  /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses, or replaces. */
   readonly buildsOn: 'nothing' | 'record'
   /**
    * `key`: a set of ready votes makes an epoch usable. `signature`: a verified signature ends the definition. `proof`:

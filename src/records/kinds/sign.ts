@@ -50,6 +50,7 @@ const named = ({ signers, sites }: SignDefinition) =>
 /** The named signers approve and sit; of `any`, a quorum does. */
 export const sign = {
   schema,
+  topic: 'sign',
   approvals: (definition) => {
     const { signers, approvers, threshold } = definition
     const asked = named(definition).map((site) => site.identity)
@@ -64,6 +65,7 @@ export const sign = {
     return { candidates, count: definition.signers === 'any' ? definition.threshold : candidates.length }
   },
   key: (definition) => definition.key,
+  epoch: () => null,
   buildsOn: 'record',
   makes: 'signature',
 } as const satisfies RecordKind<SignDefinition>

@@ -1,11 +1,11 @@
 import type { Hash } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import type { KeygenPublic } from '../../mpc/scheme.ts'
-import type { Definition } from '../../records/definition.ts'
+import { type Definition, recordKind } from '../../records/definition.ts'
 import type { Outcome } from '../../records/outcome.ts'
 
-/** The outcome of a key generation, from its definition, attempt and messages alone: the same bytes at every site. */
-export const keygenOutcome = (
+/** The outcome of a key-changing protocol, from its definition, attempt and messages alone: the same bytes at every site. */
+export const epochOutcome = (
   definition: Definition,
   ceremony: Hash,
   attempt: Hash,
@@ -19,5 +19,8 @@ export const keygenOutcome = (
   threshold: definition.threshold,
   publicKey: toHex(made.publicKey),
   verifyingShares: made.verifyingShares.map(toHex),
-  base: null,
+  base: definition.base,
 })
+
+/** The key that an outcome is an epoch of: the one that the definition names, or the one that a keygen's outcome begins. */
+export const keyOf = (definition: Definition, outcome: Hash): Hash => recordKind(definition).key(definition) ?? outcome

@@ -1,0 +1,32 @@
+import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
+import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import type { Seen } from '../../site/seen.ts'
+import { cut, siteNames } from '../text.ts'
+import type { CliKind } from './kind.ts'
+
+const keyText = ({ name, key: id }: RefreshDefinition, { key }: Seen): string =>
+  key === undefined
+    ? `the key ${name}, whose id is ${cut(id, 17)}`
+    : `the key ${name}, ${key.protocol} ${shortKey(publicKeyForms(key.protocol, key.publicKey, key.name).hex)}`
+
+export const refresh: CliKind<RefreshDefinition> = {
+  about: ({ name }) => [{ label: 'ceremony', text: `refresh: new shares of the key ${name}`, tone: 'strong' }],
+  uses: ({ key, base }) => [{ label: 'builds on', text: `key ${cut(key, 17)}`, note: `record ${cut(base, 17)}` }],
+  decides: (definition, seen) => {
+    const { threshold, sites, epoch } = definition
+    return [
+      {
+        label: 'quorum',
+        text: `any ${threshold} of ${siteNames(sites)} sign`,
+        note: 'as before; the public key stays',
+      },
+      {
+        label: 'old shares',
+        text: `those of epoch ${epoch - 1} are destroyed`,
+        note: 'once the new ones are installed',
+      },
+      { label: 'refresh', text: `${keyText(definition, seen)}: epoch ${epoch}`, tone: 'strong' },
+    ]
+  },
+  whoApproves: () => 'every site',
+}
