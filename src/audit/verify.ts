@@ -1,6 +1,6 @@
 import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
-import { recordKind } from '../records/definition.ts'
+import { type Definition, recordKind } from '../records/definition.ts'
 import type { Kind } from '../records/kinds/index.ts'
 import { type BuildShown, buildsOf } from './builds.ts'
 import type { BundleReader } from './bundle.ts'
@@ -157,9 +157,13 @@ const runChecks = async (
   ]
 }
 
-const keyOf = (made: CeremonyResult | undefined): VerifyReport['key'] => {
+const keyOf = (definition: Definition, made: CeremonyResult | undefined): VerifyReport['key'] => {
   if (made?.outcome === undefined || made.outcomeHash === undefined) return null
-  return { id: made.outcomeHash, protocol: made.outcome.protocol, publicKey: made.outcome.publicKey }
+  return {
+    id: recordKind(definition).key(definition) ?? made.outcomeHash,
+    protocol: made.outcome.protocol,
+    publicKey: made.outcome.publicKey,
+  }
 }
 
 const neverShown: readonly string[] = [
@@ -240,7 +244,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
       state: stateOf(kind, facts, made),
     },
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
-    key: keyOf(made),
+    key: keyOf(definition, made),
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

@@ -5,11 +5,11 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { open, type RefreshedChain, refreshedChain } from '../support/bundles.ts'
 
-let chain: Chain
+let chain: RefreshedChain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await refreshedChain()
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]

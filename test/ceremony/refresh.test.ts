@@ -5,16 +5,16 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
-import { type Chain, memoryChain } from '../support/bundles.ts'
+import { type RefreshedChain, refreshedChain } from '../support/bundles.ts'
 import { refreshDefinition, signDefinition } from '../support/definition.ts'
 import { memoryKms } from '../support/kms.ts'
 import { approveIn, startJoin } from '../support/memory-site.ts'
 
 const names = ['eu', 'us', 'ap']
 
-let chain: Chain
+let chain: RefreshedChain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await refreshedChain()
 })
 
 const shardsOf = (name: string) => shardStore(chain.world.homes.get(name)?.disk ?? expect.fail(name))
@@ -29,7 +29,7 @@ const join = async (definition: Definition, who: readonly string[], message: Uin
 
 const signing = async (base: Hash, nonce: string, signers: readonly string[]) => {
   const message = utf8(`pay ${nonce}`)
-  const { sites, key } = chain.refresh as Extract<Definition, { kind: 'refresh' }>
+  const { sites, key } = chain.refresh
   return {
     message,
     definition: await signDefinition({

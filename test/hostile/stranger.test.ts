@@ -55,9 +55,7 @@ const falseShare = async () => {
   const [one] = await Promise.all([joinAs(world, s1, sign, message), joinAs(world, s2, sign, message, liar)])
   if (!(one.error instanceof QuorateError)) throw one.error
   const bytes = await disk.read(String(one.error.details['bundle']))
-  const none = new Uint8Array()
-  const made = { keygenBundle: none, refreshBundle: none, signBundle: bytes ?? expect.fail() }
-  const chain = { world, keygen, sign, refresh: keygen, message, ...made }
+  const chain = { world, keygen, sign, message, keygenBundle: new Uint8Array(), signBundle: bytes ?? expect.fail() }
   return { chain, error: one.error }
 }
 

@@ -1,3 +1,4 @@
+import { recordKind } from '../../src/records/definition.ts'
 import type { Command } from './line.ts'
 import { commands } from './line.ts'
 import { type Ceremony, standings, type World } from './world.ts'
@@ -64,7 +65,7 @@ const linesOf = (command: Command, given: Line['flags'], about: string): readonl
 export const rightLines = (world: World): readonly Line[] =>
   commands.flatMap((command) => {
     const about = ['definition', 'ceremony'].some((name) => name in command.flags)
-      ? standings.filter((name) => command.id.startsWith(world.ceremonies[name].definition.kind))
+      ? standings.filter((name) => command.id.startsWith(recordKind(world.ceremonies[name].definition).topic))
       : (['made'] as const)
     return about.flatMap((name) => linesOf(command, right(world, command, world.ceremonies[name]), name))
   })

@@ -17,7 +17,7 @@ import { definitionYaml } from '../../src/records/definition-yaml.ts'
 import { serveRelay } from '../../src/site/relay.ts'
 import { newFolder } from '../e2e/support.ts'
 import { writeHome } from '../hostile/ceremonies.ts'
-import { keygenDefinition, signDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition } from '../support/definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { type MemoryDisk, memoryDisk } from '../support/memory-disk.ts'
 import { approveIn, type MemoryWorld, startJoin } from '../support/memory-site.ts'
@@ -31,8 +31,8 @@ const MESSAGE = utf8('pay 250 to the supplier\n')
 const names = ['eu', 'us'] as SiteId[]
 const DAY = 86_400_000
 
-/** Where a ceremony can stand: over, approved here alone, begun and stopped, left. */
-export const standings = ['made', 'signed', 'pending', 'begun', 'left'] as const
+/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, approved here. */
+export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing'] as const
 type Standing = (typeof standings)[number]
 
 export interface Ceremony {
@@ -149,6 +149,9 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
     begun: await play.begin(await sign('begun', '4')),
     pending: await play.approve(await keygen('pending', '5')),
     left: await play.approve(await keygen('left', '6')),
+    refreshing: await play.approve(
+      await refreshDefinition({ ...common, key, base, name: 'made', nonce: '7'.repeat(32) }),
+    ),
   }
   return { key, definitions }
 }

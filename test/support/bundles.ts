@@ -9,6 +9,8 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
+import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
@@ -18,11 +20,15 @@ import { seededRandom } from './random.ts'
 export interface Chain {
   readonly world: MemoryWorld
   readonly keygen: Definition
-  readonly sign: Definition
+  readonly sign: SignDefinition
   readonly message: Uint8Array
   readonly keygenBundle: Uint8Array
   readonly signBundle: Uint8Array
-  readonly refresh: Definition
+}
+
+/** The same key after new shares were made of it. */
+export interface RefreshedChain extends Chain {
+  readonly refresh: RefreshDefinition
   readonly refreshBundle: Uint8Array
 }
 
@@ -74,7 +80,7 @@ const bundleIn = async (world: MemoryWorld, { site, bundle }: JoinResult): Promi
   return bytes
 }
 
-/** Three sites make a key in memory, two of them sign with it, and all make new shares of it: the bundles that are left. */
+/** Three sites make a key in memory and two of them sign with it: the bundles that both leave. */
 export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promise<Chain> => {
   const names = ['eu', 'us', 'ap']
   const world = await memoryWorld(names)
@@ -93,15 +99,19 @@ export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promi
   })
   const [signed] = await joinAll(world, ['eu', 'ap'], sign, message)
   if (signed === undefined) throw new Error('no signature')
-  const refresh = await refreshDefinition({ protocol, sites: keygen.sites, key: sign.key, base: sign.base })
-  const [refreshed] = await joinAll(world, names, refresh)
+  const [keygenBundle, signBundle] = [await bundleIn(world, made), await bundleIn(world, signed)]
+  return { world, keygen, sign, message, keygenBundle, signBundle }
+}
+
+/** All three make new shares of the key: the bundle that this leaves too. */
+export const refreshedChain = async (): Promise<RefreshedChain> => {
+  const chain = await memoryChain()
+  const { world, sign, keygen } = chain
+  const { key, base } = sign
+  const refresh = await refreshDefinition({ sites: keygen.sites, key, base })
+  const [refreshed] = await joinAll(world, [...world.homes.keys()], refresh)
   if (refreshed === undefined) throw new Error('no new shares')
-  const [keygenBundle, signBundle, refreshBundle] = await Promise.all(
-    [made, signed, refreshed].map((one) => bundleIn(world, one)),
-  )
-  if (keygenBundle === undefined || signBundle === undefined || refreshBundle === undefined)
-    throw new Error('no bundle')
-  return { world, keygen, sign, refresh, message, keygenBundle, signBundle, refreshBundle }
+  return { ...chain, refresh, refreshBundle: await bundleIn(world, refreshed) }
 }
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))
