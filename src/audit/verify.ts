@@ -56,6 +56,14 @@ export interface VerifyReport {
   /** Code and runtime as sites state them. */
   readonly builds: readonly BuildShown[]
   readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
+  /** The epoch that was made, or that signed. */
+  readonly epoch: {
+    /** From 1; null of a signature, whose bundle does not say it. */
+    readonly number: number | null
+    readonly record: Hash
+    /** The record that it replaced; null of a keygen. */
+    readonly base: Hash | null
+  } | null
   readonly signature: string | null
   readonly trust: 'file' | 'stated' | 'none'
   /** The file that the auditor gave as the message: the one that the definition names, or another. */
@@ -166,6 +174,12 @@ const keyOf = (definition: Definition, made: CeremonyResult | undefined): Verify
   }
 }
 
+const epochOf = (definition: Definition, made: CeremonyResult | undefined): VerifyReport['epoch'] => {
+  const number = recordKind(definition).epoch(definition)
+  if (made?.makes === 'key') return { number, record: made.recordHash, base: made.outcome.base }
+  return made?.makes === 'signature' ? { number, record: made.result.base, base: made.outcome?.base ?? null } : null
+}
+
 const neverShown: readonly string[] = [
   'that all sites together did not collude',
   'that no newer history is withheld: this is the newest known',
@@ -245,6 +259,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     },
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(definition, made),
+    epoch: epochOf(definition, made),
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

@@ -1,0 +1,98 @@
+import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { span } from '../../lib/span.ts'
+import type { ProtocolId } from '../../records/definition-fields.ts'
+import type { HistoryReport } from '../../site/history.ts'
+import type { Line, Lines, Tone } from '../term.ts'
+
+type Key = HistoryReport['keys'][number]
+
+const time = (closed: string | null): string => (closed === null ? 'no closed log' : closed.replace('T', ' '))
+
+/** `4 by epoch 1, 2 by epoch 2`. */
+const signaturesText = ({ signatures }: Key): string => {
+  const counts = new Map<string, number>()
+  for (const { epoch } of signatures) {
+    const by = epoch === null ? 'an epoch that is not here' : `epoch ${epoch}`
+    counts.set(by, (counts.get(by) ?? 0) + 1)
+  }
+  return counts.size === 0 ? 'none here' : [...counts].map(([by, count]) => `${count} by ${by}`).join(', ')
+}
+
+const keyLines = (key: Key): Line[] => {
+  const { name, protocol, publicKey, key: id, epochs, age, overdue, faults } = key
+  const newest = epochs.at(-1)
+  return [
+    {
+      label: 'key',
+      text: `${name}  ${protocol}  ${shortKey(publicKeyForms(protocol as ProtocolId, publicKey, name).hex)}`,
+      note: id.slice(0, 8),
+      tone: 'strong',
+    },
+    ...epochs.map(
+      ({ epoch, kind, closed, file, verdict }): Line => ({
+        label: `epoch ${epoch}`,
+        text: `${kind.padEnd(9)}${time(closed)}  ${file}`,
+        note: verdict,
+      }),
+    ),
+    { label: 'signatures', text: signaturesText(key) },
+    {
+      label: 'newest',
+      text: newest === undefined ? 'no epoch of this key is here' : `epoch ${newest.epoch} is the newest known`,
+      ...(age === null ? {} : { note: `${span(age)} old${overdue ? ': overdue' : ''}` }),
+      ...(overdue ? { noteTone: 'bad' as const } : {}),
+    },
+    ...(newest === undefined ? [] : [{ label: 'record', text: newest.record }]),
+    ...faults.map(
+      ({ what, reason, files }): Line => ({
+        label: what,
+        text: `${reason} (${files.slice(0, 3).join(', ')}${files.length > 3 ? ` and ${files.length - 3} more` : ''})`,
+        tone: what === 'late' ? 'warn' : 'bad',
+      }),
+    ),
+  ]
+}
+
+const VERDICTS: Readonly<Record<HistoryReport['verdict'], readonly [string, Tone]>> = {
+  valid: ['valid: every bundle holds, and each epoch follows from the one before', 'good'],
+  incomplete: ['incomplete', 'warn'],
+  'unknown-parties': ['consistent, by unknown parties', 'bad'],
+  invalid: ['not valid', 'bad'],
+}
+
+export const historyView = ({ keys, refused, madeNothing, verdict }: HistoryReport): Lines => [
+  ...keys.flatMap((key): Lines => [...keyLines(key), '']),
+  ...refused.map(({ file, reason }): Line => ({ label: 'refused', text: `${file}: ${reason}`, tone: 'bad' })),
+  ...(madeNothing.length === 0 ? [] : [{ label: 'nothing', text: `made by ${madeNothing.join(', ')}` }]),
+  { label: 'not shown', text: 'that no newer history is withheld: this is the newest known' },
+  { label: 'verdict', text: VERDICTS[verdict][0], tone: VERDICTS[verdict][1] },
+]
+
+/** The reasons why the answer is no. A gap is no refusal: it says which bundle to ask for. */
+export const historyFault = ({ verdict, refused, keys }: HistoryReport): QuorateError | undefined => {
+  if (verdict === 'invalid')
+    return new QuorateError(
+      'E_REFUSED',
+      refused.length > 0
+        ? `bundles that do not hold: ${refused.map(({ file }) => file).join(', ')}`
+        : 'the history has a fork, or one ceremony with two results',
+      'do not rely on it; ask the sites for their bundles of these ceremonies',
+      { refused: refused.map(({ file }) => file) },
+    )
+  if (verdict === 'unknown-parties')
+    return new QuorateError(
+      'E_REFUSED',
+      'consistent, but by nobody that you said you know',
+      "give --trust with the sites' identities, or --trust-stated to believe those in the bundles",
+    )
+  const overdue = keys.filter((key) => key.overdue).map(({ name }) => name)
+  return overdue.length === 0
+    ? undefined
+    : new QuorateError(
+        'E_REFUSED',
+        `the shares of ${overdue.join(', ')} are older than --max-age`,
+        'plan new ones: quorate rotate plan --key NAME --out FILE; if it was done, add its bundle to the folder',
+        { overdue },
+      )
+}

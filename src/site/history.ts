@@ -1,0 +1,99 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { historiesOf, type KeyHistory, type VerifiedBundle } from '../audit/history.ts'
+import type { VerifyReport } from '../audit/verify.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { verifyFile } from './verify.ts'
+
+/** Most bundles of one folder. */
+const MOST = 10_000
+const DAY = 86_400_000
+
+export interface HistoryWanted {
+  readonly folder: string
+  /** Text of a trust file. */
+  readonly trust: string | undefined
+  readonly trustStated: boolean
+  /** Milliseconds since 1970. */
+  readonly at: number | undefined
+  readonly require: readonly string[]
+  /** Days; a newest epoch that is older is overdue. */
+  readonly maxAge: number | undefined
+  readonly now: number
+}
+
+export interface HistoryReport {
+  readonly folder: string
+  readonly trust: VerifyReport['trust']
+  readonly keys: readonly (KeyHistory & {
+    /** Milliseconds since its newest epoch was made; null where its bundle does not say. */
+    readonly age: number | null
+    readonly overdue: boolean
+  })[]
+  /** Bundles that are not valid, and files that are none, each with its reason. */
+  readonly refused: readonly { readonly file: string; readonly reason: string }[]
+  /** Ceremonies that made nothing: aborted, or not finished. */
+  readonly madeNothing: readonly string[]
+  /** The worst of all: of a bundle, of a gap (`incomplete`), of a fork or of two results (`invalid`). */
+  readonly verdict: VerifyReport['verdict']
+}
+
+/** Worst first. */
+const ORDER: readonly VerifyReport['verdict'][] = ['invalid', 'unknown-parties', 'incomplete', 'valid']
+
+const bundlesIn = async (folder: string): Promise<readonly string[]> => {
+  const found = await readdir(folder)
+  const bundles = found.filter((name) => name.endsWith('.bundle')).sort()
+  if (bundles.length === 0)
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      `no file in ${folder} ends in .bundle`,
+      'name the folder that holds the bundles',
+    )
+  if (bundles.length > MOST)
+    throw new QuorateError('E_USAGE', `more than ${MOST} bundles in ${folder}`, 'split the folder by key')
+  return bundles
+}
+
+/**
+ * Verifies every bundle in a folder, and puts them in order: each key from its keygen to the newest epoch that is here.
+ * Offline. Throws E_NOT_FOUND where there is no bundle.
+ */
+export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryReport> => {
+  const verified: VerifiedBundle[] = []
+  const refused: { file: string; reason: string }[] = []
+  for (const file of await bundlesIn(wanted.folder)) {
+    try {
+      const bundle = join(wanted.folder, file)
+      const report = await verifyFile({ ...wanted, bundle, message: undefined })
+      verified.push({ file, report })
+      if (report.verdict === 'invalid') refused.push({ file, reason: failing(report) })
+    } catch (error) {
+      if (!(error instanceof QuorateError)) throw error
+      refused.push({ file, reason: error.message })
+    }
+  }
+  const keys = historiesOf(verified).map((key) => {
+    const closed = key.epochs.at(-1)?.closed ?? null
+    const age = closed === null ? null : Math.max(0, wanted.now - Date.parse(closed))
+    const overdue = wanted.maxAge !== undefined && (age === null || age > wanted.maxAge * DAY)
+    return { ...key, age, overdue }
+  })
+  const faults = keys.flatMap((key) => key.faults.map(({ what }) => what))
+  const verdicts = verified.map(({ report }) => report.verdict)
+  if (refused.length > 0 || faults.includes('fork') || faults.includes('twice')) verdicts.push('invalid')
+  if (faults.includes('gap')) verdicts.push('incomplete')
+  return {
+    folder: wanted.folder,
+    trust: wanted.trust !== undefined ? 'file' : wanted.trustStated ? 'stated' : 'none',
+    keys,
+    refused,
+    madeNothing: verified.flatMap(({ file, report }) =>
+      report.verdict !== 'invalid' && report.bundle.state !== 'made' ? [file] : [],
+    ),
+    verdict: ORDER.find((verdict) => verdicts.includes(verdict)) ?? 'valid',
+  }
+}
+
+const failing = ({ checks }: VerifyReport): string =>
+  `does not hold: ${checks.flatMap(({ id, verdict }) => (verdict === 'fails' ? [id] : [])).join(', ')}`

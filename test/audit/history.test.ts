@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { historiesOf, type VerifiedBundle } from '../../src/audit/history.ts'
+import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import type { Hash } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { hashOf } from '../../src/lib/hash.ts'
+import { verifyHistory } from '../../src/site/history.ts'
+import { open, type RefreshedChain, refreshedChain } from '../support/bundles.ts'
+
+let chain: RefreshedChain
+let folder: string
+const reports = new Map<string, VerifyReport>()
+beforeAll(async () => {
+  chain = await refreshedChain()
+  folder = mkdtempSync(join(tmpdir(), 'quorate history '))
+  for (const [name, bytes] of Object.entries(files())) {
+    writeFileSync(join(folder, name), bytes)
+    reports.set(name, await verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence }))
+  }
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const files = () => ({
+  'a.sign.bundle': chain.signBundle,
+  'b.refresh.bundle': chain.refreshBundle,
+  'c.keygen.bundle': chain.keygenBundle,
+})
+const [sign, refresh, keygen] = ['a.sign.bundle', 'b.refresh.bundle', 'c.keygen.bundle'] as const
+
+type Made = VerifyReport & { readonly epoch: NonNullable<VerifyReport['epoch']> }
+const bundle = (file: string, change: (report: Made) => object = () => ({}), as = file): VerifiedBundle => {
+  const report = reports.get(file) as Made
+  return { file: as, report: { ...report, ...change(report) } }
+}
+const hash = (text: string): Hash => hashOf(utf8(text))
+const faultsOf = (...bundles: VerifiedBundle[]) =>
+  historiesOf(bundles).flatMap(({ faults }) => faults.map((one) => [one.what, one.files]))
+
+describe('the history of a key', () => {
+  it('goes from its keygen to its newest epoch, whatever the order of the files', () => {
+    const [key, ...more] = historiesOf([bundle(sign), bundle(refresh), bundle(keygen)])
+    expect(more).toEqual([])
+    expect(key).toMatchObject({ key: chain.sign.key, name: 'treasury', protocol: 'frost-ed25519', faults: [] })
+    expect(key?.epochs.map(({ epoch, kind, file }) => [epoch, kind, file])).toEqual([
+      [1, 'keygen', keygen],
+      [2, 'refresh', refresh],
+    ])
+    expect(key?.epochs[1]?.base).toBe(key?.epochs[0]?.record)
+    expect(key?.signatures.map(({ epoch, file }) => [epoch, file])).toEqual([[1, sign]])
+  })
+
+  it('names a gap: the epoch before, or the one that signed', () => {
+    expect(faultsOf(bundle(refresh))).toEqual([['gap', [refresh]]])
+    expect(faultsOf(bundle(sign), bundle(keygen))).toEqual([])
+    expect(faultsOf(bundle(sign), bundle(refresh))).toEqual([
+      ['gap', [refresh]],
+      ['gap', [sign]],
+    ])
+  })
+
+  it('names a fork: two ceremonies that replaced one record, or made one key', () => {
+    const another = (ceremony: string) => (report: Made) => ({
+      bundle: { ...report.bundle, ceremony: hash(ceremony) },
+      epoch: { ...report.epoch, record: hash('another record') },
+    })
+    expect(faultsOf(bundle(keygen), bundle(refresh), bundle(refresh, another('x'), 'x'))).toEqual([
+      ['fork', expect.arrayContaining([refresh, 'x'])],
+    ])
+    expect(faultsOf(bundle(keygen), bundle(keygen, another('y'), 'y'))).toEqual([
+      ['fork', expect.arrayContaining([keygen, 'y'])],
+    ])
+  })
+
+  it('names one ceremony with two results, and takes a second copy for what it is', () => {
+    expect(faultsOf(bundle(keygen), bundle(keygen, undefined, 'copy'))).toEqual([])
+    const other = (report: Made) => ({ epoch: { ...report.epoch, record: hash('another record') } })
+    expect(faultsOf(bundle(keygen), bundle(keygen, other, 'z'))).toEqual([['twice', [keygen, 'z']]])
+    const signed = () => ({ signature: 'ab' })
+    expect(faultsOf(bundle(keygen), bundle(sign), bundle(sign, signed, 'z'))).toEqual([['twice', [sign, 'z']]])
+  })
+
+  it('names a signature with an epoch after a newer one could be used', () => {
+    const at = (closed: string) => (report: Made) => ({ bundle: { ...report.bundle, closed } })
+    const all = [bundle(keygen, at('2026-01-01T00:00:00Z')), bundle(refresh, at('2026-02-01T00:00:00Z'))]
+    expect(faultsOf(...all, bundle(sign, at('2026-01-31T23:59:59Z')))).toEqual([])
+    expect(faultsOf(...all, bundle(sign, at('2026-02-01T00:00:01Z')))).toEqual([['late', [sign]]])
+  })
+
+  it('counts on no bundle that does not hold', () => {
+    const bad = () => ({ verdict: 'invalid' as const })
+    expect(faultsOf(bundle(keygen, bad), bundle(refresh))).toEqual([['gap', [refresh]]])
+    expect(historiesOf([bundle(keygen, bad)])).toEqual([])
+  })
+})
+
+describe('a folder of bundles', () => {
+  const wanted = { trust: undefined, trustStated: true, at: undefined, require: [], maxAge: undefined }
+  const closed = () => Date.parse(reports.get(refresh)?.bundle.closed ?? '')
+  const looked = (change: object = {}) =>
+    verifyHistory({ ...wanted, folder, now: closed() + 10 * 86_400_000, ...change })
+
+  it('is valid, and as old as its newest epoch', async () => {
+    expect(await looked()).toMatchObject({
+      verdict: 'valid',
+      refused: [],
+      madeNothing: [],
+      keys: [{ age: 10 * 86_400_000, overdue: false }],
+    })
+    expect((await looked({ maxAge: 10 })).keys[0]?.overdue).toBe(false)
+    expect((await looked({ maxAge: 9 })).keys[0]?.overdue).toBe(true)
+  })
+
+  it('is worth no more than the worst of its bundles', async () => {
+    expect((await looked({ trustStated: false })).verdict).toBe('unknown-parties')
+    const stray = join(folder, 'stray.bundle')
+    writeFileSync(stray, 'no bundle')
+    const report = await looked()
+    rmSync(stray)
+    expect([report.verdict, report.refused.map(({ file }) => file)]).toEqual(['invalid', ['stray.bundle']])
+    const late = await looked({ at: 1 })
+    expect([late.verdict, late.refused.length, late.keys]).toEqual(['invalid', 3, []])
+  })
+
+  it('without a bundle is refused', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'quorate empty '))
+    await expect(looked({ folder: empty })).rejects.toMatchObject({ code: 'E_NOT_FOUND' })
+    rmSync(empty, { recursive: true })
+  })
+})
