@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { QuorateCommand, type Shown } from '../cli/base-command.ts'
-import { protocolFlag, wholeFlag } from '../cli/flags.ts'
+import { protocolFlag, toggle, wholeFlag } from '../cli/flags.ts'
 import { demoReporter, demoView } from '../cli/render/demo.ts'
 import { boundEnvironment } from '../cli/signals.ts'
 
@@ -11,12 +11,14 @@ export default class Demo extends QuorateCommand {
     'A relay and the sites run as separate processes on loopback: key generation, a signature, all bundles verified. Everything lies in one new folder.'
   static override examples = [
     '<%= config.bin %> demo',
+    '<%= config.bin %> demo --tour',
     '<%= config.bin %> demo --protocol frost-secp256k1-tr --sites 5 --threshold 3 --json',
   ]
   static override flags = {
     protocol: protocolFlag({ summary: 'signature scheme and curve', default: 'frost-ed25519' }),
     sites: wholeFlag({ summary: 'how many sites', min: 2, max: 12, default: 3 }),
     threshold: wholeFlag({ summary: 'how many of them sign', min: 2, max: 12, default: 2 }),
+    tour: toggle({ summary: 'then new shares, a signature by them, and an old record that is refused' }),
     folder: Flags.string({ summary: 'folder that is made', default: 'quorate-demo', helpValue: 'FOLDER' }),
   }
 
@@ -29,6 +31,7 @@ export default class Demo extends QuorateCommand {
       protocol: flags.protocol,
       sites: flags.sites,
       threshold: flags.threshold,
+      tour: flags.tour,
       bin: join(this.config.root, 'bin', 'quorate.js'),
       env: boundEnvironment(process.env),
       signal,

@@ -1,9 +1,11 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { QuorateError } from '../lib/errors.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { Child, parsed } from './demo-child.ts'
+import { demoSites } from './demo-sites.ts'
 import type { Joined } from './join.ts'
 
 /** A whole ceremony on one machine: a relay and each site's join as processes of their own, on loopback. */
@@ -14,6 +16,8 @@ interface DemoWanted {
   readonly protocol: ProtocolId
   readonly sites: number
   readonly threshold: number
+  /** New shares too, a signature by them, and an old record that is refused. */
+  readonly tour: boolean
   /** bin/quorate.js: what the processes run. */
   readonly bin: string
   /** Environment of the processes. */
@@ -21,6 +25,9 @@ interface DemoWanted {
   readonly signal: AbortSignal
   readonly tell: (step: DemoStep) => void
 }
+
+type DemoKind = 'keygen' | 'sign' | 'refresh'
+const TOPICS: Readonly<Record<DemoKind, Topic>> = { keygen: 'keygen', sign: 'sign', refresh: 'rotate' }
 
 export type DemoStep =
   | {
@@ -33,12 +40,14 @@ export type DemoStep =
   | { readonly step: 'relay'; readonly url: string; readonly process: number }
   | {
       readonly step: 'joined'
-      readonly kind: 'keygen' | 'sign'
+      readonly kind: DemoKind
       readonly sites: readonly string[]
       readonly processes: readonly number[]
     }
   | { readonly step: 'progress'; readonly event: Record<string, unknown> }
   | { readonly step: 'done'; readonly phase: string; readonly ms: number }
+  | { readonly step: 'refused'; readonly message: string }
+  | { readonly step: 'history'; readonly verdict: string; readonly epochs: number }
   | { readonly step: 'verified'; readonly bundle: string; readonly checks: number; readonly same: boolean }
 
 export interface DemoResult {
@@ -57,6 +66,8 @@ export interface DemoResult {
     readonly open: number
     readonly same: boolean
   }[]
+  /** The verdict on all bundles together; null without the tour. */
+  readonly history: { readonly verdict: string; readonly epochs: number } | null
   readonly trust: string
   readonly phases: readonly { readonly name: string; readonly ms: number }[]
   readonly processes: readonly number[]
@@ -64,6 +75,7 @@ export interface DemoResult {
 
 const NAMES = ['eu', 'us', 'ap', 'sa', 'af', 'uk', 'jp', 'au', 'ca', 'in', 'kr', 'sg'] as const
 const MESSAGE = 'Quorate demo: two of three sites signed this.\n'
+const SECOND = 'Quorate demo: sites signed this with new shares of the same key.\n'
 
 export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
   const { folder, protocol, threshold, bin, signal, tell } = wanted
@@ -104,14 +116,10 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
     const relay = await timed('relay', () => startRelay(start))
     tell({ step: 'relay', url: relay.url, process: relay.pid })
 
-    const use = await timed('identities', () => makeSites(folder, sites))
-    const joinAll = async (
-      kind: 'keygen' | 'sign',
-      who: readonly string[],
-      definition: string,
-    ): Promise<readonly Joined[]> => {
+    const use = await timed('identities', () => demoSites(folder, sites))
+    const joinAll = async (kind: DemoKind, who: readonly string[], definition: string): Promise<readonly Joined[]> => {
       const joins = who.map((site, at) =>
-        start([kind, 'join', '--definition', definition], { QUORATE_HOME: home(site) }, at === 0),
+        start([TOPICS[kind], 'join', '--definition', definition], { QUORATE_HOME: home(site) }, at === 0),
       )
       tell({ step: 'joined', kind, sites: who, processes: joins.map((child) => child.pid) })
       return (await Promise.all(joins.map((child) => child.document()))) as unknown as readonly Joined[]
@@ -124,21 +132,41 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
     const key = made[0]?.key
     if (key === null || key === undefined) throw new Error('a keygen without a key')
 
-    const message = join(folder, 'message.txt')
-    await writeFile(message, MESSAGE)
-    const signing = join(folder, 'sign.yaml')
-    const signers = sites.slice(0, threshold)
-    await use.planSign(signing, { key: key.id, message })
-    await timed('approve sign', () => use.approve(signing, signers, message))
-    const signed = await timed('sign', () => joinAll('sign', signers, signing))
+    const all: { bundle: string; joined: readonly Joined[] }[] = [
+      { bundle: join(folder, 'keygen.bundle'), joined: made },
+    ]
+    const signatures: DemoResult['signatures'][number][] = []
+    const signBy = async (name: string, signers: readonly string[], text: string): Promise<void> => {
+      const message = join(folder, `message${signatures.length === 0 ? '' : signatures.length + 1}.txt`)
+      await writeFile(message, text)
+      const signing = join(folder, `${name}.yaml`)
+      await use.planSign(signing, { key: key.id, message })
+      await timed(`approve ${name}`, () => use.approve(signing, signers, message))
+      const joined = await timed(name, () => joinAll('sign', signers, signing))
+      await writeFile(`${message}.sig`, Buffer.from(joined[0]?.signature ?? '', 'hex'))
+      signatures.push({ message, signature: `${message}.sig`, signers })
+      all.push({ bundle: join(folder, `${name}.bundle`), joined })
+    }
+    await signBy('sign', sites.slice(0, threshold), MESSAGE)
 
-    const signature = `${message}.sig`
-    await writeFile(signature, Buffer.from(signed[0]?.signature ?? '', 'hex'))
-    const bundles = [join(folder, 'keygen.bundle'), join(folder, 'sign.bundle')]
-    const verdicts = await timed('verify', async () => [
-      { ...(await use.verify(bundles[0] as string, made)) },
-      { ...(await use.verify(bundles[1] as string, signed)) },
-    ])
+    if (wanted.tour) {
+      const late = join(folder, 'planned-before.yaml')
+      await use.planSign(late, { key: key.id, message: join(folder, 'message.txt') })
+      const refresh = join(folder, 'refresh.yaml')
+      await use.planRefresh(refresh, key.id)
+      await timed('approve refresh', () => use.approve(refresh, sites))
+      const joined = await timed('refresh', () => joinAll('refresh', sites, refresh))
+      all.push({ bundle: join(folder, 'refresh.bundle'), joined })
+      tell({ step: 'refused', message: await use.refused(late, sites[0] as string) })
+      await signBy('sign-again', sites.slice(-threshold), SECOND)
+    }
+
+    const bundles = all.map(({ bundle }) => bundle)
+    const verdicts = await timed('verify', async () => {
+      const found: DemoResult['verdicts'][number][] = []
+      for (const { bundle, joined } of all) found.push(await use.verify(bundle, joined))
+      return found
+    })
     for (const { bundle, checks, same } of verdicts) tell({ step: 'verified', bundle, checks, same })
     const failed = verdicts.find(({ verdict, same }) => verdict !== 'valid' || !same)
     if (failed !== undefined)
@@ -147,12 +175,15 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
         `${failed.bundle} does not verify: ${failed.verdict}`,
         'look at it with `quorate audit verify`; this is a bug',
       )
+    const history = wanted.tour ? await timed('history', () => use.history()) : null
+    if (history !== null) tell({ step: 'history', ...history })
     return {
       folder,
       key: { id: key.id, protocol: key.protocol, publicKey: await use.shown(protocol, key.publicKey) },
-      signatures: [{ message, signature, signers }],
+      signatures,
       bundles,
       verdicts,
+      history,
       trust: use.trust,
       phases,
       processes: children.map((child) => child.pid),
@@ -191,102 +222,5 @@ const startRelay = async (
     if (shown !== undefined) return { url: shown['url'] as string, address: shown['address'] as string, pid: child.pid }
     if (child.over || performance.now() > until) await child.document()
     await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-/** The homes, and what the demo does in this process for their operators: plan, approve, verify. */
-const makeSites = async (folder: string, sites: readonly string[]) => {
-  const [setup, planning, approving, verifying, registry] = await Promise.all([
-    import('./setup.ts'),
-    import('./planning.ts'),
-    import('./approve.ts'),
-    import('./verify.ts'),
-    import('../mpc/registry.ts'),
-  ])
-  const none = async (): Promise<never> => {
-    throw new Error('homes of the demo have no passphrase')
-  }
-  await mkdir(join(folder, 'kms'), { mode: 0o700 })
-  const cards: string[] = []
-  for (const name of sites) {
-    await setup.createIdentity({
-      home: join(folder, name),
-      name,
-      role: 'site',
-      kms: [`local:${join(folder, 'kms', `${name}.key`)}`],
-      stores: ['home'],
-      jurisdiction: 'demo',
-      control: `demo-${name}/demo-${name}/demo-${name}`,
-      passphrase: undefined,
-      kmsPassphrase: undefined,
-    })
-    cards.push(await setup.readOwnCard(join(folder, name), none))
-  }
-  const trust = join(folder, 'trusted-sites.txt')
-  await writeFile(trust, cards.map((card) => `${card.trimEnd()}\n`).join(''))
-  const common = { name: 'demo', opens: undefined, closes: undefined, approvers: [] }
-  return {
-    trust,
-    planKeygen: async (file: string, flags: { protocol: ProtocolId; threshold: number; relay: string }) => {
-      const { yaml } = await planning.planNewKey(
-        {
-          ...common,
-          protocol: flags.protocol,
-          threshold: flags.threshold,
-          cards: cards.map((card) => Buffer.from(card)),
-          relays: [flags.relay],
-        },
-        Date.now(),
-      )
-      await writeFile(file, yaml)
-    },
-    planSign: async (file: string, flags: { key: string; message: string }) => {
-      const first = join(folder, sites[0] as string)
-      const { yaml } = await planning.planSignature(
-        {
-          ...common,
-          home: first,
-          key: flags.key,
-          message: flags.message,
-          messageHex: undefined,
-          empty: false,
-          digest: undefined,
-          blind: undefined,
-          signers: [],
-          cards: [],
-          relays: [],
-        },
-        Date.now(),
-      )
-      await writeFile(file, yaml)
-    },
-    approve: async (file: string, who: readonly string[], message?: string) => {
-      const { readDefinition } = await import('../records/definition-yaml.ts')
-      const definition = await readDefinition(new Uint8Array(await readFile(file)))
-      for (const site of who)
-        await approving.approveDefinition({
-          home: join(folder, site),
-          definition,
-          message: message === undefined ? undefined : new Uint8Array(await readFile(message)),
-          passphrase: none,
-          trust: undefined,
-        })
-    },
-    verify: async (bundle: string, joined: readonly Joined[]) => {
-      const all = await Promise.all(joined.map((one) => readFile(one.bundle ?? '')))
-      const same = all.every((bytes) => bytes.equals(all[0] as Buffer))
-      await writeFile(bundle, all[0] as Buffer)
-      const report = await verifying.verifyFile({
-        bundle,
-        trust: await readFile(trust, 'utf8'),
-        trustStated: false,
-        at: undefined,
-        require: [],
-        message: undefined,
-      })
-      return { bundle, verdict: report.verdict, checks: report.checks.length, open: report.open, same }
-    },
-    shown: async (protocol: ProtocolId, publicKey: string) =>
-      Buffer.from((await registry.loadScheme(protocol)).shownKey(Buffer.from(publicKey, 'hex'))).toString('hex'),
   }
 }

@@ -14,6 +14,9 @@ const word = (path: string): string => shellWord(shown(path))
 const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
 
+/** Phases that are a ceremony of their own. */
+const CEREMONIES: readonly string[] = ['keygen', 'sign', 'refresh', 'sign-again']
+
 /** The demo's story as it unfolds, on stderr. */
 export const demoReporter = (flags: {
   readonly quiet: boolean
@@ -42,8 +45,12 @@ export const demoReporter = (flags: {
         return
       }
       case 'done':
-        if (step.phase === 'keygen' || step.phase === 'sign') say({ label: '', text: 'closed', note: seconds(step.ms) })
+        if (CEREMONIES.includes(step.phase)) say({ label: '', text: 'closed', note: seconds(step.ms) })
         return
+      case 'refused':
+        return say({ label: 'refused', text: 'a signature that was planned on the old shares', note: step.message })
+      case 'history':
+        return say({ label: 'history', text: `${step.epochs} epochs of one key, from its keygen`, note: step.verdict })
       case 'verified':
         say({
           label: 'verify',
@@ -55,7 +62,7 @@ export const demoReporter = (flags: {
 }
 
 export const demoView = (result: DemoResult): Lines => {
-  const { key, signatures, bundles, trust, folder } = result
+  const { key, signatures, bundles, trust, folder, history } = result
   const [keygen, sign] = bundles
   return [
     '',
@@ -65,9 +72,12 @@ export const demoView = (result: DemoResult): Lines => {
       text: shown(signature),
       note: `by ${signers.join(' and ')}`,
     })),
-    { label: 'bundles', text: bundles.map(shown).join('  ') },
+    ...bundles.map((bundle, n) => ({ label: n === 0 ? 'bundles' : '', text: shown(bundle) })),
     { label: 'next', text: `quorate audit verify --bundle ${word(keygen ?? '')} --trust ${word(trust)}` },
     { label: '', text: `quorate audit show --bundle ${word(sign ?? '')}` },
+    ...(history === null
+      ? []
+      : [{ label: '', text: `quorate audit verify --history ${word(folder)} --trust ${word(trust)}` }]),
     { label: '', text: `QUORATE_HOME=${word(join(folder, 'eu'))} quorate keys list` },
     { label: '', text: 'the same by hand, at three terminals: README, "By hand"' },
   ]
