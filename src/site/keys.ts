@@ -1,5 +1,6 @@
 import type { KeyBase } from '../ceremony/definition/lint-key.ts'
 import { openRoot } from '../host/disk.ts'
+import { openHome } from '../identity/home.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
@@ -9,6 +10,7 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
+import { installedTimes } from './ledger.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -28,6 +30,8 @@ export interface KeyShown {
   readonly publicKey: string | null
   /** The record that the next ceremony builds on. */
   readonly record: Hash | null
+  /** When this site installed that record, by its own clock; null where it has not, or its ledger cannot be read. */
+  readonly since: string | null
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -62,10 +66,12 @@ interface Damaged {
   readonly fault: QuorateError
 }
 
-const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
+const describe = async (disk: Disk, epoch: StoredEpoch, installed: ReadonlyMap<Hash, number>): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
   if (state !== 'staged' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
+  const hash = record === undefined ? null : hashOf(recordCodec.encode(record))
+  const at = hash === null ? undefined : installed.get(hash)
   const shown = {
     key,
     name: definition?.name ?? '',
@@ -76,7 +82,8 @@ const describe = async (disk: Disk, epoch: StoredEpoch): Promise<Found> => {
     epoch: core.epoch,
     state,
     publicKey: made?.publicKey ?? null,
-    record: record === undefined ? null : hashOf(recordCodec.encode(record)),
+    record: hash,
+    since: at === undefined ? null : `${new Date(at).toISOString().slice(0, 19)}Z`,
   }
   return { shown, definition }
 }
@@ -104,6 +111,8 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
   const disk = await openRoot(folder)
   try {
     const shards = shardStore(disk)
+    const home = await orFault(() => openHome(disk))
+    const installed = home instanceof QuorateError ? new Map<Hash, number>() : await installedTimes(disk, home)
     const damaged: Damaged[] = []
     for (const { key, made, fault } of await shards.listDamaged())
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
@@ -115,7 +124,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch))
+      const found = await orFault(() => describe(disk, epoch, installed))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }
@@ -175,4 +184,14 @@ export const keyBase = async (folder: string, wanted: string): Promise<KeyBase &
     'this key is not usable here yet',
     'finish its keygen first: quorate keygen join, with the definition that made it',
   )
+}
+
+/** The newest epoch of a key, and its age in milliseconds: null where this home does not know it. Throws E_NOT_FOUND. */
+export const keyAge = async (
+  folder: string,
+  wanted: string,
+  now: number,
+): Promise<{ readonly shown: KeyShown; readonly age: number | null }> => {
+  const shown = await showKey(folder, wanted)
+  return { shown, age: shown.since === null ? null : Math.max(0, now - Date.parse(shown.since)) }
 }

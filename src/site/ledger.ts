@@ -1,9 +1,10 @@
-import { headsIn, KEEP_HOME, type LogView, openLog } from '../audit/disk-log.ts'
+import { headsIn, KEEP_HOME, type LogView, openLog, readLog } from '../audit/disk-log.ts'
 import type { Log } from '../audit/log.ts'
 import { ledgerOrigin } from '../audit/note.ts'
 import { isCeremonyFolder } from '../ceremony/paths.ts'
 import { systemClock } from '../host/clock.ts'
 import type { Home } from '../identity/home.ts'
+import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
 
@@ -59,4 +60,16 @@ const refuseCut = async (disk: Disk, home: Home, ledger: LogView): Promise<void>
           `the ledger of this home is cut or another one: ${path} names a longer one`,
           KEEP_HOME,
         )
+}
+
+/** When this site installed each record, by its own clock, in milliseconds since 1970; none where its ledger cannot be read. */
+export const installedTimes = async (disk: Disk, home: Home): Promise<ReadonlyMap<Hash, number>> => {
+  try {
+    const ledger = await readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key })
+    const installed = [...ledger.replay()].filter(({ what }) => what === 'installed')
+    return new Map(installed.flatMap(({ object, at }) => (object === null ? [] : [[object, at]])))
+  } catch (error) {
+    if (error instanceof QuorateError) return new Map()
+    throw error
+  }
 }

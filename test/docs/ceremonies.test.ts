@@ -10,8 +10,12 @@ import { root } from '../support/cli.ts'
 const file = (path: string): Uint8Array => new Uint8Array(readFileSync(join(root, 'ceremonies', path)))
 
 describe('definitions to copy', () => {
-  it.each(['keygen', 'sign'])('%s: is read, and lint has nothing to say of it', async (kind) => {
-    const definition = await readDefinition(file(`${kind}/definition.yaml`))
+  it.each([
+    ['keygen', 'keygen'],
+    ['sign', 'sign'],
+    ['rotate', 'refresh'],
+  ])('%s: is read, and lint has nothing to say of it', async (folder, kind) => {
+    const definition = await readDefinition(file(`${folder}/definition.yaml`))
     expect(definition.kind).toBe(kind)
     expect(lint(definition)).toEqual([])
     expect(lint(definition, Date.parse(definition.window.opens))).toEqual([])
@@ -20,6 +24,7 @@ describe('definitions to copy', () => {
   it.each([
     ['keygen', ['kind', 'name', 'base', 'protocol', 'threshold', 'sites', 'approvers', 'sealing', 'relays', 'nonce']],
     ['sign', ['kind', 'name', 'key', 'base', 'message', 'signers', 'window', 'attempts', 'deadlines', 'nonce']],
+    ['rotate', ['kind', 'name', 'key', 'base', 'epoch', 'window', 'attempts', 'deadlines', 'nonce']],
   ])('%s: says something of every decision', (kind, fields) => {
     const lines = fromUtf8(file(`${kind}/definition.yaml`)).split('\n')
     const above = (field: string) => lines[lines.findIndex((line) => line.startsWith(`${field}:`)) - 1]
@@ -34,12 +39,14 @@ describe('definitions to copy', () => {
     })
   })
 
-  it('have the same sites, so that one is the key of the other', async () => {
-    const [keygen, sign] = await Promise.all(
-      ['keygen', 'sign'].map((kind) => readDefinition(file(`${kind}/definition.yaml`))),
+  it('have the same sites, so that one is the key of the others', async () => {
+    const [keygen, ...others] = await Promise.all(
+      ['keygen', 'sign', 'rotate'].map((kind) => readDefinition(file(`${kind}/definition.yaml`))),
     )
-    expect(sign?.sites).toEqual(keygen?.sites)
-    expect(sign?.threshold).toBe(keygen?.threshold)
-    expect(sign?.nonce).not.toBe(keygen?.nonce)
+    for (const one of others) {
+      expect(one.sites).toEqual(keygen?.sites)
+      expect(one.threshold).toBe(keygen?.threshold)
+    }
+    expect(new Set([keygen, ...others].map((one) => one?.nonce)).size).toBe(3)
   })
 })

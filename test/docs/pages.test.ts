@@ -104,17 +104,27 @@ describe('commands in the pages', () => {
   })
 })
 
+describe('commands in scripts to copy', () => {
+  it.each(['ceremonies/rotate/site.sh', 'ceremonies/rotate/workflow.yml'])('%s: exist, with their flags', (page) => {
+    const lines = [...text(page).matchAll(/^(?: *run:)? *quorate (.+)$/gm)].map(([, rest = '']) => rest)
+    expect(lines.length).toBeGreaterThan(1)
+    expect(lines.flatMap((line) => wrong(line) ?? [])).toEqual([])
+  })
+})
+
 describe('commands in errors and hints', () => {
   it('exist, with their flags', () => {
     const topics = new Set(Object.keys(manifest.commands).map((id) => id.split(':')[0]))
     const found = sourceFiles.flatMap((file) =>
-      // The kind of a ceremony is put in; any other value is a word. Labels of hashes end in a version or an owner.
+      // The topic of a ceremony is put in; any other value is a word. Labels of hashes end in a version or an owner.
       [
         ...sourceText(file).matchAll(
-          /quorate ((?:\$\{[\w.]*kind\}|[a-z]+) [a-z]+\b(?: (?:--[a-z-]+|\$\{[^}]*\}|[A-Z]+))*)(?! (?:[a-z]+ )?v\d| of )/g,
+          /quorate ((?:\$\{[\w.()]*(?:kind|topic)\}|[a-z]+) [a-z]+\b(?: (?:--[a-z-]+|\$\{[^}]*\}|[A-Z]+))*)(?! (?:[a-z]+ )?v\d| of )/g,
         ),
       ]
-        .map(([, rest = '']) => rest.replaceAll(/\$\{[\w.]*kind\}/g, 'keygen').replaceAll(/\$\{[^}]*\}/g, 'x'))
+        .map(([, rest = '']) =>
+          rest.replaceAll(/\$\{[\w.()]*(?:kind|topic)\}/g, 'keygen').replaceAll(/\$\{[^}]*\}/g, 'x'),
+        )
         .filter((line) => topics.has(line.split(' ')[0] ?? ''))
         .map((line) => ({ file, line })),
     )

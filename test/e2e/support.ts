@@ -163,8 +163,8 @@ export class Group {
     return told(args, this.as(site))
   }
 
-  join(site: string, kind: 'keygen' | 'sign', definition: string, ...more: string[]): Background {
-    return inBackground([kind, 'join', '--definition', definition, ...more], this.as(site))
+  join(site: string, topic: 'keygen' | 'sign' | 'rotate', definition: string, ...more: string[]): Background {
+    return inBackground([topic, 'join', '--definition', definition, ...more], this.as(site))
   }
 
   async create(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Addresses } from '../../formats/addresses.ts'
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { span } from '../../lib/span.ts'
 import type { DamagedKey, KeyShown } from '../../site/keys.ts'
 import type { Line, Lines } from '../term.ts'
 
@@ -14,8 +15,12 @@ export const withForms = async (key: KeyShown): Promise<KeyWithForms> => {
   return { ...key, forms: { ...publicKeyForms(protocol, publicKey, name), ...addressesOf(protocol, publicKey) } }
 }
 
-const state = ({ state: now, epoch }: KeyShown): string =>
-  ({ installed: `epoch ${epoch}`, staged: 'staged, not usable yet', retired: `epoch ${epoch}, replaced` })[now]
+const state = ({ state: now, epoch, since }: KeyShown): string =>
+  ({
+    installed: `epoch ${epoch}${since === null ? '' : `, since ${since.slice(0, 10)}`}`,
+    staged: 'staged, not usable yet',
+    retired: `epoch ${epoch}, replaced`,
+  })[now]
 
 interface Keys {
   readonly keys: readonly KeyWithForms[]
@@ -46,6 +51,13 @@ export const keyView = (key: KeyWithForms): Lines => [
   ...(key.record === null ? [] : [{ label: 'record', text: key.record }]),
   ...(key.forms === null ? [] : formLines(key.forms)),
 ]
+
+/** Shares that are younger than was asked: nothing was planned. */
+export const nothingDueView = (found: {
+  readonly name: string
+  readonly epoch: number
+  readonly age: number
+}): Lines => [{ label: 'nothing', text: `to do: epoch ${found.epoch} of ${found.name} is ${span(found.age)} old` }]
 
 const formLines = ({ hex, taproot, solana, openssh, pem }: PublicKeyForms & Addresses): Line[] => [
   { label: taproot === null ? 'public key' : 'output key', text: hex, tone: 'strong' },

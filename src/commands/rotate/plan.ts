@@ -1,9 +1,13 @@
 import { Flags } from '@oclif/core'
-import { homeFlag, homeFolder } from '../../cli/flags.ts'
+import type { Shown } from '../../cli/base-command.ts'
+import { homeFlag, homeFolder, wholeFlag } from '../../cli/flags.ts'
 import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
+import { nothingDueView } from '../../cli/render/keys.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { PlanMade } from '../../site/planning.ts'
 import type { Seen } from '../../site/seen.ts'
+
+const DAY = 86_400_000
 
 export default class RotatePlan extends PlanCommand {
   protected override readonly topic = 'rotate'
@@ -12,12 +16,30 @@ export default class RotatePlan extends PlanCommand {
     'With --out: new shares for the same sites and the same quorum; the public key stays, and the old shares are destroyed once the new ones are installed. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
   static override examples = [
     '<%= config.bin %> rotate plan --key treasury --out refresh.yaml',
+    '<%= config.bin %> rotate plan --key treasury --max-age 90 --out refresh.yaml',
     '<%= config.bin %> rotate plan --definition refresh.yaml',
   ]
   static override flags = {
     ...PlanCommand.flags,
     key: Flags.string({ summary: 'the key: its name or id, as keys list shows it' }),
+    'max-age': wholeFlag({
+      summary: 'plan only where the newest shares are older, in days',
+      min: 1,
+      max: 36_500,
+      dependsOn: ['out'],
+    }),
     home: homeFlag,
+  }
+
+  /** A job that runs every day plans once in a while: shares that are young enough are left alone. */
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(RotatePlan)
+    if (flags['max-age'] === undefined) return super.run()
+    const { keyAge } = await import('../../site/keys.ts')
+    const { shown, age } = await keyAge(homeFolder(flags.home), required(flags.key, '--key'), Date.now())
+    if (age === null || age > flags['max-age'] * DAY) return super.run()
+    const { key, name, epoch, since } = shown
+    return this.show(nothingDueView, { key, name, epoch, since, age, file: null })
   }
 
   protected override async seen(definition: Definition): Promise<Seen> {

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bin, built, finished, type Ran, root } from '../support/cli.ts'
+import { opensslVerifies } from './openssl.ts'
+import { type Document, Group, newFolder, type RunningRelay, serveRelay } from './support.ts'
+
+const work = newFolder('rotate')
+const group = new Group(work.path)
+let relay: RunningRelay
+
+beforeAll(async () => {
+  await built()
+  relay = await serveRelay()
+})
+afterAll(async () => {
+  await relay.stop()
+  work.remove()
+})
+
+const ok = async (site: string, ...args: string[]): Promise<Document> => {
+  const ran = await group.run(site, ...args)
+  expect(ran.code, ran.stdout).toBe(0)
+  return ran.document
+}
+const approveAndJoin = async (topic: 'keygen' | 'sign', sites: readonly string[], file: string, ...more: string[]) => {
+  const { ceremony } = await ok(sites[0] as string, topic, 'plan', '--definition', file)
+  for (const site of sites) await ok(site, topic, 'approve', '--definition', file, '--confirm', ceremony, ...more)
+  return Promise.all(sites.map((site) => group.join(site, topic, file).ended))
+}
+
+/** ceremonies/rotate/site.sh, where `quorate` is on the path. */
+const siteScript = (site: string, env: Readonly<Record<string, string>>): Promise<Ran> => {
+  const child = spawn('sh', [join(root, 'ceremonies/rotate/site.sh')], {
+    cwd: work.path,
+    env: { ...group.as(site).env, PATH: `${group.path('bin')}:${process.env['PATH']}`, LANG: 'C', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return finished(child)
+}
+
+test('a job rotates on a schedule: nothing too early, new shares by the script, the same again when it runs twice', async () => {
+  await group.create()
+  const keygen = group.path('treasury.yaml')
+  const cards = group.names.flatMap((name) => ['--site', group.path(`${name}.card`)])
+  const key = ['--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2']
+  await ok('eu', 'keygen', 'plan', ...key, ...cards, '--relay', relay.address, '--out', keygen)
+  for (const { code, stdout } of await approveAndJoin('keygen', group.names, keygen)) expect(code, stdout).toBe(0)
+
+  const file = group.path('refresh.yaml')
+  const early = await ok('eu', 'rotate', 'plan', '--key', 'treasury', '--max-age', '90', '--out', file)
+  expect(early).toMatchObject({ name: 'treasury', epoch: 1, file: null })
+  const planned = await ok('eu', 'rotate', 'plan', '--key', 'treasury', '--out', file)
+  expect(planned.definition).toMatchObject({ kind: 'refresh', name: 'treasury', epoch: 2 })
+
+  mkdirSync(group.path('bin'))
+  chmodSync(group.write('bin/quorate', `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`), 0o755)
+  const trust = group.trust()
+  const env = { DEFINITION: file, CEREMONY_ID: planned.ceremony, TRUST: trust }
+  const first = await Promise.all(group.names.map((name) => siteScript(name, env)))
+  for (const { code, stdout, stderr } of first) {
+    expect(code, stdout + stderr).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, kind: 'refresh', state: 'closed', open: [] })
+  }
+  const again = await Promise.all(group.names.map((name) => siteScript(name, env)))
+  expect(again.map(({ code }) => code)).toEqual([0, 0, 0])
+  expect(again.map(({ stdout }) => JSON.parse(stdout).bundle)).toEqual(
+    first.map(({ stdout }) => JSON.parse(stdout).bundle),
+  )
+  const wrong = await siteScript('eu', { ...env, CEREMONY_ID: '0'.repeat(64) })
+  expect([wrong.code, wrong.stdout]).toEqual([1, ''])
+
+  for (const name of group.names) {
+    const { keys } = await ok(name, 'keys', 'list')
+    expect(keys).toMatchObject([{ epoch: 2, state: 'installed', since: expect.stringMatching(/Z$/) }])
+  }
+  const folder = join(group.path('eu'), 'bundles')
+  const history = await ok('eu', 'audit', 'verify', '--history', folder, '--trust', trust, '--max-age', '90')
+  expect(history).toMatchObject({ verdict: 'valid', keys: [{ overdue: false, faults: [] }] })
+  expect(history.keys[0].epochs.map(({ epoch }: Document) => epoch)).toEqual([1, 2])
+
+  const message = group.write('message.txt', 'with new shares\n')
+  const sign = group.path('sign.yaml')
+  await ok('us', 'sign', 'plan', '--name', 'payout', '--key', 'treasury', '--message', message, '--out', sign)
+  const signed = await approveAndJoin('sign', ['us', 'ap'], sign, '--message', message)
+  const pem = await ok('us', 'keys', 'show', '--key', 'treasury')
+  for (const { code, document } of signed) {
+    expect(code).toBe(0)
+    expect(opensslVerifies(pem.forms.pem, readFileSync(message), Buffer.from(document.signature, 'hex'))).toBe(true)
+  }
+})
