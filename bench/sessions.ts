@@ -24,9 +24,14 @@ import { type Measurement, measure, type Wanted } from './measure.ts'
  * CPU divided by the sites, so it leaves out the relay, which is a process of its own.
  */
 
-const names = ['eu', 'us', 'ap'] as const
+/** How many sites make a key, and new shares of it; a quorum signs. */
+const SIZES = [
+  { sites: 3, quorum: 2 },
+  { sites: 9, quorum: 5 },
+] as const
+type Size = (typeof SIZES)[number]
+const named = ({ sites }: Size): readonly SiteId[] => Array.from({ length: sites }, (_, at) => `site-${at}` as SiteId)
 const authority = toHex(systemRandom(32)) as Hash
-const SIGNERS = 2
 
 interface Party {
   readonly site: SiteId
@@ -60,7 +65,7 @@ const relayProcess = async (): Promise<{ url: string; identity: Identity; stop()
   return { url, identity, stop: () => child.kill('SIGTERM') }
 }
 
-const overRelay = (relay: { url: string; identity: Identity }): Medium => {
+const overRelay = (relay: { url: string; identity: Identity }, names: readonly SiteId[]): Medium => {
   const homes = names.map((name) => memoryHome(name))
   return async (site, at) => {
     const all = await Promise.all(homes)
@@ -82,13 +87,12 @@ const overRelay = (relay: { url: string; identity: Identity }): Medium => {
   }
 }
 
-const openParties = async (medium: Medium): Promise<readonly Party[]> => {
+const openParties = async (medium: Medium, names: readonly SiteId[]): Promise<readonly Party[]> => {
   const homes = await Promise.all(names.map((name) => memoryHome(name)))
   const identities = new Map(homes.map(({ home }, at) => [names[at] as SiteId, home.identity]))
   let met = 0
   const parties = await Promise.all(
-    names.map(async (name, at): Promise<Party> => {
-      const site = name as SiteId
+    names.map(async (site, at): Promise<Party> => {
       const wire = await medium(site, at)
       const channels = openChannels({
         wire,
@@ -151,32 +155,30 @@ const session = async <T>(
   )
 }
 
-const keygen = (parties: readonly Party[], protocols: Scheme): Promise<readonly KeygenOutput[]> =>
-  session(parties, names.length, (one) =>
+const keygen = (parties: readonly Party[], protocols: Scheme, { sites, quorum }: Size) =>
+  session(parties, sites, (one) =>
     protocols.keygen.run(
       one.mailbox(protocols.keygen),
-      { threshold: SIGNERS, parties: names.length },
+      { threshold: quorum, parties: sites },
       { random: systemRandom },
     ),
   )
 
-const sign = (parties: readonly Party[], protocols: Scheme, keys: readonly KeygenOutput[]) => {
-  const [{ publicKey, verifyingShares }] = keys as [KeygenOutput]
+const refresh = (parties: readonly Party[], protocols: Scheme, size: Size, keys: readonly KeygenOutput[]) =>
+  session(parties, size.sites, (one, at) => {
+    const { publicKey, verifyingShares, share } = keys[at] as KeygenOutput
+    const context = { threshold: size.quorum, parties: size.sites, publicKey, verifyingShares }
+    return protocols.refresh.run(one.mailbox(protocols.refresh), { ...context, share }, { random: systemRandom })
+  })
+
+const sign = (parties: readonly Party[], protocols: Scheme, { quorum }: Size, keys: readonly KeygenOutput[]) => {
   const message = systemRandom(32)
-  return session(parties, SIGNERS, (one, at) =>
-    protocols.sign.run(
-      one.mailbox(protocols.sign),
-      {
-        threshold: SIGNERS,
-        publicKey,
-        indices: [1, 2] as Index[],
-        verifyingShares,
-        message,
-        share: (keys[at] as KeygenOutput).share,
-      },
-      { random: systemRandom },
-    ),
-  )
+  const indices = Array.from({ length: quorum }, (_, at) => (at + 1) as Index)
+  return session(parties, quorum, (one, at) => {
+    const { publicKey, verifyingShares, share } = keys[at] as KeygenOutput
+    const context = { threshold: quorum, publicKey, indices, verifyingShares, message }
+    return protocols.sign.run(one.mailbox(protocols.sign), { ...context, share }, { random: systemRandom })
+  })
 }
 
 const perSite = (one: Measurement, sites: number): Measurement => ({
@@ -184,18 +186,31 @@ const perSite = (one: Measurement, sites: number): Measurement => ({
   cpu_ms: Math.round((one.cpu_ms / sites) * 1000) / 1000,
 })
 
-const measureOver = async (where: 'memory' | 'relay', medium: Medium, wanted: Wanted): Promise<Measurement[]> => {
+const whats = ['keygen', 'refresh', 'sign'] as const
+/** `refresh/frost-ed25519/relay/9`. */
+const nameOf = (what: (typeof whats)[number], id: string, where: string, { sites }: Size): string =>
+  `${what}/${id}/${where}/${sites}`
+
+const measureOver = async (where: string, medium: Medium, size: Size, wanted: Wanted): Promise<Measurement[]> => {
   const measured: Measurement[] = []
-  const parties = await openParties(medium)
+  const parties = await openParties(medium, named(size))
   for (const id of protocolIds) {
-    const [keygenName, signName] = [`keygen/${id}/${where}`, `sign/${id}/${where}`]
-    if (!wanted(keygenName) && !wanted(signName)) continue
+    const [keygenName, refreshName, signName] = whats.map((what) => nameOf(what, id, where, size)) as [
+      string,
+      string,
+      string,
+    ]
+    if (![keygenName, refreshName, signName].some(wanted)) continue
     const protocols = await loadScheme(id)
+    const keys = await keygen(parties, protocols, size)
     if (wanted(keygenName))
-      measured.push(perSite(await measure(keygenName, 15, () => keygen(parties, protocols), 3), names.length))
-    if (!wanted(signName)) continue
-    const keys = await keygen(parties, protocols)
-    measured.push(perSite(await measure(signName, 30, () => sign(parties, protocols, keys), 5), SIGNERS))
+      measured.push(perSite(await measure(keygenName, 15, () => keygen(parties, protocols, size), 3), size.sites))
+    if (wanted(refreshName))
+      measured.push(
+        perSite(await measure(refreshName, 15, () => refresh(parties, protocols, size, keys), 3), size.sites),
+      )
+    if (wanted(signName))
+      measured.push(perSite(await measure(signName, 30, () => sign(parties, protocols, size, keys), 5), size.quorum))
   }
   await Promise.all(parties.map((party) => party.channels.close()))
   await Promise.all(parties.map((party) => party.wire.close()))
@@ -203,14 +218,18 @@ const measureOver = async (where: 'memory' | 'relay', medium: Medium, wanted: Wa
 }
 
 export default async (wanted: Wanted): Promise<Measurement[]> => {
-  const some = (where: string): boolean =>
-    protocolIds.some((id) => wanted(`sign/${id}/${where}`) || wanted(`keygen/${id}/${where}`))
-  const measured = some('memory') ? await measureOver('memory', memory(), wanted) : []
-  if (!some('relay')) return measured
-  const relay = await relayProcess()
-  try {
-    return [...measured, ...(await measureOver('relay', overRelay(relay), wanted))]
-  } finally {
-    relay.stop()
+  const some = (where: string, size: Size): boolean =>
+    protocolIds.some((id) => whats.some((what) => wanted(nameOf(what, id, where, size))))
+  const measured: Measurement[] = []
+  for (const size of SIZES) {
+    if (some('memory', size)) measured.push(...(await measureOver('memory', memory(), size, wanted)))
+    if (!some('relay', size)) continue
+    const relay = await relayProcess()
+    try {
+      measured.push(...(await measureOver('relay', overRelay(relay, named(size)), size, wanted)))
+    } finally {
+      relay.stop()
+    }
   }
+  return measured
 }
