@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Definition } from '../../src/records/definition.ts'
 import { definitionYaml, readDefinition } from '../../src/records/definition-yaml.ts'
 import { approveDefinition } from '../../src/site/approve.ts'
-import { planNewKey, planSignature } from '../../src/site/planning.ts'
+import { planNewKey, planRotation, planSignature } from '../../src/site/planning.ts'
 import { createIdentity, readOwnCard } from '../../src/site/setup.ts'
 
 const none = async (): Promise<never> => {
@@ -117,4 +117,22 @@ const approveIn = async (
 ): Promise<void> => {
   for (const name of names)
     await approveDefinition({ home: homes.home(name), definition, message, passphrase: none, trust: undefined })
+}
+
+/** Plans new shares of the key into refresh.yaml and lets all approve it. */
+export const planRefreshIn = async (
+  homes: RealHomes,
+  names: readonly string[],
+  key: string,
+  relays: readonly string[],
+  deadlines: Deadlines,
+): Promise<Definition> => {
+  const { name: _, ...rest } = common
+  const { yaml } = await planRotation(
+    { ...rest, home: homes.home(names[0] as string), key, cards: [], relays },
+    Date.now(),
+  )
+  const definition = await write(homes, 'refresh.yaml', yaml, deadlines)
+  await approveIn(homes, names, definition, undefined)
+  return definition
 }

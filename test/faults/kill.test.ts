@@ -11,7 +11,7 @@ import type { Relay } from '../../src/transport/relay/server.ts'
 import { built } from '../support/cli.ts'
 import { NIGHTLY, report, SEED } from '../support/report.ts'
 import { relayOn, relaySigner } from '../transport/relay-support.ts'
-import { makeHomes, planKeygenIn, planSignIn, type RealHomes } from './homes.ts'
+import { makeHomes, planKeygenIn, planRefreshIn, planSignIn, type RealHomes } from './homes.ts'
 import { type Spawned, spawnQuorate } from './spawned.ts'
 
 /** Cases mostly wait for deadlines: this many at a time. */
@@ -56,7 +56,11 @@ interface Lane {
   relay: Relay
   readonly keygen: RealHomes
   readonly sign: RealHomes
+  readonly refresh: RealHomes
 }
+
+type Kind = 'keygen' | 'sign' | 'refresh'
+const TOPICS: Readonly<Record<Kind, string>> = { keygen: 'keygen', sign: 'sign', refresh: 'rotate' }
 
 describe('kill -9 of a site at a barrier', () => {
   /** A plan names its relay: the next one on its port is the same. */
@@ -65,15 +69,15 @@ describe('kill -9 of a site at a barrier', () => {
   const definitions = new Map<RealHomes, Definition>()
   let homes: RealHomes & { readonly root: string }
   let copies = 0
-  const barriers = { keygen: 0, sign: 0 }
+  const barriers = { keygen: 0, sign: 0, refresh: 0 }
 
-  const joinAs = (at: RealHomes, kind: string, name: string, env: Readonly<Record<string, string>> = {}): Spawned => {
+  const joinAs = (at: RealHomes, kind: Kind, name: string, env: Readonly<Record<string, string>> = {}): Spawned => {
     const file = join(at.folder, `${kind}.yaml`)
-    return spawnQuorate([kind, 'join', '--home', at.home(name), '--definition', file], env)
+    return spawnQuorate([TOPICS[kind], 'join', '--home', at.home(name), '--definition', file], env)
   }
 
   /** A calm run; how often one site synced a log. */
-  const measure = async (at: RealHomes, kind: string, who: readonly string[]): Promise<number> => {
+  const measure = async (at: RealHomes, kind: Kind, who: readonly string[]): Promise<number> => {
     const count = join(homes.root, `barriers-${kind}`)
     const all = who.map((name, n) => joinAs(at, kind, name, n === 0 ? { QUORATE_BARRIERS: count } : {}))
     for (const one of await Promise.all(all.map(({ ended }) => ended)))
@@ -86,9 +90,13 @@ describe('kill -9 of a site at a barrier', () => {
     const keygen = await homes.copy(`keygen-${copies}`)
     definitions.set(keygen, await planKeygenIn(keygen, names, [relay.url], deadlines))
     const sign = await (key?.homes ?? keygen).copy(`sign-${copies++}`)
-    if (key !== undefined) definitions.set(sign, await planSignIn(sign, signers, key.id, [relay.url], deadlines))
-    lanes.push({ relay, keygen, sign })
-    return { relay, keygen, sign }
+    const refresh = await (key?.homes ?? keygen).copy(`refresh-${copies++}`)
+    if (key !== undefined) {
+      definitions.set(sign, await planSignIn(sign, signers, key.id, [relay.url], deadlines))
+      definitions.set(refresh, await planRefreshIn(refresh, names, key.id, [relay.url], deadlines))
+    }
+    lanes.push({ relay, keygen, sign, refresh })
+    return { relay, keygen, sign, refresh }
   }
 
   beforeAll(async () => {
@@ -104,7 +112,9 @@ describe('kill -9 of a site at a barrier', () => {
     for (let n = 0; n < LANES; n++) await openLane(key)
     const signed = await (lanes[0] as Lane).sign.copy('signed')
     barriers.sign = await measure(signed, 'sign', signers)
-    report(`barriers of a join: keygen ${barriers.keygen}, sign ${barriers.sign}`)
+    const refreshed = await (lanes[0] as Lane).refresh.copy('refreshed')
+    barriers.refresh = await measure(refreshed, 'refresh', names)
+    report(`barriers of a join: keygen ${barriers.keygen}, sign ${barriers.sign}, refresh ${barriers.refresh}`)
   })
   afterAll(async () => {
     for (const { relay } of lanes) await relay.close()
@@ -127,12 +137,7 @@ describe('kill -9 of a site at a barrier', () => {
     }
   }
 
-  const play = async (
-    lane: Lane,
-    kind: 'keygen' | 'sign',
-    who: readonly string[],
-    one: Case,
-  ): Promise<'made' | 'left'> => {
+  const play = async (lane: Lane, kind: Kind, who: readonly string[], one: Case): Promise<'made' | 'left'> => {
     const at = await lane[kind].copy(`case-${copies++}`)
     const definition = definitions.get(lane[kind]) as Definition
     // Notes of another case are of the same sites: each case has a relay that knows nothing.
@@ -163,7 +168,7 @@ describe('kill -9 of a site at a barrier', () => {
         if (one.next === 'join at once') return tell(name, await joinHere(name).ended)
         const file = join(at.folder, `${kind}.yaml`)
         const abort = spawnQuorate([
-          kind,
+          TOPICS[kind],
           'abort',
           '--home',
           at.home(name),
@@ -206,10 +211,17 @@ describe('kill -9 of a site at a barrier', () => {
           expect(epochs.map(({ installed }) => installed)).toEqual(who.map(() => []))
           expect(epochs.map(({ files }) => files)).toEqual(who.map(() => []))
         }
+        // The old shares are as they were, and nothing of new ones is left.
+        if (kind === 'refresh') {
+          expect(new Set(epochs.flatMap(({ installed }) => installed)).size).toBe(1)
+          expect(epochs.map(({ installed, files }) => [installed.length, files.length])).toEqual(who.map(() => [1, 5]))
+        }
         return 'left'
       }
       expect(new Set(epochs.flatMap(({ installed }) => installed)).size).toBe(1)
-      for (const { files } of epochs) expect(files).toHaveLength(5)
+      // Of a share that was replaced: its outcome, record and votes, and what replaced it.
+      for (const { files, installed } of epochs)
+        expect([installed.length, files.length]).toEqual([1, kind === 'refresh' ? 9 : 5])
       const bundles = [...ends.values()].map(({ document }) => document?.['bundle'] as string)
       expect(
         new Set(await Promise.all(bundles.map(async (path) => hashOf(new Uint8Array(await readFile(path)))))).size,
@@ -233,7 +245,7 @@ describe('kill -9 of a site at a barrier', () => {
     }
   }
 
-  const playAll = async (kind: 'keygen' | 'sign', who: readonly string[]): Promise<void> => {
+  const playAll = async (kind: Kind, who: readonly string[]): Promise<void> => {
     const cases = casesOf(who, barriers[kind])
     expect(2 * cases.length).toBeGreaterThanOrEqual(barriers[kind] - 1)
     const wrong: string[] = []
@@ -257,4 +269,7 @@ describe('kill -9 of a site at a barrier', () => {
   it('of a keygen: join or abort leads to a clean end', () => playAll('keygen', names))
 
   it('of a sign: join or abort leads to a clean end', () => playAll('sign', signers))
+
+  it('of a refresh: join or abort leads to a clean end, and every site holds one share', () =>
+    playAll('refresh', names))
 })
