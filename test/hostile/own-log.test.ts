@@ -4,7 +4,7 @@ import type { Definition } from '../../src/records/definition.ts'
 import { seededRandom } from '../support/random.ts'
 import { many } from '../support/report.ts'
 import type { Liar } from './ceremonies.ts'
-import { lyingBase, withLiar } from './own-log.ts'
+import { lyingBase, lyingCeremony, withLiar } from './own-log.ts'
 import { type LogLie, logLies, lyingEnding } from './own-log-lies.ts'
 
 /**
@@ -72,4 +72,13 @@ describe(`one liar's own log (seed ${SEED})`, () => {
       }
     },
   )
+})
+
+it('a log that names what its site gives nobody leaves that site alone open', async () => {
+  const lie = logLies.find(({ does }) => does === 'names as hello what nobody has') ?? expect.fail()
+  const { joined } = await lyingCeremony(base, 'keygen', 'kept back', liarWith(lie))
+  for (const { result } of joined)
+    expect(result?.open.filter((text) => text.includes('log or cosignature'))).toEqual([
+      `${liarName}: log or cosignature missing`,
+    ])
 })

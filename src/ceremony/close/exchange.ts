@@ -146,19 +146,24 @@ const timesHold = ({ authority, store, site }: Ceremony, from: SiteId, events: r
   return tooEarly(events, signable, slack) === undefined && events.every(({ at }) => at <= end)
 }
 
-/** Sites whose log, bodies or cosignatures are not all here. */
+/**
+ * Sites whose log, bodies or cosignatures are not all here. Nobody is missed for not cosigning a log that is not whole here
+ * either: its own site may give what it names to nobody.
+ */
 export const missingEndings = (
   ceremony: Ceremony,
   peers: Peers,
   endings: Endings,
   sites: readonly SiteId[],
-): readonly SiteId[] =>
-  sites.filter((name) => {
-    if (!endings.parts.has(name)) return true
-    const own = name === ceremony.seat.name
-    const lines = sites.every((of) => of === name || endings.cosignatures.get(of)?.has(name) === true)
-    return !lines || (!own && peers.bodies.wanted.size > 0)
-  })
+): readonly SiteId[] => {
+  const isWhole = (name: SiteId): boolean =>
+    endings.parts.has(name) && (name === ceremony.seat.name || !peers.bodies.lacks(name))
+  return sites.filter(
+    (name) =>
+      !isWhole(name) ||
+      sites.some((of) => of !== name && isWhole(of) && endings.cosignatures.get(of)?.has(name) !== true),
+  )
+}
 
 export const openPoints = (
   ceremony: Ceremony,

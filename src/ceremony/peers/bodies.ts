@@ -28,6 +28,11 @@ export class Bodies {
     return fresh
   }
 
+  /** True where something that this peer was asked for has not come, from anybody. */
+  lacks(of: SiteId): boolean {
+    return [...(this.#asked.get(of) ?? [])].some((hash) => this.wanted.has(hash))
+  }
+
   /** False where nobody asked for it, or too much came from this peer. */
   take(from: SiteId, bytes: Uint8Array): boolean {
     const hash = hashOf(bytes)
