@@ -6,8 +6,10 @@ import { systemRandom } from '../src/host/random.ts'
 import { ensureKmsKey, openKmsKey } from '../src/kms/registry.ts'
 import type { Hash, Index } from '../src/lib/brand.ts'
 import { toHex } from '../src/lib/bytes.ts'
+import { hashOf } from '../src/lib/hash.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { loadScheme } from '../src/mpc/registry.ts'
+import { type Outcome, outcomeCodec } from '../src/records/outcome.ts'
 import { envelopeHash } from '../src/records/sealed-shard.ts'
 import { sealShard } from '../src/shards/seal.ts'
 import { shardStore } from '../src/shards/store.ts'
@@ -26,7 +28,17 @@ const stage = async (): Promise<Measurement> => {
     const keys = [await openKmsKey(slot, context)]
     const store = shardStore(disk)
     return await measure('stage', 20, async () => {
-      const key = hash()
+      const made: Outcome = {
+        ceremony: hash(),
+        attempt: hash(),
+        transcript: hash(),
+        protocol: 'frost-ed25519',
+        threshold: 2,
+        publicKey: toHex(systemRandom(32)),
+        verifyingShares: [1, 2, 3].map(() => toHex(systemRandom(32))),
+        base: null,
+      }
+      const key = hashOf(outcomeCodec.encode(made))
       const share = new Secret(systemRandom(32))
       const core = {
         kind: 'keygen',
@@ -42,7 +54,7 @@ const stage = async (): Promise<Measurement> => {
         access: 'one-key',
       } as const
       const sealed = await sealShard({ core, share, keys, random: systemRandom })
-      await store.stage(sealed)
+      await store.stage(sealed, made)
       const again = await store.reopen(key, key, envelopeHash(sealed), keys)
       again.wipe()
     })

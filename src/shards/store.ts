@@ -1,13 +1,13 @@
 import type { KmsKey } from '../kms/port.ts'
 import type { Hash } from '../lib/brand.ts'
-import { equal, fromUtf8, utf8 } from '../lib/bytes.ts'
+import { equal } from '../lib/bytes.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
-import { DecodeError, parsed } from '../records/codec.ts'
-import { type EpochRecord, type Outcome, outcomeCodec, readyCodec, recordCodec } from '../records/outcome.ts'
+import { DecodeError } from '../records/codec.ts'
+import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../records/outcome.ts'
 import {
   envelopeHash,
   retiredFileCodec,
@@ -16,10 +16,10 @@ import {
   shardCoreCodec,
   shardFileCodec,
 } from '../records/sealed-shard.ts'
-import { shortId } from '../records/short-id.ts'
-import { decodeEnvelope } from '../records/signed.ts'
 import { damagedShare } from './damage.ts'
+import { refuseRival } from './rival.ts'
 import { openShard } from './seal.ts'
+import { parseVotes, refuseOtherVotes, votesText } from './votes-file.ts'
 
 /**
  * One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it;
@@ -31,9 +31,10 @@ export interface StoredEpoch {
   readonly state: 'staged' | 'installed' | 'retired'
   readonly core: ShardCore
   readonly envelope: Hash
+  /** Kept before the vote; undefined before that. */
   readonly record: EpochRecord | undefined
-  /** Public key and verifying shares; kept with the record. */
-  readonly made: Outcome | undefined
+  /** Public key, verifying shares, and what the epoch replaces. */
+  readonly made: Outcome
   /** Envelope bytes of the ready votes; empty before `installed`. */
   readonly votes: readonly Uint8Array[]
 }
@@ -49,18 +50,18 @@ interface DamagedEpoch {
 
 /** keys/KEY/OUTCOME/{shard, slots, outcome, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
-  /** Durable when it resolves. The same bytes again are no error; others throw E_EXISTS. */
-  stage(sealed: SealedShard): Promise<void>
   /**
-   * Keeps the outcome and the record that the ready vote is for, beside their staged shard. Throws E_NOT_FINISHED where one
-   * of another ceremony that replaces the same record is kept: of two votes both could take effect.
+   * A share of the epoch `made`. Durable when it resolves. The same bytes again are no error; others throw E_EXISTS, and
+   * E_NOT_FINISHED is thrown where a share of another ceremony that replaces the same record is here (see refuseRival).
    */
+  stage(sealed: SealedShard, made: Outcome): Promise<void>
+  /** Keeps the record that the ready vote is for, beside the staged shard. Throws as `stage` does. */
   keepRecord(key: Hash, made: Outcome, record: EpochRecord): Promise<void>
   /** The ready set makes the epoch usable. Needs shard and record. */
   install(key: Hash, outcome: Hash, votes: readonly Uint8Array[]): Promise<void>
   /**
-   * Destroys the share of an installed epoch that the record `by` has replaced; what it was stays. Once it has begun it is
-   * finished by the next call, whatever stops this one.
+   * Destroys the share of an installed epoch that the record `by` has replaced, also one of whose files is damaged; what it
+   * was stays. Once it has begun it is finished by the next call, whatever stops this one.
    */
   retire(key: Hash, outcome: Hash, by: Hash): Promise<void>
   /** Removes what was staged and never installed. The caller knows that no vote was given for it. */
@@ -77,7 +78,6 @@ export interface ShardStore {
 
 const ROOT = 'keys'
 const isHash = (name: string): name is Hash => /^[0-9a-f]{64}$/.test(name)
-const MOST_VOTES = 64
 
 const notThere = (path: string): QuorateError => damagedShare(`${path} is not there`)
 const damaged = (path: string, cause?: unknown): QuorateError => damagedShare(`${path} is damaged`, cause)
@@ -89,23 +89,6 @@ const decoded = <T>(path: string, parse: () => T): T => {
   } catch (error) {
     throw error instanceof DecodeError ? damaged(path, error) : error
   }
-}
-
-/** DSSE envelopes are canonical JSON: none holds a line end. */
-const votesText = (votes: readonly Uint8Array[]): Uint8Array =>
-  utf8(votes.map((vote) => `${fromUtf8(vote)}\n`).join(''))
-const parseVotes = (bytes: Uint8Array): readonly Uint8Array[] => {
-  const lines = parsed('votes', 'UTF-8', () => fromUtf8(bytes)).split('\n')
-  if (lines.pop() !== '' || lines.length > MOST_VOTES || lines.some((line) => line === ''))
-    throw new DecodeError('votes: not one a line')
-  return lines.map(utf8)
-}
-/** Throws DecodeError where one is no vote for this record. Signatures are not looked at: whoever changes them can change more. */
-const refuseOtherVotes = (votes: readonly Uint8Array[], record: Hash): void => {
-  if (votes.length === 0) throw new DecodeError('votes: none')
-  for (const vote of votes)
-    if (readyCodec.decode(decodeEnvelope(vote, readyCodec.limit).payload).record !== record)
-      throw new DecodeError('votes: one is for another record')
 }
 
 const numberOf = (epoch: StoredEpoch | DamagedEpoch): number => ('fault' in epoch ? -1 : epoch.core.epoch)
@@ -140,17 +123,19 @@ export const shardStore = (disk: Disk): ShardStore => {
     const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
     if (core.key !== key || core.outcome !== outcome) throw damaged(`${folder}/shard`)
     const beside = await besideShard(folder, outcome)
+    const { made } = beside
+    if (made === undefined) throw notThere(`${folder}/outcome`)
     const envelope = envelopeHash(sealed)
     if (beside.record !== undefined && beside.record.envelopes[core.index - 1] !== envelope)
       throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
-    return { key, outcome, state: beside.votes.length === 0 ? 'staged' : 'installed', core, envelope, ...beside }
+    return { key, outcome, state: beside.votes.length === 0 ? 'staged' : 'installed', core, envelope, ...beside, made }
   }
 
   /** Outcome, record and votes of an epoch, as far as they are there; votes only beside the other two. */
   const besideShard = async (
     folder: string,
     outcome: Hash,
-  ): Promise<Pick<StoredEpoch, 'made' | 'record' | 'votes'>> => {
+  ): Promise<Pick<StoredEpoch, 'record' | 'votes'> & { readonly made: Outcome | undefined }> => {
     const [made, record, votes] = await Promise.all(
       ['outcome', 'record', 'votes'].map((part) => disk.read(`${folder}/${part}`)),
     )
@@ -176,7 +161,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     if (core.key !== key || core.outcome !== outcome) throw damaged(path)
     const { made, record, votes } = await besideShard(folder, outcome)
     const envelope = record?.envelopes[core.index - 1]
-    if (envelope === undefined || votes.length === 0) throw notThere(`${folder}/votes`)
+    if (made === undefined || envelope === undefined || votes.length === 0) throw notThere(`${folder}/votes`)
     return { key, outcome, state: 'retired', core, envelope, made, record, votes }
   }
 
@@ -210,20 +195,17 @@ export const shardStore = (disk: Disk): ShardStore => {
     }
   }
 
-  /** By key; of each key what is damaged first, then by epoch number. */
+  /** Damaged ones first, then by epoch number. */
+  const ofKey = async (key: Hash): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
+    const outcomes = await outcomesOf(key)
+    if (outcomes instanceof QuorateError) return [{ key, outcome: key, made: undefined, fault: outcomes }]
+    const epochs = await Promise.all(outcomes.map((outcome) => epochAt(key, outcome)))
+    return epochs.filter((one) => one !== undefined).sort((a, b) => numberOf(a) - numberOf(b))
+  }
+
   const all = async (): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
     const found: (StoredEpoch | DamagedEpoch)[] = []
-    for (const key of (await disk.list(ROOT)).filter(isHash)) {
-      const outcomes = await outcomesOf(key)
-      if (outcomes instanceof QuorateError) {
-        found.push({ key, outcome: key, made: undefined, fault: outcomes })
-        continue
-      }
-      const epochs = (await Promise.all(outcomes.map((outcome) => epochAt(key, outcome)))).filter(
-        (one) => one !== undefined,
-      )
-      found.push(...epochs.sort((a, b) => numberOf(a) - numberOf(b)))
-    }
+    for (const key of (await disk.list(ROOT)).filter(isHash)) found.push(...(await ofKey(key)))
     return found
   }
 
@@ -241,57 +223,60 @@ export const shardStore = (disk: Disk): ShardStore => {
       throw new QuorateError('E_EXISTS', `${path} holds something else`, 'nothing was overwritten; look at keys list')
   }
 
-  /** Throws where another ceremony's successor of the same record is kept here, whether or not it was voted for yet. */
-  const refuseRival = async (key: Hash, { base, ceremony }: Outcome): Promise<void> => {
-    if (base === null) return
-    const rival = (await all()).find(
-      (one) => one.key === key && one.made?.base === base && one.made.ceremony !== ceremony,
-    )?.made
-    if (rival === undefined) return
-    throw new QuorateError(
-      'E_NOT_FINISHED',
-      `this site votes, or voted, in ceremony ${shortId(rival.ceremony)} for what replaces the same record`,
-      `finish that one first: quorate rotate join --ceremony ${shortId(rival.ceremony)}`,
-      { ceremony: rival.ceremony },
-    )
+  let writing: Promise<void> = Promise.resolve()
+  /** One after the other: of two ceremonies that replace one record, the second must see the first. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const next = writing.catch(() => undefined).then(work)
+    writing = next
+    return next
   }
 
-  let keeping: Promise<void> = Promise.resolve()
-  const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
-    await refuseRival(key, made)
+  const stage = async (sealed: SealedShard, made: Outcome): Promise<void> => {
+    const { key, outcome } = shardCoreCodec.decode(sealed.core)
     const bytes = outcomeCodec.encode(made)
-    const outcome = hashOf(bytes)
+    if (hashOf(bytes) !== outcome) throw new TypeError('a shard of another outcome')
+    refuseRival(await ofKey(key), made)
+    const folder = folderOf(key, outcome)
+    await durableFolder(disk, folder)
+    // Half of an earlier sealing, which a crash left, opens nothing without the other half.
+    if ((await sealedAt(folder)) === undefined)
+      for (const part of ['slots', 'shard']) await disk.remove(`${folder}/${part}`)
+    await once(`${folder}/outcome`, bytes)
+    await once(`${folder}/slots`, sealed.slots)
+    await once(`${folder}/shard`, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
+  }
+
+  const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
+    refuseRival(await ofKey(key), made)
+    const outcome = hashOf(outcomeCodec.encode(made))
     const found = await present(key, outcome)
     if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
       throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
-    await once(`${folderOf(key, outcome)}/outcome`, bytes)
     await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))
+  }
+
+  /** Words of an epoch that go beside its destroyed share; undefined where a damaged file hides them. */
+  const coreOf = async (key: Hash, outcome: Hash): Promise<ShardCore | undefined> => {
+    try {
+      const { state, core } = await present(key, outcome)
+      if (state !== 'installed') throw new TypeError('an epoch that was never used is not retired but dropped')
+      return core
+    } catch (error) {
+      if (error instanceof QuorateError && error.code === 'E_SHARD') return undefined
+      throw error
+    }
   }
 
   return {
     read,
-    async stage(sealed) {
-      const { key, outcome } = shardCoreCodec.decode(sealed.core)
-      const folder = folderOf(key, outcome)
-      await durableFolder(disk, folder)
-      // Half of an earlier sealing, which a crash left, opens nothing without the other half.
-      if ((await sealedAt(folder)) === undefined)
-        for (const part of ['slots', 'shard']) await disk.remove(`${folder}/${part}`)
-      await once(`${folder}/slots`, sealed.slots)
-      await once(`${folder}/shard`, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
-    },
-    keepRecord(...kept) {
-      // One after the other: of two that replace one record, the second must see the first.
-      const next = keeping.catch(() => undefined).then(() => keep(...kept))
-      keeping = next
-      return next
-    },
+    stage: (...given) => inTurn(() => stage(...given)),
+    keepRecord: (...given) => inTurn(() => keep(...given)),
     async retire(key, outcome, by) {
       const folder = folderOf(key, outcome)
       if ((await disk.read(`${folder}/retired`)) === undefined) {
-        const { state, core } = await present(key, outcome)
-        if (state !== 'installed') throw new TypeError('an epoch that was never used is not retired but dropped')
-        await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
+        const core = await coreOf(key, outcome)
+        if (core !== undefined)
+          await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
       }
       // Wrapped pieces first: without them the ciphertext opens for nobody.
       for (const part of ['slots', 'shard']) {

@@ -7,13 +7,25 @@ import { systemRandom } from '../../src/host/random.ts'
 import { createHome, openHome } from '../../src/identity/home.ts'
 import { ensureKmsKey, openKmsKey } from '../../src/kms/registry.ts'
 import type { Hash, Index } from '../../src/lib/brand.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { type Outcome, outcomeCodec } from '../../src/records/outcome.ts'
 import { envelopeHash } from '../../src/records/sealed-shard.ts'
 import { sealShard } from '../../src/shards/seal.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { siteOptions } from '../support/home.ts'
 
-const key = 'ab'.repeat(32) as Hash
+const made: Outcome = {
+  ceremony: 'aa'.repeat(32) as Hash,
+  attempt: 'bb'.repeat(32) as Hash,
+  transcript: 'cc'.repeat(32) as Hash,
+  protocol: 'frost-ed25519',
+  threshold: 2,
+  publicKey: 'dd'.repeat(32),
+  verifyingShares: ['cd'.repeat(32), 'ce'.repeat(32), 'cf'.repeat(32)],
+  base: null,
+}
+const key = hashOf(outcomeCodec.encode(made))
 let base: string
 beforeEach(async () => {
   base = await mkdtemp(join(tmpdir(), 'quorate thief '))
@@ -47,7 +59,7 @@ describe('a home alone', () => {
       keys: [await openKmsKey(slot, context)],
       random: systemRandom,
     })
-    await shardStore(home.disk).stage(sealed)
+    await shardStore(home.disk).stage(sealed, made)
     await disk.close()
     const [keyFile] = await readdir(join(base, 'elsewhere'))
     const kmsKey = JSON.parse(await readFile(join(base, 'elsewhere', keyFile as string), 'utf8')) as {

@@ -75,7 +75,7 @@ describe('shard store', () => {
     const sealed = await seal()
     expect(await store.list()).toEqual([])
     expect(await store.read(key, key)).toBeUndefined()
-    await store.stage(sealed)
+    await store.stage(sealed, first)
     expect((await store.reopen(key, key, envelopeHash(sealed), [kms])).reveal()).toEqual(share)
     expect(await store.read(key, key)).toMatchObject({ state: 'staged', envelope: envelopeHash(sealed), votes: [] })
     await store.keepRecord(key, first, recordOf(sealed))
@@ -101,9 +101,9 @@ describe('shard store', () => {
   it('takes the same again and never other bytes', async () => {
     const store = shardStore(memoryDisk())
     const sealed = await seal()
-    await store.stage(sealed)
-    await store.stage(sealed)
-    await expect(store.stage(await seal(key, 1, 'other'))).rejects.toMatchObject({ code: 'E_EXISTS' })
+    await store.stage(sealed, first)
+    await store.stage(sealed, first)
+    await expect(store.stage(await seal(key, 1, 'other'), first)).rejects.toMatchObject({ code: 'E_EXISTS' })
     await store.keepRecord(key, first, recordOf(sealed))
     await store.keepRecord(key, first, recordOf(sealed))
     const another = { ...recordOf(sealed), envelopes: [envelopeHash(sealed), '33'.repeat(32) as Hash] }
@@ -119,7 +119,7 @@ describe('shard store', () => {
     await expect(store.keepRecord(key, first, recordOf(sealed))).rejects.toMatchObject({ code: 'E_SHARD' })
     await expect(store.install(key, key, votesFor(sealed))).rejects.toMatchObject({ code: 'E_SHARD' })
     await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
-    await store.stage(sealed)
+    await store.stage(sealed, first)
     await expect(store.install(key, key, votesFor(sealed))).rejects.toThrow(/after its record/)
     await expect(store.keepRecord(key, first, recordOf(sealed, second))).rejects.toMatchObject({ code: 'E_SHARD' })
     const foreign = { outcome: key, envelopes: ['11'.repeat(32), '22'.repeat(32)] as Hash[] }
@@ -132,10 +132,10 @@ describe('shard store', () => {
     const disk = memoryDisk()
     const store = shardStore(disk)
     const [one, next] = [await seal(), await seal(second, 2)]
-    await store.stage(one)
+    await store.stage(one, first)
     await store.keepRecord(key, first, recordOf(one))
     await store.install(key, key, votesFor(one))
-    await store.stage(next)
+    await store.stage(next, made('02'))
     expect((await store.list()).map((one) => [one.core.epoch, one.state])).toEqual([
       [1, 'installed'],
       [2, 'staged'],
@@ -145,7 +145,7 @@ describe('shard store', () => {
     expect(await store.list()).toHaveLength(1)
     await expect(store.dropStaged(key, key)).rejects.toThrow(/retired/)
     const lone = memoryDisk()
-    await shardStore(lone).stage(one)
+    await shardStore(lone).stage(one, first)
     await shardStore(lone).dropStaged(key, key)
     expect(await lone.list('keys')).toEqual([])
   })
@@ -154,7 +154,7 @@ describe('shard store', () => {
     for (const votes of [[], votesFor(await seal(key, 1, 'other'))]) {
       const store = shardStore(memoryDisk())
       const sealed = await seal()
-      await store.stage(sealed)
+      await store.stage(sealed, first)
       await store.keepRecord(key, first, recordOf(sealed))
       await store.install(key, key, votes)
       await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
@@ -168,7 +168,7 @@ describe('shard store', () => {
       const disk = memoryDisk()
       const store = shardStore(disk)
       const sealed = await seal()
-      await store.stage(sealed)
+      await store.stage(sealed, first)
       await store.keepRecord(key, first, recordOf(sealed))
       await store.install(key, key, votesFor(sealed))
       const path = `keys/${key}/${key}/${file}`
@@ -178,7 +178,7 @@ describe('shard store', () => {
         await expect(store.reopen(key, key, envelopeHash(sealed), [kms])).rejects.toMatchObject({ code: 'E_SHARD' })
     }
     const disk = memoryDisk()
-    await shardStore(disk).stage(await seal())
+    await shardStore(disk).stage(await seal(), first)
     for (const [path, bytes] of [...disk.files])
       disk.files.set(path.replace(`${key}/${key}`, `${key}/${second}`), bytes)
     await expect(shardStore(disk).read(key, second)).rejects.toMatchObject({ code: 'E_SHARD' })
@@ -188,7 +188,7 @@ describe('shard store', () => {
     const sealed = await seal()
     const run = async (disk: ReturnType<typeof simDisk>): Promise<void> => {
       const store = shardStore(disk)
-      await store.stage(sealed)
+      await store.stage(sealed, first)
       await store.keepRecord(key, first, recordOf(sealed))
       await store.install(key, key, votesFor(sealed))
     }
@@ -214,9 +214,9 @@ describe('shard store', () => {
   it('can be sealed anew where a crash left half a staging', async () => {
     const disk = memoryDisk()
     const [one, two] = [await seal(), await seal(key, 1, 'other')]
-    await shardStore(disk).stage(one)
+    await shardStore(disk).stage(one, first)
     disk.files.delete(`keys/${key}/${key}/shard`)
-    await shardStore(disk).stage(two)
+    await shardStore(disk).stage(two, first)
     expect((await shardStore(disk).read(key, key))?.envelope).toBe(envelopeHash(two))
   })
 })

@@ -16,9 +16,17 @@ const definitionIn = async (bytes: Uint8Array | undefined, ceremony: Hash): Prom
   }
 }
 
+/** By its own folder or, where the file is missing or damaged, by its log. */
+export const definitionAt = async (
+  site: Pick<Site, 'home' | 'ceremonyLog'>,
+  ceremony: Hash,
+): Promise<Definition | undefined> =>
+  (await definitionIn(await site.home.disk.read(definitionPath(ceremony)), ceremony)) ??
+  (await definitionIn((await site.ceremonyLog(ceremony)).body(ceremony), ceremony))
+
 /**
- * Returns this site's own facts of an epoch, to hold a definition that uses it against: the definition that made it,
- * by its own folder or, where the file is missing or damaged, its log. Throws E_NOT_FOUND where neither has it.
+ * Returns this site's own facts of an epoch, to hold a definition that uses it against: the definition that made it.
+ * Throws E_NOT_FOUND where neither has it.
  */
 export const keyBaseOf = async (
   site: Pick<Site, 'home' | 'ceremonyLog'>,
@@ -30,9 +38,7 @@ export const keyBaseOf = async (
   },
 ): Promise<KeyBase> => {
   const { ceremony } = epoch.outcome
-  const definition =
-    (await definitionIn(await site.home.disk.read(definitionPath(ceremony)), ceremony)) ??
-    (await definitionIn((await site.ceremonyLog(ceremony)).body(ceremony), ceremony))
+  const definition = await definitionAt(site, ceremony)
   if (definition === undefined || recordKind(definition).makes !== 'key')
     throw new QuorateError(
       'E_NOT_FOUND',

@@ -1,13 +1,14 @@
+import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
+import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
-import type { StoredEpoch } from '../../shards/store.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** One epoch of a key: what made it, its record, and the envelope of this site's share. */
+/** One epoch of a key: what made it, and its record. */
 export interface Epoch {
   readonly key: Hash
   /** From 1. */
@@ -15,16 +16,19 @@ export interface Epoch {
   readonly outcome: Outcome
   readonly record: EpochRecord
   readonly hash: Hash
-  readonly envelope: Hash
 }
 
-/** The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is damaged. */
+/**
+ * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is
+ * damaged, unless it is one of an epoch that the newest is known to come after.
+ */
 export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
-  // A damaged epoch may be the newest.
-  for (const one of await site.shards.listDamaged()) if (one.key === key) throw one.fault
   const newest = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
-  const epoch = newest && epochOf(newest)
-  if (epoch !== undefined) return epoch
+  const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)
+  const older = newest === undefined || damaged.length === 0 ? new Set<Hash>() : await outcomesBefore(site, newest.made)
+  for (const { outcome, fault } of damaged) if (!older.has(outcome)) throw fault
+  if (newest?.record !== undefined)
+    return epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record })
   throw new QuorateError(
     'E_NOT_FOUND',
     'this site holds no usable share of the key that the definition names',
@@ -32,23 +36,37 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   )
 }
 
-const epochOf = ({ key, core, record, made, envelope }: StoredEpoch): Epoch | undefined =>
-  record === undefined || made === undefined
-    ? undefined
-    : { key, number: core.epoch, outcome: made, record, hash: hashOf(recordCodec.encode(record)), envelope }
+type Logged = Pick<Epoch, 'outcome' | 'record'>
 
-/** The epoch of a record, also one whose share this site has destroyed since. Throws E_NOT_FOUND. */
-export const epochOfRecord = async (site: Site, key: Hash, record: Hash): Promise<Epoch> => {
-  const found = (await site.shards.list())
-    .filter((one) => one.key === key && one.state !== 'staged')
-    .flatMap((one) => epochOf(one) ?? [])
-  const epoch = found.find(({ hash }) => hash === record)
-  if (epoch !== undefined) return epoch
-  throw new QuorateError(
-    'E_NOT_FOUND',
-    'this site does not hold the record that the definition builds on',
-    'look at `quorate keys show`; this site may have to finish the ceremony that made it first',
-  )
+const epochOf = (key: Hash, number: number, { outcome, record }: Logged): Epoch => ({
+  key,
+  number,
+  outcome,
+  record,
+  hash: hashOf(recordCodec.encode(record)),
+})
+
+/** An epoch as a log names it, by the hash of its record: damage to the files of an epoch does not reach it. */
+const loggedAt = (log: LogView, hash: Hash): Logged | undefined => {
+  const record = log.body(hash)
+  const decoded = record && recordCodec.decode(record)
+  const outcome = decoded && log.body(decoded.outcome)
+  return outcome && { record: decoded, outcome: outcomeCodec.decode(outcome) }
+}
+
+/** Outcomes of the epochs that this one has replaced, as far as the logs of the ceremonies in between show them. */
+const outcomesBefore = async (site: Site, { ceremony, base }: Outcome): Promise<ReadonlySet<Hash>> => {
+  const found = base === null ? undefined : loggedAt(await site.ceremonyLog(ceremony), base)
+  return found === undefined
+    ? new Set()
+    : new Set([found.record.outcome, ...(await outcomesBefore(site, found.outcome))])
+}
+
+/** The epoch that a ceremony replaces, as its own log names it: its share may be destroyed, and its files damaged. */
+export const replacedEpoch = (log: LogView, { key, base, epoch }: RefreshDefinition): Epoch => {
+  const logged = loggedAt(log, base)
+  if (logged === undefined) throw new TypeError('a log that does not name the epoch which its ceremony replaces')
+  return epochOf(key, epoch - 1, logged)
 }
 
 /** This site's share of an epoch, from disk through the KMS. The caller wipes it. */

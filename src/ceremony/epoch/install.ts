@@ -42,7 +42,7 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
   const key = keyOf(authority.definition, outcome)
   const votes = store.votes(voted.hash)
   // A crash may have come between the votes and the receipt: the ready set that was kept is as good as one signed anew.
-  if ((await site.shards.read(key, outcome))?.state !== 'installed')
+  if (['staged', undefined].includes((await site.shards.read(key, outcome))?.state))
     await site.shards.install(
       key,
       outcome,

@@ -4,12 +4,16 @@ import type { Epoch } from './epoch.ts'
 import type { StagedRecord } from './staged-record.ts'
 
 /**
- * Destroys this site's share of the epoch that was replaced, and says so. Called once enough receipts are here: a quorum of
+ * Destroys this site's share of the epoch that was replaced, and those of older ones that a ceremony which nobody came back
+ * to has left, and says so. Called once enough receipts are here: a quorum of
  * honest sites can use the new epoch. The words of others are waited for until the close deadline; those that are missing
  * stand in the bundle as an open point, for who still has an old share could use it.
  */
 export const retireBase = async (ceremony: Ceremony, voted: StagedRecord, base: Epoch): Promise<void> => {
   const { store, seat, site, authority } = ceremony
+  for (const { key, state, core, outcome } of await site.shards.list())
+    if (key === base.key && state === 'installed' && core.epoch < base.number)
+      await site.shards.retire(key, outcome, voted.hash)
   await site.shards.retire(base.key, base.record.outcome, voted.hash)
   if (!store.retired.has(seat.name))
     await ceremony.publish('retired', {

@@ -77,7 +77,7 @@ export const stage = async (
     keys,
     random: hedged(ceremony.site, hash, 'sealing'),
   })
-  await site.shards.stage(sealed)
+  await site.shards.stage(sealed, outcome)
   const envelope = (await site.shards.read(key, hash))?.envelope
   if (envelope === undefined)
     throw new QuorateError(

@@ -42,8 +42,8 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
         `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
       )
   }
-  // A share that this ceremony has replaced here is asked for no more.
-  if (epoch === undefined || ceremony.store.installed.has(seat.name)) return ['clock', 'disk', 'kms']
+  // From its vote on this site runs no attempt: the share that is replaced is asked for no more.
+  if (epoch === undefined || ceremony.store.ready.has(seat.name)) return ['clock', 'disk', 'kms']
   const share = await openShare(ceremony, epoch)
   share.wipe()
   return ['clock', 'disk', 'kms', 'share']

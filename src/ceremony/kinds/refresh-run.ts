@@ -4,17 +4,27 @@ import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
-import { epochOfRecord, newestEpoch, noteEpoch, openShare } from '../epoch/epoch.ts'
+import { type Epoch, newestEpoch, noteEpoch, openShare, replacedEpoch } from '../epoch/epoch.ts'
+import { boundByVote } from '../epoch/epoch-result.ts'
 import { EpochRun } from '../epoch/epoch-run.ts'
+import { refuseRivals } from '../epoch/rivals.ts'
 import { hedged } from '../hedge.ts'
+import type { Site } from '../ports.ts'
 import type { CeremonyKind } from './kind.ts'
 
-/** The epoch that is replaced is the newest here, or this very ceremony has replaced it already. */
-export const prepareRefresh: CeremonyKind<RefreshDefinition>['prepare'] = async (site, definition) => {
+/** A site that has voted finishes, whatever it holds since; before that the epoch that is replaced must be its newest. */
+const baseOf = async (site: Site, definition: RefreshDefinition): Promise<Epoch> => {
+  const log = await site.ceremonyLog(ceremonyId(definition))
+  const name = definition.sites.find(({ identity }) => identity === site.home.identity)?.name
+  if (name !== undefined && boundByVote(log, name) !== undefined) return replacedEpoch(log, definition)
   const newest = await newestEpoch(site, definition.key)
-  const returned = newest.outcome.ceremony === ceremonyId(definition)
-  const base = returned ? await epochOfRecord(site, definition.key, definition.base) : newest
-  refuseErrors(lintAgainst(definition, await keyBaseOf(site, base)))
+  refuseErrors(lintAgainst(definition, await keyBaseOf(site, newest)))
+  await refuseRivals(site, definition)
+  return newest
+}
+
+export const prepareRefresh: CeremonyKind<RefreshDefinition>['prepare'] = async (site, definition) => {
+  const base = await baseOf(site, definition)
   const { threshold, publicKey, verifyingShares } = base.outcome
   const context = {
     threshold,
