@@ -9,3 +9,11 @@ export const damagedShare = (what: string, cause?: unknown): QuorateError =>
     {},
     cause,
   )
+
+/** The share of an epoch is gone for good, and nobody is to use it any more. */
+export const destroyedShare = (): QuorateError =>
+  new QuorateError(
+    'E_SHARD',
+    'this site’s share of that epoch was replaced and destroyed',
+    'use the newest epoch of the key: quorate keys show',
+  )

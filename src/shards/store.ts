@@ -16,7 +16,7 @@ import {
   shardCoreCodec,
   shardFileCodec,
 } from '../records/sealed-shard.ts'
-import { damagedShare } from './damage.ts'
+import { damagedShare, destroyedShare } from './damage.ts'
 import { refuseRival } from './rival.ts'
 import { openShard } from './seal.ts'
 import { parseVotes, refuseOtherVotes, votesText } from './votes-file.ts'
@@ -313,12 +313,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     },
     async reopen(key, outcome, expected, keys) {
       const sealed = await sealedAt(folderOf(key, outcome))
-      if ((await disk.read(`${folderOf(key, outcome)}/retired`)) !== undefined)
-        throw new QuorateError(
-          'E_SHARD',
-          'this site’s share of that epoch was replaced and destroyed',
-          'use the newest epoch of the key: quorate keys show',
-        )
+      if ((await disk.read(`${folderOf(key, outcome)}/retired`)) !== undefined) throw destroyedShare()
       if (sealed === undefined) throw await missing(key, outcome)
       return openShard(sealed, expected, keys)
     },

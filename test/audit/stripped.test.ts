@@ -15,10 +15,13 @@ beforeAll(async () => {
 const verify = async (bytes: Uint8Array): Promise<VerifyReport> =>
   verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
 
+const bundleOf = (kind: 'keygen' | 'sign' | 'refresh'): Uint8Array =>
+  ({ keygen: chain.keygenBundle, sign: chain.signBundle, refresh: chain.refreshBundle })[kind]
+
 /** Whoever hands a bundle on can leave bodies out of it. Nobody in it may look guilty of that. */
-describe.each(['keygen', 'sign'] as const)('an honest bundle of a %s without one of its bodies', (kind) => {
+describe.each(['keygen', 'sign', 'refresh'] as const)('an honest bundle of a %s without one of its bodies', (kind) => {
   it('is incomplete and accuses nobody, whichever body it is', async () => {
-    const bundle = kind === 'keygen' ? chain.keygenBundle : chain.signBundle
+    const bundle = bundleOf(kind)
     const objects: Hash[] = []
     await forge(chain, bundle, (draft) => void objects.push(...draft.objects.keys()), [])
     const step = many(8, 2, 1)
@@ -50,7 +53,7 @@ describe.each(['keygen', 'sign'] as const)('an honest bundle of a %s without one
   })
 
   it('is incomplete and accuses nobody without all bodies of some names', async () => {
-    const bundle = kind === 'keygen' ? chain.keygenBundle : chain.signBundle
+    const bundle = bundleOf(kind)
     const events = new Set<LogEvent['what']>()
     await forge(chain, bundle, (draft) => void [...draft.logs.values()].flat().map(({ what }) => events.add(what)), [])
     const spread = Array.from({ length: 12 }, (_, n) => [...events].filter((_name, at) => (at * 7 + n * 5) % 12 < 4))

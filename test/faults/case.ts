@@ -54,6 +54,12 @@ export interface Stage {
   readonly seed: string
 }
 
+/** A ceremony with its faults, and what must hold whenever a join has ended, however it did. */
+interface FaultyStage extends Stage {
+  readonly one: Case | undefined
+  readonly always?: () => Promise<void>
+}
+
 const MOST_ROUNDS = 7
 /** Exit codes after which an operator runs the same command again. */
 const again = new Set([3, 5])
@@ -91,8 +97,8 @@ export const joinWith = async (
  * One ceremony with its faults: all sites join, those that fall come back as the case says, and everybody joins again
  * until all have closed with complete bundles. Throws where it ends otherwise.
  */
-export const play = async (stage: Stage & { readonly one: Case | undefined }): Promise<Played> => {
-  const { disks, one } = stage
+export const play = async (stage: FaultyStage): Promise<Played> => {
+  const { disks, one, always } = stage
   const network = memoryNetwork({ clock: fastClock(), random: seededRandom(stage.seed) })
   const story: string[] = []
   const waiting = new Map(one?.sites.map((name) => [name, [...one.faults]]))
@@ -104,6 +110,7 @@ export const play = async (stage: Stage & { readonly one: Case | undefined }): P
     if (ended.met) met += 1
     const { ending } = ended
     story.push(`${name}: ${ending.is === 'failed' ? `${ending.error.code} ${ending.error.message}` : ending.is}`)
+    await always?.()
     const fell = ending.is === 'died' || (ending.is === 'failed' && ending.error.code === 'E_DISK')
     return fell && fault !== undefined && one?.back === 'at-once' ? join(name) : ending
   }

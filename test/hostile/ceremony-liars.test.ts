@@ -16,7 +16,7 @@ import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { fastClock } from '../support/fast-clock.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
@@ -117,6 +117,20 @@ const through = async (world: MemoryWorld, name: SiteId): Promise<Partial<Site>>
   }
 }
 
+/** All honest sites have a share of one epoch, the old one or the new one. */
+const haveQuorum = async (world: MemoryWorld, honest: readonly Joined[]): Promise<void> => {
+  const usable = await Promise.all(
+    honest.map(async ({ site }) => {
+      const epochs = await shardStore((world.homes.get(site) ?? expect.fail()).disk).list()
+      return epochs.flatMap(({ core, state }) => (state === 'installed' ? core.epoch : []))
+    }),
+  )
+  expect(
+    [1, 2].some((number) => usable.every((held) => held.includes(number))),
+    JSON.stringify(usable),
+  ).toBe(true)
+}
+
 /** One in so many runs goes over a real relay. */
 const OVER_RELAY = 10
 /** In one of so many the liars accuse others, and tell no other lie. */
@@ -148,7 +162,8 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
       ] as const)
   const base = await baseOf(protocol as ProtocolId, of, t)
   const { names, table } = base
-  const signing = oneIn(random, 2)
+  const kind = pick(random, ['keygen', 'sign', 'refresh'] as const)
+  const signing = kind === 'sign'
   const most = nine ? 1 + (Math.floor(n / OF_NINE) % (t - 1)) : oneIn(random, 3) ? t - 1 : 1
   const lies = new Map(
     [...names]
@@ -160,7 +175,11 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
         {
           about: pick(
             random,
-            lied.filter((one) => (signing ? ['hello', 'attempt', 'result'].includes(one) : one !== 'result')),
+            lied.filter((one) =>
+              signing
+                ? ['hello', 'attempt', 'result'].includes(one)
+                : one !== 'result' && (kind === 'refresh' || one !== 'retired'),
+            ),
           ),
           lie: (n % ACCUSERS === 5
             ? 'false claims'
@@ -172,9 +191,9 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
   )
   const real = n % OVER_RELAY === 3
   const relay = !real && oneIn(random, 2)
-  const tag = `${seed}: ${protocol} ${t} of ${of} ${signing ? 'sign' : 'keygen'}, ${JSON.stringify([...lies])}${relay ? ', lying relay' : ''}`
+  const tag = `${seed}: ${protocol} ${t} of ${of} ${kind}, ${JSON.stringify([...lies])}${relay ? ', lying relay' : ''}`
 
-  const world = await copyWorld(signing ? base.keyed : base.fresh, seed)
+  const world = await copyWorld(kind === 'keygen' ? base.fresh : base.keyed, seed)
   const common: Partial<KeygenDefinition> = {
     protocol,
     threshold: t,
@@ -184,14 +203,16 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
     attempts: 8,
     ...(real ? { relays: [{ url, identity: null }] } : {}),
   }
-  const definition: Definition = signing
-    ? await signDefinition({
-        ...(common as object),
-        key: base.key,
-        base: base.base,
+  const ofKey = { ...(common as object), key: base.key, base: base.base }
+  const definition: Definition = await {
+    keygen: () => keygenDefinition(common),
+    refresh: () => refreshDefinition(ofKey),
+    sign: () =>
+      signDefinition({
+        ...ofKey,
         message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-      })
-    : await keygenDefinition(common)
+      }),
+  }[kind]()
   await approveAll(world, names, definition)
   if (relay) {
     const recorded: Uint8Array[] = []
@@ -262,7 +283,8 @@ const oneRun = async (n: number, counts: Counts, url: string): Promise<void> => 
       expect(
         left.map(({ installed }) => installed),
         'installed without all votes',
-      ).toEqual(left.map(() => 0))
+      ).toEqual(left.map(() => (kind === 'refresh' ? 1 : 0)))
+    if (kind === 'refresh') await haveQuorum(world, honest)
     for (const { error } of honest) {
       if (error === undefined) continue
       expect(error).toBeInstanceOf(QuorateError)

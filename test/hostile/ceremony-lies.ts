@@ -12,6 +12,7 @@ import {
   possessionCodec,
   readyCodec,
   resultCodec,
+  retiredCodec,
   stagedCodec,
   testSignatureCodec,
 } from '../../src/records/outcome.ts'
@@ -45,6 +46,7 @@ export const lied: readonly Objects[] = [
   'test-signature',
   'ready',
   'installed',
+  'retired',
   'result',
 ]
 
@@ -73,6 +75,7 @@ const codecOf: Readonly<Record<string, Codec<any>>> = {
   'test-signature': testSignatureCodec,
   ready: readyCodec,
   installed: installedCodec,
+  retired: retiredCodec,
   result: resultCodec,
 }
 
@@ -126,6 +129,11 @@ const altered = (
         : { value: { ...value, record: other }, trace: two ? 'proof' : 'either' }
     case 'installed':
       return { value: { ...value, record: other }, trace: 'proof' }
+    // Of a record that its site did not vote for it says nothing, and is not taken in.
+    case 'retired':
+      return lie === 'false base'
+        ? { value: { ...value, base: other }, trace: 'proof' }
+        : { value: { ...value, record: other }, trace: 'none' }
     case 'result':
       return lie === 'false base'
         ? { value: { ...value, base: other }, trace: 'proof' }
@@ -191,7 +199,7 @@ export const ceremonyLiar = (
           table,
           lie.session,
           random,
-          table.terms.n === 9 || ceremony.authority.definition.kind === 'keygen' ? 5 : 2,
+          table.terms.n === 9 || ceremony.authority.definition.kind === 'sign' ? 2 : 5,
           ({ trace, to: all, said, session, round }) => {
             note(trace, all.at(-1) ?? site, { bytes: said.at(-1) ?? [], beside: session }, round)
             if (lie.session === 'silence') liar.silent = true

@@ -14,6 +14,7 @@ import type { Random } from '../../src/lib/ports.ts'
 import { type Dealt, deal, newSalt, type Opening } from '../../src/mpc/frost/dealing.ts'
 import { commit } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
+import type { VssOpening } from '../../src/mpc/frost/vss.ts'
 import type { Rounds } from '../../src/mpc/mailbox.ts'
 import { type EchoVector, echoCodec, messageCodec } from '../../src/records/round.ts'
 import type { Seat, Table, Tamper } from './parties.ts'
@@ -135,10 +136,21 @@ const another = (
   const spec = roundSpec(place.rounds, post.round)
   if (spec === undefined || post.payload === undefined) return undefined
   const keygen = post.protocol === table.protocols.keygen.id
+  const refresh = post.protocol === table.protocols.refresh.id
   const field = suite.group.field
   const scalar = (): Uint8Array => field.encode(field.fromNumber(1 + ((random(1)[0] ?? 0) % 200)))
   // A hash that nothing opens.
-  if (keygen && post.round === 'commitments') return spec.codec.encode(random(32))
+  if ((keygen || refresh) && post.round === 'commitments') return spec.codec.encode(random(32))
+  if (refresh && post.round === 'openings') {
+    const [salt, commitment, proof] = spec.codec.decode(post.payload) as VssOpening
+    const forms: readonly VssOpening[] = [
+      [newSalt(random), commitment, proof],
+      [salt, commitment, flip(proof, random)],
+      [salt, [...commitment, ...commitment].slice(0, commitment.length + 1), proof],
+      [salt, [...commitment.slice(0, -1), new Uint8Array(suite.group.bytes).fill(0xff)], proof],
+    ]
+    return spec.codec.encode(valid ? forms[0] : pick(random, forms))
+  }
   if (keygen && post.round === 'openings') {
     const context = { threshold: table.terms.t, parties: table.terms.n }
     const session = toHex(post.session) as Hash
@@ -170,14 +182,13 @@ const another = (
     ]
     return spec.codec.encode([chance(random, 8) ? newSalt(random) : salt, ...pick(random, forms)()])
   }
-  if (keygen && post.round === 'shares') return spec.codec.encode(scalar())
-  if (!keygen && post.round === 'commitments') {
+  if (post.round === 'shares') return spec.codec.encode(scalar())
+  if (post.round === 'commitments') {
     const { commitment } = commit(suite, Number(seat.party) as Index, random(32), random)
     if (valid) return spec.codec.encode(commitment.bytes)
     const bad = new Uint8Array(suite.group.bytes).fill(0xff)
     return spec.codec.encode(chance(random, 2) ? [commitment.bytes[0], bad] : [bad, commitment.bytes[1]])
   }
-  if (!keygen && post.round === 'shares') return spec.codec.encode(scalar())
   return undefined
 }
 
@@ -325,10 +336,12 @@ const tell = (
   }
 }
 
-const placeIn = ({ protocols, sites, terms }: Table, post: SignedMessage): Place =>
-  post.protocol === protocols.keygen.id
-    ? { rounds: protocols.keygen.rounds, parties: sites.length }
-    : { rounds: protocols.sign.rounds, parties: terms.t }
+const placeIn = ({ protocols, sites, terms }: Table, post: SignedMessage): Place => {
+  const whole = [protocols.keygen, protocols.refresh].find(({ id }) => id === post.protocol)
+  return whole === undefined
+    ? { rounds: protocols.sign.rounds, parties: terms.t }
+    : { rounds: whole.rounds, parties: sites.length }
+}
 
 /**
  * One lie of one site, told once: in the n-th message for which it can be told, to one peer or to all. `told` is filled

@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
@@ -8,7 +9,7 @@ import type { Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
@@ -41,6 +42,8 @@ export interface Verified {
   readonly site: SiteId
   /** Key or signature that it holds at the end. */
   readonly made: string | undefined
+  /** Records of the epochs that it has a share of. */
+  readonly usable: readonly Hash[]
   /** How it ended for its operator: 0, or the code of the error. */
   readonly ended: string
   readonly verdict: string | undefined
@@ -51,19 +54,25 @@ export interface Verified {
 }
 
 export const verified = async (world: MemoryWorld, { site, result, error, ceremony }: Joined): Promise<Verified> => {
+  const shares = await shardStore((world.homes.get(site) ?? expect.fail()).disk).list()
+  const usable = shares.flatMap(({ state, record }) =>
+    state === 'installed' && record !== undefined ? hashOf(recordCodec.encode(record)) : [],
+  )
   const proofs = [...(ceremony?.store.blames.values() ?? [])].map(({ value }) => value.accused)
   const made = result?.signature ?? result?.key?.id
   const path = result?.bundle ?? (error instanceof QuorateError ? error.details['bundle'] : undefined)
   const bytes = typeof path === 'string' ? await world.homes.get(site)?.disk.read(path) : undefined
   const ended =
     error === undefined ? '0' : error instanceof QuorateError ? error.code : `bug: ${(error as Error).stack}`
-  if (bytes === undefined) return { site, made, ended, verdict: undefined, failing: [], accused: [], open: [], proofs }
+  if (bytes === undefined)
+    return { site, made, usable, ended, verdict: undefined, failing: [], accused: [], open: [], proofs }
   const report = await verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence, message })
   const said = (verdict: string) =>
     report.checks.filter((check) => check.verdict === verdict).map(({ id, reason }) => `${id}: ${reason}`)
   return {
     site,
     made,
+    usable,
     ended,
     verdict: report.verdict,
     failing: said('fails'),
@@ -71,6 +80,18 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
     open: said('open'),
     proofs,
   }
+}
+
+const definitionOf = async ({ key, record }: Base, kind: Definition['kind']): Promise<Definition> => {
+  const common = { sites: await siteEntries(sites), deadlines }
+  if (kind === 'keygen') return keygenDefinition(common)
+  const ofKey = { ...common, key, base: record }
+  if (kind === 'refresh') return refreshDefinition(ofKey)
+  return signDefinition({
+    ...ofKey,
+    signers: [s1, s3],
+    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+  })
 }
 
 /** A whole ceremony in which one site lies. */
@@ -82,21 +103,11 @@ export const lyingCeremony = async (
   name: SiteId = s3,
 ): Promise<{ readonly world: MemoryWorld; readonly joined: readonly Joined[] }> => {
   const world = await copyWorld(kind === 'keygen' ? base.fresh : base.keyed, tag)
-  const common = { sites: await siteEntries(sites), deadlines }
-  const definition =
-    kind === 'keygen'
-      ? await keygenDefinition(common)
-      : await signDefinition({
-          ...common,
-          key: base.key,
-          base: base.record,
-          signers: [s1, s3],
-          message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-        })
-  const there = kind === 'keygen' ? sites : [s1, s3]
+  const definition = await definitionOf(base, kind)
+  const there = kind === 'sign' ? [s1, s3] : sites
   await approveAll(world, there, definition)
   const liar = makeLiar(definition)
-  const bytes = kind === 'keygen' ? null : message
+  const bytes = kind === 'sign' ? message : null
   const joined = await Promise.all(
     there.map(async (one) => joinAs(world, one, definition, bytes, one === name ? liar : undefined)),
   )

@@ -18,17 +18,18 @@ import { testSignerSets } from '../../src/mpc/test-signature.ts'
 import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
 import type { ProtocolId, SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
 import type { Blame } from '../../src/records/round.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** What one site's messages become on their way to another: none, one or several. */
 export type Tamper = (to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]
 
-/** Kinds of session: a key generation, one followed by its test signatures, a signature. */
-export type Kind = 'keygen' | 'tested' | 'sign'
+/** Kinds of session: a key generation, one followed by its test signatures, a refresh with those, a signature. */
+export type Kind = 'keygen' | 'tested' | 'refresh' | 'sign'
 
 export interface Terms {
   readonly kind: Kind
@@ -42,9 +43,9 @@ export interface Table {
   readonly terms: Terms
   readonly protocols: Scheme
   readonly sites: readonly SiteId[]
-  readonly definition: KeygenDefinition | SignDefinition
+  readonly definition: KeygenDefinition | RefreshDefinition | SignDefinition
   readonly message: Uint8Array
-  /** Of the key that a sign session uses. */
+  /** Of the key that a session signs by, or refreshes. */
   readonly epoch:
     | { readonly outcome: Outcome; readonly record: EpochRecord; readonly shares: readonly Uint8Array[] }
     | undefined
@@ -84,13 +85,18 @@ export const tableOf = async (terms: Terms): Promise<Table> => {
   const protocols = await loadScheme(protocol)
   const common = { protocol, threshold: t, sites }
   const names = sites.map((site) => site.name)
-  if (kind !== 'sign')
+  if (kind === 'keygen' || kind === 'tested')
     return { terms, protocols, sites: names, definition: await keygenDefinition(common), message, epoch: undefined }
   const epoch = await epochOf(terms)
-  const definition = await signDefinition({
+  const ofKey = {
     ...common,
     key: epoch?.record.outcome ?? hashOf(message),
     base: epoch === undefined ? hashOf(message) : hashOf(recordCodec.encode(epoch.record)),
+  }
+  if (kind === 'refresh')
+    return { terms, protocols, sites: names, definition: await refreshDefinition(ofKey), message, epoch }
+  const definition = await signDefinition({
+    ...ofKey,
     message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
   })
   return { terms, protocols, sites: names, definition, message, epoch }
@@ -151,8 +157,8 @@ const patientClock = (): { clock: Clock; wake(): void } => {
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done))
 
-/** What a keygen's sites do after the protocol, as far as it is signed in a session: compare transcripts, sign with each set. */
-const afterKeygen = async (
+/** What the sites of a new epoch do after the protocol, as far as it is signed in a session: compare transcripts, sign with each set. */
+const afterDealing = async (
   table: Table,
   { session, opened }: Seat,
   box: ReturnType<Session['mailbox']>,
@@ -162,7 +168,7 @@ const afterKeygen = async (
 ) => {
   const { protocols, terms } = table
   await session.agree()
-  if (terms.kind !== 'tested') return
+  if (terms.kind === 'keygen') return
   const record = recordHashOf(table, outcome)
   await Promise.all(
     testSignerSets(terms.n, terms.t).map(async (members, set) => {
@@ -176,6 +182,13 @@ const afterKeygen = async (
     }),
   )
 }
+
+/** One site's part of an epoch, and what all know of it. */
+const baseOf = ({ sites }: Table, { outcome, shares }: NonNullable<Table['epoch']>, site: SiteId) => ({
+  publicKey: fromHex(outcome.publicKey),
+  verifyingShares: outcome.verifyingShares.map(fromHex),
+  share: new Secret((shares[sites.indexOf(site)] as Uint8Array).slice()),
+})
 
 const recordOf = (table: Table, outcome: Outcome): EpochRecord => ({
   outcome: hashOf(outcomeCodec.encode(outcome)),
@@ -250,26 +263,28 @@ export const play = async (
     try {
       if (table.terms.kind === 'sign') {
         if (epoch === undefined) throw new Error('no epoch')
-        const index = table.sites.indexOf(site)
         const { signature } = await protocols.sign.run(
           session.mailbox(protocols.sign),
           {
             threshold: epoch.outcome.threshold,
-            publicKey: fromHex(epoch.outcome.publicKey),
             indices: participants.map((one) => (table.sites.indexOf(one) + 1) as Index),
-            verifyingShares: epoch.outcome.verifyingShares.map(fromHex),
             message: table.message,
-            share: new Secret((epoch.shares[index] as Uint8Array).slice()),
+            ...baseOf(table, epoch, site),
           },
           { random },
         )
         return { is: 'made', signature }
       }
-      const box = session.mailbox(protocols.keygen)
-      const key = await protocols.keygen.run(box, { threshold: table.terms.t, parties: table.terms.n }, { random })
+      const terms = { threshold: table.terms.t, parties: table.terms.n }
+      const rules = table.terms.kind === 'refresh' ? protocols.refresh : protocols.keygen
+      const box = session.mailbox(rules as typeof protocols.keygen)
+      const key =
+        epoch === undefined
+          ? await protocols.keygen.run(box, terms, { random })
+          : await protocols.refresh.run(box as never, { ...terms, ...baseOf(table, epoch, site) }, { random })
       const outcome = epochOutcome(definition, authority.hash, id, session.transcript(), key)
       made.set(site, { outcome, record: recordOf(table, outcome) })
-      await afterKeygen(table, seat, box as never, outcome, key.share, random)
+      await afterDealing(table, seat, box as never, outcome, key.share, random)
       return { is: 'made', outcome, share: key.share.reveal().slice() }
     } catch (error) {
       return { is: 'failed', error }

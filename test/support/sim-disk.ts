@@ -30,6 +30,8 @@ export interface SimDisk extends Disk {
   reboot(): void
   /** Only the process died: everything is seen as it was left, durable or not. */
   restart(): void
+  /** All files as they are seen now, by path; nothing is counted. */
+  peek(): ReadonlyMap<string, Uint8Array>
 }
 
 interface File {
@@ -174,6 +176,16 @@ export const simDisk = (random: () => number = seeded(1)): SimDisk => {
       fault = { at: operations + n, code }
     },
     restart,
+    peek() {
+      const found = new Map<string, Uint8Array>()
+      const walk = (node: Folder, path: string): void => {
+        for (const [name, child] of node.entries)
+          if (child.kind === 'file') found.set(`${path}${name}`, child.bytes.slice())
+          else walk(child, `${path}${name}/`)
+      }
+      walk(root, '')
+      return found
+    },
     reboot() {
       restart()
       const open = journal.filter((one) => one.waiting.size > 0)

@@ -5,6 +5,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
+import { destroyedShare } from '../../shards/damage.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
@@ -73,6 +74,11 @@ export const replacedEpoch = (log: LogView, { key, base, epoch }: RefreshDefinit
 export const openShare = async ({ site, seat }: Ceremony, { key, record }: Epoch): Promise<Secret> => {
   const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
   return site.shards.reopen(key, record.outcome, record.envelopes[seat.index - 1] as Hash, keys)
+}
+
+/** Throws E_SHARD once this site has destroyed its share of an epoch: a copy that is still open here is used no more. */
+export const refuseRetired = async ({ shards }: Site, { key, record }: Epoch): Promise<void> => {
+  if ((await shards.read(key, record.outcome))?.state === 'retired') throw destroyedShare()
 }
 
 /** Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. */
