@@ -5,6 +5,7 @@ import { KnownHeads } from '../../src/ceremony/peers/ledger-heads.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import { toFault } from '../../src/cli/fault.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
@@ -90,7 +91,8 @@ export const stoppedAt = (step: string, got: number): JoinChanges => {
   return {
     stop: stop.signal,
     progress: (event) => {
-      if (event.phase === 'step' && event.step === step && event.got >= got) stop.abort(new Error('stopped here'))
+      if (event.phase === 'step' && event.step === step && event.got >= got)
+        stop.abort(new QuorateError('E_STOPPED', 'stopped', 'a test'))
     },
   }
 }
