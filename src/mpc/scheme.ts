@@ -1,4 +1,4 @@
-import type { Hash, Index } from '../lib/brand.ts'
+import type { Hash, Index, Party } from '../lib/brand.ts'
 import type { Random } from '../lib/ports.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
@@ -31,6 +31,53 @@ export interface RefreshContext {
 export interface RefreshInput extends RefreshContext {
   /** Of the old epoch. */
   readonly share: Secret
+}
+
+/** A place in the session, and the index of the share that its site has. */
+export interface ShareHolder {
+  readonly party: Party
+  readonly index: Index
+}
+
+/** Public facts before the shares of a key are dealt anew to another roster or for another threshold. */
+export interface ReshareContext {
+  readonly publicKey: Uint8Array
+  /** Of the old epoch, in index order. */
+  readonly verifyingShares: readonly Uint8Array[]
+  readonly oldThreshold: number
+  /** At least an old threshold of old sites, indices ascending. */
+  readonly dealers: readonly ShareHolder[]
+  /** The n-th gets index n of the new epoch. A party that is neither dealer nor receiver looks on. */
+  readonly receivers: readonly Party[]
+  /** Of the new epoch. */
+  readonly threshold: number
+}
+export interface ReshareInput extends ReshareContext {
+  /** Of the old epoch: dealers have one, and nobody else. */
+  readonly share: Secret | undefined
+}
+export interface ReshareOutput extends KeygenPublic {
+  /** Of the new epoch: receivers get one, and nobody else. */
+  readonly share: Secret | undefined
+}
+
+/** Public facts before a lost share is made again, the same as it was. */
+export interface RepairContext {
+  readonly publicKey: Uint8Array
+  /** Of the whole roster, in index order. */
+  readonly verifyingShares: readonly Uint8Array[]
+  readonly threshold: number
+  /** Exactly as many as the threshold. A party that is neither helper nor mended looks on. */
+  readonly helpers: readonly ShareHolder[]
+  readonly mended: ShareHolder
+}
+export interface RepairInput extends RepairContext {
+  /** Helpers have one, and nobody else. */
+  readonly share: Secret | undefined
+}
+export interface RepairOutput {
+  /** At the mended site alone. */
+  readonly share: Secret | undefined
 }
 
 /** Public facts before a signature. */
@@ -71,6 +118,8 @@ export interface Scheme {
   readonly id: ProtocolId
   readonly keygen: KeyProtocol<Rounds, KeygenContext, KeygenContext, KeygenOutput>
   readonly refresh: KeyProtocol<Rounds, RefreshContext, RefreshInput, KeygenOutput>
+  readonly reshare: KeyProtocol<Rounds, ReshareContext, ReshareInput, ReshareOutput>
+  readonly repair: Protocol<Rounds, RepairContext, RepairInput, RepairOutput>
   readonly sign: Protocol<Rounds, SignContext, SignInput, SignOutput>
   /** Protocols that older versions ran under this id: their bundles are read by these, and nothing runs them. */
   readonly past: { readonly keygen: readonly KeyRules<Rounds, KeygenContext>[] }

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Hash, Index, Party } from '../../src/lib/brand.ts'
-import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { concat, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import type { Random } from '../../src/lib/ports.ts'
 import { deal } from '../../src/mpc/frost/dealing.ts'
 import { evaluate, sumCommitments } from '../../src/mpc/frost/polynomial.ts'
 import { provesKnowledge } from '../../src/mpc/frost/proof-of-knowledge.ts'
+import { splitScalar } from '../../src/mpc/frost/repair.ts'
+import { Scratch } from '../../src/mpc/frost/scratch.ts'
 import {
   aggregate,
   bindingFactors,
@@ -19,6 +22,7 @@ import {
 import { bindSuite, loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
 import { publicFrom, shareFrom } from '../../src/mpc/frost/total.ts'
 import { verify } from '../../src/mpc/frost/verify.ts'
+import { sumShares } from '../../src/mpc/frost/vss.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { nobleGroups } from '../../src/mpc/group/noble.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
@@ -177,15 +181,40 @@ describe.each(runs)('vectors of $id on $backend', ({ id, load }) => {
     }
   })
 
-  it('sums of repair', async () => {
+  it('repair: parts that add up, and sums that are checked against their elements', async () => {
     const suite = await load(id)
-    const { field } = suite.group
-    const sum = (all: readonly string[]): string =>
-      toHex(field.encode(all.map((one) => scalarOf(suite, one)).reduce((a, b) => field.add(a, b))))
-    expect(sum(vectors.repair.scalars)).toBe(vectors.repair.scalarSum)
-    expect(sum(vectors.repair.sigmas)).toBe(vectors.repair.sigmaSum)
+    const { group } = suite
+    const { field } = group
+    const { scalars, scalarSum, sigmas, sigmaSum } = vectors.repair
+    const scratch = new Scratch(field)
+    const [first, ...others] = scalars as [string, ...string[]]
+    const parts = splitScalar(suite, scalarOf(suite, scalarSum), scalars.length, drawing(suite, others), scratch)
+    expect(parts.map((part) => toHex(field.encode(part)))).toEqual([first, ...others])
+
+    const elements = sigmas.map((one) => [group.timesBase(scalarOf(suite, one))])
+    const places = sigmas.map((_, at) => (at + 1) as Party)
+    const received = {
+      receiver: 1 as Index,
+      own: undefined,
+      shares: new Map(places.map((place) => [place, fromHex(sigmas[place - 1] as string)])),
+      commitments: new Map(places.map((place) => [place, elements[place - 1] as Element[]])),
+      total: sumCommitments(group, elements),
+    }
+    const summed = sumShares(suite, received, scratch)
+    expect('sum' in summed && toHex(field.encode(summed.sum))).toBe(sigmaSum)
   })
 })
+
+/** Random bytes that reduce to these scalars, in order. */
+const drawing = ({ group: { field } }: Suite, scalars: readonly string[]): Random => {
+  const wanted = scalars.map(fromHex)
+  return (length) => {
+    const encoded = wanted.shift() as Uint8Array
+    const padding = new Uint8Array(length - encoded.length)
+    // Little-endian on Edwards curves, big-endian elsewhere.
+    return field.encode(field.fromNumber(1))[0] === 1 ? concat(encoded, padding) : concat(padding, encoded)
+  }
+}
 
 describe('vectors of BIP-340', () => {
   const { vectors } = read<{

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { Index, Party } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { loadSuite } from '../../src/mpc/frost/suite.ts'
 import type { ScalarField } from '../../src/mpc/group/group.ts'
 import type { Protocol, Rounds } from '../../src/mpc/mailbox.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import { type Epoch, makeEpoch, sessionOf } from '../support/epochs.ts'
+import { type Epoch, makeEpoch, repairInputs, reshareInputs, sessionOf } from '../support/epochs.ts'
 import { runAll, values } from '../support/memory-mailbox.ts'
 import { seededRandom } from '../support/random.ts'
 
@@ -96,6 +97,29 @@ describe('no scalar that a secret went into is left, but those that were said to
     const inputs = shares.map((share) => ({ ...facts, parties: 4, share }))
     const { met, left } = await leftBy(refresh, inputs, epoch)
     expect(met).toBeGreaterThan(50)
+    expect(left).toEqual([])
+  })
+
+  it('by a resharing, at a dealer, a receiver, one that is both and one that looks on', async () => {
+    const { reshare } = await loadScheme('frost-ed25519')
+    const epoch = await makeEpoch('frost-ed25519', 2, 3, 'wiped')
+    const dealers = [
+      { party: 1 as Party, index: 1 as Index },
+      { party: 2 as Party, index: 3 as Index },
+    ]
+    const inputs = reshareInputs(epoch, { dealers, receivers: [2, 3, 4] as Party[], threshold: 3, seats: 5 })
+    const { met, left } = await leftBy(reshare, inputs, epoch)
+    expect(met).toBeGreaterThan(50)
+    expect(left).toEqual([])
+  })
+
+  it('by a repair', async () => {
+    const { repair } = await loadScheme('frost-ed25519')
+    const epoch = await makeEpoch('frost-ed25519', 3, 4, 'wiped')
+    const helpers = [2, 3, 4].map((index, at) => ({ party: (at + 1) as Party, index: index as Index }))
+    const mending = { helpers, mended: { party: 4 as Party, index: 1 as Index }, seats: 5 }
+    const { met, left } = await leftBy(repair, repairInputs(epoch, mending), epoch)
+    expect(met).toBeGreaterThan(30)
     expect(left).toEqual([])
   })
 })

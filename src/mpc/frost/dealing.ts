@@ -67,14 +67,21 @@ export interface Dealing {
   readonly message: Dealt
 }
 
-/** A random polynomial whose value at no party's index is zero: its dealer can be held to the check `share-zero`. */
+/**
+ * A random polynomial, or one with this constant term, whose value at no party's index is zero: its dealer can be held to
+ * the check `share-zero`.
+ */
 export const drawPolynomial = (
   field: ScalarField,
   { threshold, parties }: KeygenContext,
   random: Random,
+  constant?: Scalar,
 ): readonly Scalar[] => {
   for (;;) {
-    const coefficients = Array.from({ length: threshold }, () => randomScalar(field, random))
+    const drawn = Array.from({ length: constant === undefined ? threshold : threshold - 1 }, () =>
+      randomScalar(field, random),
+    )
+    const coefficients = constant === undefined ? drawn : [constant, ...drawn]
     const zero = Array.from({ length: parties }, (_, at) => {
       const share = evaluate(field, coefficients, (at + 1) as Index)
       const isZero = field.isZero(share)
@@ -82,7 +89,7 @@ export const drawPolynomial = (
       return isZero
     }).includes(true)
     if (!zero) return coefficients
-    for (const one of coefficients) field.wipe(one)
+    for (const one of drawn) field.wipe(one)
   }
 }
 

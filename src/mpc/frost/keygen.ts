@@ -23,7 +23,7 @@ import { evaluate, sumCommitments } from './polynomial.ts'
 import { Scratch } from './scratch.ts'
 import { loadSuite, type Suite, type SuiteId, suiteOf } from './suite.ts'
 import { degenerateError, publicFrom, shareFrom } from './total.ts'
-import { sumShares } from './vss.ts'
+import { HASH_BYTES, sumShares } from './vss.ts'
 
 export type KeygenRounds = {
   /** A hash of what the dealer will open, so that nobody deals by what others dealt. */
@@ -31,8 +31,6 @@ export type KeygenRounds = {
   readonly openings: Round<Opening, 'all'>
   readonly shares: Round<Uint8Array, 'each'>
 }
-
-const HASH_BYTES = 32
 
 export const keygenRounds = (id: SuiteId): KeygenRounds => {
   const suite = suiteOf(id)

@@ -16,7 +16,7 @@ import { evaluate, plusProduct, sumCommitments } from './polynomial.ts'
 import { Scratch } from './scratch.ts'
 import { loadSuite, type Suite, type SuiteId, suiteOf } from './suite.ts'
 import { degenerateError, refreshedFrom } from './total.ts'
-import { dealVss, openVss, sumShares, type Terms, type VssOpening, vssHash, vssOpening } from './vss.ts'
+import { dealVss, HASH_BYTES, openVss, sumShares, type Terms, type VssOpening, vssHash, vssOpening } from './vss.ts'
 
 type RefreshRounds = {
   /** A hash of what the dealer will open, so that nobody deals by what others dealt. */
@@ -26,8 +26,6 @@ type RefreshRounds = {
   /** g at the receiver's index. */
   readonly shares: Round<Uint8Array, 'each'>
 }
-
-const HASH_BYTES = 32
 
 export const refreshRounds = (id: SuiteId): RefreshRounds => {
   const suite = suiteOf(id)

@@ -3,6 +3,8 @@ import { frostKeygen } from './keygen.ts'
 import { frostKeygenV1 } from './keygen-v1.ts'
 import { provePossession, verifyPossession } from './possession.ts'
 import { frostRefresh } from './refresh.ts'
+import { frostRepair } from './repair.ts'
+import { frostReshare } from './reshare.ts'
 import { frostSign } from './sign.ts'
 import { loadSuite, type SuiteId, xOnly } from './suite.ts'
 import { verifySignature } from './verify.ts'
@@ -14,6 +16,8 @@ export const frostScheme = async (id: SuiteId): Promise<Scheme> => {
     id,
     keygen: frostKeygen(id),
     refresh: frostRefresh(id),
+    reshare: frostReshare(id),
+    repair: frostRepair(id),
     sign: frostSign(id),
     past: { keygen: [frostKeygenV1(id)] },
     verifySignature: (...rest) => verifySignature(id, ...rest),

@@ -1,4 +1,3 @@
-import type { Index } from '../../lib/brand.ts'
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Element, Scalar } from '../group/group.ts'
@@ -12,7 +11,13 @@ import { hasOddY, type Suite, taggedHash, xOnly } from './suite.ts'
  * an honest dealer's is uniform: nobody chooses the sum, so none of these is anybody's fault. Each has the chance of one in
  * the group's order (the tweak: 2^-127).
  */
-type Degenerate = 'sum-identity' | 'tweak-range' | 'key-identity' | 'verifying-share-identity' | 'threshold-lower'
+type Degenerate =
+  | 'sum-identity'
+  | 'tweak-range'
+  | 'key-identity'
+  | 'verifying-share-identity'
+  | 'threshold-lower'
+  | 'repair-sum-identity'
 
 const words: Readonly<Record<Degenerate, string>> = {
   'sum-identity': 'the sum of all commitments has a coefficient that is the identity',
@@ -20,6 +25,7 @@ const words: Readonly<Record<Degenerate, string>> = {
   'key-identity': 'the tweaked key is the identity',
   'verifying-share-identity': 'a verifying share is the identity',
   'threshold-lower': 'one share less than the threshold asks for is enough for the key',
+  'repair-sum-identity': 'the parts for one helper have a sum that is the identity',
 }
 
 /** Error for the operator where chance, and nobody, made a value that no key may have. */
@@ -49,17 +55,20 @@ const tweakedTotal = (suite: Suite, total: readonly Element[]): readonly Element
   return group.isIdentity(tweaked) ? 'key-identity' : [tweaked, ...rest]
 }
 
-/** The key and the verifying shares that the sum of all commitments gives, tweaked for BIP-340; or why it gives none. */
-export const publicFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic | Degenerate => {
-  const { group } = suite
-  const tweaked = tweakedTotal(suite, total)
-  if (typeof tweaked === 'string') return tweaked
-  const shares = Array.from({ length: parties }, (_, at) => evaluateCommitment(group, tweaked, (at + 1) as Index))
+/** Key and verifying shares of the polynomial with this commitment. */
+const publicOf = ({ group }: Suite, commitment: readonly Element[], parties: number): KeygenPublic | Degenerate => {
+  const shares = indicesUpTo(parties).map((index) => evaluateCommitment(group, commitment, index))
   if (shares.some((element) => group.isIdentity(element))) return 'verifying-share-identity'
   return {
-    publicKey: group.encode(tweaked[0] as Element),
+    publicKey: group.encode(commitment[0] as Element),
     verifyingShares: shares.map((element) => group.encode(element)),
   }
+}
+
+/** The key and the verifying shares that the sum of all commitments gives, tweaked for BIP-340; or why it gives none. */
+export const publicFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic | Degenerate => {
+  const tweaked = tweakedTotal(suite, total)
+  return typeof tweaked === 'string' ? tweaked : publicOf(suite, tweaked, parties)
 }
 
 /** The share that goes with `publicFrom`, encoded, from the sum of all shares that a party got. The sum gives a key: `publicFrom` said so. */
@@ -94,3 +103,7 @@ export const refreshedFrom = (
   if (!group.isIdentity(fewer) && equal(group.encode(fewer), publicKey)) return 'threshold-lower'
   return { publicKey, verifyingShares: shares.map((element) => group.encode(element)) }
 }
+
+/** The epoch that the sum of all commitments of a resharing gives. The key is the base's: every constant term was checked. */
+export const resharedFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic | Degenerate =>
+  total.some((element) => suite.group.isIdentity(element)) ? 'sum-identity' : publicOf(suite, total, parties)

@@ -23,6 +23,9 @@ export interface Terms {
   readonly context: Uint8Array
 }
 
+/** Of a hash that stands for what will be opened. */
+export const HASH_BYTES = 32
+
 /** A salt, the commitment to the polynomial (constant term first) and a proof of knowledge of its constant term. */
 export type VssOpening = readonly [salt: Uint8Array, commitment: readonly Uint8Array[], proof: Uint8Array]
 

@@ -1,7 +1,7 @@
 import { frostFacts } from '../frost/facts.ts'
 import type { ProtocolFacts } from '../mailbox.ts'
 
-const { refresh } = frostFacts('frost-ed25519')
+const { refresh, reshare, repair } = frostFacts('frost-ed25519')
 
 /** Facts of a scheme that exists for tests: other round names than FROST's, private rounds, a protocol inside another. */
 export const toyFacts = {
@@ -24,6 +24,8 @@ export const toyFacts = {
     },
   },
   refresh: { ...refresh, id: 'toy/refresh' },
+  reshare: { ...reshare, id: 'toy/reshare' },
+  repair: { ...repair, id: 'toy/repair' },
   sign: {
     id: 'toy/sign',
     checks: {

@@ -1,5 +1,7 @@
 import { provePossession, verifyPossession } from '../frost/possession.ts'
 import { frostRefresh } from '../frost/refresh.ts'
+import { frostRepair } from '../frost/repair.ts'
+import { frostReshare } from '../frost/reshare.ts'
 import { loadSuite } from '../frost/suite.ts'
 import { verifySignature } from '../frost/verify.ts'
 import type { Scheme } from '../scheme.ts'
@@ -15,6 +17,8 @@ export const toyScheme = async (): Promise<Scheme> => {
     id: 'toy-ed25519',
     keygen: toyKeygen(),
     refresh: { ...frostRefresh(ID), ...toyFacts.refresh },
+    reshare: { ...frostReshare(ID), ...toyFacts.reshare },
+    repair: { ...frostRepair(ID), ...toyFacts.repair },
     sign: toySign(),
     past: { keygen: [] },
     verifySignature: (...rest) => verifySignature(ID, ...rest),
