@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import type { Hash, Index } from '../../src/lib/brand.ts'
 import { concat, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf, sha256 } from '../../src/lib/hash.ts'
-import type { Random } from '../../src/lib/ports.ts'
 import { drawPolynomial, shareFits } from '../../src/mpc/frost/dealing.ts'
 import { frostKeygen } from '../../src/mpc/frost/keygen.ts'
 import { evaluate, evaluateCommitment } from '../../src/mpc/frost/polynomial.ts'
@@ -15,7 +14,7 @@ import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
 import { runAll } from '../support/memory-mailbox.ts'
-import { seededRandom } from '../support/random.ts'
+import { drawing, seededRandom } from '../support/random.ts'
 import { whole } from '../support/whole.ts'
 
 /** Values that chance never makes, and that nobody may make: each has a named check, and none ends in an error without a name. */
@@ -26,25 +25,11 @@ const context = { threshold: 2, parties: 3 }
 const negative = ({ group: { field } }: Suite, a: Scalar): Scalar => field.subtract(field.fromNumber(0), a)
 const inverse = ({ group: { field } }: Suite, n: number): Scalar => field.invert(field.fromNumber(n))
 
-/** Random bytes of which the first draws are these scalars: a dealer's coefficients, in order. */
-const drawing = ({ group: { field } }: Suite, scalars: readonly Scalar[], seed: string): Random => {
-  const rest = seededRandom(seed)
-  const wanted = [...scalars]
-  return (length) => {
-    const next = length === field.wideBytes ? wanted.shift() : undefined
-    if (next === undefined) return rest(length)
-    const encoded = field.encode(next)
-    const padding = new Uint8Array(length - encoded.length)
-    // Little-endian on Edwards curves, big-endian elsewhere.
-    return field.encode(field.fromNumber(1))[0] === 1 ? concat(encoded, padding) : concat(padding, encoded)
-  }
-}
-
 /** A key generation of three whose dealers draw these polynomials. */
 const dealt = (suite: Suite, polynomials: readonly (readonly Scalar[])[]) =>
   runAll(frostKeygen(suite.id), [context, context, context], {
     session,
-    tools: (party) => ({ random: drawing(suite, polynomials[party - 1] ?? [], `dealer ${party}`) }),
+    tools: (party) => ({ random: drawing(suite.group.field, polynomials[party - 1] ?? [], `dealer ${party}`) }),
   })
 
 const scalars = ({ group: { field } }: Suite, seed: string, count: number): Scalar[] => {
@@ -152,11 +137,21 @@ describe.each(protocolIds)('%s', (id: ProtocolId) => {
     const [a0] = scalars(suite, `${id} root`, 1) as [Scalar]
     const root = field.multiply(negative(suite, a0), inverse(suite, 3))
     const hex = (one: Scalar | undefined): string => toHex(field.encode(one as Scalar))
-    const drawn = drawPolynomial(field, context, drawing(suite, [a0, root], 'again'))
+    const drawn = drawPolynomial(field, context, drawing(field, [a0, root], 'again'))
     expect(hex(drawn[0])).not.toBe(hex(a0))
     // With two parties nobody has index 3.
-    const kept = drawPolynomial(field, { threshold: 2, parties: 2 }, drawing(suite, [a0, root], 'again'))
+    const kept = drawPolynomial(field, { threshold: 2, parties: 2 }, drawing(field, [a0, root], 'again'))
     expect([hex(kept[0]), hex(kept[1])]).toEqual([hex(a0), hex(root)])
+  })
+
+  it('and keeps the constant term that it was given', async () => {
+    const suite = await loadSuite(id)
+    const { field } = suite.group
+    const [a0, other] = scalars(suite, `${id} given`, 2) as [Scalar, Scalar]
+    const root = field.multiply(negative(suite, a0), inverse(suite, 3))
+    const hex = (one: Scalar): string => toHex(field.encode(one))
+    const drawn = drawPolynomial(field, context, drawing(field, [root, other], 'given'), a0)
+    expect(drawn.map(hex)).toEqual([a0, other].map(hex))
   })
 
   it('nonces that add up to the identity are named, and no share follows', async () => {

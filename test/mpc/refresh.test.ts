@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Index } from '../../src/lib/brand.ts'
 import { toHex } from '../../src/lib/bytes.ts'
-import { frostRefresh, refreshRounds } from '../../src/mpc/frost/refresh.ts'
+import { frostRefresh } from '../../src/mpc/frost/refresh.ts'
 import { loadSuite, suiteOf } from '../../src/mpc/frost/suite.ts'
 import { refreshedFrom } from '../../src/mpc/frost/total.ts'
 import type { Element } from '../../src/mpc/group/group.ts'
@@ -71,21 +71,4 @@ describe.each(protocolIds)('%s: a refresh', (id) => {
     })
     expect(made([other, group.negate(group.combine(undefined, weights, base))])).toBe('threshold-lower')
   })
-})
-
-it('its messages hold the largest roster, and no other length', async () => {
-  for (const id of protocolIds) {
-    const { group } = await loadSuite(id)
-    const { openings, shares, commitments } = refreshRounds(id)
-    const elements = Array.from({ length: 32 }, () => new Uint8Array(group.bytes))
-    const proof = new Uint8Array(group.bytes + group.field.bytes)
-    const encoded = openings.codec.encode([new Uint8Array(32), elements, proof])
-    expect(openings.codec.decode(encoded)).toEqual([new Uint8Array(32), elements, proof])
-    for (const wrong of [[], [...elements, new Uint8Array(group.bytes)], [new Uint8Array(group.bytes - 1)]])
-      expect(() => openings.codec.encode([new Uint8Array(32), wrong, proof])).toThrow()
-    expect(() => openings.codec.encode([new Uint8Array(31), elements, proof])).toThrow()
-    for (const wrong of [0, group.field.bytes - 1, group.field.bytes + 1])
-      expect(() => shares.codec.encode(new Uint8Array(wrong))).toThrow()
-    for (const wrong of [0, 31, 33]) expect(() => commitments.codec.encode(new Uint8Array(wrong))).toThrow()
-  }
 })

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Hash, Index, Party } from '../../src/lib/brand.ts'
-import { concat, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import type { Random } from '../../src/lib/ports.ts'
 import { deal } from '../../src/mpc/frost/dealing.ts'
 import { evaluate, sumCommitments } from '../../src/mpc/frost/polynomial.ts'
 import { provesKnowledge } from '../../src/mpc/frost/proof-of-knowledge.ts'
@@ -26,7 +25,7 @@ import { sumShares } from '../../src/mpc/frost/vss.ts'
 import type { Element, Scalar } from '../../src/mpc/group/group.ts'
 import { nobleGroups } from '../../src/mpc/group/noble.ts'
 import { type ProtocolId, protocolIds } from '../../src/records/definition-fields.ts'
-import { seededRandom } from '../support/random.ts'
+import { drawing, seededRandom } from '../support/random.ts'
 import { whole } from '../support/whole.ts'
 
 interface SigningVector {
@@ -188,7 +187,12 @@ describe.each(runs)('vectors of $id on $backend', ({ id, load }) => {
     const { scalars, scalarSum, sigmas, sigmaSum } = vectors.repair
     const scratch = new Scratch(field)
     const [first, ...others] = scalars as [string, ...string[]]
-    const parts = splitScalar(suite, scalarOf(suite, scalarSum), scalars.length, drawing(suite, others), scratch)
+    const random = drawing(
+      field,
+      others.map((one) => scalarOf(suite, one)),
+      id,
+    )
+    const parts = splitScalar(suite, scalarOf(suite, scalarSum), scalars.length, random, scratch)
     expect(parts.map((part) => toHex(field.encode(part)))).toEqual([first, ...others])
 
     const elements = sigmas.map((one) => [group.timesBase(scalarOf(suite, one))])
@@ -204,17 +208,6 @@ describe.each(runs)('vectors of $id on $backend', ({ id, load }) => {
     expect('sum' in summed && toHex(field.encode(summed.sum))).toBe(sigmaSum)
   })
 })
-
-/** Random bytes that reduce to these scalars, in order. */
-const drawing = ({ group: { field } }: Suite, scalars: readonly string[]): Random => {
-  const wanted = scalars.map(fromHex)
-  return (length) => {
-    const encoded = wanted.shift() as Uint8Array
-    const padding = new Uint8Array(length - encoded.length)
-    // Little-endian on Edwards curves, big-endian elsewhere.
-    return field.encode(field.fromNumber(1))[0] === 1 ? concat(encoded, padding) : concat(padding, encoded)
-  }
-}
 
 describe('vectors of BIP-340', () => {
   const { vectors } = read<{
