@@ -1,14 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Hash, Party } from '../../src/lib/brand.ts'
+import type { Hash, Index, Party } from '../../src/lib/brand.ts'
+import { evaluate } from '../../src/mpc/frost/polynomial.ts'
 import { frostRefresh, refreshRounds, refreshTerms } from '../../src/mpc/frost/refresh.ts'
 import { loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
-import { type VssOpening, vssHash } from '../../src/mpc/frost/vss.ts'
+import { dealVss, type VssOpening, vssHash } from '../../src/mpc/frost/vss.ts'
 import type { RefreshContext, RefreshInput } from '../../src/mpc/scheme.ts'
 import { DecodeError } from '../../src/records/codec.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { type Epoch, makeEpoch, sessionOf, toolsOf } from '../support/epochs.ts'
 import { blameOf, type Outgoing, runAll, type Tamper, values } from '../support/memory-mailbox.ts'
 import { provenIn } from '../support/proven.ts'
+import { seededRandom } from '../support/random.ts'
 import { inTurn } from '../support/report.ts'
 import { dealAny, openingLies, shareLies, vssLies } from '../support/vss-lies.ts'
 
@@ -140,6 +142,24 @@ describe.each(ids)('%s: liars in a refresh', (id) => {
       expect(judge({ ...claim, messages: claim.messages.filter((one) => one.round !== round) })).toBe('refuted')
     expect(judge({ ...claim, session: sessionOf('another') as Hash })).toBe('refuted')
     expect(judge({ ...claim, context: { ...context, threshold: 2 } })).toBe('refuted')
+  })
+
+  it('share-zero: a polynomial with a root at the receiver, dealt as it is committed to', async () => {
+    const { field } = suite.group
+    const liar = 3 as Party
+    // (x − 1)·5.
+    const five = field.fromNumber(5)
+    const polynomial = [field.subtract(field.fromNumber(0), five), five]
+    const { opening } = dealVss(suite, refreshTerms(context, session, liar), polynomial, seededRandom('root'))
+    const { codec } = rounds.shares
+    const { ended, network } = await refresh((one) =>
+      one.from === liar && one.round === 'shares'
+        ? codec.encode(field.encode(evaluate(field, polynomial, one.to as Index)))
+        : opens(liar, opening)(one),
+    )
+    const blame = blameOf(ended)
+    expect([blame.accuser, blame.accused, blame.check]).toEqual([1, liar, 'share-zero'])
+    expect(provenIn(frostRefresh(id), network, session, context)).toEqual(['3 share-zero'])
   })
 
   it('an honest party is never guilty', async () => {
