@@ -31,7 +31,7 @@ const both = [
   'test/hostile/flipped-bundle.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',
-  'test/mpc/{liars,noble}.test.ts',
+  'test/mpc/{epochs,liars,liars-refresh,liars-repair,liars-reshare,noble}.test.ts',
   'test/sim/seats.test.ts',
 ]
 /** Put something of their own in the place of a module, so no other file may have loaded it before them. */
