@@ -87,7 +87,7 @@ const after = async (id: SuiteId, epoch: Epoch, one: Step, seed: string): Promis
 
 /** By day two of the suites, by turns. */
 describe.each(inTurn(protocolIds, 2))('%s', (id) => {
-  it('keeps its key through refresh, reshare and repair; quorums of the newest epoch have it, and nobody else', async () => {
+  it('keeps its key through refresh, reshare and repair: quorums of the newest epoch have it alone', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 2, max: MOST }),

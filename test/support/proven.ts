@@ -3,8 +3,8 @@ import type { ProtocolRules, Rounds } from '../../src/mpc/mailbox.ts'
 import type { MemoryNetwork } from './memory-mailbox.ts'
 
 /**
- * Every accusation that a stranger finds proven, as `2 opening`: each check against each party, by all broadcasts and by
- * what the party sent to each other one. `accusable` are the parties to try.
+ * Every accusation that a stranger finds proven, as `2 opening`: each check against each party, by all broadcasts and
+ * by what the party sent to each other one. `accusable` are the parties to try.
  */
 export const provenIn = <R extends Rounds, C>(
   { checks, rounds, judge }: ProtocolRules<R, C>,

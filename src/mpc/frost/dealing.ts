@@ -68,8 +68,8 @@ export interface Dealing {
 }
 
 /**
- * A random polynomial, or one with this constant term, whose value at no party's index is zero: its dealer can be held to
- * the check `share-zero`.
+ * A random polynomial, or one with this constant term, whose value at no party's index is zero: its dealer can be held
+ * to the check `share-zero`.
  */
 export const drawPolynomial = (
   field: ScalarField,

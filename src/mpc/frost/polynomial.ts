@@ -20,7 +20,10 @@ export const plusProduct = (field: ScalarField, a: Scalar, b: Scalar, c: Scalar)
   return sum
 }
 
-/** f(x) for the polynomial with these coefficients, constant term first (RFC 9591 appendix C.1.1), in a scalar of its own; nothing is left of partial sums. */
+/**
+ * f(x) for the polynomial with these coefficients, constant term first (RFC 9591 appendix C.1.1), in a scalar of its
+ * own; nothing is left of partial sums.
+ */
 export const evaluate = (field: ScalarField, coefficients: readonly Scalar[], x: Index): Scalar => {
   const at = field.fromNumber(x)
   return coefficients.reduceRight((sum, coefficient) => {
@@ -38,7 +41,10 @@ export const evaluateCommitment = (group: Group, commitment: readonly Element[],
 export const sumCommitments = (group: Group, commitments: readonly (readonly Element[])[]): readonly Element[] =>
   commitments.reduce((sum, one) => sum.map((element, k) => group.add(element, one[k] as Element)))
 
-/** The weight of f(i) in f(x), for the points `members` (RFC 9591 §4.2 has x = 0). `i` is one of them; none stands twice. */
+/**
+ * The weight of f(i) in f(x), for the points `members` (RFC 9591 §4.2 has x = 0). `i` is one of them; none stands
+ * twice.
+ */
 export const lagrange = (field: ScalarField, i: Index, members: readonly Index[], x: Index | 0 = 0): Scalar => {
   const at = field.fromNumber(x)
   let numerator = field.fromNumber(1)

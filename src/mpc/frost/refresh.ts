@@ -68,10 +68,10 @@ const assertContext = ({ threshold, parties, verifyingShares }: RefreshContext, 
 
 /**
  * Proactive refresh (Herzberg and others, 1995) without a dealer: every party deals x·g(x) for a random g of one
- * coefficient less than the threshold, and adds what it got to its share. The key stays by construction, and so does the
- * threshold, since all count the coefficients. Key and shares are after BIP-341's tweak already: nothing is tweaked here.
- * A constant of zero has no proof of knowledge; g's constant term has one, so that nobody deals what it does not know,
- * say a multiple of the key or of somebody's verifying share.
+ * coefficient less than the threshold, and adds what it got to its share. The key stays by construction, and so does
+ * the threshold, since all count the coefficients. Key and shares are after BIP-341's tweak already: nothing is
+ * tweaked here. A constant of zero has no proof of knowledge; g's constant term has one, so that nobody deals what it
+ * does not know, say a multiple of the key or of somebody's verifying share.
  */
 export const frostRefresh = (id: SuiteId): KeyProtocol<RefreshRounds, RefreshContext, RefreshInput, KeygenOutput> => {
   const rounds = refreshRounds(id)

@@ -128,12 +128,12 @@ const sumChecks = {
 
 /**
  * Repair of one lost share by a threshold of others: the enrolment protocol in Laing and Stinson's survey (ePrint
- * 2017/1155), which the Zcash Foundation's `repairable` follows too. A helper splits its weighted share λ·x, where λ is its
- * weight at the mended site's index, in a part a helper; each sums the parts it got, and the mended site sums the sums. So
- * that a liar is named, helpers commit to the elements of their parts: these add up to λ·Y, each part fits its element, and
- * each sum the sum of its elements. The elements show of a part no more than a Feldman commitment does of a coefficient.
- * Nobody has to prove that it knows its parts: it committed to them before it saw others', and one that it does not know
- * it can neither send nor sum.
+ * 2017/1155), which the Zcash Foundation's `repairable` follows too. A helper splits its weighted share λ·x, where λ
+ * is its weight at the mended site's index, in a part a helper; each sums the parts it got, and the mended site sums
+ * the sums. So that a liar is named, helpers commit to the elements of their parts: these add up to λ·Y, each part
+ * fits its element, and each sum the sum of its elements. The elements show of a part no more than a Feldman
+ * commitment does of a coefficient. Nobody has to prove that it knows its parts: it committed to them before it saw
+ * others', and one that it does not know it can neither send nor sum.
  */
 export const frostRepair = (id: SuiteId): Protocol<RepairRounds, RepairContext, RepairInput, RepairOutput> => {
   const rounds = repairRounds(id)

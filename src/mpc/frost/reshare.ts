@@ -81,21 +81,25 @@ const assertInput = (input: ReshareInput, self: Party, seats: number): void => {
   const deals = dealers.some(({ party }) => party === self)
   if (!isSound(input) || !seated || deals !== (share !== undefined))
     throw new RangeError(
-      `no resharing by ${dealers.length} of threshold ${input.oldThreshold} to ${input.threshold} of ${receivers.length}`,
+      `no resharing by ${dealers.length} (${input.oldThreshold}) to ${input.threshold} of ${receivers.length}`,
     )
 }
 
 /**
- * Resharing without a dealer (Desmedt and Jajodia, 1997; verifiable as Wong, Wang and Wing, 2002): at least an old threshold
- * of sites share their weighted shares λ·x anew, and the sums are shares of the same key under another roster or
- * threshold. Every first commitment has to be λ·Y of the base, so the key stays; every commitment has exactly as many
- * coefficients as the new threshold, so that stays too. Key and shares are after BIP-341's tweak already. All parties, old
- * and new, hold the same dealings before a share leaves; old shares end with the ceremony's promises, never here.
+ * Resharing without a dealer (Desmedt and Jajodia, 1997; verifiable as Wong, Wang and Wing, 2002): at least an old
+ * threshold of sites share their weighted shares λ·x anew, and the sums are shares of the same key under another
+ * roster or threshold. Every first commitment has to be λ·Y of the base, so the key stays; every commitment has
+ * exactly as many coefficients as the new threshold, so that stays too. Key and shares are after BIP-341's tweak
+ * already. All parties, old and new, hold the same dealings before a share leaves; old shares end with the ceremony's
+ * promises, never here.
  */
 export const frostReshare = (id: SuiteId): KeyProtocol<ReshareRounds, ReshareContext, ReshareInput, ReshareOutput> => {
   const rounds = reshareRounds(id)
 
-  /** A party's commitment as elements, undefined where it rightly sent none, or the first check that its first two messages fail. */
+  /**
+   * A party's commitment as elements, undefined where it rightly sent none, or the first check that its first two
+   * messages fail.
+   */
   const open = (
     suite: Suite,
     context: ReshareContext,

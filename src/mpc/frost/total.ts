@@ -104,6 +104,9 @@ export const refreshedFrom = (
   return { publicKey, verifyingShares: shares.map((element) => group.encode(element)) }
 }
 
-/** The epoch that the sum of all commitments of a resharing gives. The key is the base's: every constant term was checked. */
+/**
+ * The epoch that the sum of all commitments of a resharing gives. The key is the base's: every constant term was
+ * checked.
+ */
 export const resharedFrom = (suite: Suite, total: readonly Element[], parties: number): KeygenPublic | Degenerate =>
   total.some((element) => suite.group.isIdentity(element)) ? 'sum-identity' : publicOf(suite, total, parties)

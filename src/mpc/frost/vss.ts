@@ -63,7 +63,10 @@ export const vssHash = (suite: Suite, terms: Terms, [salt, commitment, proof]: V
     proof,
   )
 
-/** Feldman's commitment to a polynomial, and our proof: the FROST paper's, which can be replayed, is for keygen's peers alone. */
+/**
+ * Feldman's commitment to a polynomial, and our proof: the FROST paper's, which can be replayed, is for keygen's peers
+ * alone.
+ */
 export const dealVss = (
   suite: Suite,
   terms: Terms,
