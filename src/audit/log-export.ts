@@ -76,12 +76,21 @@ export async function* readEvents(
   if (rest.length > 0) throw new DecodeError('log: no newline at the end')
 }
 
-/** Hashes of the bodies that a part's events name. Throws DecodeError. */
+/** By the bytes of a part's events, which nobody writes into. */
+const objects = new WeakMap<Uint8Array, ReadonlySet<Hash>>()
+
+/** All events of a part. Throws DecodeError. */
+export const readPart = async (bytes: Uint8Array): Promise<readonly LoggedEvent[]> => {
+  const events: LoggedEvent[] = []
+  for await (const batch of readEvents([bytes])) for (const one of batch) events.push(one)
+  objects.set(bytes, new Set(events.flatMap(({ event }) => event.object ?? [])))
+  return events
+}
+
+/** Hashes of the bodies that a part's events name. A part that was read is not read again. Throws DecodeError. */
 export const objectsOf = async (events: Uint8Array): Promise<ReadonlySet<Hash>> => {
-  const found = new Set<Hash>()
-  for await (const batch of readEvents([events]))
-    for (const { event } of batch) if (event.object !== null) found.add(event.object)
-  return found
+  if (!objects.has(events)) await readPart(events)
+  return objects.get(events) ?? new Set()
 }
 
 export type SiteExports = ReadonlyMap<SiteId, SiteExport>

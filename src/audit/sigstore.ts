@@ -35,6 +35,10 @@ const schema = v.strictObject({
   dsseEnvelope: v.unknown(),
 })
 
+/** True of a signature as `encodeSigstore` takes it. */
+export const signsStatement = (statement: Uint8Array, key: KeyHex, signature: Uint8Array): boolean =>
+  verifyEd25519(key, pae(IN_TOTO, statement), signature)
+
 /** The signature of a Sigstore bundle over exactly this statement by `key`. Throws DecodeError on anything else. */
 export const openSigstore = (bytes: Uint8Array, statement: Uint8Array, key: KeyHex): Uint8Array => {
   let envelope: ReturnType<typeof decodeEnvelope>
@@ -47,7 +51,6 @@ export const openSigstore = (bytes: Uint8Array, statement: Uint8Array, key: KeyH
   if (!equal(envelope.payload, statement)) throw new DecodeError('manifest signature: over another manifest')
   if (!equal(encodeSigstore(statement, key, envelope.signature), bytes))
     throw new DecodeError('manifest signature: of another key')
-  if (!verifyEd25519(key, pae(IN_TOTO, statement), envelope.signature))
-    throw new DecodeError('manifest signature: does not verify')
+  if (!signsStatement(statement, key, envelope.signature)) throw new DecodeError('manifest signature: does not verify')
   return envelope.signature
 }

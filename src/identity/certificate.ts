@@ -1,7 +1,7 @@
 import type { Hash, Identity, KeyHex } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Certificate, certificateCodec, type Purpose } from '../records/identity.ts'
-import type { Signed, Signer } from '../records/signed.ts'
+import { decodeEnvelope, type Signed, type Signer } from '../records/signed.ts'
 import { fromEnvelope } from './dsse.ts'
 import { parseIdentity } from './identity.ts'
 
@@ -20,6 +20,10 @@ export const certify = (
     authority: join?.authority ?? null,
     expires: join?.expires ?? null,
   })
+
+/** The identity that a certificate names. Nothing is verified. Throws DecodeError. */
+export const namedIn = (envelope: Uint8Array): Identity =>
+  certificateCodec.decode(decodeEnvelope(envelope, certificateCodec.limit).payload).identity
 
 /**
  * The certificate in a DSSE envelope, signed by the identity that it names, for exactly this purpose and authority (null:

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KeyHex } from '../lib/brand.ts'
 import { concat, fromHex, u32, utf8 } from '../lib/bytes.ts'
 import { type Codec, DecodeError, versionsOf } from '../records/codec.ts'
-import { decodeEnvelope, encodeEnvelope, pae, payloadType, type Signed } from '../records/signed.ts'
+import { decodeEnvelope, type Envelope, encodeEnvelope, pae, payloadType, type Signed } from '../records/signed.ts'
 import { verifyEd25519 } from './ed25519.ts'
 
 const field = (bytes: Uint8Array): Uint8Array => concat(u32(bytes.length), bytes)
@@ -26,8 +26,10 @@ export const toEnvelope = (signed: Signed<unknown>): Uint8Array =>
  * The record in a DSSE envelope, verified under one of `keys`. `keyid` only chooses which key is tried first. Throws
  * DecodeError where the envelope, the type, the signature or the record is wrong.
  */
-export const fromEnvelope = <T>(codec: Codec<T>, bytes: Uint8Array, keys: readonly KeyHex[]): Signed<T> => {
-  const envelope = decodeEnvelope(bytes, codec.limit)
+export const fromEnvelope = <T>(codec: Codec<T>, bytes: Uint8Array, keys: readonly KeyHex[]): Signed<T> =>
+  verified(codec, decodeEnvelope(bytes, codec.limit), keys)
+
+const verified = <T>(codec: Codec<T>, envelope: Envelope, keys: readonly KeyHex[]): Signed<T> => {
   const reader = versionsOf(codec).find(({ type }) => envelope.type === payloadType(type))
   if (reader === undefined) throw new DecodeError(`${codec.type}: envelope of another type`)
   const message = pae(envelope.type, envelope.payload)
@@ -51,6 +53,7 @@ export const openRecord = <T>(
   bytes: Uint8Array,
   keyOf: (keyid: string) => KeyHex | undefined,
 ): Signed<T> => {
-  const key = keyOf(decodeEnvelope(bytes, codec.limit).keyid)
-  return fromEnvelope(codec, bytes, key === undefined ? [] : [key])
+  const envelope = decodeEnvelope(bytes, codec.limit)
+  const key = keyOf(envelope.keyid)
+  return verified(codec, envelope, key === undefined ? [] : [key])
 }

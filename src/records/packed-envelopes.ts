@@ -5,7 +5,7 @@ import { type Codec, cborCodec, DecodeError, parsed } from './codec.ts'
 import { bytes, identity, instant, siteId, whole } from './fields.ts'
 import { type Approval, approvalCodec, type Certificate, certificateCodec } from './identity.ts'
 import { type Ready, readyCodec } from './outcome.ts'
-import { decodeEnvelope, type Envelope, encodeEnvelope, payloadType } from './signed.ts'
+import { decodeEnvelope, encodeEnvelope, payloadType } from './signed.ts'
 
 /**
  * The envelopes in a note, at a fifth of their bytes: a note shows the same few records of every site, and of them only
@@ -41,7 +41,14 @@ const KEY_ID = 'SHA256:'
 const keyIdText = (raw: Uint8Array): string => `${KEY_ID}${toBase64(raw).replace(/=+$/, '')}`
 const hashText = (raw: Uint8Array): Hash => toHex(raw) as Hash
 
-const enveloped = <T>(of: Codec<T>, value: T, keyid: Uint8Array, signed: Uint8Array): Uint8Array =>
+/** A record taken apart: all that its envelope is made of. */
+interface Parts<T> {
+  readonly value: T
+  readonly keyid: Uint8Array
+  readonly signature: Uint8Array
+}
+
+const enveloped = <T>(of: Codec<T>, { value, keyid, signature: signed }: Parts<T>): Uint8Array =>
   encodeEnvelope({
     type: payloadType(of.type),
     payload: of.encode(value),
@@ -49,33 +56,36 @@ const enveloped = <T>(of: Codec<T>, value: T, keyid: Uint8Array, signed: Uint8Ar
     signature: signed,
   })
 
+/** A list's envelopes, each taken apart where it is one that fits, or as it stands. */
+interface Lists {
+  readonly approvals: readonly (Uint8Array | Parts<Approval>)[]
+  readonly votes: readonly (Uint8Array | Parts<Ready>)[]
+  readonly certificates: readonly (Uint8Array | Parts<Certificate>)[]
+}
+
 /** The place of an entry in a table, which it joins where it is new. */
 const placeIn = <T>(table: T[], entry: T, same: (one: T) => boolean): number => {
   const at = table.findIndex(same)
   return at >= 0 ? at : table.push(entry) - 1
 }
 
-class Packer {
-  readonly #ceremony: Hash
+/** The tables that entries point into, in the order of their first use. */
+class Tables {
   readonly identities: Packed['identities'] = []
   readonly records: Packed['records'] = []
 
-  constructor(ceremony: Hash) {
-    this.#ceremony = ceremony
-  }
-
-  approval(value: Approval, keyid: Uint8Array, { signature: signed }: Envelope): Packed['approvals'][number] {
+  approval({ value, keyid, signature: signed }: Parts<Approval>): Packed['approvals'][number] {
     return [this.#identity(value.identity, keyid), value.role, value.at, signed]
   }
 
-  vote(value: Ready, keyid: Uint8Array, { signature: signed }: Envelope): Packed['votes'][number] {
+  vote({ value, keyid, signature: signed }: Parts<Ready>): Packed['votes'][number] {
     const [record, base] = [fromHex(value.record), value.base && fromHex(value.base)]
     const same = ([one, on]: Packed['records'][number]): boolean =>
       equal(one, record) && (on === null || base === null ? on === base : equal(on, base))
     return [placeIn(this.records, [record, base], same), value.site, keyid, signed]
   }
 
-  certificate(value: Certificate, keyid: Uint8Array, { signature: signed }: Envelope): Packed['certificates'][number] {
+  certificate({ value, keyid, signature: signed }: Parts<Certificate>): Packed['certificates'][number] {
     return [this.#identity(value.identity, keyid), fromHex(value.key), value.expires ?? 0, signed]
   }
 
@@ -83,90 +93,112 @@ class Packer {
     const same = ([one, id]: Packed['identities'][number]): boolean => one === name && equal(id, keyid)
     return placeIn(this.identities, [name, keyid], same)
   }
+}
 
-  unpack(packed: Packed): Envelopes {
-    const at = <T>(table: readonly T[], n: number): T => {
-      const found = table[n]
-      if (found === undefined) throw new DecodeError('note: a place that is not in its table')
-      return found
-    }
-    const ceremony = this.#ceremony
-    const each = <T>(list: readonly (Uint8Array | T)[], make: (one: T) => Uint8Array): readonly string[] =>
-      list.map((one) => toBase64(one instanceof Uint8Array ? one : make(one)))
-    return {
-      approvals: each(packed.approvals, ([who, role, time, signed]) => {
-        const [name, keyid] = at(packed.identities, who)
-        return enveloped(approvalCodec, { ceremony, identity: name, role, purpose: 'approve', at: time }, keyid, signed)
-      }),
-      votes: each(packed.votes, ([which, site, keyid, signed]) => {
-        const [record, base] = at(packed.records, which)
-        const value = { ceremony, site, record: hashText(record), base: base && hashText(base) }
-        return enveloped(readyCodec, value, keyid, signed)
-      }),
-      certificates: each(packed.certificates, ([who, key, expires, signed]) => {
-        const [name, keyid] = at(packed.identities, who)
-        const value = {
-          identity: name,
-          purpose: 'message',
-          key: toHex(key) as never,
-          authority: ceremony,
-          expires,
-        } as const
-        return enveloped(certificateCodec, value, keyid, signed)
-      }),
-    }
+const packed = ({ approvals, votes, certificates }: Lists): Uint8Array => {
+  const tables = new Tables()
+  const each = <T, P>(list: readonly (Uint8Array | Parts<T>)[], pack: (parts: Parts<T>) => P): (P | Uint8Array)[] =>
+    list.map((one) => (one instanceof Uint8Array ? one : pack(one)))
+  return codec.encode({
+    approvals: each(approvals, tables.approval.bind(tables)),
+    votes: each(votes, tables.vote.bind(tables)),
+    certificates: each(certificates, tables.certificate.bind(tables)),
+    identities: tables.identities,
+    records: tables.records,
+  })
+}
+
+const unpacked = (ceremony: Hash, from: Packed): Lists => {
+  const at = <T>(table: readonly T[], n: number): T => {
+    const found = table[n]
+    if (found === undefined) throw new DecodeError('note: a place that is not in its table')
+    return found
+  }
+  const each = <T, P>(list: readonly (Uint8Array | P)[], open: (one: P) => Parts<T>): (Uint8Array | Parts<T>)[] =>
+    list.map((one) => (one instanceof Uint8Array ? one : open(one)))
+  return {
+    approvals: each(from.approvals, ([who, role, time, signed]) => {
+      const [name, keyid] = at(from.identities, who)
+      return { value: { ceremony, identity: name, role, purpose: 'approve', at: time }, keyid, signature: signed }
+    }),
+    votes: each(from.votes, ([which, site, keyid, signed]) => {
+      const [record, base] = at(from.records, which)
+      const value = { ceremony, site, record: hashText(record), base: base && hashText(base) }
+      return { value, keyid, signature: signed }
+    }),
+    certificates: each(from.certificates, ([who, key, expires, signed]) => {
+      const [name, keyid] = at(from.identities, who)
+      const value = {
+        identity: name,
+        purpose: 'message',
+        key: toHex(key) as never,
+        authority: ceremony,
+        expires,
+      } as const
+      return { value, keyid, signature: signed }
+    }),
   }
 }
 
-/** A record that `unpack` makes again out of its parts; undefined for anything else. */
-const opened = <T>(
-  of: Codec<T>,
-  envelope: Uint8Array,
-): { value: T; keyid: Uint8Array; envelope: Envelope } | undefined => {
+/** A record that `enveloped` makes again out of its parts; the envelope as it stands where it is anything else. */
+const apart = <T>(of: Codec<T>, envelope: Uint8Array, fits: (value: T) => boolean): Uint8Array | Parts<T> => {
   try {
-    const found = decodeEnvelope(envelope, of.limit)
-    const value = of.decode(found.payload)
-    const keyid = fromBase64(`${found.keyid.slice(KEY_ID.length)}=`)
-    return keyid.length === 32 && equal(enveloped(of, value, keyid, found.signature), envelope)
-      ? { value, keyid, envelope: found }
-      : undefined
+    const { payload, keyid: id, signature: signed } = decodeEnvelope(envelope, of.limit)
+    const parts = { value: of.decode(payload), keyid: fromBase64(`${id.slice(KEY_ID.length)}=`), signature: signed }
+    const same = parts.keyid.length === 32 && fits(parts.value) && equal(enveloped(of, parts), envelope)
+    return same ? parts : envelope
   } catch (error) {
-    if (error instanceof DecodeError || error instanceof RangeError) return undefined
+    if (error instanceof DecodeError || error instanceof RangeError) return envelope
     throw error
   }
 }
 
+const approvalApart = (ceremony: Hash, envelope: Uint8Array) =>
+  apart(approvalCodec, envelope, (one) => one.ceremony === ceremony)
+const voteApart = (ceremony: Hash, envelope: Uint8Array) =>
+  apart(readyCodec, envelope, (one) => one.ceremony === ceremony)
+const certificateApart = (ceremony: Hash, envelope: Uint8Array) =>
+  apart(
+    certificateCodec,
+    envelope,
+    (one) => one.purpose === 'message' && one.authority === ceremony && one.expires !== null,
+  )
+
 /** Throws DecodeError where the lists are longer than those of a note, or hold what is not base64. */
 export const packEnvelopes = (ceremony: Hash, { approvals, votes, certificates }: Envelopes): Uint8Array => {
-  const packer = new Packer(ceremony)
-  const each = <T, P>(
-    list: readonly string[],
-    of: Codec<T>,
-    fits: (value: T) => boolean,
-    pack: (value: T, keyid: Uint8Array, envelope: Envelope) => P,
-  ): (P | Uint8Array)[] =>
-    list.map((text) => {
-      const envelope = parsed('note', 'base64', () => fromBase64(text))
-      const found = opened(of, envelope)
-      return found !== undefined && fits(found.value) ? pack(found.value, found.keyid, found.envelope) : envelope
-    })
-  return codec.encode({
-    approvals: each(approvals, approvalCodec, (one) => one.ceremony === ceremony, packer.approval.bind(packer)),
-    votes: each(votes, readyCodec, (one) => one.ceremony === ceremony, packer.vote.bind(packer)),
-    certificates: each(
-      certificates,
-      certificateCodec,
-      (one) => one.purpose === 'message' && one.authority === ceremony && one.expires !== null,
-      packer.certificate.bind(packer),
-    ),
-    identities: packer.identities,
-    records: packer.records,
+  const each = <T>(list: readonly string[], open: (ceremony: Hash, envelope: Uint8Array) => Uint8Array | Parts<T>) =>
+    list.map((text) =>
+      open(
+        ceremony,
+        parsed('note', 'base64', () => fromBase64(text)),
+      ),
+    )
+  return packed({
+    approvals: each(approvals, approvalApart),
+    votes: each(votes, voteApart),
+    certificates: each(certificates, certificateApart),
   })
 }
 
-/** Throws DecodeError where the same envelopes are packed otherwise. */
-export const unpackEnvelopes = (ceremony: Hash, packed: Uint8Array): Envelopes => {
-  const found = new Packer(ceremony).unpack(codec.decode(packed))
-  if (!equal(packEnvelopes(ceremony, found), packed)) throw new DecodeError('note: records that are packed otherwise')
+/** Throws DecodeError where `packEnvelopes` packs the same envelopes otherwise. */
+export const unpackEnvelopes = (ceremony: Hash, bytes: Uint8Array): Envelopes => {
+  const lists = unpacked(ceremony, codec.decode(bytes))
+  const each = <T>(
+    list: readonly (Uint8Array | Parts<T>)[],
+    of: Codec<T>,
+    open: (ceremony: Hash, envelope: Uint8Array) => Uint8Array | Parts<T>,
+  ): readonly string[] =>
+    list.map((one) => {
+      if (!(one instanceof Uint8Array)) return toBase64(enveloped(of, one))
+      if (open(ceremony, one) !== one) throw new DecodeError('note: a record that stands as it is and could be packed')
+      return toBase64(one)
+    })
+  const found = {
+    approvals: each(lists.approvals, approvalCodec, approvalApart),
+    votes: each(lists.votes, readyCodec, voteApart),
+    certificates: each(lists.certificates, certificateCodec, certificateApart),
+  }
+  // An envelope that was just put together comes apart the same way: only the tables and their order are open still.
+  if (!equal(packed(lists), bytes)) throw new DecodeError('note: records that are packed otherwise')
   return found
 }

@@ -36,9 +36,10 @@ export const closeCeremony = async (
   if (kept !== undefined) await resumeFromBundle(ceremony, peers, kept)
   const endings: Endings = { parts: new Map([[seat.name, own]]), cosignatures: new Map(), signatures: new Map() }
   let signature: Uint8Array | undefined
+  const log = logMessage(own)
   // Those who are here are told now, those who come back when they do.
   peers.whenConnected((name) => {
-    peers.send(name, logMessage(own))
+    peers.send(name, log)
     for (const [of, lines] of endings.cosignatures) {
       const line = lines.get(seat.name)
       if (line !== undefined) peers.send(name, { is: 'cosignature', of, line: utf8(line) })

@@ -1,7 +1,7 @@
 import type { UnsignedBundle } from '../../audit/bundle.ts'
 import type { SiteExport } from '../../audit/log-export.ts'
 import { cosignLine, parseNote, verifyCosignature, witnessName } from '../../audit/note.ts'
-import { encodeSigstore, openSigstore } from '../../audit/sigstore.ts'
+import { encodeSigstore, openSigstore, signsStatement } from '../../audit/sigstore.ts'
 import { parseIdentity } from '../../identity/identity.ts'
 import type { Hash, KeyHex, SiteId } from '../../lib/brand.ts'
 import { asText, fromUtf8, utf8 } from '../../lib/bytes.ts'
@@ -122,9 +122,8 @@ export const takeSignatures = (ceremony: Ceremony, peers: Peers, endings: Ending
   for (const { from, message } of peers.closeMessages) {
     if (message.is !== 'manifest' || endings.signatures.has(from)) continue
     const key = identityKeyOf(ceremony, from)
-    const sigstore = key && encodeSigstore(bundle.manifestBytes, key, message.signature)
-    if (sigstore !== undefined && openedSignature(ceremony, from, sigstore, bundle.manifestBytes) !== undefined)
-      endings.signatures.set(from, sigstore)
+    if (key !== undefined && signsStatement(bundle.manifestBytes, key, message.signature))
+      endings.signatures.set(from, encodeSigstore(bundle.manifestBytes, key, message.signature))
   }
 }
 

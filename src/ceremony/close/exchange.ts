@@ -1,5 +1,5 @@
 import type { BundleReader } from '../../audit/bundle.ts'
-import { objectsOf, readEvents, type SiteExport } from '../../audit/log-export.ts'
+import { objectsOf, readPart, type SiteExport } from '../../audit/log-export.ts'
 import { isIncluded, isSigned } from '../../audit/log-facts.ts'
 import { Frontier } from '../../audit/merkle.ts'
 import { ceremonyOrigin, ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
@@ -69,7 +69,7 @@ export const takeCloseMessages = async (
   }
   for (const [of, part] of endings.parts) {
     if (of === ceremony.seat.name || cosigning.has(of)) continue
-    const lacking = [...(await objectsIn(part))].filter(
+    const lacking = [...(await objectsOf(part.events))].filter(
       (hash) => !peers.bodies.held.has(hash) && ceremony.log.body(hash) === undefined,
     )
     if (lacking.length > 0) {
@@ -83,14 +83,6 @@ export const takeCloseMessages = async (
     peers.broadcast({ is: 'cosignature', of, line: utf8(line) })
     ceremony.store.changed()
   }
-}
-
-const objects = new WeakMap<SiteExport, ReadonlySet<Hash>>()
-/** A log is read once for this, however often something comes. */
-const objectsIn = async (part: SiteExport): Promise<ReadonlySet<Hash>> => {
-  const found = objects.get(part) ?? (await objectsOf(part.events))
-  objects.set(part, found)
-  return found
 }
 
 /**
@@ -109,15 +101,10 @@ const openLogMessage = async (
   const { hash } = ceremony.authority
   try {
     const frontier = new Frontier()
-    const objects = new Set<Hash>()
-    const events: LogEvent[] = []
-    for await (const batch of readEvents([message.events]))
-      for (const { event, leaf } of batch) {
-        frontier.append(leaf)
-        if (event.object !== null) objects.add(event.object)
-        events.push(event)
-      }
-    const keys = shownKeys(ceremony, peers, from, 'log', objects)
+    const logged = await readPart(message.events)
+    const events = logged.map(({ event }) => event)
+    for (const { leaf } of logged) frontier.append(leaf)
+    const keys = shownKeys(ceremony, peers, from, 'log', await objectsOf(message.events))
     const head = parseCheckpoint(message.checkpoint)
     const ledger = ledgerExcerptCodec.decode(message.ledger)
     const holds =

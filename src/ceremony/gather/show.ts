@@ -11,9 +11,11 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
   const ahead = new Set<SiteId>()
   const warn = clockBounds(authority.definition).warn * 1000
   const show = (): undefined => {
+    const approvals = store.approved()
+    const missing = authority.missing(approvals)
     for (const [name, peer] of peers.bySite) {
       if (!peer.connected) continue
-      const approved = store.approved().has(peer.member.identity)
+      const approved = approvals.has(peer.member.identity)
       const hello = peers.hello(name)
       // Arrivals within the same instant are one line, not three.
       if (hello === undefined || (peer.head === undefined && peer.rolledBack === undefined)) continue
@@ -32,7 +34,7 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
         ahead.add(name)
         options.progress({ phase: 'clock', site: name, ahead: peer.ahead })
       }
-      const needed = authority.missing(store.approved()).includes(peer.member.identity)
+      const needed = missing.includes(peer.member.identity)
       options.progress({
         phase: 'gather',
         site: name,

@@ -1,4 +1,5 @@
 import type { Identity, SiteId } from '../../lib/brand.ts'
+import { hashOf } from '../../lib/hash.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { RecordName } from '../../records/record-table.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -23,6 +24,8 @@ export const readNotes = (
     const peer = author === null ? undefined : peers.bySite.get(author)
     if (peer !== undefined) peer.said = note.value.phase
     const take = (name: RecordName, bytes: Uint8Array): void => {
+      // Each note shows again nearly all that those before it showed.
+      if (ceremony.store.find(hashOf(bytes))?.name === name) return
       try {
         if (ceremony.take(name, bytes, null) !== undefined) taken(name, bytes, author)
       } catch (error) {

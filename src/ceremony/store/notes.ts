@@ -1,4 +1,4 @@
-import { readCertificate } from '../../identity/certificate.ts'
+import { namedIn, readCertificate } from '../../identity/certificate.ts'
 import { fromEnvelope, toEnvelope } from '../../identity/dsse.ts'
 import type { Home } from '../../identity/home.ts'
 import { limitedSigner } from '../../identity/identity-key.ts'
@@ -86,16 +86,16 @@ const certificatesOf = (store: RecordStore, votes: readonly Held<Ready>[]): read
 
 /** A note as a relay shows it, verified under the certificate of one of these identities; undefined for anything else. */
 export const openNote = (posted: PostedNote, identities: readonly Identity[]): Signed<Note> | undefined => {
-  for (const identity of identities) {
-    try {
-      const certificate = readCertificate(posted.certificate, identity, 'note', null)
-      const note = fromEnvelope(noteCodec, posted.note, [certificate.value.key])
-      return note.value.identity === identity ? note : undefined
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-    }
+  try {
+    const identity = namedIn(posted.certificate)
+    if (!identities.includes(identity)) return undefined
+    const certificate = readCertificate(posted.certificate, identity, 'note', null)
+    const note = fromEnvelope(noteCodec, posted.note, [certificate.value.key])
+    return note.value.identity === identity ? note : undefined
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
   }
-  return undefined
 }
 
 /** Envelopes in a note's list; those that are not base64 are left out. */
