@@ -28,7 +28,7 @@ const both = [
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-left,refresh-storm,rushing-dealer}.test.ts',
-  'test/hostile/flipped-bundle.test.ts',
+  'test/hostile/{chosen-seats,flipped-bundle}.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,liars-repair,liars-reshare,noble}.test.ts',

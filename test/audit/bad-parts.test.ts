@@ -7,7 +7,7 @@ import type { SiteExport } from '../../src/audit/log-export.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { mergeFiles, showBundle } from '../../src/site/bundles.ts'
-import { memoryChain, open } from '../support/bundles.ts'
+import { open, sharedChain } from '../support/bundles.ts'
 
 let folder: string
 let whole: string
@@ -15,7 +15,7 @@ let original: Uint8Array
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'quorate-parts-'))
   whole = join(folder, 'whole.bundle')
-  original = (await memoryChain()).keygenBundle
+  original = (await sharedChain()).keygenBundle
   await writeFile(whole, original)
 })
 afterAll(() => rm(folder, { recursive: true }))

@@ -14,12 +14,12 @@ import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { type Manifest, manifestCodec } from '../../src/records/manifest.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, sharedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 let chain: Chain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
 })
 
 const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]

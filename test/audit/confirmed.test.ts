@@ -6,14 +6,14 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { signMessage } from '../../src/ceremony/session/round-message.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { echoCodec } from '../../src/records/round.ts'
-import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
+import { type Chain, messageKeyIn, open, sharedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 /** Headers of private messages stand in the confirmations, and nowhere else. */
 
 let chain: Chain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
 })
 
 const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]

@@ -9,13 +9,13 @@ import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { verifyHistory } from '../../src/site/history.ts'
-import { open, type RefreshedChain, refreshedChain } from '../support/bundles.ts'
+import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
 
 let chain: RefreshedChain
 let folder: string
 const reports = new Map<string, VerifyReport>()
 beforeAll(async () => {
-  chain = await refreshedChain()
+  chain = await sharedRefreshedChain()
   folder = mkdtempSync(join(tmpdir(), 'quorate history '))
   for (const [name, bytes] of Object.entries(files())) {
     writeFileSync(join(folder, name), bytes)

@@ -11,14 +11,14 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import { resultCodec, stagedCodec } from '../../src/records/outcome.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
-import { type Chain, memoryChain, messageKeyIn, open } from '../support/bundles.ts'
+import { type Chain, messageKeyIn, open, sharedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 /** What the owner of one site, fewer than the threshold, writes into a bundle about others. */
 
 let chain: Chain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
 })
 
 const [eu, us, ap] = ['eu', 'us', 'ap'] as [SiteId, SiteId, SiteId]

@@ -6,13 +6,13 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { open, type RefreshedChain, refreshedChain } from '../support/bundles.ts'
+import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 let chain: RefreshedChain
 let facts: BundleFacts
 beforeAll(async () => {
-  chain = await refreshedChain()
+  chain = await sharedRefreshedChain()
   const bundle = await open(chain.refreshBundle)
   facts = await readFacts(bundle, await protocolEvidence(bundle.definition), { trust: 'stated' } as never)
 })

@@ -3,13 +3,13 @@ import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, sharedChain } from '../support/bundles.ts'
 import { forge } from '../support/forge.ts'
 import { inTurn, many, SEED, report as say } from '../support/report.ts'
 
 let chain: Chain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
 })
 
 const verify = async (bytes: Uint8Array): Promise<VerifyReport> =>

@@ -7,7 +7,7 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { helloCodec } from '../../src/records/attempt.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, sharedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 /** Bundles whose signer was revoked, and who tries to look older than that; and clocks that are wild. */
@@ -19,7 +19,7 @@ const [eu, ap] = ['eu', 'ap'] as [SiteId, SiteId]
 let chain: Chain
 let now: number
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
   now = chain.world.clock.now()
 })
 

@@ -5,13 +5,13 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { verifyFault } from '../../src/cli/render/audit.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, sharedChain } from '../support/bundles.ts'
 import { forge } from '../support/forge.ts'
 import { many } from '../support/report.ts'
 
 let chain: Chain
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
 })
 
 const verify = async (bytes: Uint8Array, changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> =>

@@ -26,7 +26,7 @@ const bundleOf = async (world: MemoryWorld, name: string, path: string | null) =
 }
 
 describe('the chain in memory', () => {
-  it.each(inTurn(protocolIds, 2))(
+  it.each(inTurn(protocolIds, 1))(
     '%s: three sites make a key, two sign with it, all bundles are equal',
     async (protocol) => {
       const names = ['eu', 'us', 'ap']

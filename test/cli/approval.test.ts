@@ -9,6 +9,8 @@ import { describeDefinition } from '../../src/site/planning.ts'
 import { NOTHING_SEEN, type Seen } from '../../src/site/seen.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 
+/** Words are hardened so that guessing costs much; each definition here has its own. */
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('../support/cheap-scrypt.ts')).cheapScrypt(load))
 const answers = vi.hoisted(() => ({ typed: [] as string[], asked: 0, terminal: true }))
 vi.mock('../../src/cli/ask.ts', () => ({
   canAsk: (noInput: boolean) => answers.terminal && !noInput,

@@ -22,7 +22,7 @@ import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { many, report } from '../support/report.ts'
 import { dice, mutateText, NASTY } from './mutate.ts'
 
-const COUNT = many(10_000, 50_000, 1_000_000)
+const COUNT = many(4000, 50_000, 1_000_000)
 
 /** What a terminal may be sent: no control but the line's end, nothing invisible, nothing that reorders. */
 const SAFE = /^(?:\n|(?![\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])[\s\S])*$/u

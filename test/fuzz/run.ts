@@ -6,7 +6,7 @@ import { many, report, SEED } from '../support/report.ts'
 import { bombs, type Dice, dice } from './mutate.ts'
 
 /** Inputs of a target whose turn it is, and of the others. By night it is the turn of all. */
-const COUNT = many(10_000, 100_000, 1_000_000)
+const COUNT = many(4000, 100_000, 1_000_000)
 const MEANWHILE = many(2000, 10_000, 0)
 const TURNS = many(3, 6, 1)
 const isItsTurn = (name: string): boolean =>

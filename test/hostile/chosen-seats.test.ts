@@ -21,6 +21,7 @@ import { keygenDefinition, signDefinition, siteEntries } from '../support/defini
 import { memoryHome } from '../support/home.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
+import { inTurn } from '../support/report.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
 /** A quorum that is here and honest signs, whatever the others do: each of these once used up its attempts, or its time. */
@@ -222,7 +223,7 @@ it('signs where two liars of five keep busy in turns whom the others need', asyn
   world.clock.stop()
 })
 
-it.each([500, 1500, 2500, 3500, 4500])(
+it.each(inTurn([500, 1500, 2500, 3500, 4500], 2))(
   'signs where one site dies in the first attempt, and an approval came %d ms late',
   async (late) => {
     const approver = (await memoryHome('boss', { role: 'approver' } as never)).home

@@ -7,7 +7,7 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, sharedChain } from '../support/bundles.ts'
 import { quorate } from '../support/cli.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, memorySite, memoryWorld } from '../support/memory-site.ts'
@@ -21,7 +21,7 @@ const BY_COMMAND = 5
 let chain: Chain
 let folder: string
 beforeAll(async () => {
-  chain = await memoryChain()
+  chain = await sharedChain()
   folder = mkdtempSync(join(tmpdir(), 'quorate-flipped-'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -134,7 +134,7 @@ const run = async (protocol: ProtocolId, way: Way) => {
 
 describe('a dealer who waits for all other dealings', () => {
   it.each(
-    inTurn(protocolIds, 2).flatMap((protocol) =>
+    inTurn(protocolIds, 1).flatMap((protocol) =>
       (['opens late', 'commits late'] as const).map((way) => ({ protocol, way })),
     ),
   )('$protocol: $way: cannot choose its verifying share, and is proven guilty', async ({ protocol, way }) => {

@@ -24,7 +24,7 @@ const clocks: Readonly<Record<string, () => number>> = {
   )(Date.now()),
 }
 
-vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('./cheap-scrypt.ts')).cheapScrypt(load))
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('../support/cheap-scrypt.ts')).cheapScrypt(load))
 
 let world: World
 let before: Snapshot

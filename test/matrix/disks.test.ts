@@ -12,7 +12,7 @@ vi.mock('node:fs/promises', async (load) => {
   const { faulty } = await import('./faulty-fs.ts')
   return faulty(await load())
 })
-vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('./cheap-scrypt.ts')).cheapScrypt(load))
+vi.mock('../../src/lib/scrypt.ts', async (load) => (await import('../support/cheap-scrypt.ts')).cheapScrypt(load))
 
 let world: World
 let before: Snapshot

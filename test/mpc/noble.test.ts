@@ -46,7 +46,7 @@ const shapes = fc
     }),
   )
 
-describe.each(inTurn(protocolIds, 3))('%s against noble', (id) => {
+describe.each(inTurn(protocolIds, 2))('%s against noble', (id) => {
   const theirs = nobleFrost[id]
   const idOf = (index: number): string => theirs.Identifier.fromNumber(index)
   const numRuns = id === 'frost-ed448' ? 2 : 6

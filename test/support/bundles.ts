@@ -114,4 +114,27 @@ export const refreshedChain = async (): Promise<RefreshedChain> => {
   return { ...chain, refresh, refreshBundle: await bundleIn(world, refreshed) }
 }
 
+/** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
+const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => {
+  const hashesOf = (chain: C): string =>
+    Object.values(chain)
+      .map((part) => (part instanceof Uint8Array ? hashOf(part) : ''))
+      .join(' ')
+  let made:
+    | undefined
+    | Promise<{ readonly chain: C; readonly keys: ReadonlyMap<string, RawSigner>; readonly hashes: string }>
+  return async () => {
+    made ??= make().then((chain) => ({ chain, keys: new Map(messageKeys), hashes: hashesOf(chain) }))
+    const { chain, keys, hashes } = await made
+    if (hashesOf(chain) !== hashes) throw new Error('a test wrote into the bundles that all share')
+    // Another file may have joined a ceremony of the same definition since.
+    for (const [place, key] of keys) messageKeys.set(place, key)
+    return chain
+  }
+}
+
+/** For the files that only read it: those that one process runs share it. */
+export const sharedChain = shared(memoryChain)
+export const sharedRefreshedChain = shared(refreshedChain)
+
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))
