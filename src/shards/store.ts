@@ -124,7 +124,11 @@ export const shardStore = (disk: Disk): ShardStore => {
     if (core.key !== key || core.outcome !== outcome) throw damaged(`${folder}/shard`)
     const beside = await besideShard(folder, outcome)
     const { made } = beside
-    if (made === undefined) throw notThere(`${folder}/outcome`)
+    if (made === undefined) {
+      // An older version kept it with the record alone: nobody votes any more for what it only staged.
+      if (beside.record === undefined) return undefined
+      throw notThere(`${folder}/outcome`)
+    }
     const envelope = envelopeHash(sealed)
     if (beside.record !== undefined && beside.record.envelopes[core.index - 1] !== envelope)
       throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)

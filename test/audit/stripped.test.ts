@@ -3,13 +3,13 @@ import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { type Chain, open, sharedChain } from '../support/bundles.ts'
+import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
 import { forge } from '../support/forge.ts'
 import { inTurn, many, SEED, report as say } from '../support/report.ts'
 
-let chain: Chain
+let chain: RefreshedChain
 beforeAll(async () => {
-  chain = await sharedChain()
+  chain = await sharedRefreshedChain()
 })
 
 const verify = async (bytes: Uint8Array): Promise<VerifyReport> =>
