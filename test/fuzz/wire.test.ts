@@ -373,7 +373,7 @@ describe('round messages', () => {
     }
     await fuzz({
       name: 'blame',
-      count: 0.15,
+      count: 0.6,
       limit: blameCodec.limit,
       make: target,
       read: (input) => {

@@ -12,7 +12,7 @@ import { seededRandom } from './random.ts'
 /** A dealing of a polynomial that begins with `constant`, or of any. */
 export const dealAny = (suite: Suite, terms: Terms, seed: string, constant?: Scalar): VssOpening => {
   const random = seededRandom(seed)
-  const rest = Array.from({ length: terms.coefficients }, () => randomScalar(suite.group.field, random))
+  const rest = Array.from({ length: terms.length }, () => randomScalar(suite.group.field, random))
   const coefficients = constant === undefined ? rest : [constant, ...rest.slice(1)]
   return dealVss(suite, terms, coefficients, random).opening
 }
@@ -23,9 +23,9 @@ type VssLie = (suite: Suite, terms: Terms, honest: VssOpening, constant: Scalar 
 export const vssLies: Record<'commitment-count' | 'commitment-point' | 'session-proof', readonly VssLie[]> = {
   'commitment-count': [
     (suite, terms, _, constant) =>
-      dealAny(suite, { ...terms, coefficients: terms.coefficients - 1 }, 'a lower threshold', constant),
+      dealAny(suite, { ...terms, length: terms.length - 1 }, 'a lower threshold', constant),
     (suite, terms, _, constant) =>
-      dealAny(suite, { ...terms, coefficients: terms.coefficients + 1 }, 'a higher threshold', constant),
+      dealAny(suite, { ...terms, length: terms.length + 1 }, 'a higher threshold', constant),
     // The honest proof beside a commitment that has lost its end.
     (_, __, [salt, commitment, proof]) => [salt, commitment.slice(0, -1), proof],
   ],

@@ -50,7 +50,7 @@ export const refreshTerms = (context: RefreshContext, session: Hash, dealer: Par
   protocol: 'refresh',
   session,
   dealer,
-  coefficients: context.threshold - 1,
+  length: context.threshold - 1,
   context: tupleHash(
     'quorate refresh context v1',
     u32(context.threshold),
@@ -111,7 +111,7 @@ export const frostRefresh = (id: SuiteId): KeyProtocol<RefreshRounds, RefreshCon
       try {
         const old = scratch.scalar(openOwnShare(suite, input.share, input.verifyingShares[self - 1] as Uint8Array))
         const terms = refreshTerms(input, box.session, box.self)
-        const polynomial = drawPolynomial(field, { ...input, threshold: terms.coefficients }, random)
+        const polynomial = drawPolynomial(field, { ...input, threshold: terms.length }, random)
         for (const coefficient of polynomial) scratch.scalar(coefficient)
         const { elements, opening } = dealVss(suite, terms, polynomial, random)
 

@@ -48,7 +48,7 @@ export const reshareTerms = (context: ReshareContext, session: Hash, dealer: Par
   protocol: 'reshare',
   session,
   dealer,
-  coefficients: context.threshold,
+  length: context.threshold,
   context: tupleHash(
     'quorate reshare context v1',
     u32(context.oldThreshold),

@@ -18,7 +18,7 @@ export interface Terms {
   readonly session: Hash
   readonly dealer: Party
   /** Of the polynomial: exactly so many, or the threshold would become another one. */
-  readonly coefficients: number
+  readonly length: number
   /** Hash of all public facts that the dealing rests on. */
   readonly context: Uint8Array
 }
@@ -43,10 +43,10 @@ export const vssOpening = (suite: Suite) => {
   }
 }
 
-const boundTo = ({ session, dealer, coefficients, context }: Terms): readonly Uint8Array[] => [
+const boundTo = ({ session, dealer, length, context }: Terms): readonly Uint8Array[] => [
   fromHex(session),
   u32(dealer),
-  u32(coefficients),
+  u32(length),
   context,
 ]
 
@@ -89,7 +89,7 @@ export const openVss = (
 ): readonly Element[] | RefreshCheck => {
   if (!equal(vssHash(suite, terms, opening), committed)) return 'opening'
   const [, commitment, proof] = opening
-  if (commitment.length !== terms.coefficients) return 'commitment-count'
+  if (commitment.length !== terms.length) return 'commitment-count'
   const elements: Element[] = []
   for (const one of commitment) {
     const element = suite.group.decode(one)
