@@ -19,6 +19,8 @@ const beyondMessages: Partial<Record<CheckId, string>> = {
   'transcript.hash': 'each message has an honest sender or receiver that logged it before it stated the hash',
   'transcript.derived': 'each honest site derived the key itself from what it logged, before it voted',
   'transcript.outcome': 'each honest site made the outcome itself, before it voted',
+  'transcript.base': 'the record that is replaced is in the definition, and each honest site builds on its own',
+  'votes.retired': 'fewer than a quorum that say nothing leave no quorum of the old shares',
   'votes.output': 'the site that writes the bundle shows the key of its own record',
   'signature.valid': 'each honest site verified the signature itself, before it stated it',
   'signature.message': 'each honest site looked at the message itself, before it signed',
