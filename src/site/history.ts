@@ -32,7 +32,9 @@ export interface HistoryReport {
   })[]
   /** Bundles that are not valid, and files that are none, each with its reason. */
   readonly refused: readonly { readonly file: string; readonly reason: string }[]
-  /** Ceremonies that made nothing: aborted, or not finished. */
+  /** Bundles that lack a log, a cosignature or a manifest signature. */
+  readonly incomplete: readonly string[]
+  /** Ceremonies that made nothing: aborted, or not finished. Of these nothing has to be complete. */
   readonly madeNothing: readonly string[]
   /** The worst of all: of a bundle, of a gap (`incomplete`), of a fork or of two results (`invalid`). */
   readonly verdict: VerifyReport['verdict']
@@ -80,7 +82,11 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
     return { ...key, age, overdue }
   })
   const faults = keys.flatMap((key) => key.faults.map(({ what }) => what))
-  const verdicts = verified.map(({ report }) => report.verdict)
+  const madeNothing = verified.filter(({ report }) => report.verdict !== 'invalid' && report.bundle.state !== 'made')
+  const incomplete = verified.filter((one) => one.report.verdict === 'incomplete' && !madeNothing.includes(one))
+  const verdicts = verified.flatMap((one) =>
+    one.report.verdict === 'incomplete' && madeNothing.includes(one) ? [] : one.report.verdict,
+  )
   if (refused.length > 0 || faults.includes('fork') || faults.includes('twice')) verdicts.push('invalid')
   if (faults.includes('gap')) verdicts.push('incomplete')
   return {
@@ -88,9 +94,8 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
     trust: wanted.trust !== undefined ? 'file' : wanted.trustStated ? 'stated' : 'none',
     keys,
     refused,
-    madeNothing: verified.flatMap(({ file, report }) =>
-      report.verdict !== 'invalid' && report.bundle.state !== 'made' ? [file] : [],
-    ),
+    incomplete: incomplete.map(({ file }) => file),
+    madeNothing: madeNothing.map(({ file }) => file),
     verdict: ORDER.find((verdict) => verdicts.includes(verdict)) ?? 'valid',
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +10,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { verifyHistory } from '../../src/site/history.ts'
 import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
+import { forge } from '../support/forge.ts'
 
 let chain: RefreshedChain
 let folder: string
@@ -123,6 +124,18 @@ describe('a folder of bundles', () => {
     expect([report.verdict, report.refused.map(({ file }) => file)]).toEqual(['invalid', ['stray.bundle']])
     const late = await looked({ at: 1 })
     expect([late.verdict, late.refused.length, late.keys]).toEqual(['invalid', 3, []])
+  })
+
+  it('names a bundle that is incomplete, and asks nothing of a ceremony that made nothing', async () => {
+    const [part, aborted] = [join(folder, 'd.sign.bundle'), join(folder, 'e.abort.bundle')]
+    writeFileSync(part, await forge(chain, chain.signBundle, (draft) => void draft.cosigners.clear()))
+    const { verdict, incomplete } = await looked()
+    rmSync(part)
+    expect([verdict, incomplete]).toEqual(['incomplete', ['d.sign.bundle']])
+    writeFileSync(aborted, readFileSync(new URL('../compat/v0.1/abort.bundle', import.meta.url)))
+    const report = await looked()
+    rmSync(aborted)
+    expect([report.verdict, report.incomplete, report.madeNothing]).toEqual(['valid', [], ['e.abort.bundle']])
   })
 
   it('without a bundle is refused', async () => {

@@ -50,6 +50,18 @@ describe('the epoch that a refresh builds on', () => {
   })
 })
 
+it('a signature by a later epoch is one with the key where people approved its record', async () => {
+  const bundle = await open(chain.signBundle)
+  const signed = await readFacts(bundle, await protocolEvidence(bundle.definition), { trust: 'stated' } as never)
+  const key = async (changed: BundleFacts) => (await found('signature.key', changed))?.verdict
+  expect(await key(signed)).toBe('holds')
+  // The outcome says that it replaced another one: it is no keygen's, and its hash is not the key's id.
+  const later = { ...signed, outcomes: new Map([...signed.outcomes].map(([id, one]) => [id, { ...one, base: other }])) }
+  expect(await key(later)).toBe('holds')
+  const definition = { ...signed.definition, base: other } as never
+  expect(await key({ ...later, definition })).toBe('fails')
+})
+
 describe('a bundle of a refresh', () => {
   const verify = async (edit: (draft: Draft) => unknown) => {
     const bytes = await forge(chain, chain.refreshBundle, (draft) => void edit(draft))

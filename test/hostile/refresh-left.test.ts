@@ -92,6 +92,16 @@ describe('a refresh that was left', () => {
     for (const name of names) expect(await heldAt(world, name)).toEqual(['1 retired', '2 retired', '3 installed'])
   })
 
+  it('before the receipts destroys nothing at a site that comes back alone, however often', async () => {
+    const world = await begun('back alone')
+    await stopAll(world, 'installed', 1)
+    for (let join = 1; join <= 2; join++) {
+      expect(await joinAs(world, eu, one, null)).toMatchObject({ error: { code: 'E_NOT_FINISHED' } })
+      expect(await heldAt(world, eu)).toEqual(['1 installed', '2 installed'])
+    }
+    expect((await joinTogether(world, names, one)).map(said)).toEqual(closed)
+  })
+
   it.each(parts)('before the receipts is finished although the %s of the replaced epoch is damaged', async (part) => {
     const world = await begun(`installed ${part}`)
     await stopAll(world, 'installed', 1)

@@ -175,6 +175,14 @@ describe.each(recordNames)('the record %s', (name) => {
   })
 })
 
+it('an attempt that makes an epoch builds on the record of its definition, and on no other', () => {
+  const of = (base: Hash | null) =>
+    refusal(rowOf('attempt'), { value: { ...attempt, base } } as never, author, { ...facts, definition: replacing })
+      ?.why
+  expect(of(replacing.base)).toBeUndefined()
+  for (const base of [other, null]) expect(of(base)).toBe('not one of this definition')
+})
+
 it('is refused of a key without the seat that it speaks for', () => {
   const stray = { ...author, key: other as string as KeyHex }
   expect(why('staged', records.staged.value, stray)).toBe('by none of its attempt')

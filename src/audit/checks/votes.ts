@@ -120,7 +120,7 @@ const retired = (facts: BundleFacts): Finding | undefined => {
   const before = number === null ? 'the old epoch' : `epoch ${number - 1}`
   return left.length < facts.definition.threshold
     ? holds(
-        `${total - left.length} of ${total} say that their share of ${before} is destroyed: no quorum of it is left`,
+        `${total - left.length} of ${total} say that their share of ${before} is destroyed; those who do not are no quorum`,
         objects(words),
       )
     : open(`shares of ${before} that were not said to be destroyed: ${names(left)}`, objects(words))

@@ -21,7 +21,9 @@ export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base
   const roster = sites.length === definition.sites.length
   return [
     ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
-    ...(definition.base === base.record ? [] : [error('base', 'base', 'not the newest record of this key')]),
+    ...(definition.base === base.record
+      ? []
+      : [error('base', 'base', 'not the newest record of this key that this home holds')]),
     ...('epoch' in definition && definition.epoch !== base.epoch + 1
       ? [error('epoch', 'epoch', `the key is in epoch ${base.epoch}: the next one is ${base.epoch + 1}`)]
       : []),

@@ -32,7 +32,7 @@ const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord, postNote: 
   const all = await awaitEach(ceremony, 'ready', voters)
   // Its note holds every vote that came, before this site waits for anything else: the voters may never be met again.
   await postNote()
-  if (!all) throw undecided(ceremony, voters())
+  if (!all) throw undecided(ceremony, voted, voters())
 }
 
 const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
@@ -69,15 +69,20 @@ const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: 
     throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
 }
 
-const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {
+const undecided = (ceremony: Ceremony, { outcome }: StagedRecord, voters: readonly SiteId[]): QuorateError => {
   const { store, authority } = ceremony
   const left = authority.roster
     .filter(({ name, identity }) => store.aborts.has(identity) && !voters.includes(name))
     .map(({ name }) => name)
+  // This version has no definition that supersedes a vote for a successor of a record.
+  const otherwise =
+    outcome.base === null
+      ? ', or plan a new definition when all agree'
+      : '; until then the key signs with the old shares'
   const hint =
     left.length === 0
       ? 'their operators run join again; then run it here again too'
-      : `${left.join(', ')} left, and no vote of ${left.join(', ')} is known here: look at status there. Run join here again when there is news, or plan a new definition that replaces this one when all agree`
+      : `${left.join(', ')} left, and no vote of ${left.join(', ')} is known here: look at status there. Run join here again when there is news${otherwise}`
   return notFinished(ceremony, 'ready', voters, hint)
 }
 

@@ -5,9 +5,9 @@ import type { StagedRecord } from './staged-record.ts'
 
 /**
  * Destroys this site's share of the epoch that was replaced, and those of older ones that a ceremony which nobody came back
- * to has left, and says so. Called once enough receipts are here: a quorum of
- * honest sites can use the new epoch. The words of others are waited for until the close deadline; those that are missing
- * stand in the bundle as an open point, for who still has an old share could use it.
+ * to has left, and says so. Called once enough receipts are here: a quorum of honest sites can use the new epoch. The words
+ * of others are waited for until the close deadline; those that are missing stand in the bundle as an open point, for who
+ * still has an old share could use it.
  */
 export const retireBase = async (ceremony: Ceremony, voted: StagedRecord, base: Epoch): Promise<void> => {
   const { store, seat, site, authority } = ceremony

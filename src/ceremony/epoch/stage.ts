@@ -5,6 +5,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
 import { type Outcome, outcomeCodec } from '../../records/outcome.ts'
+import type { ShardCore } from '../../records/sealed-shard.ts'
 import { sealShard } from '../../shards/seal.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { recordBlame } from '../blame/claims.ts'
@@ -50,7 +51,7 @@ export const stage = async (
   const { site, seat, authority } = ceremony
   const { definition } = authority
   const epoch = recordKind(definition).epoch(definition)
-  if (epoch === null || definition.kind === 'sign') throw new TypeError('a kind that makes no epoch stages nothing')
+  if (epoch === null) throw new TypeError('a kind that makes no epoch stages nothing')
   const bytes = outcomeCodec.encode(outcome)
   const hash = hashOf(bytes)
   const key = keyOf(definition, hash)
@@ -61,7 +62,8 @@ export const stage = async (
   const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
   const sealed = await sealShard({
     core: {
-      kind: definition.kind,
+      // Its codec takes the kinds that make an epoch alone.
+      kind: definition.kind as ShardCore['kind'],
       key,
       protocol: outcome.protocol,
       epoch,

@@ -39,7 +39,8 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   if (running === 'other') return `wait until the other process of this home has ended; then run ${join}`
   const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
   if (phase === 'ready' || phase === 'installed' || phase === 'retired') {
-    if (!facts.possible && phase === 'ready') return undecided(Object.keys(left), join)
+    if (!facts.possible && phase === 'ready')
+      return undecided(Object.keys(left), join, recordKind(status).buildsOn === 'nothing')
     const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
@@ -63,8 +64,8 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   return `all sites run ${join}`
 }
 
-const undecided = (left: readonly string[], join: string): string =>
-  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news, or plan a new definition that replaces this one`
+const undecided = (left: readonly string[], join: string, fresh: boolean): string =>
+  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news${fresh ? ', or plan a new definition' : '; until then the key signs with the old shares'}`
 
 const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)

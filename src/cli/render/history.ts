@@ -61,9 +61,12 @@ const VERDICTS: Readonly<Record<HistoryReport['verdict'], readonly [string, Tone
   invalid: ['not valid', 'bad'],
 }
 
-export const historyView = ({ keys, refused, madeNothing, verdict }: HistoryReport): Lines => [
+export const historyView = ({ keys, refused, incomplete, madeNothing, verdict }: HistoryReport): Lines => [
   ...keys.flatMap((key): Lines => [...keyLines(key), '']),
   ...refused.map(({ file, reason }): Line => ({ label: 'refused', text: `${file}: ${reason}`, tone: 'bad' })),
+  ...(incomplete.length === 0
+    ? []
+    : [{ label: 'incomplete', text: `${incomplete.join(', ')}: audit verify says what is missing` }]),
   ...(madeNothing.length === 0 ? [] : [{ label: 'nothing', text: `made by ${madeNothing.join(', ')}` }]),
   { label: 'not shown', text: 'that no newer history is withheld: this is the newest known' },
   { label: 'verdict', text: VERDICTS[verdict][0], tone: VERDICTS[verdict][1] },
