@@ -43,7 +43,11 @@ const joined = async (changes: Partial<SignDefinition>) => {
 
 /** Where approve could not look: its home had no share of the key yet, or an approver planned it. */
 test.each<[string, () => Partial<SignDefinition>, string]>([
-  ['another record', () => ({ base: 'ab'.repeat(32) as Hash }), 'base: not the newest record of this key'],
+  [
+    'another record',
+    () => ({ base: 'ab'.repeat(32) as Hash }),
+    'base: not the newest record of this key that this home holds',
+  ],
   ['another threshold', () => ({ threshold: 3 }), 'threshold: the key needs 2'],
   ['another protocol', () => ({ protocol: 'frost-ristretto255' }), 'protocol: the key is for frost-ed25519'],
   [
