@@ -69,11 +69,11 @@ const load = async (root: string) => {
 type Probe = Awaited<ReturnType<typeof load>>
 
 const probeDefinition = async ({ definitions }: Probe): Promise<Definition> => {
-  const { base: _, ...common } = await definitions.keygenDefinition({
+  const keygen = await definitions.keygenDefinition({
     sites: await definitions.siteEntries(names),
     deadlines,
   })
-  return { ...common, kind: 'probe' } as unknown as Definition
+  return { ...keygen, kind: 'probe' } as unknown as Definition
 }
 
 type World = Awaited<ReturnType<Probe['sites']['memoryWorld']>>
@@ -192,12 +192,12 @@ describe('a kind that no room knows', () => {
     const definition = await probeDefinition(probe)
     expect((await statusAt(probe, world, eu, definition)).status).toMatchObject({
       phase: 'drafted',
-      next: 'this site: `quorate probe approve`',
+      next: 'this site: `quorate rotate approve`',
     })
     await probe.sites.approveIn(world, eu, definition)
     expect((await statusAt(probe, world, eu, definition)).status).toMatchObject({
       phase: 'approved',
-      next: 'waiting for the approval of us, ap; then all run `quorate probe join`',
+      next: 'waiting for the approval of us, ap; then all run `quorate rotate join`',
     })
     world.clock.stop()
   })

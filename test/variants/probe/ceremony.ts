@@ -2,7 +2,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { ProbeDefinition } from '../../records/kinds/probe.ts'
 import { outcomeCodec } from '../../records/outcome.ts'
-import { keygenOutcome } from '../epoch/keygen-outcome.ts'
+import { epochOutcome } from '../epoch/epoch-outcome.ts'
 import { hedged } from '../hedge.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -37,7 +37,7 @@ export const probe: CeremonyKind<ProbeDefinition> = {
         const { share, publicKey, verifyingShares } = await keygen.run(session.mailbox(keygen), input, tools)
         share.wipe()
         const seen = { publicKey, verifyingShares }
-        const value = outcomeCodec.encode(keygenOutcome(definition, id, hash, session.transcript(), seen))
+        const value = outcomeCodec.encode(epochOutcome(definition, id, hash, session.transcript(), seen))
         ceremony.note('outcome', value)
         mayBind()
         await ceremony.publish('ready', { ceremony: id, site: ceremony.seat.name, record: hashOf(value), base: null })
