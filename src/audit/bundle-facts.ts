@@ -3,7 +3,7 @@ import type { Hash, Identity, Index, KeyHex, SiteId } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Hello } from '../records/attempt.ts'
-import type { Definition } from '../records/definition.ts'
+import { type Definition, recordKind, sharesIn } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../records/outcome.ts'
 import type { RecordName, RecordValue } from '../records/record-table.ts'
@@ -31,6 +31,10 @@ export interface BundleFacts extends Records {
   readonly trust: Trust | 'stated' | undefined
   readonly at: number | undefined
   readonly roster: readonly Seat[]
+  /** Those that hold a share of the epoch that is made, or used. */
+  readonly receivers: readonly Seat[]
+  /** Those that hold a share of the epoch that is replaced. */
+  readonly holders: readonly Seat[]
   readonly logs: ReadonlyMap<SiteId, LogFacts>
   readonly ledgers: ReadonlyMap<SiteId, LedgerFacts>
   readonly faults: readonly Fault[]
@@ -99,12 +103,14 @@ export const readFacts = async (
     identity: site.identity,
     key: parseIdentity(site.identity)?.key,
   }))
+  const row = recordKind(definition)
+  const called = (names: readonly SiteId[]): readonly Seat[] => roster.filter(({ name }) => names.includes(name))
   const seat = (site: SiteId): Seat | undefined => roster.find((one) => one.name === site)
   const logs = await Promise.all(bundle.manifest.logs.map((site) => readLog(bundle, site)))
   const bodies = bodiesOf(bundle, logs)
 
   await bodies.each(['opened', 'definition', 'peer-ledger', 'first-contact'], () => undefined)
-  const testSets = evidence.testSignerSets(definition.sites.length, definition.threshold)
+  const testSets = evidence.testSignerSets(sharesIn(definition), definition.threshold)
   const records = await readRecords(definition, ceremony, testSets, bodies)
   const posts: { post: LoggedMessage; object: Hash }[] = []
   await bodies.each(['message'], (bytes, object) => posts.push({ post: evidence.readSignedMessage(bytes), object }))
@@ -135,6 +141,8 @@ export const readFacts = async (
     trust: input.trust,
     at: input.at,
     roster,
+    receivers: called(row.receivers(definition)),
+    holders: called(row.replaces(definition)?.sites ?? []),
     logs: known,
     ledgers,
     faults: [...bodies.faults, ...faults],

@@ -109,7 +109,7 @@ export const inTime = ({ at }: Pick<Attempt, 'at'>, certificates: Author['certif
 export const ownTestSignature = (value: TestSignature, author: Author, terms: Terms): string | undefined => {
   const set = terms.testSets.find((members) => members.join() === value.signers.join())
   return (
-    ownRecord(value, author, terms) ??
+    ofReceiver(value, author, terms) ??
     (set?.some((index) => index === author.index) === true ? undefined : 'of a set that is none of its author’s')
   )
 }
@@ -117,12 +117,40 @@ export const ownTestSignature = (value: TestSignature, author: Author, terms: Te
 /** True where a vote builds on the definition's base. A keygen builds on nothing. */
 export const votesOnBase = ({ base }: Ready, definition: Definition): boolean => base === definition.base
 
-export const afterVote = (
-  { record }: Installed | Retired,
+/** A record of a site that holds a share of the epoch that is made: nobody else seals, proves or votes. */
+export const ofReceiver = (
+  value: Parameters<typeof ownRecord>[0],
+  author: Author,
+  terms: Terms,
+): string | undefined => {
+  const { definition } = terms
+  const receives = author.site !== null && recordKind(definition).receivers(definition).includes(author.site)
+  return ownRecord(value, author, terms) ?? (receives ? undefined : 'of a site that receives no share')
+}
+
+/** A record of a site that holds a share of the epoch that is replaced. */
+export const ofHolder = (value: Retired, author: Author, terms: Terms): string | undefined => {
+  const { definition } = terms
+  const old = recordKind(definition).replaces(definition)?.sites ?? []
+  const holds = author.site !== null && old.includes(author.site)
+  return ownRecord(value, author, terms) ?? (holds ? undefined : 'of a site whose share is not replaced')
+}
+
+const notVoted = 'of a record that its site did not vote for'
+
+export const afterVote = ({ record }: Installed, { site }: Author, { voted }: RecordFacts): string | undefined =>
+  site !== null && voted(site, record) ? undefined : notVoted
+
+/** A site that receives no new share has no vote: it destroys the old one for a record that all receivers voted for. */
+export const afterReadySet = (
+  { record }: Retired,
   { site }: Author,
-  { voted }: RecordFacts,
-): string | undefined =>
-  site !== null && voted(site, record) ? undefined : 'of a record that its site did not vote for'
+  { voted, definition }: RecordFacts,
+): string | undefined => {
+  const receivers = recordKind(definition).receivers(definition)
+  if (site !== null && receivers.includes(site)) return voted(site, record) ? undefined : notVoted
+  return receivers.every((one) => voted(one, record)) ? undefined : 'of a record that not all receivers voted for'
+}
 
 const notStarted = 'of an attempt that not all signed'
 

@@ -17,6 +17,9 @@ export const definitionCodec: Codec<Definition> = jsonCodec('definition/v1', def
 /** The ceremony id: SHA-256 of the definition's canonical JSON. */
 export const ceremonyId = (definition: Definition): Hash => hashOf(definitionCodec.encode(definition))
 
+/** How many sites hold a share of the epoch that a definition makes, or uses. */
+export const sharesIn = (definition: Definition): number => recordKind(definition).receivers(definition).length
+
 /** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const recordKind = ({ kind }: Pick<Definition, 'kind'>): RecordKind<Definition> =>
   rowOfKind(recordKinds, kind, 'read', inDefinition) as unknown as RecordKind<Definition>

@@ -1,5 +1,6 @@
 import type { Identity, KeyHex, SiteId } from '../lib/brand.ts'
 import {
+  afterReadySet,
   afterStart,
   afterVote,
   authorOfResult,
@@ -7,6 +8,8 @@ import {
   identityOfSite,
   inTime,
   inWindow,
+  ofHolder,
+  ofReceiver,
   ownAbort,
   ownApproval,
   ownAttempt,
@@ -66,6 +69,7 @@ const common = {
 } as const
 
 const ofMessageKey = { ...common, signedBy: 'message', author: bySite, own: ownRecord } as const
+const ofEpoch = { ...ofMessageKey, own: ofReceiver } as const
 
 /**
  * Every signed record that sites show each other, in an order in which each can be verified by those before it. A new
@@ -143,7 +147,7 @@ export const recordTable = {
     ],
   } satisfies RecordRow<Attempt>,
   staged: {
-    ...ofMessageKey,
+    ...ofEpoch,
     codec: stagedCodec,
     event: 'staged',
     ledger: { what: 'staged', object: ({ envelope }) => envelope },
@@ -157,7 +161,7 @@ export const recordTable = {
     rests: stagedInAttempt,
   } satisfies RecordRow<Staged>,
   possession: {
-    ...ofMessageKey,
+    ...ofEpoch,
     codec: possessionCodec,
     event: 'possession',
     reported: 'possession.records',
@@ -169,7 +173,7 @@ export const recordTable = {
     slots: ({ record }) => [record],
   } satisfies RecordRow<Possession>,
   'test-signature': {
-    ...ofMessageKey,
+    ...ofEpoch,
     codec: testSignatureCodec,
     event: 'test-signature',
     reported: 'possession.records',
@@ -182,7 +186,7 @@ export const recordTable = {
     own: ownTestSignature,
   } satisfies RecordRow<TestSignature>,
   ready: {
-    ...ofMessageKey,
+    ...ofEpoch,
     codec: readyCodec,
     event: 'ready',
     ledger: { what: 'ready', object: ({ record }) => record },
@@ -202,7 +206,7 @@ export const recordTable = {
     ],
   } satisfies RecordRow<Ready>,
   installed: {
-    ...ofMessageKey,
+    ...ofEpoch,
     codec: installedCodec,
     event: 'installed',
     ledger: { what: 'installed', object: ({ record }) => record },
@@ -216,6 +220,7 @@ export const recordTable = {
   } satisfies RecordRow<Installed>,
   retired: {
     ...ofMessageKey,
+    own: ofHolder,
     codec: retiredCodec,
     event: 'retired',
     ledger: { what: 'retired', object: ({ base }) => base },
@@ -232,7 +237,7 @@ export const recordTable = {
         broken: ({ base }, _author, { definition }) => base !== definition.base,
       },
     ],
-    rests: afterVote,
+    rests: afterReadySet,
   } satisfies RecordRow<Retired>,
   result: {
     ...ofMessageKey,

@@ -1,6 +1,6 @@
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { hashOf } from '../../lib/hash.ts'
-import { recordKind } from '../../records/definition.ts'
+import { recordKind, sharesIn } from '../../records/definition.ts'
 import { messageHash, type SignDefinition } from '../../records/kinds/sign.ts'
 import { signatureIn } from '../../records/outcome.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
@@ -55,7 +55,7 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
     outcome.publicKey === result.publicKey &&
     outcome.protocol === definition.protocol &&
     outcome.threshold === definition.threshold &&
-    outcome.verifyingShares.length === definition.sites.length
+    outcome.verifyingShares.length === sharesIn(definition)
   return fits
     ? holds('signed with the key that the definition names', inputs)
     : fails('the key that the definition names is not of its protocol, threshold or public key', inputs)

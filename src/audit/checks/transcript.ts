@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import { recordKind } from '../../records/definition.ts'
+import { recordKind, sharesIn } from '../../records/definition.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
@@ -218,7 +218,7 @@ const stated = (facts: BundleFacts): Finding | undefined => {
     outcome.ceremony === facts.ceremony &&
     outcome.protocol === definition.protocol &&
     outcome.threshold === definition.threshold &&
-    outcome.verifyingShares.length === definition.sites.length &&
+    outcome.verifyingShares.length === sharesIn(definition) &&
     outcome.base === definition.base
   return fits
     ? holds('the outcome is one of this definition', [outcomeHash])

@@ -1,6 +1,6 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { votesOnBase } from '../../records/admission.ts'
-import { recordKind } from '../../records/definition.ts'
+import { recordKind, sharesIn } from '../../records/definition.ts'
 import { type ProofName, type ProofOf, proofHolds } from '../../records/proofs.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
@@ -26,8 +26,8 @@ const ready = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
   const votes = facts.ready.filter(({ value }) => value.record === made.recordHash)
-  const absent = facts.roster.filter(({ name }) => !made.voters.includes(name)).map(({ name }) => name)
-  const total = facts.roster.length
+  const absent = facts.receivers.filter(({ name }) => !made.voters.includes(name)).map(({ name }) => name)
+  const total = facts.receivers.length
   if (absent.length > 0)
     return open(`${made.voters.length} of ${total} ready, waiting: ${names(absent)}`, objects(votes))
   const since = Math.max(
@@ -42,7 +42,7 @@ const single = (facts: BundleFacts): Finding | undefined => {
   const counted = [...facts.logs.values()].filter((log) =>
     log.entries.some(({ what, object }) => what === 'ready-set' && object !== made.recordHash),
   )
-  const twice = facts.roster.filter(
+  const twice = facts.receivers.filter(
     ({ name }) => new Set(facts.ready.filter(({ site }) => site === name).map(({ value }) => value.record)).size > 1,
   )
   const by = [...counted.map(({ site }) => site), ...twice.map(({ name }) => name)]
@@ -74,7 +74,7 @@ const recorded = (facts: BundleFacts): Finding | undefined => {
   if (made === undefined) return undefined
   const { record, recordHash, outcomeHash, outcome } = made
   const twice: SiteId[] = []
-  for (const { name, index } of facts.roster) {
+  for (const { name, index } of facts.receivers) {
     const own = facts.staged.filter(({ site, value }) => site === name && value.attempt === outcome.attempt)
     const [first] = own
     if (first === undefined)
@@ -90,7 +90,7 @@ const recorded = (facts: BundleFacts): Finding | undefined => {
     if (!named) return fails(`the record does not name the shard that ${name} staged`, [recordHash, first.object])
     if (new Set(own.map(({ hash }) => hash)).size > 1) twice.push(name)
   }
-  if (record.envelopes.length !== facts.roster.length)
+  if (record.envelopes.length !== facts.receivers.length)
     return fails('the record does not name one shard a site', [recordHash])
   return twice.length === 0
     ? holds('the record names this outcome and the shard that each site staged', [recordHash, outcomeHash])
@@ -102,7 +102,7 @@ const installed = (facts: BundleFacts): Finding | undefined => {
   if (made === undefined) return undefined
   const receipts = facts.installed.filter(({ value }) => value.record === made.recordHash)
   const sites = new Set(receipts.map(({ site }) => site))
-  const { length: total } = facts.roster
+  const { length: total } = facts.receivers
   const needed = Math.min(total, 2 * facts.definition.threshold - 1)
   return sites.size >= needed
     ? holds(`${sites.size} of ${total} installed it`, objects(receipts))
@@ -112,18 +112,20 @@ const installed = (facts: BundleFacts): Finding | undefined => {
 /** Fewer sites than a quorum are left with an old share once n−t+1 have destroyed theirs. By their own word: no bundle proves it. */
 const retired = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
-  if (made === undefined || facts.definition.base === null) return undefined
+  const { definition, holders } = facts
+  const before = recordKind(definition).replaces(definition)
+  if (made === undefined || before === null) return undefined
   const words = facts.retired.filter(({ value }) => value.record === made.recordHash)
-  const { length: total } = facts.roster
-  const left = facts.roster.map(({ name }) => name).filter((name) => !words.some(({ site }) => site === name))
+  const { length: total } = holders
+  const left = holders.map(({ name }) => name).filter((name) => !words.some(({ site }) => site === name))
   const number = epochOf(facts)
-  const before = number === null ? 'the old epoch' : `epoch ${number - 1}`
-  return left.length < facts.definition.threshold
+  const old = number === null ? 'the old epoch' : `epoch ${number - 1}`
+  return left.length < before.threshold
     ? holds(
-        `${total - left.length} of ${total} say that their share of ${before} is destroyed; those who do not are no quorum`,
+        `${total - left.length} of ${total} say that their share of ${old} is destroyed; those who do not are no quorum`,
         objects(words),
       )
-    : open(`shares of ${before} that were not said to be destroyed: ${names(left)}`, objects(words))
+    : open(`shares of ${old} that were not said to be destroyed: ${names(left)}`, objects(words))
 }
 
 /**
@@ -172,15 +174,17 @@ const lacking = (
   reason: string,
   inputs: readonly Hash[],
 ): Finding =>
-  made.voters.length === facts.roster.length ? failsUnlessMissing(facts, [name], reason, inputs) : open(reason, inputs)
+  made.voters.length === facts.receivers.length
+    ? failsUnlessMissing(facts, [name], reason, inputs)
+    : open(reason, inputs)
 
 const possession = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
   const proofs = proofsOf(facts, made, 'possession').flatMap(({ held, holds }) => (holds ? [held] : []))
   const proven = new Set<SiteId>(proofs.map(({ site }) => site))
-  const { length: total } = facts.roster
-  const absent = facts.roster.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
+  const { length: total } = facts.receivers
+  const absent = facts.receivers.filter(({ name }) => !proven.has(name)).map(({ name }) => name)
   if (absent.length === 0) return holds(`${total} of ${total} sites proved the share that they sealed`, objects(proofs))
   return lacking(facts, made, 'possession', `no proof of the share of ${names(absent)}`, objects(proofs))
 }
@@ -192,7 +196,7 @@ const tested = (facts: BundleFacts): Finding | undefined => {
   const proofs = proofsOf(facts, made, 'test-signature')
   const stated = proofs.map(({ held }) => held)
   const valid = proofs.flatMap(({ held, holds }) => (holds ? [held] : []))
-  const sets = evidence.testSignerSets(definition.sites.length, definition.threshold)
+  const sets = evidence.testSignerSets(sharesIn(definition), definition.threshold)
   const missing = sets.filter((set) => !valid.some(({ value }) => value.signers.join() === set.join()))
   if (missing.length > 0)
     return lacking(

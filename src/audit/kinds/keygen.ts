@@ -3,7 +3,7 @@ import { type AuditKind, mustAlways } from './kind.ts'
 
 export const keygen = {
   result: madeKey,
-  isFinal: ({ roster }, result) => result.makes === 'key' && result.voters.length === roster.length,
+  isFinal: ({ receivers }, result) => result.makes === 'key' && result.voters.length === receivers.length,
   must: [
     ...mustAlways,
     'transcript.derived',

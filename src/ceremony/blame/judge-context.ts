@@ -2,7 +2,7 @@ import type { Hash } from '../../lib/brand.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
-import { type Definition, recordKind } from '../../records/definition.ts'
+import { type Definition, recordKind, sharesIn } from '../../records/definition.ts'
 import type { EpochRecord, Outcome } from '../../records/outcome.ts'
 import type { Blame } from '../../records/round.ts'
 import { type KnownSession, ownSession, sessionsOf, subSession } from '../session/sub-session.ts'
@@ -82,7 +82,7 @@ export const testSessions = (
   [...records].flatMap(([hash, record]) => {
     const outcome = outcomes.get(record.outcome)
     if (outcome?.attempt !== attempt) return []
-    return testSignerSets(definition.sites.length, definition.threshold).map((members, set) => {
+    return testSignerSets(sharesIn(definition), definition.threshold).map((members, set) => {
       const name = { protocol: protocols.sign.id, label: testLabel(set, hash), members: members.map(Number) }
       const context = testContext(outcome, hash, members)
       return { id: subSession(attempt, name), rules: protocols.sign, context, name, members, inTranscript: false }
@@ -120,7 +120,7 @@ const testContextOf = (
   { label, members }: NonNullable<Blame['within']>,
 ): SessionContext => {
   const { definition, protocols } = facts
-  const sets = testSignerSets(definition.sites.length, definition.threshold)
+  const sets = testSignerSets(sharesIn(definition), definition.threshold)
   const set = sets.findIndex((one) => one.join() === members.join())
   // Version 0.1 put the protocol before it.
   const start = [testLabel(set, '' as Hash), `${protocols.sign.id}:${testLabel(set, '' as Hash)}`].find((one) =>

@@ -8,7 +8,7 @@ import { hashOf } from '../../lib/hash.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
 import type { Attempt } from '../../records/attempt.ts'
 import { DecodeError, versionsOf } from '../../records/codec.ts'
-import { recordKind } from '../../records/definition.ts'
+import { recordKind, sharesIn } from '../../records/definition.ts'
 import { messageHash } from '../../records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec, type Staged } from '../../records/outcome.ts'
 import { type ProofName, proofHolds, proofNames } from '../../records/proofs.ts'
@@ -226,7 +226,7 @@ export const judgeRecord = (blame: Blame, facts: PublicFacts): Verdict => {
   const terms: Terms = {
     definition,
     ceremony: authority.hash,
-    testSets: testSignerSets(definition.sites.length, definition.threshold),
+    testSets: testSignerSets(sharesIn(definition), definition.threshold),
     identityKey: (identity) => parseIdentity(identity)?.key,
   }
   const authorUnder = (envelope: Uint8Array): Author => {

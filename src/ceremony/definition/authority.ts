@@ -30,8 +30,12 @@ export interface Authority {
   readonly terms: Terms
   /** The document itself, for what keeps, shows or judges it; the rules that follow from it are read above and below. */
   readonly definition: Definition
-  /** In roster order; a member's index is its place, from 1. */
+  /** All sites, those that hold a share in the end first; a member's index is its place, from 1. */
   readonly roster: readonly Member[]
+  /** Members that hold a share of the epoch that this makes, or uses: they vote for it, and give receipts. */
+  readonly receivers: readonly Member[]
+  /** Members that hold a share of the epoch that is replaced; none where none is. */
+  readonly holders: readonly Member[]
   member(site: SiteId): Member | undefined
   /** How many sit in an attempt, and whether they are fixed beforehand. */
   readonly seats: number
@@ -64,7 +68,8 @@ export const definitionAuthority = (definition: Definition): Authority => {
   }))
   const row = recordKind(definition)
   const { candidates: named, count: seats } = row.seats(definition)
-  const candidates = roster.filter((member) => named.includes(member.name))
+  const called = (names: readonly SiteId[]): readonly Member[] => roster.filter((member) => names.includes(member.name))
+  const candidates = called(named)
   const { kind, name, protocol, threshold, window, deadlines, attempts, relays } = definition
   return {
     hash: ceremonyId(definition),
@@ -76,6 +81,8 @@ export const definitionAuthority = (definition: Definition): Authority => {
     terms: { window, deadlines, attempts, relays },
     definition,
     roster,
+    receivers: called(row.receivers(definition)),
+    holders: called(row.replaces(definition)?.sites ?? []),
     member: (site) => roster.find((member) => member.name === site),
     seats,
     fixed: seats === candidates.length,

@@ -1,16 +1,18 @@
 import type { SiteId } from '../../lib/brand.ts'
+import type { Member } from '../definition/authority.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 
-/** Waits for every site of the roster to be in `got`. Returns false at the close deadline. */
+/** Waits for every one of `members` to be in `got`. Returns false at the close deadline. */
 export const awaitEach = async (
   { store, authority, options }: Ceremony,
   step: 'ready' | 'installed' | 'retired',
+  members: readonly Member[],
   got: () => readonly SiteId[],
 ): Promise<boolean> => {
-  const total = authority.roster.length
+  const total = members.length
   const look = (): true | undefined => {
     const here = got()
-    const waiting = authority.roster.map(({ name }) => name).filter((name) => !here.includes(name))
+    const waiting = members.map(({ name }) => name).filter((name) => !here.includes(name))
     options.progress({ phase: 'step', step, got: here.length, total, waiting })
     return here.length === total ? true : undefined
   }

@@ -28,8 +28,8 @@ export const installEpoch = async (
 
 const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord, postNote: Duties['postNote']): Promise<void> => {
   const { store, authority } = ceremony
-  const voters = () => authority.roster.map(({ name }) => name).filter((name) => store.votes(voted.hash).has(name))
-  const all = await awaitEach(ceremony, 'ready', voters)
+  const voters = () => authority.receivers.map(({ name }) => name).filter((name) => store.votes(voted.hash).has(name))
+  const all = await awaitEach(ceremony, 'ready', authority.receivers, voters)
   // Its note holds every vote that came, before this site waits for anything else: the voters may never be met again.
   await postNote()
   if (!all) throw undecided(ceremony, voted, voters())
@@ -46,7 +46,7 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
     await site.shards.install(
       key,
       outcome,
-      authority.roster.map((member) => votes.get(member.name)?.envelope as Uint8Array),
+      authority.receivers.map((member) => votes.get(member.name)?.envelope as Uint8Array),
     )
   ceremony.note('ready-set', undefined, null, voted.hash)
   await ceremony.publish('installed', { ceremony: authority.hash, site: seat.name, record: voted.hash })
@@ -60,18 +60,18 @@ const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: 
   const { store, authority } = ceremony
   const { threshold } = authority
   const receipts = () =>
-    authority.roster
+    authority.receivers
       .map(({ name }) => name)
       .filter((name) => store.installed.get(name)?.signed.value.record === voted.hash)
-  await awaitEach(ceremony, 'installed', receipts)
-  const needed = Math.min(authority.roster.length, 2 * threshold - 1)
+  await awaitEach(ceremony, 'installed', authority.receivers, receipts)
+  const needed = Math.min(authority.receivers.length, 2 * threshold - 1)
   if (receipts().length < needed && !(returned && voted.outcome.base === null))
     throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
 }
 
 const undecided = (ceremony: Ceremony, { outcome }: StagedRecord, voters: readonly SiteId[]): QuorateError => {
   const { store, authority } = ceremony
-  const left = authority.roster
+  const left = authority.receivers
     .filter(({ name, identity }) => store.aborts.has(identity) && !voters.includes(name))
     .map(({ name }) => name)
   // This version has no definition that supersedes a vote for a successor of a record.
@@ -92,7 +92,7 @@ const notFinished = (
   got: readonly SiteId[],
   hint: string,
 ): QuorateError => {
-  const all = authority.roster.map(({ name }) => name)
+  const all = authority.receivers.map(({ name }) => name)
   const waiting = all.filter((name) => !got.includes(name))
   return new QuorateError(
     'E_NOT_FINISHED',

@@ -28,7 +28,7 @@ const judged = ({ store }: Ceremony, protocols: Scheme, { outcome, hash }: Stage
 
 /** Proofs of a record that are missing here: names of sites, and of signer sets. Empty: everything holds. */
 export const unproven = (ceremony: Ceremony, protocols: Scheme, record: StagedRecord): readonly string[] => {
-  const { roster } = ceremony.authority
+  const { receivers } = ceremony.authority
   const held = judged(ceremony, protocols, record).filter(({ holds }) => holds)
   const proving = new Set(held.flatMap(({ name, held: { site } }) => (name === 'possession' ? [site] : [])))
   const signed = new Set(
@@ -40,10 +40,10 @@ export const unproven = (ceremony: Ceremony, protocols: Scheme, record: StagedRe
       }) => ('signers' in value ? [value.signers.join()] : []),
     ),
   )
-  const sites = roster.map(({ name }) => name).filter((name) => !proving.has(name))
+  const sites = receivers.map(({ name }) => name).filter((name) => !proving.has(name))
   const sets = testSignerSets(record.outcome.verifyingShares.length, record.outcome.threshold)
     .filter((members) => !signed.has(members.join()))
-    .map((members) => `test signature by ${members.map((index) => roster[index - 1]?.name).join(' and ')}`)
+    .map((members) => `test signature by ${members.map((index) => receivers[index - 1]?.name).join(' and ')}`)
   return [...sites, ...sets]
 }
 

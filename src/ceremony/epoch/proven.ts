@@ -17,7 +17,7 @@ export const everyProven = async (
   voted: StagedRecord,
 ): Promise<void> => {
   const { store, options, authority } = ceremony
-  const total = authority.roster.length
+  const total = authority.receivers.length
   const proven = () => {
     const fault = falseProof(ceremony, protocols, voted)
     if (fault !== undefined)
@@ -26,7 +26,9 @@ export const everyProven = async (
       )
     const count = store.possessions.get(voted.hash)?.size ?? 0
     if (count < total) {
-      const waiting = authority.roster.filter((member) => store.possessions.get(voted.hash)?.has(member.name) !== true)
+      const waiting = authority.receivers.filter(
+        (member) => store.possessions.get(voted.hash)?.has(member.name) !== true,
+      )
       options.progress({
         phase: 'step',
         step: 'proven',
@@ -47,7 +49,7 @@ const lacking = (ceremony: Ceremony, protocols: Scheme, voted: StagedRecord): re
   const { store, authority, seat } = ceremony
   const missing = unproven(ceremony, protocols, voted)
   const told = new Set([...(store.testSignatures.get(voted.hash)?.values() ?? [])].map(({ site }) => site))
-  const others = authority.roster.map((member) => member.name).filter((name) => name !== seat.name)
+  const others = authority.receivers.map((member) => member.name).filter((name) => name !== seat.name)
   const named = others.filter((name) => missing.includes(name))
   const mute = others.filter((name) => !told.has(name))
   return named.length > 0 ? named : mute.length > 0 ? mute : others

@@ -23,8 +23,8 @@ export const retireBase = async (ceremony: Ceremony, voted: StagedRecord, base: 
       base: base.hash,
     })
   const said = () =>
-    authority.roster
+    authority.holders
       .map(({ name }) => name)
       .filter((name) => store.retired.get(name)?.signed.value.record === voted.hash)
-  await awaitEach(ceremony, 'retired', said)
+  await awaitEach(ceremony, 'retired', authority.holders, said)
 }

@@ -69,7 +69,7 @@ export const stage = async (
       epoch,
       index: seat.index,
       threshold: outcome.threshold,
-      sites: authority.roster.length,
+      sites: authority.receivers.length,
       verifyingShare,
       outcome: hash,
       jurisdiction: seat.entry.jurisdiction,
@@ -113,16 +113,18 @@ export const everyStaged = async (
   own: Hash,
 ): Promise<readonly Hash[]> => {
   const { store, authority, options, seat } = ceremony
-  const total = authority.roster.length
+  const total = authority.receivers.length
   const expected = hashOf(outcomeCodec.encode(outcome))
   const look = () => {
     const staged = store.staged.get(attempt.hash)
-    const missing = authority.roster.filter((member) => staged?.has(member.name) !== true).map((member) => member.name)
+    const missing = authority.receivers
+      .filter((member) => staged?.has(member.name) !== true)
+      .map((member) => member.name)
     options.progress({ phase: 'step', step: 'staged', got: total - missing.length, total, waiting: missing })
     return missing.length === 0 ? staged : undefined
   }
   const staged = await awaitAll(ceremony, session, 'staged', look, () =>
-    authority.roster.filter((m) => store.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
+    authority.receivers.filter((m) => store.staged.get(attempt.hash)?.has(m.name) !== true).map((m) => m.name),
   )
   // All honest sites hold the same messages, or one of them now holds the proof of who sent others.
   await session.agree()
@@ -131,7 +133,7 @@ export const everyStaged = async (
     const fault = { site, check: 'staged-outcome', records: [{ key: signed.key, envelope }] }
     throw new BlameError(recordBlame(ceremony, fault, session.received(site), attempt))
   }
-  const envelopes = authority.roster.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
+  const envelopes = authority.receivers.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
   if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
   return envelopes
 }

@@ -23,7 +23,7 @@ export const stagedRecords = (ceremony: Ceremony): readonly StagedRecord[] =>
     if (bytes === undefined) return []
     const outcome = outcomeCodec.decode(bytes)
     const staged = ceremony.store.staged.get(outcome.attempt)
-    const all = ceremony.authority.roster.map((member) => staged?.get(member.name)?.signed.value)
+    const all = ceremony.authority.receivers.map((member) => staged?.get(member.name)?.signed.value)
     const envelopes = all.flatMap((one) => (one?.outcome === event.object ? [one.envelope] : []))
     return envelopes.length === all.length ? [recordOf(outcome, envelopes)] : []
   })

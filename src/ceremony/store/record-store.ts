@@ -8,6 +8,7 @@ import { testSignerSets } from '../../mpc/test-signature.ts'
 import { everyone, refusal } from '../../records/admission.ts'
 import type { Attempt, Hello } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
+import { sharesIn } from '../../records/definition.ts'
 import type { Certificate, Purpose } from '../../records/identity.ts'
 import type { Ready } from '../../records/outcome.ts'
 import type { Author, RecordFacts, RecordRow } from '../../records/record-row.ts'
@@ -97,7 +98,7 @@ export class RecordStore extends Watch {
     this.#facts = {
       definition,
       ceremony: authority.hash,
-      testSets: testSignerSets(definition.sites.length, definition.threshold),
+      testSets: testSignerSets(sharesIn(definition), definition.threshold),
       identityKey: (identity) => keys.get(identity),
       started: (hash) => this.started(hash)?.value,
       owners: (key) => this.#owners(key, 'message'),
@@ -339,7 +340,7 @@ export class RecordStore extends Watch {
 
   /** Record of which all votes are here. */
   readySet(): Hash | undefined {
-    return [...this.votedFor()].find((record) => this.votes(record).size === this.authority.roster.length)
+    return [...this.votedFor()].find((record) => this.votes(record).size === this.authority.receivers.length)
   }
 
   /** Called with each fault that admitted or refused records show. */

@@ -22,6 +22,7 @@ export const keygen = {
   }),
   dealers: names,
   receivers: names,
+  replaces: () => null,
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
   key: () => null,
   epoch: () => 1,

@@ -15,6 +15,12 @@ export interface Seats {
   readonly count: number
 }
 
+/** The holders of an epoch's shares, in index order, and how many of them sign together. */
+export interface Roster {
+  readonly threshold: number
+  readonly sites: readonly SiteId[]
+}
+
 /** The commands that run a ceremony: `quorate TOPIC plan` and so on. */
 export type Topic = 'keygen' | 'sign' | 'rotate'
 
@@ -24,10 +30,12 @@ export interface RecordKind<D> {
   readonly schema: v.GenericSchema<unknown, D>
   readonly topic: Topic
   approvals(definition: D): ApprovalRule
-  /** Sites that deal: they make the first shares, or hold those of the base. In roster order. */
+  /** Sites that deal: they make the first shares, or hold those of the base. In the order of their indices there. */
   dealers(definition: D): readonly SiteId[]
-  /** Sites that hold a share of the epoch that this makes, or uses. In roster order. */
+  /** Sites that hold a share of the epoch that this makes, or uses: the first in `sites`, in the order of their indices. */
   receivers(definition: D): readonly SiteId[]
+  /** The epoch that this replaces; null where it replaces none. */
+  replaces(definition: D): Roster | null
   seats(definition: D): Seats
   /** The key that is used: hash of its keygen outcome; null where one is made. */
   key(definition: D): Hash | null

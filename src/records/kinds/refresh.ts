@@ -28,6 +28,7 @@ export const refresh = {
   }),
   dealers: names,
   receivers: names,
+  replaces: (definition) => ({ threshold: definition.threshold, sites: names(definition) }),
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
   key: (definition) => definition.key,
   epoch: (definition) => definition.epoch,

@@ -64,6 +64,7 @@ export const sign = {
     const candidates = named(definition).map((site) => site.name)
     return { candidates, count: definition.signers === 'any' ? definition.threshold : candidates.length }
   },
+  replaces: () => null,
   key: (definition) => definition.key,
   epoch: () => null,
   buildsOn: 'record',

@@ -7,7 +7,7 @@ export type ProbeDefinition = v.InferOutput<typeof schema>
 
 const names = ({ sites }: ProbeDefinition) => sites.map((site) => site.name)
 
-/** All sites approve and sit; nobody ends with a share. */
+/** All sites approve and sit; nobody keeps a share. */
 export const probe = {
   schema,
   topic: 'rotate',
@@ -17,7 +17,8 @@ export const probe = {
     quorum: 0,
   }),
   dealers: names,
-  receivers: () => [],
+  receivers: names,
+  replaces: () => null,
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
   key: () => null,
   epoch: () => null,
