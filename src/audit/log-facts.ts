@@ -84,7 +84,7 @@ const isNew = (seen: Map<string, Set<Hash | null>>, { what, site, object }: LogE
 
 export const readLog = async (bundle: BundleReader, site: SiteId): Promise<LogEntries> => {
   const frontier = new Frontier()
-  const watch = new OrderWatch(site, auditKind(bundle.definition).order)
+  const watch = new OrderWatch(site, auditKind(bundle.definition).order(bundle.definition, site))
   const seen = new Map<string, Set<Hash | null>>()
   const entries: Entry[] = []
   let last: Entry | undefined

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Codec, jsonCodec } from './codec.ts'
+import type { SiteEntry } from './definition-fields.ts'
 import { type Kind, recordKinds } from './kinds/index.ts'
 import type { RecordKind } from './kinds/kind.ts'
 import { inDefinition, rowOfKind } from './kinds/row.ts'
@@ -16,6 +17,10 @@ export const definitionCodec: Codec<Definition> = jsonCodec('definition/v1', def
 
 /** The ceremony id: SHA-256 of the definition's canonical JSON. */
 export const ceremonyId = (definition: Definition): Hash => hashOf(definitionCodec.encode(definition))
+
+/** Entries of the sites that hold a share of the epoch that a definition makes, or uses, in the order of their indices. */
+export const receiversIn = (definition: Definition): readonly SiteEntry[] =>
+  definition.sites.slice(0, sharesIn(definition))
 
 /** How many sites hold a share of the epoch that a definition makes, or uses. */
 export const sharesIn = (definition: Definition): number => recordKind(definition).receivers(definition).length

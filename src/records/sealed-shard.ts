@@ -8,7 +8,7 @@ import { bytes, hash, hexOf, index, label, line, whole } from './fields.ts'
 
 const coreSchema = v.strictObject({
   /** The kind of ceremony that made the share. */
-  kind: v.picklist(['keygen', 'refresh']),
+  kind: v.picklist(['keygen', 'refresh', 'reshare']),
   /** The key: hash of its keygen outcome. */
   key: hash,
   protocol: v.picklist(protocolIds),

@@ -70,7 +70,7 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
   await admitKeptApprovals(book, disk, ceremony)
   const log = await owned.ceremonyLog(ceremony)
   if (member !== undefined) refuseLostLog(ledger, ceremony, log, member.name)
-  const bound = member === undefined ? undefined : ceremonyKind(definition).boundBy(log, member.name)
+  const bound = member === undefined ? undefined : ceremonyKind(definition).boundBy(log, member.name, definition)
   if (bound !== undefined)
     throw new QuorateError(
       'E_NOT_ALLOWED',

@@ -55,8 +55,11 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)
-    const key = recordKind(definition).key(definition)
-    const base = key !== null && home.role === 'site' ? await keyBase(folder, key) : undefined
+    const { key: keyOf, replaces, receivers } = recordKind(definition)
+    const key = keyOf(definition)
+    const own = definition.sites.find(({ identity }) => identity === home.identity)?.name
+    const holders = replaces(definition)?.sites ?? receivers(definition)
+    const base = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
     return {
       definition,
       now: systemClock.now(),

@@ -5,7 +5,7 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Disk } from '../lib/ports.ts'
-import { type Definition, recordKind } from '../records/definition.ts'
+import { type Definition, receiversIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
@@ -58,6 +58,7 @@ const definitionOf = async (disk: Disk, ceremony: Hash): Promise<Definition | un
 interface Found {
   readonly shown: KeyShown
   readonly definition: Definition | undefined
+  readonly verifyingShares: readonly string[]
 }
 
 interface Damaged {
@@ -77,7 +78,7 @@ const describe = async (disk: Disk, epoch: StoredEpoch, installed: ReadonlyMap<H
     name: definition?.name ?? '',
     protocol: core.protocol,
     threshold: core.threshold,
-    sites: definition?.sites.map((site) => site.name) ?? [],
+    sites: definition === undefined ? [] : receiversIn(definition).map((site) => site.name),
     index: core.index,
     epoch: core.epoch,
     state,
@@ -85,7 +86,7 @@ const describe = async (disk: Disk, epoch: StoredEpoch, installed: ReadonlyMap<H
     record: hash,
     since: at === undefined ? null : `${new Date(at).toISOString().slice(0, 19)}Z`,
   }
-  return { shown, definition }
+  return { shown, definition, verifyingShares: made?.verifyingShares ?? [] }
 }
 
 /** Returns the reader's value, or the fault of a file that it found damaged. */
@@ -174,11 +175,11 @@ const find = async (folder: string, wanted: string): Promise<Found> => {
 export const showKey = async (folder: string, wanted: string): Promise<KeyShown> => (await find(folder, wanted)).shown
 
 /** Returns the record that a definition with this key builds on. Throws E_NOT_FOUND where it is not usable yet. */
-export const keyBase = async (folder: string, wanted: string): Promise<KeyBase & { readonly publicKey: string }> => {
-  const { shown, definition } = await find(folder, wanted)
+export const keyBase = async (folder: string, wanted: string): Promise<KeyBase> => {
+  const { shown, definition, verifyingShares } = await find(folder, wanted)
   const { key, record, publicKey, state, epoch } = shown
   if (state === 'installed' && record !== null && publicKey !== null && definition !== undefined)
-    return { key, record, epoch, definition, publicKey }
+    return { key, record, epoch, definition, publicKey, verifyingShares }
   throw new QuorateError(
     'E_NOT_FOUND',
     'this key is not usable here yet',

@@ -12,7 +12,7 @@ import { protectionOf } from '../kms/protection.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import { ceremonyId, type Definition, receiversIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
@@ -65,7 +65,7 @@ export const describeDefinition = async (
     topic: recordKind(definition).topic,
     words: await fingerprint(ceremony),
     findings,
-    shared: sharedControl(definition.sites),
+    shared: sharedControl(receiversIn(definition)),
     protection: protectionBySite(definition),
     window: now < opens ? 'opens' : now < closes ? 'open' : 'closed',
     left: now < opens ? opens - now : Math.max(0, closes - now),

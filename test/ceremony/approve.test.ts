@@ -101,7 +101,8 @@ describe('approve', () => {
   })
 
   it('refuses a signature’s definition that is not of the key that this site holds', async () => {
-    const base = { definition: keygen, key: sign.key, record: sign.base, epoch: 1 }
+    const shares = { publicKey: 'aa'.repeat(32), verifyingShares: [] }
+    const base = { definition: keygen, key: sign.key, record: sign.base, epoch: 1, ...shares }
     await by(eu, { definition: sign, message: payment, base })
     await expect(
       by(eu, { definition: sign, message: payment, base: { ...base, record: '11'.repeat(32) as Hash } }),

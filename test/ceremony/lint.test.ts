@@ -255,7 +255,14 @@ describe('independence', () => {
 })
 
 describe('lint against the key', () => {
-  const base = (): KeyBase => ({ definition: keygen, key: sign.key, record: sign.base, epoch: 1 })
+  const base = (): KeyBase => ({
+    definition: keygen,
+    key: sign.key,
+    record: sign.base,
+    epoch: 1,
+    publicKey: 'aa'.repeat(32),
+    verifyingShares: ['ab', 'ac', 'ad'].map((byte) => byte.repeat(32)),
+  })
 
   it('has nothing to say where roster, threshold, protocol, key and record are its own', () => {
     expect(lintAgainst(sign, base())).toEqual([])
@@ -267,8 +274,8 @@ describe('lint against the key', () => {
     ['protocol', () => ({ protocol: 'frost-p256' }), 'error key-protocol protocol'],
     ['threshold', () => ({ threshold: 3 }), 'error key-threshold threshold'],
     ['roster', () => ({ sites: keygen.sites.slice(0, 2) }), 'error roster sites'],
-    ['order', () => ({ sites: [...keygen.sites].reverse() }), 'error roster sites[0].identity'],
-    ['site', () => ({ sites: [...keygen.sites.slice(0, 2), many[3] as SiteEntry] }), 'error roster sites[2].identity'],
+    ['order', () => ({ sites: [...keygen.sites].reverse() }), 'error roster sites[0]'],
+    ['site', () => ({ sites: [...keygen.sites.slice(0, 2), many[3] as SiteEntry] }), 'error roster sites[2]'],
   ])('finds another %s', (_, change, expected) => {
     expect(said(lintAgainst({ ...sign, ...change() }, base()))).toContain(expected)
   })

@@ -99,6 +99,8 @@ describe('plan of a signature', () => {
       key: 'ab'.repeat(32) as Hash,
       record: 'cd'.repeat(32) as Hash,
       epoch: 1,
+      publicKey: 'aa'.repeat(32),
+      verifyingShares: ['ab', 'ac', 'ad'].map((byte) => byte.repeat(32)),
     } satisfies KeyBase,
     message: { form: 'hex' as const, size: 1, sha256: 'ef'.repeat(32) as Hash },
     signers: 'any' as const,

@@ -19,7 +19,7 @@ export const keygen = {
     'votes.kept',
     'votes.output',
   ],
-  order: {},
+  order: () => ({}),
   outputs: ['public-key.hex'],
   transcript: '; key derived again from it',
   notShown: [],

@@ -1,3 +1,5 @@
+import type { SiteId } from '../../lib/brand.ts'
+import type { Definition } from '../../records/definition.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import type { CheckId } from '../check-table.ts'
@@ -14,8 +16,8 @@ export interface AuditKind {
    * list that lost a check assures nobody.
    */
   readonly must: readonly CheckId[]
-  /** Events that need others before them in the logs of this kind than in those of the rest. */
-  readonly order: KindOrder
+  /** Events that need others before them in the log of a site of this kind than in those of the rest. */
+  order(definition: Definition, site: SiteId): KindOrder
   /** Names of its outputs in a bundle. */
   readonly outputs: readonly string[]
   /** Text of the transcript's line after "one transcript at all sites". */

@@ -13,7 +13,7 @@ export const sign = {
     'signature.key',
     'signature.output',
   ],
-  order: {},
+  order: () => ({}),
   outputs: ['message', 'signature'],
   transcript: '',
   notShown: ['how the key was made: its keygen bundle shows that'],

@@ -2,6 +2,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import { readDefinition } from '../../records/definition-yaml.ts'
+import type { Outcome } from '../../records/outcome.ts'
 import { definitionPath } from '../paths.ts'
 import type { Site } from '../ports.ts'
 import type { KeyBase } from './lint-key.ts'
@@ -34,10 +35,10 @@ export const keyBaseOf = async (
     readonly key: Hash
     readonly hash: Hash
     readonly number: number
-    readonly outcome: { readonly ceremony: Hash }
+    readonly outcome: Pick<Outcome, 'ceremony' | 'publicKey' | 'verifyingShares'>
   },
 ): Promise<KeyBase> => {
-  const { ceremony } = epoch.outcome
+  const { ceremony, publicKey, verifyingShares } = epoch.outcome
   const definition = await definitionAt(site, ceremony)
   if (definition === undefined || recordKind(definition).makes !== 'key')
     throw new QuorateError(
@@ -45,5 +46,5 @@ export const keyBaseOf = async (
       'this home does not hold the definition that made the key',
       'put it back from another site or a backup: ceremonies/ID/definition.json in this home',
     )
-  return { definition, key: epoch.key, record: epoch.hash, epoch: epoch.number }
+  return { definition, key: epoch.key, record: epoch.hash, epoch: epoch.number, publicKey, verifyingShares }
 }

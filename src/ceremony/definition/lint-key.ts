@@ -1,6 +1,8 @@
 import type { Hash } from '../../lib/brand.ts'
-import type { Definition } from '../../records/definition.ts'
+import { type Definition, receiversIn } from '../../records/definition.ts'
+import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { error, type Finding } from './finding.ts'
 
@@ -13,27 +15,66 @@ export interface KeyBase {
   readonly record: Hash
   /** From 1. */
   readonly epoch: number
+  /** In the curve's own encoding. */
+  readonly publicKey: string
+  /** In index order. */
+  readonly verifyingShares: readonly string[]
 }
 
-/** Where a definition that uses a key says otherwise than the key: places are indices, so the order counts. */
-export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base: KeyBase): readonly Finding[] => {
-  const { sites, threshold, protocol } = base.definition
-  const roster = sites.length === definition.sites.length
+/** A roster as a definition names it: where it stands, its quorum, and who holds which share. */
+interface Named {
+  readonly threshold: readonly [place: string, value: number]
+  readonly place: string
+  readonly sites: readonly (SiteEntry | undefined)[]
+}
+
+/** Places are indices, so the order counts. */
+const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase): readonly Finding[] => {
+  const holders = receiversIn(definition)
+  const roster = sites.length === holders.length
   return [
-    ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
-    ...(definition.base === base.record
+    ...(threshold[1] === definition.threshold
       ? []
-      : [error('base', 'base', 'not the newest record of this key that this home holds')]),
-    ...('epoch' in definition && definition.epoch !== base.epoch + 1
-      ? [error('epoch', 'epoch', `the key is in epoch ${base.epoch}: the next one is ${base.epoch + 1}`)]
-      : []),
-    ...(definition.protocol === protocol ? [] : [error('key-protocol', 'protocol', `the key is for ${protocol}`)]),
-    ...(definition.threshold === threshold ? [] : [error('key-threshold', 'threshold', `the key needs ${threshold}`)]),
-    ...(roster ? [] : [error('roster', 'sites', `the key has ${sites.length} sites`)]),
-    ...sites.flatMap((site, n) =>
-      roster && definition.sites[n]?.identity !== site.identity
-        ? [error('roster', `sites[${n}].identity`, 'not the site that holds this share')]
+      : [error('key-threshold', threshold[0], `the key needs ${definition.threshold}`)]),
+    ...(roster ? [] : [error('roster', place, `the key has ${holders.length} sites`)]),
+    ...holders.flatMap((site, n) =>
+      roster && sites[n]?.identity !== site.identity
+        ? [error('roster', `${place}[${n}]`, 'not the site that holds this share')]
         : [],
     ),
+  ]
+}
+
+const lintCommon = (
+  definition: SignDefinition | RefreshDefinition | ReshareDefinition,
+  base: KeyBase,
+): readonly Finding[] => [
+  ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
+  ...(definition.base === base.record
+    ? []
+    : [error('base', 'base', 'not the newest record of this key that this home holds')]),
+  ...('epoch' in definition && definition.epoch !== base.epoch + 1
+    ? [error('epoch', 'epoch', `the key is in epoch ${base.epoch}: the next one is ${base.epoch + 1}`)]
+    : []),
+  ...(definition.protocol === base.definition.protocol
+    ? []
+    : [error('key-protocol', 'protocol', `the key is for ${base.definition.protocol}`)]),
+]
+
+/** Where a definition for the sites of a key says otherwise than the key. */
+export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base: KeyBase): readonly Finding[] => [
+  ...lintCommon(definition, base),
+  ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites: definition.sites }, base),
+]
+
+/** Where a definition for other sites says otherwise of the old ones than the key. */
+export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): readonly Finding[] => {
+  const { from } = definition
+  const sites = from.sites.map((name) => definition.sites.find((site) => site.name === name))
+  const shares = from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
+  return [
+    ...lintCommon(definition, base),
+    ...lintRoster({ threshold: ['from.threshold', from.threshold], place: 'from.sites', sites }, base),
+    ...(shares ? [] : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]),
   ]
 }

@@ -1,6 +1,6 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
 import type { Identity } from '../../lib/brand.ts'
-import { type Definition, recordKind } from '../../records/definition.ts'
+import { type Definition, receiversIn, recordKind, sharesIn } from '../../records/definition.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import { readsAsId } from '../../records/short-id.ts'
 import { isLoopback } from '../../transport/loopback.ts'
@@ -18,8 +18,9 @@ const repeats = (values: readonly (readonly [place: string, value: string])[]) =
   })
 }
 
-const quorum = ({ threshold, sites }: Definition): readonly Finding[] => {
-  const n = sites.length
+const quorum = (definition: Definition): readonly Finding[] => {
+  const { threshold } = definition
+  const n = sharesIn(definition)
   if (threshold > n) return [error('threshold', 'threshold', `${threshold} of ${n} sites can never sign`)]
   return [
     ...(threshold === n
@@ -87,7 +88,9 @@ const sealing = ({ sites }: Definition): readonly Finding[] => {
   ]
 }
 
-const independence = ({ sites, threshold }: Definition): readonly Finding[] => {
+const independence = (definition: Definition): readonly Finding[] => {
+  const { threshold } = definition
+  const sites = receiversIn(definition)
   const places = new Map<string, number[]>()
   for (const [n, { jurisdiction }] of sites.entries())
     places.set(jurisdiction, [...(places.get(jurisdiction) ?? []), n])

@@ -4,15 +4,16 @@ import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
-import { type Definition, definitionCodec } from '../../records/definition.ts'
+import { type Definition, definitionCodec, receiversIn } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
-import { type KeyBase, lintAgainst } from './lint-key.ts'
+import { type KeyBase, lintAgainst, lintOldRoster } from './lint-key.ts'
 
 interface Planned<D extends Definition> {
   readonly definition: D
@@ -103,7 +104,7 @@ interface OfKey {
 
 /** The sites of the key, in their order, by their newest cards. Throws E_CARD for a card of a stranger. */
 const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
-  const { sites } = key.definition
+  const sites = receiversIn(key.definition)
   const newer = new Map<Identity, SiteEntry>()
   for (const { value } of (cards ?? []).map(readCard)) {
     if (!sites.some((site) => site.identity === value.identity))
@@ -117,12 +118,11 @@ const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
   return sites.map((site) => newer.get(site.identity) ?? site)
 }
 
-/** Fields that are those of the key where the planner does not say otherwise. */
+/** Fields that are those of the key, whoever holds it next, where the planner does not say otherwise. */
 const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: readonly SiteEntry[]) => {
   const { definition: made, key, record } = wanted.key
   return {
     protocol: made.protocol,
-    threshold: made.threshold,
     sites: [...sites],
     approvers: [...(wanted.approvers ?? made.approvers)].sort(),
     sealing: made.sealing,
@@ -145,6 +145,7 @@ export const planSign = (
     kind: 'sign',
     ...shared(wanted, candidates, wanted.key.definition.threshold, random),
     ...sharedWithKey(wanted, sites),
+    threshold: wanted.key.definition.threshold,
     message: wanted.message,
     signers: wanted.signers === 'any' ? 'any' : [...wanted.signers].sort((a, b) => place(a) - place(b)),
   }
@@ -163,7 +164,50 @@ export const planRefresh = (
     kind: 'refresh',
     ...shared({ ...wanted, name: made.name }, sites.length, made.threshold, random),
     ...sharedWithKey(wanted, sites),
+    threshold: made.threshold,
     epoch: epoch + 1,
   }
   return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
+}
+
+/**
+ * The next epoch of a key for the sites of `cards`, in their order, under the key's own name. A card of a site that holds a
+ * share already keeps its name. `without`: old sites that do not deal. Throws E_CARD, and E_USAGE for a name that no old
+ * site has.
+ */
+export const planReshare = (
+  wanted: Omit<Common, 'name'> &
+    Omit<OfKey, 'cards'> & {
+      readonly threshold: number
+      readonly cards: readonly Uint8Array[]
+      readonly without: readonly SiteId[]
+    },
+  random: Random,
+  now?: number,
+): Planned<ReshareDefinition> => {
+  const { definition: made, epoch, publicKey, verifyingShares } = wanted.key
+  const receivers = wanted.cards.map((card) => readCard(card).value)
+  const old = receiversIn(made).map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
+  const stranger = wanted.without.find((name) => !old.some((site) => site.name === name))
+  if (stranger !== undefined)
+    throw new QuorateError('E_USAGE', `no site ${stranger} holds a share of this key`, 'quorate keys show names them')
+  const leaving = old.filter(({ identity }) => !receivers.some((site) => site.identity === identity))
+  const dealers = old.filter(({ name }) => !wanted.without.includes(name))
+  const seated = new Set([...receivers, ...dealers].map(({ identity }) => identity))
+  const definition: ReshareDefinition = {
+    kind: 'reshare',
+    ...shared({ ...wanted, name: made.name }, seated.size, wanted.threshold, random),
+    ...sharedWithKey(wanted, [...receivers, ...leaving]),
+    threshold: wanted.threshold,
+    epoch: epoch + 1,
+    receivers: receivers.length,
+    from: {
+      threshold: made.threshold,
+      sites: old.map(({ name }) => name),
+      publicKey,
+      verifyingShares: [...verifyingShares],
+      dealers: dealers.map(({ name }) => name),
+    },
+  }
+  return planned(definition, [...lintOldRoster(definition, wanted.key), ...lint(definition, now)])
 }

@@ -20,11 +20,12 @@ export const abortedHere = (): QuorateError =>
   )
 
 /** Others may finish with what this site sent: no abort can tell it that nothing was made. */
-const isBound = ({ kind, log, seat }: Ceremony): boolean => kind.boundBy(log, seat.name) !== undefined
+const isBound = ({ kind, log, seat, authority }: Ceremony): boolean =>
+  kind.boundBy(log, seat.name, authority.definition) !== undefined
 
 /** Throws E_NOT_ALLOWED where this site's operator can leave no more. */
-export const refuseBound = ({ kind, log, seat }: Ceremony): void => {
-  const bound = kind.boundBy(log, seat.name)
+export const refuseBound = ({ kind, log, seat, authority }: Ceremony): void => {
+  const bound = kind.boundBy(log, seat.name, authority.definition)
   if (bound === undefined) return
   throw new QuorateError('E_NOT_ALLOWED', `this site cannot leave any more: ${bound}`, 'let the join finish')
 }

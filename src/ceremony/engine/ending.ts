@@ -30,7 +30,7 @@ export const endRun = async (run: Run, error: unknown): Promise<unknown> => {
 const endByProof = async (run: Run, { blame }: BlameError): Promise<QuorateError> => {
   const { ceremony, peers, kind } = run
   await publishProof(run, peers, blame)
-  const bound = kind.boundBy(ceremony.log, ceremony.seat.name)
+  const bound = kind.boundBy(ceremony.log, ceremony.seat.name, ceremony.authority.definition)
   if (bound === undefined) await abortHere(ceremony, peers, `blame: ${blame.check}`)
   await peers.flush(2000)
   if (kind.result(ceremony) !== undefined) return blameFault(blame, undefined, bound)

@@ -10,12 +10,12 @@ export const epochResult = (ceremony: Ceremony): CeremonyResult | undefined => {
   const voted = votedBefore(ceremony)
   if (voted === undefined) return undefined
   const { protocol, publicKey } = voted.outcome
-  const { roster, definition } = ceremony.authority
+  const { candidates, definition } = ceremony.authority
   return {
     key: { id: keyOf(definition, voted.record.outcome), protocol, publicKey },
     signature: null,
     signers: [],
-    sites: roster.map((member) => member.name),
+    sites: candidates.map((member) => member.name),
   }
 }
 

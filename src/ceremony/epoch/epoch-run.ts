@@ -1,7 +1,7 @@
 import { utf8 } from '../../lib/bytes.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { KeygenOutput, KeyRules, Scheme } from '../../mpc/scheme.ts'
-import { outcomeCodec, recordCodec } from '../../records/outcome.ts'
+import { recordCodec } from '../../records/outcome.ts'
 import type { Duties, FoundFault, KindRun } from '../kinds/kind.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -9,18 +9,18 @@ import type { HeldAttempt } from '../store/record-store.ts'
 import type { Epoch } from './epoch.ts'
 import { epochOutcome } from './epoch-outcome.ts'
 import { installEpoch } from './install.ts'
-import { falseProof, isTrueProof, keepProofs } from './proofs.ts'
+import { falseProofs, isTrueProof, keepProofs } from './proofs.ts'
 import { proveRecord } from './prove.ts'
 import { everyProven } from './proven.ts'
-import { retireBase } from './retire.ts'
+import { awaitRetired, retireBase } from './retire.ts'
 import { everyStaged, stage } from './stage.ts'
-import { recordOf, type StagedRecord, stagedRecords } from './staged-record.ts'
+import { recordOf, type StagedRecord } from './staged-record.ts'
 import { followVote, vote, votedBefore, votedElsewhere } from './vote.ts'
 
 /** A new epoch of a key, whatever makes it. */
 interface EpochChange {
   readonly rules: Pick<KeyRules<Rounds, never>, 'id' | 'rounds' | 'checks'>
-  /** The epoch that is replaced; undefined where a key is made. */
+  /** The epoch that is replaced, where this site holds a share of it. */
   readonly base: Epoch | undefined
   /** Runs the protocol. The caller wipes the share. */
   make(box: Mailbox<Rounds>, attempt: HeldAttempt): Promise<KeygenOutput>
@@ -91,7 +91,8 @@ export class EpochRun implements KindRun {
   async commit(): Promise<void> {
     if (this.#record === undefined) throw new Error('nothing was voted for')
     await installEpoch(this.#ceremony, this.#record, this.#duties)
-    if (this.#change.base !== undefined) await retireBase(this.#ceremony, this.#record, this.#change.base)
+    if (this.#change.base !== undefined) await retireBase(this.#ceremony, this.#record.hash, this.#change.base)
+    await awaitRetired(this.#ceremony, this.#record.hash)
   }
 
   outputs(): ReadonlyMap<string, Uint8Array> {
@@ -100,11 +101,6 @@ export class EpochRun implements KindRun {
 
   /** False proofs of any record that this site staged its shard for, however late they come. */
   faults(): readonly FoundFault[] {
-    return stagedRecords(this.#ceremony).flatMap((record) => {
-      const fault = falseProof(this.#ceremony, this.#protocols, record)
-      return fault === undefined
-        ? []
-        : [{ fault, rest: [recordCodec.encode(record.record), outcomeCodec.encode(record.outcome)] }]
-    })
+    return falseProofs(this.#ceremony, this.#protocols)
   }
 }

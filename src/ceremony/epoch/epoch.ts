@@ -3,6 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { recordKind } from '../../records/definition.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { destroyedShare } from '../../shards/damage.ts'
@@ -64,16 +65,22 @@ const outcomesBefore = async (site: Site, { ceremony, base }: Outcome): Promise<
 }
 
 /** The epoch that a ceremony replaces, as its own log names it: its share may be destroyed, and its files damaged. */
-export const replacedEpoch = (log: LogView, { key, base, epoch }: RefreshDefinition): Epoch => {
+export const replacedEpoch = (
+  log: LogView,
+  { key, base, epoch }: Pick<RefreshDefinition, 'key' | 'base' | 'epoch'>,
+): Epoch => {
   const logged = loggedAt(log, base)
   if (logged === undefined) throw new TypeError('a log that does not name the epoch which its ceremony replaces')
   return epochOf(key, epoch - 1, logged)
 }
 
 /** This site's share of an epoch, from disk through the KMS. The caller wipes it. */
-export const openShare = async ({ site, seat }: Ceremony, { key, record }: Epoch): Promise<Secret> => {
+export const openShare = async ({ site, seat, authority }: Ceremony, { key, record }: Epoch): Promise<Secret> => {
+  const { definition } = authority
+  const old = recordKind(definition).replaces(definition)
+  const at = old === null ? seat.index - 1 : old.sites.indexOf(seat.name)
   const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
-  return site.shards.reopen(key, record.outcome, record.envelopes[seat.index - 1] as Hash, keys)
+  return site.shards.reopen(key, record.outcome, record.envelopes[at] as Hash, keys)
 }
 
 /** Throws E_SHARD once this site has destroyed its share of an epoch: a copy that is still open here is used no more. */

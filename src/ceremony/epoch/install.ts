@@ -1,4 +1,4 @@
-import type { SiteId } from '../../lib/brand.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -21,18 +21,19 @@ export const installEpoch = async (
   const returned = store.installed.has(seat.name)
   // Its vote is durable, and its only one: shards of other attempts are of no use any more.
   await dropStaged(site.shards, log, authority.definition, voted.record.outcome)
-  await awaitReadySet(ceremony, voted, postNote)
+  await awaitReadySet(ceremony, voted.hash, postNote)
   await install(ceremony, voted)
-  await awaitReceipts(ceremony, voted, returned)
+  await awaitReceipts(ceremony, voted.hash, returned)
 }
 
-const awaitReadySet = async (ceremony: Ceremony, voted: StagedRecord, postNote: Duties['postNote']): Promise<void> => {
+/** Throws E_NOT_FINISHED at the close deadline where a receiver's vote for the record is missing. */
+export const awaitReadySet = async (ceremony: Ceremony, record: Hash, postNote: Duties['postNote']): Promise<void> => {
   const { store, authority } = ceremony
-  const voters = () => authority.receivers.map(({ name }) => name).filter((name) => store.votes(voted.hash).has(name))
+  const voters = () => authority.receivers.map(({ name }) => name).filter((name) => store.votes(record).has(name))
   const all = await awaitEach(ceremony, 'ready', authority.receivers, voters)
   // Its note holds every vote that came, before this site waits for anything else: the voters may never be met again.
   await postNote()
-  if (!all) throw undecided(ceremony, voted, voters())
+  if (!all) throw undecided(ceremony, voters())
 }
 
 const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> => {
@@ -56,27 +57,27 @@ const install = async (ceremony: Ceremony, voted: StagedRecord): Promise<void> =
  * Receipts are for what comes after: no old share dies without them. A key that builds on nothing has no old share, so a
  * site that comes back (`returned`) closes without the receipts of those who never do; the bundle shows them as open.
  */
-const awaitReceipts = async (ceremony: Ceremony, voted: StagedRecord, returned: boolean): Promise<void> => {
+export const awaitReceipts = async (ceremony: Ceremony, record: Hash, returned: boolean): Promise<void> => {
   const { store, authority } = ceremony
   const { threshold } = authority
   const receipts = () =>
     authority.receivers
       .map(({ name }) => name)
-      .filter((name) => store.installed.get(name)?.signed.value.record === voted.hash)
+      .filter((name) => store.installed.get(name)?.signed.value.record === record)
   await awaitEach(ceremony, 'installed', authority.receivers, receipts)
   const needed = Math.min(authority.receivers.length, 2 * threshold - 1)
-  if (receipts().length < needed && !(returned && voted.outcome.base === null))
+  if (receipts().length < needed && !(returned && authority.definition.base === null))
     throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
 }
 
-const undecided = (ceremony: Ceremony, { outcome }: StagedRecord, voters: readonly SiteId[]): QuorateError => {
+const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {
   const { store, authority } = ceremony
   const left = authority.receivers
     .filter(({ name, identity }) => store.aborts.has(identity) && !voters.includes(name))
     .map(({ name }) => name)
   // This version has no definition that supersedes a vote for a successor of a record.
   const otherwise =
-    outcome.base === null
+    authority.definition.base === null
       ? ', or plan a new definition when all agree'
       : '; until then the key signs with the old shares'
   const hint =

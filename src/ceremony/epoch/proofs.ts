@@ -2,13 +2,14 @@ import type { Hash } from '../../lib/brand.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import { testSignerSets } from '../../mpc/test-signature.ts'
-import type { Outcome, Possession, TestSignature } from '../../records/outcome.ts'
+import { type Outcome, outcomeCodec, type Possession, recordCodec, type TestSignature } from '../../records/outcome.ts'
 import { isProofName, type ProofName, proofHolds, proofNames } from '../../records/proofs.ts'
 import { proofRules } from '../blame/test-session.ts'
+import type { FoundFault } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { RecordFault } from '../store/record-store.ts'
 import type { Held } from '../store/shelf.ts'
-import { type StagedRecord, stagedRecord } from './staged-record.ts'
+import { type StagedRecord, stagedRecord, stagedRecords } from './staged-record.ts'
 
 type Proof = Possession | TestSignature
 
@@ -54,6 +55,15 @@ export const falseProof = (ceremony: Ceremony, protocols: Scheme, record: Staged
   const { site, signed, envelope } = bad.held
   return { site, check: bad.name, records: [{ key: signed.key, envelope }] }
 }
+
+/** False proofs of any record that this site knows the shards of, however late they come. */
+export const falseProofs = (ceremony: Ceremony, protocols: Scheme): readonly FoundFault[] =>
+  stagedRecords(ceremony).flatMap((record) => {
+    const fault = falseProof(ceremony, protocols, record)
+    return fault === undefined
+      ? []
+      : [{ fault, rest: [recordCodec.encode(record.record), outcomeCodec.encode(record.outcome)] }]
+  })
 
 /** True of a proof that holds, for a record that this site staged its shard for. */
 export const isTrueProof = (ceremony: Ceremony, protocols: Scheme, name: string, held: Held<unknown>): boolean => {

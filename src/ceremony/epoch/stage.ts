@@ -105,12 +105,13 @@ export const stage = async (
   return { share: reopened, envelope }
 }
 
+/** The envelopes of all receivers, in index order. `own`: this site's; undefined where it receives no share. */
 export const everyStaged = async (
   ceremony: Ceremony,
   session: Session,
   attempt: HeldAttempt,
   outcome: Outcome,
-  own: Hash,
+  own: Hash | undefined,
 ): Promise<readonly Hash[]> => {
   const { store, authority, options, seat } = ceremony
   const total = authority.receivers.length
@@ -134,6 +135,6 @@ export const everyStaged = async (
     throw new BlameError(recordBlame(ceremony, fault, session.received(site), attempt))
   }
   const envelopes = authority.receivers.map((member) => staged.get(member.name)?.signed.value.envelope as Hash)
-  if (envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
+  if (own !== undefined && envelopes[seat.index - 1] !== own) throw new Error('another envelope of this site')
   return envelopes
 }

@@ -12,7 +12,7 @@ import { soFar } from './so-far.ts'
  * checked.
  */
 export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): Promise<readonly string[]> => {
-  const { site, authority, seat } = ceremony
+  const { site, authority, seat, store } = ceremony
   if (site.machine.clock.now() < Date.UTC(2026, 0, 1))
     throw new QuorateError(
       'E_CLOCK',
@@ -42,8 +42,8 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
         `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
       )
   }
-  // From its vote on this site runs no attempt: the share that is replaced is asked for no more.
-  if (epoch === undefined || ceremony.store.ready.has(seat.name)) return ['clock', 'disk', 'kms']
+  // Once it voted, or said that its old share is gone, this site runs no attempt: that share is asked for no more.
+  if (epoch === undefined || store.ready.has(seat.name) || store.retired.has(seat.name)) return ['clock', 'disk', 'kms']
   const share = await openShare(ceremony, epoch)
   share.wipe()
   return ['clock', 'disk', 'kms', 'share']

@@ -27,7 +27,7 @@ export const soFar = ({ kind, log, seat, authority, attempts }: Ceremony, peers:
   const busy = [...peers].flatMap(({ said, member }) =>
     said !== undefined && AT_WORK.includes(said) ? member.name : [],
   )
-  const bound = kind.boundBy(log, seat.name)
+  const bound = kind.boundBy(log, seat.name, authority.definition)
   if (bound !== undefined) return `the ${makes} may exist at the others: ${bound.replace(/\bit\b/, 'this site')}`
   if (makes === 'signature' && busy.length > 0)
     return `the signature may be made without this site: ${busy.join(', ')} ${busy.length === 1 ? 'is' : 'are'} at it`

@@ -4,9 +4,12 @@ import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
 import { refresh } from './refresh.ts'
+import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh } satisfies { readonly [K in Kind]: CeremonyKind<DefinitionOf<K>> }
+const ceremonyKinds = { keygen, sign, refresh, reshare } satisfies {
+  readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
+}
 
 /** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const ceremonyKind = ({ kind }: Pick<Definition, 'kind'>): CeremonyKind<Definition> =>

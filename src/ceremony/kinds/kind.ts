@@ -86,5 +86,5 @@ export interface CeremonyKind<D> extends KindSessions {
     given: { readonly base: KeyBase | undefined; readonly message: Uint8Array | undefined },
   ): void
   /** Why this site cannot leave any more; undefined: it can. Others may finish without it, and its word that nothing happened would be false. */
-  boundBy(log: LogView, site: SiteId): string | undefined
+  boundBy(log: LogView, site: SiteId, definition: D): string | undefined
 }

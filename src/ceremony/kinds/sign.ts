@@ -1,8 +1,6 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { SiteId } from '../../lib/brand.ts'
 import { fromHex } from '../../lib/bytes.ts'
-import { protocolFacts } from '../../mpc/registry.ts'
-import { DecodeError } from '../../records/codec.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import type { SessionContext } from '../blame/judge.ts'
 import { outcomeOf, type PublicFacts } from '../blame/judge-context.ts'
@@ -10,7 +8,7 @@ import { error, type Finding, refuseErrors, warning } from '../definition/findin
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
 import { lifecycleOf } from '../lifecycle.ts'
-import { readSignedMessage } from '../session/round-message.ts'
+import { hasBound } from '../session/binding.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
 
@@ -51,23 +49,7 @@ const boundBy = (log: LogView, site: SiteId): string | undefined => {
   const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
   if (events.some((event) => event.what === 'attempt' && !ended.has(event.object)))
     return 'an attempt that it signed may still bring the signature'
-  const shared = events.some((event) => {
-    const body =
-      event.what === 'message' && event.site === site && event.object !== null ? log.body(event.object) : undefined
-    return body !== undefined && isBinding(body)
-  })
-  return shared ? 'it has sent a signature share' : undefined
-}
-
-/** True where its sender is bound from this message on. */
-const isBinding = (bytes: Uint8Array): boolean => {
-  try {
-    const { protocol, round } = readSignedMessage(bytes)
-    return protocolFacts(protocol)?.boundFrom === round
-  } catch (error) {
-    if (error instanceof DecodeError) return false
-    throw error
-  }
+  return hasBound(log, site) ? 'it has sent a signature share' : undefined
 }
 
 const lint = ({ signers, sites, threshold, message }: SignDefinition): readonly Finding[] => {

@@ -9,6 +9,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Random } from '../../lib/ports.ts'
 import type { Hello } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
+import type { Definition } from '../../records/definition.ts'
 import type { CeremonyEventName, LedgerEventName, LogEvent } from '../../records/event.ts'
 import {
   messageKeyTypes,
@@ -58,7 +59,7 @@ export interface JoinControl {
   approved(): Promise<void>
 }
 
-type KindRules = Pick<CeremonyKind<never>, 'lifecycle' | 'boundBy' | 'protocols' | 'context'>
+type KindRules = Pick<CeremonyKind<Definition>, 'lifecycle' | 'boundBy' | 'protocols' | 'context'>
 
 /** One site's side of one ceremony: its log, the records that it holds, the keys of this join. */
 export class Ceremony {
@@ -251,7 +252,7 @@ export class Ceremony {
    * site it decides nothing; before that the others count this site as gone.
    */
   #foreignAbort(): undefined {
-    if (this.kind.boundBy(this.log, this.seat.name) !== undefined) return undefined
+    if (this.kind.boundBy(this.log, this.seat.name, this.authority.definition) !== undefined) return undefined
     throw new QuorateError(
       'E_ABORTED',
       `a note under the note key of ${this.seat.name} says that ${this.seat.name} left, and this home did not write it`,

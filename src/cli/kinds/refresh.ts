@@ -4,7 +4,8 @@ import type { Seen } from '../../site/seen.ts'
 import { cut, siteNames } from '../text.ts'
 import type { CliKind } from './kind.ts'
 
-const keyText = ({ name, key: id }: RefreshDefinition, { key }: Seen): string =>
+/** A key as people know it. */
+export const keyText = ({ name, key: id }: Pick<RefreshDefinition, 'name' | 'key'>, { key }: Seen): string =>
   key === undefined
     ? `the key ${name}, whose id is ${cut(id, 17)}`
     : `the key ${name}, ${key.protocol} ${shortKey(publicKeyForms(key.protocol, key.publicKey, key.name).hex)}`

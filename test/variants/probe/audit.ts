@@ -19,7 +19,7 @@ export const probe = {
   result,
   isFinal: ({ roster }, made) => made.makes === 'proof' && made.stated.length === roster.length,
   must: [...mustAlways],
-  order: { ready: ['outcome'] },
+  order: () => ({ ready: ['outcome'] }),
   outputs: [],
   transcript: '; all saw one value',
   notShown: [],

@@ -1,0 +1,71 @@
+import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
+import type { ReshareOutput, Scheme } from '../../mpc/scheme.ts'
+import { recordKind } from '../../records/definition.ts'
+import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import { lintOldRoster } from '../definition/lint-key.ts'
+import { baseToReplace } from '../epoch/base-to-replace.ts'
+import { type Epoch, noteEpoch, openShare } from '../epoch/epoch.ts'
+import { EpochRun } from '../epoch/epoch-run.ts'
+import { LeavingRun } from '../epoch/leaving-run.ts'
+import { hedged } from '../hedge.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { HeldAttempt } from '../store/record-store.ts'
+import type { CeremonyKind, KindRun } from './kind.ts'
+import { reshareContext } from './reshare.ts'
+
+/** Runs the protocol: a site that deals opens its old share for it, and nobody else needs one. */
+const run = async (
+  ceremony: Ceremony,
+  { reshare }: Scheme,
+  base: Epoch | undefined,
+  box: Mailbox<Rounds>,
+  attempt: HeldAttempt,
+): Promise<ReshareOutput> => {
+  const definition = ceremony.authority.definition as ReshareDefinition
+  const deals = definition.from.dealers.includes(ceremony.seat.name)
+  const share = deals && base !== undefined ? await openShare(ceremony, base) : undefined
+  try {
+    const random = hedged(ceremony.site, attempt.hash, reshare.id, share)
+    return await reshare.run(box, { ...reshareContext(definition, attempt.value), share }, { random })
+  } finally {
+    share?.wipe()
+  }
+}
+
+export const prepareReshare: CeremonyKind<ReshareDefinition>['prepare'] = async (site, definition) => {
+  const { from } = definition
+  const own = definition.sites.find(({ identity }) => identity === site.home.identity)
+  const holds = own !== undefined && from.sites.includes(own.name)
+  const receives = own !== undefined && recordKind(definition).receivers(definition).includes(own.name)
+  // A site that is new to the key has the old roster's approvals for what the definition says of it.
+  const base = holds ? await baseToReplace(site, definition, lintOldRoster) : undefined
+  return {
+    base: definition.base,
+    epoch: base,
+    message: undefined,
+    noteIn: (ceremony) => {
+      if (base !== undefined) noteEpoch(ceremony, base)
+    },
+    begin: (ceremony, protocols, duties): KindRun => {
+      const rules = protocols.reshare
+      if (!receives) {
+        if (base === undefined) throw new TypeError('a site that neither holds nor receives a share')
+        return new LeavingRun(ceremony, protocols, duties, {
+          rules,
+          base,
+          publicKey: from.publicKey,
+          deal: (box, attempt) => run(ceremony, protocols, base, box, attempt),
+        })
+      }
+      return new EpochRun(ceremony, protocols, duties, {
+        rules,
+        base,
+        make: async (box, attempt) => {
+          const { share, ...made } = await run(ceremony, protocols, base, box, attempt)
+          if (share === undefined) throw new TypeError('a receiver without a share')
+          return { ...made, share }
+        },
+      })
+    },
+  }
+}
