@@ -8,7 +8,7 @@ import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { type Hello, helloCodec } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
-import type { Definition } from '../records/definition.ts'
+import { type Definition, receiversIn } from '../records/definition.ts'
 import type { LogEvent } from '../records/event.ts'
 import { type Note, noteCodec } from '../records/note.ts'
 import { type Blame, blameCodec } from '../records/round.ts'
@@ -21,6 +21,8 @@ export interface BundleShown {
   readonly kind: Definition['kind']
   readonly name: string
   readonly definition: Definition
+  /** Sites that hold a share of the epoch that was made, or used. */
+  readonly receivers: readonly SiteId[]
   readonly sites: readonly { readonly site: SiteId; readonly events: number; readonly signed: boolean }[]
   /** Build and runtime as sites state them in their hellos; null: a hello that does not say (v1). */
   readonly builds: readonly BuildShown[]
@@ -98,6 +100,7 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
     kind: bundle.definition.kind,
     name: bundle.definition.name,
     definition: bundle.definition,
+    receivers: receiversIn(bundle.definition).map(({ name }) => name),
     sites: [...counts].map(([site, events]) => ({ site, events, signed: bundle.signatures.has(site) })),
     builds: buildsOf(await bodiesOf(bundle, timeline, 'hello', helloIn)),
     left: (await bodiesOf(bundle, timeline, 'abort', noteIn)).map(({ identity, abort }) => ({

@@ -4,7 +4,7 @@ import { type ControlDomain, sharedControl } from '../ceremony/definition/contro
 import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
-import { planKeygen, planRefresh, planSign } from '../ceremony/definition/plan.ts'
+import { planKeygen, planRefresh, planReshare, planSign } from '../ceremony/definition/plan.ts'
 import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
@@ -28,6 +28,8 @@ import { NOTHING_SEEN, type Seen } from './seen.ts'
 export interface DefinitionShown {
   readonly ceremony: Hash
   readonly definition: Definition
+  /** Sites that hold a share of the epoch that it makes, or uses, in the order of their indices. */
+  readonly receivers: readonly SiteId[]
   /** The commands that run it. */
   readonly topic: Topic
   /** Eight words that stand for the ceremony id. */
@@ -62,6 +64,7 @@ export const describeDefinition = async (
   return {
     ceremony,
     definition,
+    receivers: receiversIn(definition).map(({ name }) => name),
     topic: recordKind(definition).topic,
     words: await fingerprint(ceremony),
     findings,
@@ -262,27 +265,46 @@ export const planSignature = async (
   return { ...(await made(definition, findings, now, { content, key })), publicKey }
 }
 
-/** New shares for the sites that hold the key. Throws E_NOT_FOUND where this home holds none of its shares. */
+/** New shares for the sites that hold the key, or for others. Throws E_NOT_FOUND where this home holds none of its shares. */
 export const planRotation = async (
   flags: Omit<CommonFlags, 'name'> & {
     readonly home: string
     readonly key: string
+    /** Of sites of the key whose card has changed. */
     readonly cards: readonly Uint8Array[]
+    /** Other sites, or another quorum; undefined: those of the key. */
+    readonly to?: {
+      /** Cards of all that receive a share, in the order of their indices; empty: the sites of the key. */
+      readonly cards: readonly Uint8Array[]
+      readonly threshold: number | undefined
+      /** Old sites that do not take part. */
+      readonly without: readonly string[]
+    }
   },
   now: number,
 ): Promise<PlanMade> => {
+  const { cards, to } = flags
   const base = await keyBase(flags.home, flags.key)
-  const { definition, findings } = planRefresh(
-    {
-      ...commonOf(flags, now),
-      key: base,
-      cards: flags.cards,
-      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
-      ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
-    },
-    machine.random,
-    now,
-  )
+  const wanted = {
+    ...commonOf(flags, now),
+    key: base,
+    ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
+    ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
+  }
+  const { definition, findings } =
+    to === undefined
+      ? planRefresh({ ...wanted, cards }, machine.random, now)
+      : planReshare(
+          {
+            ...wanted,
+            cards,
+            to: to.cards,
+            threshold: to.threshold ?? base.definition.threshold,
+            without: to.without as readonly SiteId[],
+          },
+          machine.random,
+          now,
+        )
   const { name, protocol } = base.definition
   return made(definition, findings, now, { content: undefined, key: { name, protocol, publicKey: base.publicKey } })
 }

@@ -7,11 +7,11 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
+import { open, type ResharedChain, sharedResharedChain } from '../support/bundles.ts'
 
-let chain: RefreshedChain
+let chain: ResharedChain
 beforeAll(async () => {
-  chain = await sharedRefreshedChain()
+  chain = await sharedResharedChain()
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -19,6 +19,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   keygen: () => chain.keygenBundle,
   sign: () => chain.signBundle,
   refresh: () => chain.refreshBundle,
+  reshare: () => chain.reshareBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -48,6 +49,7 @@ const notMade: Readonly<Record<Kind, readonly string[]>> = {
   keygen: ['signature.records'],
   sign: ['possession.records', 'votes.records'],
   refresh: ['signature.records'],
+  reshare: ['signature.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
@@ -99,7 +101,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['reshare', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['repair', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

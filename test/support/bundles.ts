@@ -10,12 +10,15 @@ import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
+import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
+import { reshareOf } from './reshares.ts'
 
 export interface Chain {
   readonly world: MemoryWorld
@@ -30,6 +33,11 @@ export interface Chain {
 export interface RefreshedChain extends Chain {
   readonly refresh: RefreshDefinition
   readonly refreshBundle: Uint8Array
+}
+
+export interface ResharedChain extends RefreshedChain {
+  readonly reshare: ReshareDefinition
+  readonly reshareBundle: Uint8Array
 }
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
@@ -114,6 +122,18 @@ export const refreshedChain = async (): Promise<RefreshedChain> => {
   return { ...chain, refresh, refreshBundle: await bundleIn(world, refreshed) }
 }
 
+/** Two of them hand the key on to a third site in the place of the one that is lost. */
+export const resharedChain = async (): Promise<ResharedChain> => {
+  const chain = await refreshedChain()
+  const { world, refresh } = chain
+  const homes = new Map([...world.homes, ['sa', await memoryHome('sa')] as const])
+  const wider = { ...world, homes }
+  const reshare = await reshareOf(wider, refresh, { sites: ['eu', 'us', 'sa'], threshold: 2, without: ['ap'] })
+  const [reshared] = await joinAll(wider, ['eu', 'us', 'sa'], reshare)
+  if (reshared === undefined) throw new Error('no new shares')
+  return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
+}
+
 /** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
 const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => {
   const hashesOf = (chain: C): string =>
@@ -136,5 +156,7 @@ const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => 
 /** For the files that only read it: those that one process runs share it. */
 export const sharedChain = shared(memoryChain)
 export const sharedRefreshedChain = shared(refreshedChain)
+
+export const sharedResharedChain = shared(resharedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

@@ -171,23 +171,25 @@ export const planRefresh = (
 }
 
 /**
- * The next epoch of a key for the sites of `cards`, in their order, under the key's own name. A card of a site that holds a
- * share already keeps its name. `without`: old sites that do not deal. Throws E_CARD, and E_USAGE for a name that no old
- * site has.
+ * The next epoch of a key for the sites of the cards `to`, in their order, or for its own; under the key's own name.
+ * `without`: old sites that do not deal. Throws E_CARD for a card of a stranger, and E_USAGE for a name that no old site
+ * has.
  */
 export const planReshare = (
   wanted: Omit<Common, 'name'> &
-    Omit<OfKey, 'cards'> & {
+    OfKey & {
       readonly threshold: number
-      readonly cards: readonly Uint8Array[]
+      readonly to: readonly Uint8Array[]
       readonly without: readonly SiteId[]
     },
   random: Random,
   now?: number,
 ): Planned<ReshareDefinition> => {
   const { definition: made, epoch, publicKey, verifyingShares } = wanted.key
-  const receivers = wanted.cards.map((card) => readCard(card).value)
-  const old = receiversIn(made).map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
+  const current = sitesOf(wanted)
+  const staying = current.filter(({ name }) => !wanted.without.includes(name))
+  const receivers = wanted.to.length === 0 ? staying : wanted.to.map((card) => readCard(card).value)
+  const old = current.map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
   const stranger = wanted.without.find((name) => !old.some((site) => site.name === name))
   if (stranger !== undefined)
     throw new QuorateError('E_USAGE', `no site ${stranger} holds a share of this key`, 'quorate keys show names them')

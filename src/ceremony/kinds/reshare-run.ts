@@ -11,7 +11,7 @@ import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { CeremonyKind, KindRun } from './kind.ts'
-import { reshareContext } from './reshare.ts'
+import { reshareContext } from './reshare-context.ts'
 
 /** Runs the protocol: a site that deals opens its old share for it, and nobody else needs one. */
 const run = async (

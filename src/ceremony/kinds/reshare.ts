@@ -1,8 +1,5 @@
-import type { Index, Party, SiteId } from '../../lib/brand.ts'
-import { fromHex } from '../../lib/bytes.ts'
-import type { ReshareContext } from '../../mpc/scheme.ts'
-import type { Attempt } from '../../records/attempt.ts'
-import { ceremonyId, recordKind } from '../../records/definition.ts'
+import type { SiteId } from '../../lib/brand.ts'
+import { ceremonyId } from '../../records/definition.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SessionContext } from '../blame/judge.ts'
 import type { PublicFacts } from '../blame/judge-context.ts'
@@ -13,23 +10,7 @@ import { boundByVote, epochResult } from '../epoch/epoch-result.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
-
-/** Public facts of the protocol, for the places that the attempt gives. */
-export const reshareContext = (definition: ReshareDefinition, { participants }: Attempt): ReshareContext => {
-  const { from, threshold } = definition
-  const partyOf = (name: SiteId) => (participants.findIndex(({ site }) => site === name) + 1) as Party
-  return {
-    publicKey: fromHex(from.publicKey),
-    verifyingShares: from.verifyingShares.map(fromHex),
-    oldThreshold: from.threshold,
-    dealers: from.dealers.map((name) => ({
-      party: partyOf(name),
-      index: (from.sites.indexOf(name) + 1) as Index,
-    })),
-    receivers: recordKind(definition).receivers(definition).map(partyOf),
-    threshold,
-  }
-}
+import { reshareContext } from './reshare-context.ts'
 
 const context = ({ definition, attempt }: PublicFacts): SessionContext =>
   attempt === undefined ? 'unknown' : { context: reshareContext(definition as ReshareDefinition, attempt) }

@@ -3,10 +3,7 @@ import { cut } from '../text.ts'
 import type { CliKind } from './kind.ts'
 import { keyText } from './refresh.ts'
 
-const receiversOf = ({ sites, receivers }: ReshareDefinition): readonly string[] =>
-  sites.slice(0, receivers).map(({ name }) => name)
-
-/** The line of those of the old sites that deal no share; empty where all do. */
+/** Old sites that deal no share. */
 const absent = ({ from }: ReshareDefinition): string => {
   const names = from.sites.filter((name) => !from.dealers.includes(name))
   return names.length === 0 ? 'all of them deal' : `without ${names.join(', ')}`
@@ -16,12 +13,16 @@ export const reshare: CliKind<ReshareDefinition> = {
   about: ({ name }) => [{ label: 'ceremony', text: `reshare: the key ${name} for other sites`, tone: 'strong' }],
   uses: ({ key, base }) => [{ label: 'builds on', text: `key ${cut(key, 17)}`, note: `record ${cut(base, 17)}` }],
   decides: (definition, seen) => {
-    const { threshold, epoch, from } = definition
+    const { threshold, epoch, from, sites, receivers, name, protocol } = definition
+    const key = { name, protocol, publicKey: from.publicKey }
     return [
       { label: 'from', text: `any ${from.threshold} of ${from.sites.join(', ')}`, note: absent(definition) },
       {
         label: 'to',
-        text: `any ${threshold} of ${receiversOf(definition).join(', ')}`,
+        text: `any ${threshold} of ${sites
+          .slice(0, receivers)
+          .map((site) => site.name)
+          .join(', ')}`,
         note: 'the public key stays',
         tone: 'strong',
       },
@@ -30,7 +31,7 @@ export const reshare: CliKind<ReshareDefinition> = {
         text: `those of epoch ${epoch - 1} are destroyed`,
         note: 'once the new ones are installed',
       },
-      { label: 'reshare', text: `${keyText(definition, seen)}: epoch ${epoch}`, tone: 'strong' },
+      { label: 'reshare', text: `${keyText(definition, { ...seen, key })}: epoch ${epoch}`, tone: 'strong' },
     ]
   },
   whoApproves: () => 'every site that deals or receives a share',

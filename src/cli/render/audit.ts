@@ -165,7 +165,7 @@ export const bundleView = (shown: BundleShown): Lines => [
   {
     label: 'protocol',
     text: shown.definition.protocol,
-    note: `${shown.definition.threshold} of ${shown.definition.sites.length}`,
+    note: `${shown.definition.threshold} of ${shown.receivers.length}`,
   },
   ...shown.sites.map(({ site, events, signed }) => ({
     label: 'log',

@@ -20,17 +20,26 @@ const spare = (threshold: number, sites: number): string => {
 const kms = (slots: readonly KmsSlot[]): string =>
   slots.map(({ provider, key }) => `${provider} ${cutFront(key, 28 - provider.length)}`).join(', ')
 
-const siteNote = (own: boolean, protection: readonly string[]): Pick<Line, 'note' | 'noteTone'> => {
-  const notes = [...(own ? ['this site, its card matches'] : []), ...protection]
-  return notes.length === 0 ? {} : { note: notes.join('; '), noteTone: protection.length > 0 ? 'warn' : 'good' }
+const siteNote = (own: boolean, leaves: boolean, protection: readonly string[]): Pick<Line, 'note' | 'noteTone'> => {
+  const notes = [
+    ...(own ? ['this site, its card matches'] : []),
+    ...(leaves ? ['receives no share'] : []),
+    ...protection,
+  ]
+  return notes.length === 0
+    ? {}
+    : { note: notes.join('; '), noteTone: protection.length > 0 || leaves ? 'warn' : 'good' }
 }
 
-const siteLines = ({ definition: { sites }, protection }: DefinitionShown, own: string | undefined): Line[] => {
+const siteLines = (
+  { definition: { sites }, protection, receivers }: DefinitionShown,
+  own: string | undefined,
+): Line[] => {
   const names = Math.max(...sites.map(({ name }) => name.length)) + 2
   return sites.map((site, n) => ({
     label: `site ${n + 1}`,
     text: `${site.name.padEnd(names)}${shortIdentity(site.identity)}  ${kms(site.kms)}  ${cut(site.jurisdiction, 12)}`,
-    ...siteNote(site.identity === own, protection[site.name] ?? []),
+    ...siteNote(site.identity === own, n >= receivers.length, protection[site.name] ?? []),
   }))
 }
 
@@ -46,12 +55,12 @@ const stated = (label: string, sites: Definition['sites'], of: (site: SiteEntry)
   }))
 }
 
-const control = ({ shared, definition }: DefinitionShown): Line[] =>
+const control = ({ shared, receivers }: DefinitionShown): Line[] =>
   shared.length === 0
     ? [
         {
           label: 'control',
-          text: `${definition.sites.length} separate administrators`,
+          text: `${receivers.length} separate administrators`,
           note: "none opens more than one site's shard",
         },
       ]
@@ -87,8 +96,8 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
     { label: 'protocol', text: definition.protocol, note: protocols[definition.protocol].uses },
     {
       label: 'quorum',
-      text: `${definition.threshold} of ${definition.sites.length}`,
-      note: spare(definition.threshold, definition.sites.length),
+      text: `${definition.threshold} of ${shown.receivers.length}`,
+      note: spare(definition.threshold, shown.receivers.length),
     },
     window(shown),
     {

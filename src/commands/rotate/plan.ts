@@ -13,10 +13,11 @@ export default class RotatePlan extends PlanCommand {
   protected override readonly topic = 'rotate'
   static override summary = 'write the definition of new shares for a key, or show and check one'
   static override description =
-    'With --out: new shares for the same sites and the same quorum; the public key stays, and the old shares are destroyed once the new ones are installed. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
+    'With --out: new shares for the same sites and the same quorum, or with --to and --threshold for others; the public key stays, and the old shares are destroyed once the new ones are installed. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
   static override examples = [
     '<%= config.bin %> rotate plan --key treasury --out refresh.yaml',
     '<%= config.bin %> rotate plan --key treasury --max-age 90 --out refresh.yaml',
+    '<%= config.bin %> rotate plan --key treasury --to eu.card --to us.card --to sa.card --without ap --out reshare.yaml',
     '<%= config.bin %> rotate plan --definition refresh.yaml',
   ]
   static override flags = {
@@ -27,6 +28,19 @@ export default class RotatePlan extends PlanCommand {
       min: 1,
       max: 36_500,
       dependsOn: ['out'],
+    }),
+    to: Flags.string({
+      summary: 'the card of a site that is to hold a share; name all of them, in their order',
+      helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    threshold: wholeFlag({ summary: 'how many sites sign together from now on', min: 2, max: 32 }),
+    without: Flags.string({
+      summary: 'a site of the key that cannot deal its share: lost, or not trusted any more',
+      helpValue: 'NAME',
+      multiple: true,
+      multipleNonGreedy: true,
     }),
     home: homeFlag,
   }
@@ -57,6 +71,15 @@ export default class RotatePlan extends PlanCommand {
         home: homeFolder(flags.home),
         key: required(flags.key, '--key'),
         cards: await readCards(flags.site ?? []),
+        ...(flags.to === undefined && flags.threshold === undefined && flags.without === undefined
+          ? {}
+          : {
+              to: {
+                cards: await readCards(flags.to ?? []),
+                threshold: flags.threshold,
+                without: flags.without ?? [],
+              },
+            }),
       },
       now,
     )

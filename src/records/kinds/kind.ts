@@ -16,7 +16,7 @@ export interface Seats {
 }
 
 /** The holders of an epoch's shares, in index order, and how many of them sign together. */
-export interface Roster {
+interface Roster {
   readonly threshold: number
   readonly sites: readonly SiteId[]
 }
