@@ -90,3 +90,41 @@ test('a job rotates on a schedule: nothing too early, new shares by the script, 
     expect(opensslVerifies(pem.forms.pem, readFileSync(message), Buffer.from(document.signature, 'hex'))).toBe(true)
   }
 })
+
+test('a lost site is replaced by a new one: the others deal, its share is worth nothing, and the key stays', async () => {
+  await group.createOne('sa')
+  const file = group.path('reshare.yaml')
+  const before = await ok('eu', 'keys', 'show', '--key', 'treasury')
+  const to = ['us', 'eu', 'sa'].flatMap((name) => ['--to', group.path(`${name}.card`)])
+  const plan = ['rotate', 'plan', '--key', 'treasury', '--out', file]
+  const unknown = await group.run('eu', ...plan, ...to, '--without', 'af')
+  expect([unknown.code, unknown.document.error.code]).toEqual([2, 'E_USAGE'])
+  const planned = await ok('eu', ...plan, ...to, '--without', 'ap')
+  expect(planned).toMatchObject({
+    receivers: ['us', 'eu', 'sa'],
+    definition: { kind: 'reshare', epoch: 3, threshold: 2, from: { dealers: ['eu', 'us'], sites: ['eu', 'us', 'ap'] } },
+  })
+  const sites = ['eu', 'us', 'sa']
+  const trust = group.trust('reshared.txt', [...group.names, 'sa'])
+  for (const site of sites)
+    await ok(site, 'rotate', 'approve', '--definition', file, '--confirm', planned.ceremony, '--trust', trust)
+  const joined = await Promise.all(sites.map((site) => group.join(site, 'rotate', file).ended))
+  for (const { code, document, stdout } of joined) {
+    expect(code, stdout).toBe(0)
+    expect(document).toMatchObject({ kind: 'reshare', state: 'closed', open: [], key: { id: before.key } })
+  }
+  expect(new Set(joined.map(({ document }) => readFileSync(document.bundle).toString('base64'))).size).toBe(1)
+  const shown = await ok('sa', 'keys', 'show', '--key', 'treasury')
+  expect(shown).toMatchObject({ key: before.key, epoch: 3, index: 3, sites: ['us', 'eu', 'sa'], forms: before.forms })
+
+  const message = group.write('last.txt', 'by a site that was not there when the key was made\n')
+  const sign = group.path('last.yaml')
+  await ok('sa', 'sign', 'plan', '--name', 'last', '--key', 'treasury', '--message', message, '--out', sign)
+  for (const { code, document } of await approveAndJoin('sign', ['eu', 'sa'], sign, '--message', message)) {
+    expect(code).toBe(0)
+    expect(opensslVerifies(shown.forms.pem, readFileSync(message), Buffer.from(document.signature, 'hex'))).toBe(true)
+  }
+  // The site that was lost comes back with its old share: nobody signs with it.
+  const late = await group.run('ap', 'sign', 'approve', '--definition', sign, '--message', message, '--confirm', 'x')
+  expect([late.code, late.document.error.code]).toEqual([1, 'E_NOT_ALLOWED'])
+})
