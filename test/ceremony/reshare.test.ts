@@ -5,9 +5,10 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { type Definition, receiversIn } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { open } from '../support/bundles.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { epochsAt, joinSites, newestAt, recordHashOf, reshareOf } from '../support/reshares.ts'
 
 const old = ['eu', 'us', 'ap']
@@ -93,5 +94,33 @@ describe.each<[string, readonly string[], number, readonly string[]]>([
     const { world } = key
     const publicKey = 'from' in made ? made.from.publicKey : ''
     expect(await signs(world, made, to.slice(to.length - threshold))).toBe(publicKey)
+  })
+})
+
+describe('an old site that was away', () => {
+  let key: Key
+  let made: ReshareDefinition
+  beforeAll(async () => {
+    key = await newKey([...old, 'sa'])
+    made = await reshareOf(key.world, key.keygen, { sites: ['eu', 'us', 'sa'], threshold: 2, without: ['ap'] })
+    for (const end of await joinSites(key.world, ['eu', 'us', 'sa'], made))
+      if (end.status === 'rejected') throw end.reason
+  })
+
+  it('keeps its share while no receipts are here: it knows of the votes alone, from notes', async () => {
+    const [end] = await joinSites(key.world, ['ap'], made)
+    expect(end).toMatchObject({ reason: { code: 'E_NOT_FINISHED', details: { step: 'installed', got: [] } } })
+    expect((await epochsAt(key.world, 'ap')).map(({ state }) => state)).toEqual(['installed'])
+  })
+
+  it('destroys its share when it meets one that has them, and has a bundle', async () => {
+    const { world } = key
+    const again = await startJoin(world, 'eu', made)
+    const late = await startJoin(world, 'ap', made)
+    const [end] = await Promise.allSettled([late.done, again.done])
+    if (end?.status !== 'fulfilled') throw end?.reason
+    const [first, ...more] = await epochsAt(key.world, 'ap')
+    expect([first?.state, more]).toEqual(['retired', []])
+    expect(end.value).toMatchObject({ state: 'closed', key: { publicKey: made.from.publicKey } })
   })
 })
