@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { QuorateError } from '../lib/errors.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
@@ -17,8 +17,9 @@ export const demoSites = async (folder: string, sites: readonly string[]) => {
     throw new Error('homes of the demo have no passphrase')
   }
   await mkdir(join(folder, 'kms'), { mode: 0o700 })
-  const cards: string[] = []
-  for (const name of sites) {
+  const cards = new Map<string, Uint8Array>()
+  const trust = join(folder, 'trusted-sites.txt')
+  const create = async (name: string): Promise<void> => {
     await setup.createIdentity({
       home: join(folder, name),
       name,
@@ -30,10 +31,11 @@ export const demoSites = async (folder: string, sites: readonly string[]) => {
       passphrase: undefined,
       kmsPassphrase: undefined,
     })
-    cards.push(await setup.readOwnCard(join(folder, name), none))
+    const card = await setup.readOwnCard(join(folder, name), none)
+    cards.set(name, Buffer.from(card))
+    await appendFile(trust, `${card.trimEnd()}\n`)
   }
-  const trust = join(folder, 'trusted-sites.txt')
-  await writeFile(trust, cards.map((card) => `${card.trimEnd()}\n`).join(''))
+  for (const name of sites) await create(name)
   const common = { name: 'demo', opens: undefined, closes: undefined, approvers: [] }
   return {
     trust,
@@ -43,7 +45,7 @@ export const demoSites = async (folder: string, sites: readonly string[]) => {
           ...common,
           protocol: flags.protocol,
           threshold: flags.threshold,
-          cards: cards.map((card) => Buffer.from(card)),
+          cards: [...cards.values()],
           relays: [flags.relay],
         },
         Date.now(),
@@ -74,6 +76,18 @@ export const demoSites = async (folder: string, sites: readonly string[]) => {
       const { name: _, ...rest } = common
       const home = join(folder, sites[0] as string)
       const { yaml } = await planning.planRotation({ ...rest, home, key, cards: [], relays: [] }, Date.now())
+      await writeFile(file, yaml)
+    },
+    /** Hands the key on to `to`, of which some may be new: they get a home each. */
+    planReshare: async (file: string, key: string, to: readonly string[], threshold: number) => {
+      for (const name of to) if (!cards.has(name)) await create(name)
+      const { name: _, ...rest } = common
+      const home = join(folder, sites[0] as string)
+      const receivers = to.map((name) => cards.get(name) as Uint8Array)
+      const { yaml } = await planning.planRotation(
+        { ...rest, home, key, cards: [], relays: [], to: { cards: receivers, threshold, without: [] } },
+        Date.now(),
+      )
       await writeFile(file, yaml)
     },
     /** The reason for which a site does not approve what was planned on a record that was replaced since. */

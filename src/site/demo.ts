@@ -16,7 +16,7 @@ interface DemoWanted {
   readonly protocol: ProtocolId
   readonly sites: number
   readonly threshold: number
-  /** New shares too, a signature by them, and an old record that is refused. */
+  /** New shares too, then shares for more sites; a signature by each, and an old record that is refused. */
   readonly tour: boolean
   /** bin/quorate.js: what the processes run. */
   readonly bin: string
@@ -26,8 +26,13 @@ interface DemoWanted {
   readonly tell: (step: DemoStep) => void
 }
 
-type DemoKind = 'keygen' | 'sign' | 'refresh'
-const TOPICS: Readonly<Record<DemoKind, Topic>> = { keygen: 'keygen', sign: 'sign', refresh: 'rotate' }
+type DemoKind = 'keygen' | 'sign' | 'refresh' | 'reshare'
+const TOPICS: Readonly<Record<DemoKind, Topic>> = {
+  keygen: 'keygen',
+  sign: 'sign',
+  refresh: 'rotate',
+  reshare: 'rotate',
+}
 
 export type DemoStep =
   | {
@@ -76,14 +81,18 @@ export interface DemoResult {
 const NAMES = ['eu', 'us', 'ap', 'sa', 'af', 'uk', 'jp', 'au', 'ca', 'in', 'kr', 'sg'] as const
 const MESSAGE = 'Quorate demo: two of three sites signed this.\n'
 const SECOND = 'Quorate demo: sites signed this with new shares of the same key.\n'
+const THIRD = 'Quorate demo: more sites signed this, some of which were not there when the key was made.\n'
+/** Sites that the key is handed on to in the tour, besides those that have it. */
+const NEWCOMERS = 2
 
 export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
   const { folder, protocol, threshold, bin, signal, tell } = wanted
+  const room = wanted.tour ? NAMES.length - NEWCOMERS : NAMES.length
   const sites = NAMES.slice(0, wanted.sites)
-  if (sites.length < wanted.sites || threshold > sites.length)
+  if (wanted.sites > room || threshold > sites.length)
     throw new QuorateError(
       'E_USAGE',
-      `the demo has room for ${NAMES.length} sites, and a threshold of at most their number`,
+      `the demo has room for ${room} sites, and a threshold of at most their number`,
       'give smaller --sites and --threshold',
     )
   await makeFolder(folder)
@@ -159,6 +168,15 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
       all.push({ bundle: join(folder, 'refresh.bundle'), joined })
       tell({ step: 'refused', message: await use.refused(late, sites[0] as string) })
       await signBy('sign-again', sites.slice(-threshold), SECOND)
+      const more = NAMES.slice(0, wanted.sites + NEWCOMERS)
+      const reshare = join(folder, 'reshare.yaml')
+      await use.planReshare(reshare, key.id, more, threshold + 1)
+      await timed('approve reshare', () => use.approve(reshare, more))
+      all.push({
+        bundle: join(folder, 'reshare.bundle'),
+        joined: await timed('reshare', () => joinAll('reshare', more, reshare)),
+      })
+      await signBy('sign-last', more.slice(-threshold - 1), THIRD)
     }
 
     const bundles = all.map(({ bundle }) => bundle)

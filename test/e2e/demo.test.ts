@@ -70,30 +70,34 @@ describe('the demo', () => {
     expect(new Set(document.processes).size).toBe(6)
   })
 
-  test.runIf(LONG)('on a tour: new shares of the key, a signature by them, and the old record refused', async () => {
-    const at = folder()
-    const ran = await told(['demo', '--tour', '--folder', at], { cwd: work.path })
-    expect(ran.code, ran.stderr).toBe(0)
-    const { document } = ran
-    expect(document.history).toEqual({ verdict: 'valid', epochs: 2 })
-    expect(document.verdicts.map(({ verdict, same }: Document) => [verdict, same])).toEqual(
-      Array.from({ length: 4 }, () => ['valid', true]),
-    )
-    const key = fromHex(document.key.publicKey)
-    for (const { message, signature } of document.signatures)
-      expect(verdictOf('frost-ed25519', key, readFileSync(message), readFileSync(signature)).ok).toBe(true)
-    expect(document.signatures.map(({ signers }: Document) => signers)).toEqual([
-      ['eu', 'us'],
-      ['us', 'ap'],
-    ])
-    expect(ran.stderr).toContain('not the newest record of this key')
-    const keys = await told(['keys', 'list'], { env: { QUORATE_HOME: join(at, 'ap') } })
-    expect(keys.document.keys).toMatchObject([{ epoch: 2, state: 'installed', publicKey: document.key.publicKey }])
-    // Of the old share nothing is left that could be opened.
-    const left = entriesIn(join(at, 'ap', 'keys')).filter(({ folder: is }) => !is)
-    expect(left.filter(({ path }) => path.endsWith('/slots') || path.endsWith('/shard'))).toHaveLength(2)
-    for (const pid of document.processes) expect(await gone(pid), `process ${pid}`).toBe(true)
-  })
+  test.runIf(LONG)(
+    'on a tour: new shares of the key, then for more sites, a signature by each, and the old record refused',
+    async () => {
+      const at = folder()
+      const ran = await told(['demo', '--tour', '--folder', at], { cwd: work.path })
+      expect(ran.code, ran.stderr).toBe(0)
+      const { document } = ran
+      expect(document.history).toEqual({ verdict: 'valid', epochs: 3 })
+      expect(document.verdicts.map(({ verdict, same }: Document) => [verdict, same])).toEqual(
+        Array.from({ length: 6 }, () => ['valid', true]),
+      )
+      const key = fromHex(document.key.publicKey)
+      for (const { message, signature } of document.signatures)
+        expect(verdictOf('frost-ed25519', key, readFileSync(message), readFileSync(signature)).ok).toBe(true)
+      expect(document.signatures.map(({ signers }: Document) => signers)).toEqual([
+        ['eu', 'us'],
+        ['us', 'ap'],
+        ['ap', 'sa', 'af'],
+      ])
+      expect(ran.stderr).toContain('not the newest record of this key')
+      const keys = await told(['keys', 'list'], { env: { QUORATE_HOME: join(at, 'ap') } })
+      expect(keys.document.keys).toMatchObject([{ epoch: 3, state: 'installed', publicKey: document.key.publicKey }])
+      // Of the old share nothing is left that could be opened.
+      const left = entriesIn(join(at, 'ap', 'keys')).filter(({ folder: is }) => !is)
+      expect(left.filter(({ path }) => path.endsWith('/slots') || path.endsWith('/shard'))).toHaveLength(2)
+      for (const pid of document.processes) expect(await gone(pid), `process ${pid}`).toBe(true)
+    },
+  )
 
   test.runIf(LONG)('of 5 of 9 sites', async () => {
     const { document, folder: at } = await demo('--sites', '9', '--threshold', '5')

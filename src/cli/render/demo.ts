@@ -15,7 +15,7 @@ const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
 
 /** Phases that are a ceremony of their own. */
-const CEREMONIES: readonly string[] = ['keygen', 'sign', 'refresh', 'sign-again']
+const CEREMONIES: readonly string[] = ['keygen', 'sign', 'refresh', 'sign-again', 'reshare', 'sign-last']
 
 /** The demo's story as it unfolds, on stderr. */
 export const demoReporter = (flags: {
@@ -70,7 +70,7 @@ export const demoView = (result: DemoResult): Lines => {
     ...signatures.map(({ signature, signers }) => ({
       label: 'signature',
       text: shown(signature),
-      note: `by ${signers.join(' and ')}`,
+      note: `by ${signers.join(', ')}`,
     })),
     ...bundles.map((bundle, n) => ({ label: n === 0 ? 'bundles' : '', text: shown(bundle) })),
     { label: 'next', text: `quorate audit verify --bundle ${word(keygen ?? '')} --trust ${word(trust)}` },
