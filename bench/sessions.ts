@@ -6,7 +6,7 @@ import { systemRandom } from '../src/host/random.ts'
 import { toEnvelope } from '../src/identity/dsse.ts'
 import { rawSigner } from '../src/identity/ed25519.ts'
 import { limitedSigner } from '../src/identity/identity-key.ts'
-import type { Hash, Identity, Index, SiteId } from '../src/lib/brand.ts'
+import type { Hash, Identity, Index, Party as Place, SiteId } from '../src/lib/brand.ts'
 import { toHex } from '../src/lib/bytes.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { loadScheme } from '../src/mpc/registry.ts'
@@ -186,31 +186,72 @@ const perSite = (one: Measurement, sites: number): Measurement => ({
   cpu_ms: Math.round((one.cpu_ms / sites) * 1000) / 1000,
 })
 
-const whats = ['keygen', 'refresh', 'sign'] as const
+/** All deal and all receive, as where a quorum changes. */
+const reshare = (parties: readonly Party[], protocols: Scheme, size: Size, keys: readonly KeygenOutput[]) =>
+  session(parties, size.sites, (one, at) => {
+    const { publicKey, verifyingShares, share } = keys[at] as KeygenOutput
+    const places = Array.from({ length: size.sites }, (_, place) => (place + 1) as Place)
+    const input = {
+      publicKey,
+      verifyingShares,
+      oldThreshold: size.quorum,
+      dealers: places.map((party) => ({ party, index: Number(party) as Index })),
+      receivers: places,
+      threshold: size.quorum,
+      share,
+    }
+    return protocols.reshare.run(one.mailbox(protocols.reshare), input, { random: systemRandom })
+  })
+
+/** The first quorum helps the site after it. */
+const repair = (parties: readonly Party[], protocols: Scheme, { quorum }: Size, keys: readonly KeygenOutput[]) =>
+  session(parties, quorum + 1, (one, at) => {
+    const { publicKey, verifyingShares, share } = keys[at] as KeygenOutput
+    const holder = (place: number) => ({ party: (place + 1) as Place, index: (place + 1) as Index })
+    const input = {
+      publicKey,
+      verifyingShares,
+      threshold: quorum,
+      helpers: Array.from({ length: quorum }, (_, place) => holder(place)),
+      mended: holder(quorum),
+      share: at < quorum ? share : undefined,
+    }
+    return protocols.repair.run(one.mailbox(protocols.repair), input, { random: systemRandom })
+  })
+
+interface Work {
+  run(parties: readonly Party[], protocols: Scheme, size: Size, keys: readonly KeygenOutput[]): Promise<unknown>
+  readonly times: number
+  readonly warm: number
+  /** How many sites take part. */
+  sites(size: Size): number
+}
+
+const all = { times: 15, warm: 3, sites: ({ sites }: Size) => sites }
+const works: Readonly<Record<string, Work>> = {
+  keygen: { ...all, run: keygen },
+  refresh: { ...all, run: refresh },
+  reshare: { ...all, run: reshare },
+  repair: { ...all, run: repair, sites: ({ quorum }) => quorum + 1 },
+  sign: { run: sign, times: 30, warm: 5, sites: ({ quorum }) => quorum },
+}
+
 /** `refresh/frost-ed25519/relay/9`. */
-const nameOf = (what: (typeof whats)[number], id: string, where: string, { sites }: Size): string =>
-  `${what}/${id}/${where}/${sites}`
+const nameOf = (what: string, id: string, where: string, { sites }: Size): string => `${what}/${id}/${where}/${sites}`
 
 const measureOver = async (where: string, medium: Medium, size: Size, wanted: Wanted): Promise<Measurement[]> => {
   const measured: Measurement[] = []
   const parties = await openParties(medium, named(size))
   for (const id of protocolIds) {
-    const [keygenName, refreshName, signName] = whats.map((what) => nameOf(what, id, where, size)) as [
-      string,
-      string,
-      string,
-    ]
-    if (![keygenName, refreshName, signName].some(wanted)) continue
+    const asked = Object.entries(works).filter(([what]) => wanted(nameOf(what, id, where, size)))
+    if (asked.length === 0) continue
     const protocols = await loadScheme(id)
     const keys = await keygen(parties, protocols, size)
-    if (wanted(keygenName))
-      measured.push(perSite(await measure(keygenName, 15, () => keygen(parties, protocols, size), 3), size.sites))
-    if (wanted(refreshName))
-      measured.push(
-        perSite(await measure(refreshName, 15, () => refresh(parties, protocols, size, keys), 3), size.sites),
-      )
-    if (wanted(signName))
-      measured.push(perSite(await measure(signName, 30, () => sign(parties, protocols, size, keys), 5), size.quorum))
+    for (const [what, { run, times, warm, sites }] of asked) {
+      const name = nameOf(what, id, where, size)
+      const work = () => run(parties, protocols, size, keys)
+      measured.push(perSite(await measure(name, times, work, warm), sites(size)))
+    }
   }
   await Promise.all(parties.map((party) => party.channels.close()))
   await Promise.all(parties.map((party) => party.wire.close()))
@@ -219,7 +260,7 @@ const measureOver = async (where: string, medium: Medium, size: Size, wanted: Wa
 
 export default async (wanted: Wanted): Promise<Measurement[]> => {
   const some = (where: string, size: Size): boolean =>
-    protocolIds.some((id) => whats.some((what) => wanted(nameOf(what, id, where, size))))
+    protocolIds.some((id) => Object.keys(works).some((what) => wanted(nameOf(what, id, where, size))))
   const measured: Measurement[] = []
   for (const size of SIZES) {
     if (some('memory', size)) measured.push(...(await measureOver('memory', memory(), size, wanted)))
