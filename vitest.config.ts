@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Real processes, sockets and time, or every case of something: minutes each. */
 const long = [
-  'test/ceremony/third-kind.test.ts',
+  'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/{by-hand,rotate}.test.ts',
@@ -22,7 +22,7 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
-  'test/ceremony/{chain,traffic}.test.ts',
+  'test/ceremony/{chain,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,crash-refresh,lying,network}.test.ts',
   'test/fuzz/*.test.ts',

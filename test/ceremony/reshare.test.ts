@@ -1,14 +1,20 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { joinCeremony } from '../../src/ceremony/engine/join.ts'
+import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
+import type { SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { type Definition, receiversIn } from '../../src/records/definition.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
+import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { open } from '../support/bundles.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
+import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
 import { epochsAt, joinSites, newestAt, recordHashOf, reshareOf } from '../support/reshares.ts'
 
 const old = ['eu', 'us', 'ap']
@@ -42,13 +48,16 @@ const signs = async (world: MemoryWorld, made: Definition, signers: readonly str
   return ends[0]?.status === 'fulfilled' ? (ends[0].value.key?.publicKey ?? null) : null
 }
 
-describe.each<[string, readonly string[], number, readonly string[]]>([
+/** By day two of them, by turns. */
+const cases: readonly [name: string, to: readonly string[], threshold: number, without: readonly string[]][] = [
   ['2 of 3 to 3 of 5, the old ones among them', ['eu', 'us', 'ap', 'sa', 'af'], 3, []],
   ['other machines alone', ['sa', 'af', 'me'], 2, []],
   ['a lost site replaced by a new one', ['eu', 'us', 'sa'], 2, ['ap']],
   ['fewer sites, in another order', ['us', 'eu'], 2, []],
   ['the same sites, a higher quorum', ['eu', 'us', 'ap'], 3, []],
-])('%s', (_, to, threshold, without) => {
+]
+
+describe.each(inTurn(cases, 2))('%s', (_, to, threshold, without) => {
   let key: Key
   let made: Definition
   beforeAll(async () => {
@@ -122,5 +131,54 @@ describe('an old site that was away', () => {
     const [first, ...more] = await epochsAt(key.world, 'ap')
     expect([first?.state, more]).toEqual(['retired', []])
     expect(end.value).toMatchObject({ state: 'closed', key: { publicKey: made.from.publicKey } })
+  })
+})
+
+describe('an old site that dealt its share away', () => {
+  let key: Key
+  let made: ReshareDefinition
+  const to = ['sa', 'af', 'me']
+  const site = (name: string) => memorySite(key.world, name)
+  const logAt = async (name: string) => (await site(name)).ceremonyLog(ceremonyId(made))
+
+  /** All join, and stop as soon as the first of the new sites waits for sealed shards. */
+  beforeAll(async () => {
+    key = await newKey([...old, ...to])
+    made = await reshareOf(key.world, key.keygen, { sites: to, threshold: 2 })
+    const stops = [...to, ...old].map((name) => ({ name, stop: new AbortController() }))
+    for (const { name } of stops) await approveIn(key.world, name, made)
+    await key.world.clock.hold(loadScheme(made.protocol))
+    const joins = stops.map(async ({ name, stop }) =>
+      joinCeremony(await site(name), made, {
+        progress: (event) => {
+          if (event.phase === 'step' && event.step === 'staged' && name === 'eu')
+            for (const one of stops) one.stop.abort(new QuorateError('E_STOPPED', 'stopped', 'run join again'))
+        },
+        signal: stop.signal,
+        message: null,
+        check: false,
+      }),
+    )
+    expect((await Promise.allSettled(joins)).map(({ status }) => status)).toEqual(stops.map(() => 'rejected'))
+  })
+
+  it('is bound by it: others may finish without this site, so it cannot say that it left', async () => {
+    const { boundBy } = ceremonyKind(made)
+    expect(boundBy(await logAt('eu'), 'eu' as SiteId, made)).toBe('it has dealt its share')
+    expect(boundBy(await logAt('sa'), 'sa' as SiteId, made)).toBeUndefined()
+  })
+
+  it('deals in no other ceremony that replaces the same record, and is told which one it is part of', async () => {
+    const other = await reshareOf(key.world, key.keygen, { sites: ['eu', 'us', 'me'], threshold: 2, without: ['ap'] })
+    const ends = await joinSites(key.world, ['eu'], other)
+    expect(ends).toMatchObject([{ reason: { code: 'E_NOT_FINISHED', details: { ceremony: ceremonyId(made) } } }])
+    const [epoch] = await epochsAt(key.world, 'eu')
+    expect(epoch?.state).toBe('installed')
+  })
+
+  it('finishes with the others when all come back', async () => {
+    const ends = await Promise.all([...to, ...old].map((name) => startJoin(key.world, name, made)))
+    for (const { done } of ends) expect((await done).open).toEqual([])
+    for (const name of old) expect((await epochsAt(key.world, name))[0]?.state).toBe('retired')
   })
 })

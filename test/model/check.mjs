@@ -43,6 +43,20 @@ const models = [
       ['REACH'],
     ],
   },
+  {
+    file: 'handed-on.pml',
+    holds: [[]],
+    breaks: [
+      ['DEAL_TWICE'],
+      ['FEW_DEALERS'],
+      ['LEAVE_AFTER_DEAL'],
+      ['RETIRE_ON_READY'],
+      ['FEWER_RECEIPTS'],
+      ['QUORUM_IS_READY'],
+      ['VOTE_AFTER_ABORT'],
+      ['REACH'],
+    ],
+  },
 ]
 
 const run = (command, args, cwd) =>

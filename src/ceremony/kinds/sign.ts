@@ -8,7 +8,7 @@ import { error, type Finding, refuseErrors, warning } from '../definition/findin
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
 import { lifecycleOf } from '../lifecycle.ts'
-import { hasBound } from '../session/binding.ts'
+import { hasBound, hasOpenAttempt } from '../session/binding.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
 
@@ -46,9 +46,7 @@ const context = (facts: PublicFacts): SessionContext => {
 const boundBy = (log: LogView, site: SiteId): string | undefined => {
   const events = [...log.replay()]
   if (events.some((event) => event.what === 'result')) return 'the signature is made'
-  const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
-  if (events.some((event) => event.what === 'attempt' && !ended.has(event.object)))
-    return 'an attempt that it signed may still bring the signature'
+  if (hasOpenAttempt(log)) return 'an attempt that it signed may still bring the signature'
   return hasBound(log, site) ? 'it has sent a signature share' : undefined
 }
 

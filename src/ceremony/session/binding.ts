@@ -15,6 +15,13 @@ const isBinding = (bytes: Uint8Array): boolean => {
   }
 }
 
+/** An attempt that this site signed, and of which its log does not say that it came to nothing. */
+export const hasOpenAttempt = (log: LogView): boolean => {
+  const events = [...log.replay()]
+  const ended = new Set(events.filter((event) => event.what === 'failed').map((event) => event.object))
+  return events.some((event) => event.what === 'attempt' && !ended.has(event.object))
+}
+
 /** True where this site has sent a message from which on others may finish without it. */
 export const hasBound = (log: LogView, site: SiteId): boolean =>
   [...log.replay()].some((event) => {

@@ -158,7 +158,7 @@ export const frostFacts = (id: SuiteId) =>
     keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },
     keygenV1: { id: `${id}/keygen`, checks: dealingChecks('commitments') },
     refresh: { id: `${id}/refresh`, checks: refreshChecks },
-    reshare: { id: `${id}/reshare`, checks: reshareChecks, boundFrom: 'shares' },
+    reshare: { id: `${id}/reshare`, checks: reshareChecks, boundFrom: 'openings' },
     repair: { id: `${id}/repair`, checks: repairChecks },
     sign: { id: `${id}/sign`, checks: signChecks, boundFrom: 'shares' },
   }) as const satisfies Readonly<Record<string, ProtocolFacts>>
