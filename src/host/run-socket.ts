@@ -21,8 +21,11 @@ const LAST_MS = 500
 /** A request of another command to the process that owns a home. */
 export interface HomeRequest {
   /** `running`: whether it is this ceremony that runs. */
-  readonly do: 'abort' | 'approved' | 'running' | 'join'
-  readonly ceremony: string
+  readonly do: 'abort' | 'approved' | 'running' | 'join' | 'suspend'
+  /** Of each but `suspend`, which is about a key. */
+  readonly ceremony?: string
+  readonly key?: string
+  readonly suspended?: boolean
   /** Canonical JSON. */
   readonly definition?: string
   readonly reason?: string

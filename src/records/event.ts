@@ -24,6 +24,8 @@ const ownLedgerEvents = [
   'created',
   'approved',
   'withdrawn',
+  'suspended', // object = suspension.ts
+  'resumed',
   'log-opened',
   'peer-ledger',
   'log-closed', // object = the closing checkpoint's root

@@ -15,9 +15,10 @@ import { ceremonyId, type Definition, recordKind } from '../records/definition.t
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
 import { atHome } from './at-home.ts'
-import { type HomeSession, noteApproval, type RelayAccess } from './home-session.ts'
+import { closing, noteApproval, type RelayAccess } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
 import { keyBase } from './keys.ts'
+import { refuseSuspendedAt } from './ledger.ts'
 import { postApprovalOwned } from './post-note.ts'
 
 interface ApproveWanted {
@@ -60,6 +61,7 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
     const own = definition.sites.find(({ identity }) => identity === home.identity)?.name
     const holders = replaces(definition)?.sites ?? receivers(definition)
     const base = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
+    if (base !== undefined) await refuseSuspendedAt(disk, home, base.key)
     return {
       definition,
       now: systemClock.now(),
@@ -127,14 +129,6 @@ const ownApproval = (bytes: Uint8Array | undefined, { key, value }: Signed<Appro
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error
-  }
-}
-
-const closing = async <T>(owned: HomeSession, work: (owned: HomeSession) => Promise<T>): Promise<T> => {
-  try {
-    return await work(owned)
-  } finally {
-    await owned.close()
   }
 }
 

@@ -11,6 +11,7 @@ import { definitionIn, type TakenRequest, takenRequest } from './home-request.ts
 import { type HomeSession, noteApproval, openSite, type SiteSecrets } from './home-session.ts'
 import { keptDefinition } from './kept-definition.ts'
 import { postApprovalOwned } from './post-note.ts'
+import { noteSuspension } from './suspend.ts'
 
 type OwnedSite = Awaited<ReturnType<typeof openSite>>
 
@@ -152,6 +153,7 @@ export class HomeOwner {
   async #answer(asked: unknown, asker: Asker): Promise<HomeAnswer> {
     try {
       const request = takenRequest(asked)
+      if (request.do === 'suspend') return { ok: true, result: await noteSuspension(this.owned, request) }
       const running = this.#running.get(request.ceremony)
       switch (request.do) {
         case 'running':

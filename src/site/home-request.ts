@@ -9,6 +9,7 @@ const requestSchema = v.variant('do', [
   v.strictObject({ do: v.literal('running'), ceremony: hash }),
   v.strictObject({ do: v.literal('approved'), ceremony: hash, object: hash }),
   v.strictObject({ do: v.literal('abort'), ceremony: hash, definition: v.optional(v.string()), reason: v.string() }),
+  v.strictObject({ do: v.literal('suspend'), key: hash, reason: v.string(), suspended: v.boolean() }),
   v.strictObject({ do: v.literal('join'), ceremony: hash, definition: v.string(), check: v.boolean() }),
 ])
 export type TakenRequest = v.InferOutput<typeof requestSchema>

@@ -73,6 +73,15 @@ export const openHomeSession = async (folder: string, { relayCa }: RelayAccess =
   }
 }
 
+/** Work in a home that is given back afterwards. */
+export const closing = async <T>(owned: HomeSession, work: (owned: HomeSession) => Promise<T>): Promise<T> => {
+  try {
+    return await work(owned)
+  } finally {
+    await owned.close()
+  }
+}
+
 /** A ceremony's log as its last barrier left it, for those who only look. */
 export const lookAtLog = (disk: HostDisk, home: Home, ceremony: Hash): Promise<LogView> =>
   readLog({ disk, path: logPath(ceremony), origin: ceremonyOrigin(ceremony, home.identity), key: home.keys.log.key })

@@ -10,7 +10,7 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
-import { installedTimes } from './ledger.ts'
+import { type KeyWords, keyWords } from './ledger.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -32,6 +32,8 @@ export interface KeyShown {
   readonly record: Hash | null
   /** When this site installed that record, by its own clock; null where it has not, or its ledger cannot be read. */
   readonly since: string | null
+  /** Since when this site does nothing with it, and why; null: it is in use. */
+  readonly suspended: { readonly since: string; readonly reason: string } | null
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -67,12 +69,15 @@ interface Damaged {
   readonly fault: QuorateError
 }
 
-const describe = async (disk: Disk, epoch: StoredEpoch, installed: ReadonlyMap<Hash, number>): Promise<Found> => {
+const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
+
+const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended }: KeyWords): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
   if (state !== 'staged' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
   const hash = record === undefined ? null : hashOf(recordCodec.encode(record))
   const at = hash === null ? undefined : installed.get(hash)
+  const stopped = suspended.get(key)
   const shown = {
     key,
     name: definition?.name ?? '',
@@ -84,7 +89,8 @@ const describe = async (disk: Disk, epoch: StoredEpoch, installed: ReadonlyMap<H
     state,
     publicKey: made?.publicKey ?? null,
     record: hash,
-    since: at === undefined ? null : `${new Date(at).toISOString().slice(0, 19)}Z`,
+    since: at === undefined ? null : iso(at),
+    suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
   }
   return { shown, definition, verifyingShares: made?.verifyingShares ?? [] }
 }
@@ -113,7 +119,8 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
   try {
     const shards = shardStore(disk)
     const home = await orFault(() => openHome(disk))
-    const installed = home instanceof QuorateError ? new Map<Hash, number>() : await installedTimes(disk, home)
+    const words =
+      home instanceof QuorateError ? { installed: new Map(), suspended: new Map() } : await keyWords(disk, home)
     const damaged: Damaged[] = []
     for (const { key, made, fault } of await shards.listDamaged())
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
@@ -125,7 +132,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch, installed))
+      const found = await orFault(() => describe(disk, epoch, words))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }

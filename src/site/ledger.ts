@@ -1,6 +1,7 @@
 import { headsIn, KEEP_HOME, type LogView, openLog, readLog } from '../audit/disk-log.ts'
 import type { Log } from '../audit/log.ts'
 import { ledgerOrigin } from '../audit/note.ts'
+import { refuseSuspended, type Suspended, suspendedIn } from '../ceremony/epoch/suspended.ts'
 import { isCeremonyFolder } from '../ceremony/paths.ts'
 import { systemClock } from '../host/clock.ts'
 import type { Home } from '../identity/home.ts'
@@ -62,14 +63,31 @@ const refuseCut = async (disk: Disk, home: Home, ledger: LogView): Promise<void>
         )
 }
 
-/** When this site installed each record, by its own clock, in milliseconds since 1970; none where its ledger cannot be read. */
-export const installedTimes = async (disk: Disk, home: Home): Promise<ReadonlyMap<Hash, number>> => {
+/** The words of a ledger about keys. */
+export interface KeyWords {
+  /** When this site installed each record, by its own clock, in milliseconds since 1970. */
+  readonly installed: ReadonlyMap<Hash, number>
+  readonly suspended: ReadonlyMap<Hash, Suspended>
+}
+
+/** Throws E_NOT_ALLOWED where this home suspended the key, and E_LOG where its ledger cannot be read. */
+export const refuseSuspendedAt = async (disk: Disk, home: Home, key: Hash): Promise<void> =>
+  refuseSuspended(
+    await readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key }),
+    key,
+  )
+
+/** None where the ledger cannot be read. */
+export const keyWords = async (disk: Disk, home: Home): Promise<KeyWords> => {
   try {
     const ledger = await readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key })
     const installed = [...ledger.replay()].filter(({ what }) => what === 'installed')
-    return new Map(installed.flatMap(({ object, at }) => (object === null ? [] : [[object, at]])))
+    return {
+      installed: new Map(installed.flatMap(({ object, at }) => (object === null ? [] : [[object, at]]))),
+      suspended: suspendedIn(ledger),
+    }
   } catch (error) {
-    if (error instanceof QuorateError) return new Map()
+    if (error instanceof QuorateError) return { installed: new Map(), suspended: new Map() }
     throw error
   }
 }

@@ -10,8 +10,15 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
-import { keygenDefinition, pinnedRelays, signDefinition, siteEntries } from '../support/definition.ts'
+import {
+  keygenDefinition,
+  pinnedRelays,
+  reshareDefinition,
+  signDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 
 let keygen: KeygenDefinition
 let sign: SignDefinition
@@ -278,5 +285,30 @@ describe('lint against the key', () => {
     ['site', () => ({ sites: [...keygen.sites.slice(0, 2), many[3] as SiteEntry] }), 'error roster sites[2]'],
   ])('finds another %s', (_, change, expected) => {
     expect(said(lintAgainst({ ...sign, ...change() }, base()))).toContain(expected)
+  })
+})
+
+describe('lint of a reshare', () => {
+  const names = (...list: string[]) => list as SiteId[]
+
+  it('has nothing to say where all old sites deal', async () => {
+    expect(said(lint(await reshareDefinition({ relays: pinnedRelays })))).toEqual(['warning long-window window'])
+  })
+
+  it.each<[string, Partial<ReshareDefinition['from']>, Partial<ReshareDefinition>, string]>([
+    ['more receivers than sites', {}, { receivers: 4 }, 'error receivers receivers'],
+    ['a site without a part', { sites: names('eu', 'us') }, { receivers: 2 }, 'error idle-site sites[2]'],
+    ['an old site that is not named', { sites: names('eu', 'us', 'sa') }, {}, 'error old-site from.sites[2]'],
+    ['an old site twice', { sites: names('eu', 'us', 'eu') }, {}, 'error old-site from.sites'],
+    ['an old quorum that never was', { threshold: 4 }, {}, 'error old-threshold from.threshold'],
+    ['too few verifying shares', { verifyingShares: ['01'.repeat(32)] }, {}, 'error key-shares from.verifyingShares'],
+    ['dealers in another order', { dealers: names('us', 'eu') }, {}, 'error dealer from.dealers'],
+    ['a dealer that holds no share', { dealers: names('eu', 'sa') }, {}, 'error dealer from.dealers'],
+    ['a dealer twice', { dealers: names('eu', 'eu') }, {}, 'error dealer from.dealers'],
+    ['too few dealers', { threshold: 3, dealers: names('eu', 'us') }, {}, 'error dealers from.dealers'],
+    ['dealers that a liar could outvote', { dealers: names('eu', 'us') }, {}, 'warning few-dealers from.dealers'],
+  ])('finds %s', async (_, from, changes, expected) => {
+    const sound = await reshareDefinition()
+    expect(said(lint({ ...sound, from: { ...sound.from, ...from }, ...changes }))).toContain(expected)
   })
 })

@@ -1,11 +1,13 @@
 import { cp, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Progress } from '../../src/ceremony/progress.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { abortCeremony } from '../../src/site/abort.ts'
 import { type Joined, join } from '../../src/site/join.ts'
 import { listKeys } from '../../src/site/keys.ts'
 import { status } from '../../src/site/status.ts'
+import { suspendKey } from '../../src/site/suspend.ts'
 import { verifyFile } from '../../src/site/verify.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { makeHomes, planKeygenIn, planSignIn } from '../faults/homes.ts'
@@ -110,6 +112,21 @@ describe('one home, many ceremonies', () => {
     const us = await begun('us', second)
     const all = await Promise.all([eu.done, us.done, joinAt('eu', second), joinAt('us', first)])
     for (const joined of all) await expectWhole(joined)
+  })
+
+  test('a key that is suspended by another command takes no join that runs any further', async () => {
+    const definition = await planned()
+    const { done } = await begun('eu', definition)
+    const word = { key, reason: 'build server broken into' }
+    await suspendKey(homes.home('eu'), { ...word, suspended: true })
+    expect(await listKeys(homes.home('eu'))).toMatchObject({ keys: [{ suspended: { reason: word.reason } }] })
+    const stop = new AbortController()
+    const other = joinAt('us', definition, { signal: stop.signal })
+    await expect(done).rejects.toMatchObject({ code: 'E_NOT_ALLOWED' })
+    stop.abort(new QuorateError('E_STOPPED', 'stopped', 'run join again'))
+    await expect(other).rejects.toMatchObject({ code: 'E_STOPPED' })
+    await suspendKey(homes.home('eu'), { ...word, suspended: false })
+    expect(await listKeys(homes.home('eu'))).toMatchObject({ keys: [{ suspended: null }] })
   })
 
   test('a relay that is dead is named, once, while another works', async () => {

@@ -7,7 +7,7 @@ import { fromEnvelope, toEnvelope } from '../../src/identity/dsse.ts'
 import { rawSigner, recordSigner } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import { localKeyCodec } from '../../src/kms/local.ts'
-import type { SiteId } from '../../src/lib/brand.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { Codec } from '../../src/records/codec.ts'
@@ -25,6 +25,8 @@ import {
   shardSlotsCodec,
 } from '../../src/records/sealed-shard.ts'
 import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
+import { suspensionCodec } from '../../src/records/suspension.ts'
+import { reshareDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
@@ -84,8 +86,19 @@ const signedTarget = <T>(
 }
 
 test('definition, as JSON', async () => {
-  const { accepted } = await fuzz(jsonTarget(definitionCodec, [corpus.file('keygen.json'), corpus.file('sign.json')]))
+  const { accepted } = await fuzz(
+    jsonTarget(definitionCodec, [
+      corpus.file('keygen.json'),
+      corpus.file('sign.json'),
+      definitionCodec.encode(await reshareDefinition()),
+    ]),
+  )
   expect(accepted).toBeGreaterThan(SOME_ACCEPTED)
+})
+
+test('suspension', async () => {
+  const good = suspensionCodec.encode({ key: 'ab'.repeat(32) as Hash, reason: 'broken into' })
+  expect((await fuzz(jsonTarget(suspensionCodec, [good]))).accepted).toBeGreaterThan(SOME_ACCEPTED)
 })
 
 test('card', async () => {

@@ -1,10 +1,11 @@
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf } from '../../src/identity/identity.ts'
-import type { Hash, Time } from '../../src/lib/brand.ts'
+import type { Hash, SiteId, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
 
@@ -51,5 +52,19 @@ export const refreshDefinition = async (changes: Partial<RefreshDefinition> = {}
   key: 'ab'.repeat(32) as Hash,
   base: 'cd'.repeat(32) as Hash,
   epoch: 2,
+  ...changes,
+})
+
+export const reshareDefinition = async (changes: Partial<ReshareDefinition> = {}): Promise<ReshareDefinition> => ({
+  ...(await refreshDefinition()),
+  kind: 'reshare',
+  receivers: 3,
+  from: {
+    threshold: 2,
+    sites: ['eu', 'us', 'ap'] as SiteId[],
+    publicKey: 'ef'.repeat(32),
+    verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)),
+    dealers: ['eu', 'us', 'ap'] as SiteId[],
+  },
   ...changes,
 })

@@ -9,6 +9,7 @@ import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../..
 import { destroyedShare } from '../../shards/damage.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { refuseSuspended } from './suspended.ts'
 
 /** One epoch of a key: what made it, and its record. */
 export interface Epoch {
@@ -21,10 +22,12 @@ export interface Epoch {
 }
 
 /**
- * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is
+ * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_NOT_ALLOWED where this site suspended
+ * the key; E_SHARD where a file of this key is
  * damaged, unless it is one of an epoch that the newest is known to come after.
  */
 export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
+  refuseSuspended(site.ledger, key)
   const newest = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
   const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)
   const older = newest === undefined || damaged.length === 0 ? new Set<Hash>() : await outcomesBefore(site, newest.made)
@@ -74,8 +77,9 @@ export const replacedEpoch = (
   return epochOf(key, epoch - 1, logged)
 }
 
-/** This site's share of an epoch, from disk through the KMS. The caller wipes it. */
+/** This site's share of an epoch, from disk through the KMS. The caller wipes it. Throws E_NOT_ALLOWED while the key is suspended. */
 export const openShare = async ({ site, seat, authority }: Ceremony, { key, record }: Epoch): Promise<Secret> => {
+  refuseSuspended(site.ledger, key)
   const { definition } = authority
   const old = recordKind(definition).replaces(definition)
   const at = old === null ? seat.index - 1 : old.sites.indexOf(seat.name)
@@ -83,8 +87,12 @@ export const openShare = async ({ site, seat, authority }: Ceremony, { key, reco
   return site.shards.reopen(key, record.outcome, record.envelopes[at] as Hash, keys)
 }
 
-/** Throws E_SHARD once this site has destroyed its share of an epoch: a copy that is still open here is used no more. */
-export const refuseRetired = async ({ shards }: Site, { key, record }: Epoch): Promise<void> => {
+/**
+ * Throws E_SHARD once this site has destroyed its share of an epoch, and E_NOT_ALLOWED once it suspended the key: a copy
+ * that is still open here is used no more.
+ */
+export const refuseUnusable = async ({ shards, ledger }: Site, { key, record }: Epoch): Promise<void> => {
+  refuseSuspended(ledger, key)
   if ((await shards.read(key, record.outcome))?.state === 'retired') throw destroyedShare()
 }
 

@@ -15,12 +15,14 @@ export const withForms = async (key: KeyShown): Promise<KeyWithForms> => {
   return { ...key, forms: { ...publicKeyForms(protocol, publicKey, name), ...addressesOf(protocol, publicKey) } }
 }
 
-const state = ({ state: now, epoch, since }: KeyShown): string =>
-  ({
-    installed: `epoch ${epoch}${since === null ? '' : `, since ${since.slice(0, 10)}`}`,
-    staged: 'staged, not usable yet',
-    retired: `epoch ${epoch}, replaced`,
-  })[now]
+const state = ({ state: now, epoch, since, suspended }: KeyShown): string =>
+  suspended !== null
+    ? `suspended since ${suspended.since.slice(0, 10)}`
+    : {
+        installed: `epoch ${epoch}${since === null ? '' : `, since ${since.slice(0, 10)}`}`,
+        staged: 'staged, not usable yet',
+        retired: `epoch ${epoch}, replaced`,
+      }[now]
 
 interface Keys {
   readonly keys: readonly KeyWithForms[]
@@ -49,7 +51,27 @@ export const keyView = (key: KeyWithForms): Lines => [
   { label: 'quorum', text: `${key.threshold} of ${key.sites.length}`, note: key.sites.join(', ') },
   { label: 'share', text: `${key.index} of ${key.sites.length}`, note: state(key) },
   ...(key.record === null ? [] : [{ label: 'record', text: key.record }]),
+  ...(key.suspended === null
+    ? []
+    : [{ label: 'suspended', text: key.suspended.reason, note: key.suspended.since, tone: 'bad' as const }]),
   ...(key.forms === null ? [] : formLines(key.forms)),
+]
+
+export const suspendedView = (said: {
+  readonly key: string
+  readonly name: string
+  readonly suspended: boolean
+  readonly reason: string
+}): Lines => [
+  {
+    label: said.suspended ? 'suspended' : 'resumed',
+    text: `${said.name} (${said.key.slice(0, 8)}): ${said.reason}`,
+    note: said.suspended ? 'this site does nothing with it any more' : 'this site takes part again',
+    tone: said.suspended ? 'bad' : 'good',
+  },
+  ...(said.suspended
+    ? [{ label: 'next', text: 'the same at every other site: t of them that go on can still sign' }]
+    : []),
 ]
 
 /** Shares that are younger than was asked: nothing was planned. */
