@@ -31,6 +31,7 @@ const both = [
   'test/hostile/{chosen-seats,flipped-bundle}.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',
+  'test/model/successors.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,liars-repair,liars-reshare,noble}.test.ts',
   'test/sim/seats.test.ts',
 ]

@@ -14,6 +14,8 @@ interface EpochShown {
   readonly kind: VerifyReport['bundle']['kind']
   readonly record: Hash
   readonly base: Hash | null
+  /** Records that it takes the place of, by its definition. */
+  readonly supersedes: readonly Hash[]
   readonly ceremony: Hash
   readonly closed: string | null
   readonly verdict: VerifyReport['verdict']
@@ -21,11 +23,12 @@ interface EpochShown {
 }
 
 /**
- * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record. `twice`: one
- * ceremony has two results. `late`: signed with an epoch after a newer one could be used.
+ * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record, and neither
+ * names the other. `rival`: a site voted for both of two such records. `twice`: one ceremony has two results. `late`:
+ * signed with an epoch after a newer one could be used.
  */
 interface HistoryFault {
-  readonly what: 'gap' | 'fork' | 'twice' | 'late'
+  readonly what: 'gap' | 'fork' | 'rival' | 'twice' | 'late'
   readonly reason: string
   readonly files: readonly string[]
 }
@@ -39,6 +42,8 @@ export interface KeyHistory {
   readonly publicKey: string
   /** Oldest first. */
   readonly epochs: readonly EpochShown[]
+  /** That no bundle shows all votes for, and in whose place one of `epochs` came. */
+  readonly superseded: readonly EpochShown[]
   readonly signatures: readonly {
     readonly name: string
     readonly ceremony: Hash
@@ -58,12 +63,11 @@ type Made = VerifiedBundle & {
   }
 }
 
-/** Bundles that made something of a key, and whose checks do not refuse it. */
-const isMade = (one: VerifiedBundle): one is Made =>
-  one.report.verdict !== 'invalid' &&
-  one.report.bundle.state === 'made' &&
-  one.report.key !== null &&
-  one.report.epoch !== null
+/** Bundles that show something of a key, and whose checks do not refuse it. */
+const isShown = (one: VerifiedBundle): one is Made =>
+  one.report.verdict !== 'invalid' && one.report.key !== null && one.report.epoch !== null
+
+const isMade = ({ report }: Made): boolean => report.bundle.state === 'made'
 
 /** One of each ceremony: a second that says the same is another copy. */
 const eachOnce = (bundles: readonly Made[]): { readonly once: readonly Made[]; readonly twice: HistoryFault[] } => {
@@ -85,6 +89,7 @@ const shownOf = ({ file, report }: Made): EpochShown => ({
   kind: report.bundle.kind,
   record: report.epoch.record,
   base: report.epoch.base,
+  supersedes: report.epoch.supersedes,
   ceremony: report.bundle.ceremony,
   closed: report.bundle.closed,
   verdict: report.verdict,
@@ -104,11 +109,16 @@ const gapsIn = (epochs: readonly EpochShown[]): HistoryFault[] =>
         ],
   )
 
+type Successor = Pick<EpochShown, 'record' | 'supersedes'>
+const areOrdered = (a: Successor, b: Successor): boolean =>
+  a.supersedes.includes(b.record) || b.supersedes.includes(a.record)
+
+/** Of successors of one record that all came true each names the ones before it. */
 const forksIn = (epochs: readonly EpochShown[]): HistoryFault[] => {
   const byBase = new Map<Hash | null, EpochShown[]>()
   for (const one of epochs) byBase.set(one.base, [...(byBase.get(one.base) ?? []), one])
   return [...byBase].flatMap(([base, list]) =>
-    list.length === 1
+    list.every((one, at) => list.slice(at + 1).every((other) => areOrdered(one, other)))
       ? []
       : [
           {
@@ -120,21 +130,45 @@ const forksIn = (epochs: readonly EpochShown[]): HistoryFault[] => {
   )
 }
 
-const historyOf = (key: Hash, all: readonly Made[]): KeyHistory => {
+/** A site that voted for two successors of one record, of which neither names the other. One bundle cannot show that. */
+const rivalsIn = (bundles: readonly Made[]): HistoryFault[] =>
+  bundles.flatMap(({ file, report: { epoch } }, at) =>
+    bundles.slice(at + 1).flatMap(({ file: other, report }): HistoryFault[] => {
+      if (epoch.base === null || report.epoch.base !== epoch.base || report.epoch.record === epoch.record) return []
+      const both = areOrdered(epoch, report.epoch)
+        ? []
+        : epoch.voters.filter((one) => report.epoch.voters.includes(one))
+      const reason = `voted for two records that replace ${epoch.base}, and neither names the other: ${both.join(', ')}`
+      return both.length === 0 ? [] : [{ what: 'rival', reason, files: [file, other] }]
+    }),
+  )
+
+/** Oldest first: of two successors of one record the one that names the other comes after it. */
+const inOrder = (bundles: readonly Made[]): readonly EpochShown[] => {
+  const epochs = bundles.filter(({ report }) => report.epoch.number !== null).map(shownOf)
+  const named = (one: EpochShown): number =>
+    epochs.filter(({ epoch, record }) => epoch === one.epoch && one.supersedes.includes(record)).length
+  return epochs.sort((a, b) => a.epoch - b.epoch || named(a) - named(b) || (a.record < b.record ? -1 : 1))
+}
+
+const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
+  const all = here.filter(isMade)
   const { once, twice } = eachOnce(all)
-  const epochs = once
-    .filter(({ report }) => report.epoch.number !== null)
-    .map(shownOf)
-    .sort((a, b) => a.epoch - b.epoch || (a.record < b.record ? -1 : 1))
+  const epochs = inOrder(once)
+  const made = new Set(once.map(({ report }) => report.bundle.ceremony))
+  const unfinished = eachOnce(here.filter(({ report }) => !made.has(report.bundle.ceremony))).once
+  const superseded = inOrder(unfinished).filter(({ record }) => epochs.some((one) => one.supersedes.includes(record)))
   const byRecord = new Map(epochs.map((one) => [one.record, one]))
-  const successorOf = (record: Hash): EpochShown | undefined => epochs.find(({ base }) => base === record)
+  /** The first that came in its place. */
+  const successorOf = (record: Hash): EpochShown | undefined =>
+    epochs.find(({ base, supersedes }) => base === record || supersedes.includes(record))
   const signed = once.filter(({ report }) => report.epoch.number === null)
   const unshown = signed.filter(({ report }) => !byRecord.has(report.epoch.record))
   const late = signed.flatMap(({ file, report }): HistoryFault[] => {
     const next = successorOf(report.epoch.record)
     const { closed } = report.bundle
     if (next === undefined || next.closed === null || closed === null || closed <= next.closed) return []
-    const reason = `signed with epoch ${next.epoch - 1} at ${closed}, after epoch ${next.epoch} was made at ${next.closed}`
+    const reason = `signed with epoch ${byRecord.get(report.epoch.record)?.epoch ?? next.epoch - 1} at ${closed}, after epoch ${next.epoch} was made at ${next.closed}`
     return [{ what: 'late', reason, files: [file] }]
   })
   const newest = epochs.at(-1)
@@ -145,6 +179,7 @@ const historyOf = (key: Hash, all: readonly Made[]): KeyHistory => {
     protocol: shown?.report.key.protocol ?? '',
     publicKey: shown?.report.key.publicKey ?? '',
     epochs,
+    superseded,
     signatures: signed
       .map(({ file, report }) => ({
         name: report.bundle.name,
@@ -167,6 +202,7 @@ const historyOf = (key: Hash, all: readonly Made[]): KeyHistory => {
             },
           ]),
       ...forksIn(epochs),
+      ...rivalsIn([...once, ...unfinished]),
       ...twice,
       ...late,
     ],
@@ -176,6 +212,10 @@ const historyOf = (key: Hash, all: readonly Made[]): KeyHistory => {
 /** The history of each key that these bundles are about, from its keygen to the newest epoch that they show. */
 export const historiesOf = (bundles: readonly VerifiedBundle[]): readonly KeyHistory[] => {
   const byKey = new Map<Hash, Made[]>()
-  for (const one of bundles.filter(isMade)) byKey.set(one.report.key.id, [...(byKey.get(one.report.key.id) ?? []), one])
-  return [...byKey].map(([key, all]) => historyOf(key, all)).sort((a, b) => (a.key < b.key ? -1 : 1))
+  for (const one of bundles.filter(isShown))
+    byKey.set(one.report.key.id, [...(byKey.get(one.report.key.id) ?? []), one])
+  return [...byKey]
+    .filter(([, all]) => all.some(isMade))
+    .map(([key, all]) => historyOf(key, all))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
 }

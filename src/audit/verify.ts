@@ -1,4 +1,4 @@
-import type { Hash } from '../lib/brand.ts'
+import type { Hash, Identity } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, recordKind } from '../records/definition.ts'
 import type { Kind } from '../records/kinds/index.ts'
@@ -63,6 +63,10 @@ export interface VerifyReport {
     readonly record: Hash
     /** The record that it replaced; null of a keygen. */
     readonly base: Hash | null
+    /** Records of the same key that the definition names: this one takes their place. */
+    readonly supersedes: readonly Hash[]
+    /** Sites that voted for the record; none of a signature. */
+    readonly voters: readonly Identity[]
   } | null
   readonly signature: string | null
   readonly trust: 'file' | 'stated' | 'none'
@@ -174,10 +178,15 @@ const keyOf = (definition: Definition, made: CeremonyResult | undefined): Verify
   }
 }
 
-const epochOf = (definition: Definition, made: CeremonyResult | undefined): VerifyReport['epoch'] => {
+const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | undefined): VerifyReport['epoch'] => {
   const number = recordKind(definition).epoch(definition)
-  if (made?.makes === 'key') return { number, record: made.recordHash, base: made.outcome.base }
-  return made?.makes === 'signature' ? { number, record: made.result.base, base: made.outcome?.base ?? null } : null
+  const supersedes = 'supersedes' in definition ? definition.supersedes : []
+  if (made?.makes === 'key') {
+    const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
+    return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters }
+  }
+  if (made?.makes !== 'signature') return null
+  return { number, record: made.result.base, base: made.outcome?.base ?? null, supersedes, voters: [] }
 }
 
 const neverShown: readonly string[] = [
@@ -259,7 +268,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     },
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(definition, made),
-    epoch: epochOf(definition, made),
+    epoch: epochOf(facts, made),
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

@@ -4,7 +4,7 @@ import { toHex } from '../lib/bytes.ts'
 import { tupleHash } from '../lib/hash.ts'
 import { type Codec, cborCodec } from './codec.ts'
 import { protocolIds } from './definition-fields.ts'
-import { bytes, hash, hexOf, index, label, line, whole } from './fields.ts'
+import { bytes, hash, hexOf, index, label, line, sorted, whole } from './fields.ts'
 
 const coreSchema = v.strictObject({
   /** The kind of ceremony that made the share. */
@@ -73,6 +73,9 @@ export const retiredFileCodec: Codec<[Uint8Array, Hash]> = cborCodec(
   v.strictTuple([bytes(1, 2048), hash]),
   4096,
 )
+
+/** The file beside a share that names the records which its epoch supersedes, as the definition does. */
+export const supersedesFileCodec: Codec<Hash[]> = cborCodec('shard-supersedes/v1', sorted(hash, 32), 4096)
 
 /** The hash that the epoch's record names: H(core, slots, ciphertext). */
 export const envelopeHash = ({ core, slots, ciphertext }: SealedShard): Hash =>

@@ -1,27 +1,75 @@
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import type { Outcome } from '../records/outcome.ts'
+import { hashOf } from '../lib/hash.ts'
+import { type EpochRecord, type Outcome, recordCodec } from '../records/outcome.ts'
 import { shortId } from '../records/short-id.ts'
 
+/** An epoch as its files show it; `state` is undefined where one of them is damaged. */
+interface Held {
+  readonly state?: 'staged' | 'installed' | 'retired'
+  readonly made: Outcome | undefined
+  readonly record: EpochRecord | undefined
+  readonly supersedes: readonly Hash[]
+}
+
+export const recordHashOf = ({ record }: Pick<Held, 'record'>): Hash | undefined =>
+  record === undefined ? undefined : hashOf(recordCodec.encode(record))
+
+const isUsed = ({ state }: Held): boolean => state === 'installed' || state === 'retired'
+
+/** Records that come before one that this site has used: it votes for none of them any more, and installs none. */
+export const supersededIn = (epochs: readonly Held[]): ReadonlySet<Hash> =>
+  new Set(epochs.flatMap((one) => (isUsed(one) ? one.supersedes : [])))
+
+/** One that this site has used leaves its base for good; one that it only voted for stands aside where it is named. */
+const isRival = (one: Held, base: Hash, names: ReadonlySet<Hash>, superseded: ReadonlySet<Hash>): boolean => {
+  const record = recordHashOf(one)
+  if (one.state === 'staged' && record !== undefined) return !names.has(record) && !superseded.has(record)
+  return one.made?.base === base && (one.state !== undefined || record === undefined || !names.has(record))
+}
+
 /**
- * Throws where a share of another ceremony's successor of the same record is here. A site votes for one successor of a
- * record, and all sites hold a share of it before any votes: while each holds shares of one ceremony alone, votes for two
+ * Throws where a share of another ceremony is here that the new one must not lie beside: one of a record that this site
+ * voted for and that the new one does not name, and any successor of the same record that it did not vote for. All sites
+ * hold a share before any votes: while each holds shares of one ceremony, or of those that name the ones before, votes
  * cannot part them. A site that leaves a ceremony drops its shares.
  */
 export const refuseRival = (
-  epochs: readonly { readonly made: Outcome | undefined }[],
+  epochs: readonly Held[],
   { base, ceremony }: Pick<Outcome, 'base' | 'ceremony'>,
+  supersedes: readonly Hash[],
 ): void => {
-  const rival = epochs.find(({ made }) => base !== null && made?.base === base && made.ceremony !== ceremony)?.made
-  if (rival !== undefined) throw rivalFound(rival.ceremony)
+  if (base === null) return
+  const [names, superseded] = [new Set(supersedes), supersededIn(epochs)]
+  const others = epochs.filter(({ made }) => made !== undefined && made.ceremony !== ceremony)
+  const rival = others.find((one) => isRival(one, base, names, superseded))
+  if (rival?.made === undefined) return
+  throw rivalFound(rival.made.ceremony, isUsed(rival) ? undefined : recordHashOf(rival))
 }
 
-export const rivalFound = (ceremony: Hash): QuorateError => {
+/** `voted`: the record of it that this site voted for. */
+export const rivalFound = (ceremony: Hash, voted: Hash | undefined): QuorateError => {
   const id = shortId(ceremony)
+  const finish = `finish that one first: quorate rotate join --ceremony ${id}`
+  if (voted === undefined)
+    return new QuorateError(
+      'E_NOT_FINISHED',
+      `this site has a part in ceremony ${id}, which replaces the same record`,
+      `${finish}. Where it cannot be finished, leave it: quorate rotate abort --ceremony ${id}`,
+      { ceremony },
+    )
   return new QuorateError(
     'E_NOT_FINISHED',
-    `this site has a part in ceremony ${id}, which replaces the same record`,
-    `finish that one first: quorate rotate join --ceremony ${id}. Where it cannot be finished and this site has not voted in it, leave it: quorate rotate abort --ceremony ${id}`,
-    { ceremony },
+    `this site voted for record ${voted.slice(0, 16)} in ceremony ${id}, and the definition does not name it`,
+    `${finish}. Where it cannot be finished, plan one that names it, at this site: quorate rotate plan`,
+    { ceremony, record: voted },
   )
 }
+
+/** The record of an epoch that came true was superseded by one that this site uses: no site ever goes back. */
+export const superseded = (): QuorateError =>
+  new QuorateError(
+    'E_CONSUMED',
+    'this site uses a record that supersedes the one of this ceremony',
+    'nothing is left to do here. The others finish the newer ceremony: quorate rotate join, with its definition',
+  )

@@ -15,11 +15,13 @@ import {
   type ShardCore,
   shardCoreCodec,
   shardFileCodec,
+  supersedesFileCodec,
 } from '../records/sealed-shard.ts'
-import { damagedShare, destroyedShare } from './damage.ts'
-import { refuseRival } from './rival.ts'
+import { besideShard, readableAt } from './beside.ts'
+import { damaged, damagedShare, decoded, destroyedShare, notThere } from './damage.ts'
+import { recordHashOf, refuseRival, superseded, supersededIn } from './rival.ts'
 import { openShard } from './seal.ts'
-import { parseVotes, refuseOtherVotes, votesText } from './votes-file.ts'
+import { parseVotes, votesText } from './votes-file.ts'
 
 /**
  * One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it;
@@ -35,6 +37,8 @@ export interface StoredEpoch {
   readonly record: EpochRecord | undefined
   /** Public key, verifying shares, and what the epoch replaces. */
   readonly made: Outcome
+  /** Records that were voted for on the way to this one, and that it comes after. */
+  readonly supersedes: readonly Hash[]
   /** Envelope bytes of the ready votes; empty before `installed`. */
   readonly votes: readonly Uint8Array[]
 }
@@ -45,19 +49,24 @@ interface DamagedEpoch {
   readonly outcome: Hash
   /** undefined where this file itself is damaged or missing. */
   readonly made: Outcome | undefined
+  /** The same. */
+  readonly record: EpochRecord | undefined
+  /** Empty where this file itself is damaged or missing. */
+  readonly supersedes: readonly Hash[]
   readonly fault: QuorateError
 }
 
-/** keys/KEY/OUTCOME/{shard, slots, outcome, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
+/** keys/KEY/OUTCOME/{shard, slots, outcome, supersedes, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
   /**
-   * A share of the epoch `made`. Durable when it resolves. The same bytes again are no error; others throw E_EXISTS, and
-   * E_NOT_FINISHED is thrown where a share of another ceremony that replaces the same record is here (see refuseRival).
+   * A share of the epoch `made`, whose definition names the records that it `supersedes`. Durable when it resolves. The
+   * same bytes again are no error; others throw E_EXISTS, and E_NOT_FINISHED is thrown where a share of another ceremony
+   * is here that it must not lie beside (see refuseRival).
    */
-  stage(sealed: SealedShard, made: Outcome): Promise<void>
+  stage(sealed: SealedShard, made: Outcome, supersedes?: readonly Hash[]): Promise<void>
   /** Keeps the record that the ready vote is for, beside the staged shard. Throws as `stage` does. */
   keepRecord(key: Hash, made: Outcome, record: EpochRecord): Promise<void>
-  /** The ready set makes the epoch usable. Needs shard and record. */
+  /** The ready set makes the epoch usable. Needs shard and record. Throws E_CONSUMED where one that supersedes it is in use. */
   install(key: Hash, outcome: Hash, votes: readonly Uint8Array[]): Promise<void>
   /**
    * Destroys the share of an installed epoch that the record `by` has replaced, also one of whose files is damaged; what it
@@ -70,7 +79,7 @@ export interface ShardStore {
   reopen(key: Hash, outcome: Hash, expected: Hash, keys: readonly KmsKey[]): Promise<Secret>
   /** undefined where nothing whole is there. Throws E_SHARD where it is damaged. */
   read(key: Hash, outcome: Hash): Promise<StoredEpoch | undefined>
-  /** All that is whole, by key and then by epoch number. */
+  /** All that is whole, by key and then in the order in which each comes after the one before. */
   list(): Promise<readonly StoredEpoch[]>
   /** All that `list` leaves out because one of its files is damaged. */
   listDamaged(): Promise<readonly DamagedEpoch[]>
@@ -79,19 +88,19 @@ export interface ShardStore {
 const ROOT = 'keys'
 const isHash = (name: string): name is Hash => /^[0-9a-f]{64}$/.test(name)
 
-const notThere = (path: string): QuorateError => damagedShare(`${path} is not there`)
-const damaged = (path: string, cause?: unknown): QuorateError => damagedShare(`${path} is damaged`, cause)
-
-/** Returns the parser's value. A file whose bytes it does not take is damaged; anything else that it throws says nothing about the file. */
-const decoded = <T>(path: string, parse: () => T): T => {
-  try {
-    return parse()
-  } catch (error) {
-    throw error instanceof DecodeError ? damaged(path, error) : error
-  }
-}
-
 const numberOf = (epoch: StoredEpoch | DamagedEpoch): number => ('fault' in epoch ? -1 : epoch.core.epoch)
+
+/**
+ * Damaged ones first. Of two with one number that came true the later one names the other, and all of that number that the
+ * other names: it was voted for while they were undecided.
+ */
+const inOrder = (epochs: readonly (StoredEpoch | DamagedEpoch)[]): readonly (StoredEpoch | DamagedEpoch)[] => {
+  const named = (one: StoredEpoch | DamagedEpoch): number =>
+    epochs.filter(
+      (other) => numberOf(other) === numberOf(one) && one.supersedes.some((hash) => hash === recordHashOf(other)),
+    ).length
+  return epochs.toSorted((a, b) => numberOf(a) - numberOf(b) || named(a) - named(b))
+}
 
 export const shardStore = (disk: Disk): ShardStore => {
   const folderOf = (key: Hash, outcome: Hash): string => `${ROOT}/${key}/${outcome}`
@@ -122,7 +131,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     }
     const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
     if (core.key !== key || core.outcome !== outcome) throw damaged(`${folder}/shard`)
-    const beside = await besideShard(folder, outcome)
+    const beside = await besideShard(disk, folder, outcome)
     const { made } = beside
     if (made === undefined) {
       // An older version kept it with the record alone: nobody votes any more for what it only staged.
@@ -135,49 +144,15 @@ export const shardStore = (disk: Disk): ShardStore => {
     return { key, outcome, state: beside.votes.length === 0 ? 'staged' : 'installed', core, envelope, ...beside, made }
   }
 
-  /** Outcome, record and votes of an epoch, as far as they are there; votes only beside the other two. */
-  const besideShard = async (
-    folder: string,
-    outcome: Hash,
-  ): Promise<Pick<StoredEpoch, 'record' | 'votes'> & { readonly made: Outcome | undefined }> => {
-    const [made, record, votes] = await Promise.all(
-      ['outcome', 'record', 'votes'].map((part) => disk.read(`${folder}/${part}`)),
-    )
-    if (made !== undefined && hashOf(made) !== outcome) throw damaged(`${folder}/outcome`)
-    const ready = votes === undefined ? [] : decoded(`${folder}/votes`, () => parseVotes(votes))
-    const kept = record === undefined ? undefined : decoded(`${folder}/record`, () => recordCodec.decode(record))
-    if (votes !== undefined) {
-      if (made === undefined) throw notThere(`${folder}/outcome`)
-      if (record === undefined) throw notThere(`${folder}/record`)
-      decoded(`${folder}: record or votes`, () => refuseOtherVotes(ready, hashOf(record)))
-    }
-    return {
-      made: made === undefined ? undefined : decoded(`${folder}/outcome`, () => outcomeCodec.decode(made)),
-      record: kept,
-      votes: ready,
-    }
-  }
-
   const retiredAt = async (key: Hash, outcome: Hash, file: Uint8Array): Promise<StoredEpoch> => {
     const folder = folderOf(key, outcome)
     const path = `${folder}/retired`
     const core = decoded(path, () => shardCoreCodec.decode(retiredFileCodec.decode(file)[0]))
     if (core.key !== key || core.outcome !== outcome) throw damaged(path)
-    const { made, record, votes } = await besideShard(folder, outcome)
+    const { made, record, votes, supersedes } = await besideShard(disk, folder, outcome)
     const envelope = record?.envelopes[core.index - 1]
     if (made === undefined || envelope === undefined || votes.length === 0) throw notThere(`${folder}/votes`)
-    return { key, outcome, state: 'retired', core, envelope, made, record, votes }
-  }
-
-  /** The outcome of an epoch, where this file is whole. */
-  const madeAt = async (folder: string, outcome: Hash): Promise<Outcome | undefined> => {
-    try {
-      const bytes = await disk.read(`${folder}/outcome`)
-      return bytes === undefined || hashOf(bytes) !== outcome ? undefined : outcomeCodec.decode(bytes)
-    } catch (error) {
-      if (error instanceof DecodeError || error instanceof QuorateError) return undefined
-      throw error
-    }
+    return { key, outcome, state: 'retired', core, envelope, made, record, votes, supersedes }
   }
 
   const epochAt = async (key: Hash, outcome: Hash): Promise<StoredEpoch | DamagedEpoch | undefined> => {
@@ -185,7 +160,7 @@ export const shardStore = (disk: Disk): ShardStore => {
       return await read(key, outcome)
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error
-      return { key, outcome, made: await madeAt(folderOf(key, outcome), outcome), fault: error }
+      return { key, outcome, ...(await readableAt(disk, folderOf(key, outcome), outcome)), fault: error }
     }
   }
 
@@ -199,12 +174,12 @@ export const shardStore = (disk: Disk): ShardStore => {
     }
   }
 
-  /** Damaged ones first, then by epoch number. */
   const ofKey = async (key: Hash): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
     const outcomes = await outcomesOf(key)
-    if (outcomes instanceof QuorateError) return [{ key, outcome: key, made: undefined, fault: outcomes }]
+    if (outcomes instanceof QuorateError)
+      return [{ key, outcome: key, made: undefined, record: undefined, supersedes: [], fault: outcomes }]
     const epochs = await Promise.all(outcomes.map((outcome) => epochAt(key, outcome)))
-    return epochs.filter((one) => one !== undefined).sort((a, b) => numberOf(a) - numberOf(b))
+    return inOrder(epochs.filter((one) => one !== undefined))
   }
 
   const all = async (): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
@@ -235,28 +210,40 @@ export const shardStore = (disk: Disk): ShardStore => {
     return next
   }
 
-  const stage = async (sealed: SealedShard, made: Outcome): Promise<void> => {
+  const stage = async (sealed: SealedShard, made: Outcome, supersedes: readonly Hash[] = []): Promise<void> => {
     const { key, outcome } = shardCoreCodec.decode(sealed.core)
     const bytes = outcomeCodec.encode(made)
     if (hashOf(bytes) !== outcome) throw new TypeError('a shard of another outcome')
-    refuseRival(await ofKey(key), made)
+    refuseRival(await ofKey(key), made, supersedes)
     const folder = folderOf(key, outcome)
     await durableFolder(disk, folder)
     // Half of an earlier sealing, which a crash left, opens nothing without the other half.
     if ((await sealedAt(folder)) === undefined)
       for (const part of ['slots', 'shard']) await disk.remove(`${folder}/${part}`)
     await once(`${folder}/outcome`, bytes)
+    if (made.base !== null) await once(`${folder}/supersedes`, supersedesFileCodec.encode([...supersedes]))
     await once(`${folder}/slots`, sealed.slots)
     await once(`${folder}/shard`, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
   }
 
   const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
-    refuseRival(await ofKey(key), made)
+    const epochs = await ofKey(key)
     const outcome = hashOf(outcomeCodec.encode(made))
+    refuseRival(epochs, made, epochs.find((one) => one.outcome === outcome)?.supersedes ?? [])
     const found = await present(key, outcome)
     if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
       throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
     await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))
+  }
+
+  const install = async (key: Hash, outcome: Hash, votes: readonly Uint8Array[]): Promise<void> => {
+    const found = await present(key, outcome)
+    const record = recordHashOf(found)
+    if (record === undefined) throw new TypeError('an epoch is installed after its record is kept')
+    if (supersededIn(await ofKey(key)).has(record)) throw superseded()
+    const bytes = votesText(votes)
+    parseVotes(bytes)
+    await once(`${folderOf(key, outcome)}/votes`, bytes)
   }
 
   /** Words of an epoch that go beside its destroyed share; undefined where a damaged file hides them. */
@@ -289,19 +276,13 @@ export const shardStore = (disk: Disk): ShardStore => {
       }
       await disk.syncFolder(folder)
     },
-    async install(key, outcome, votes) {
-      const found = await present(key, outcome)
-      if (found.record === undefined) throw new TypeError('an epoch is installed after its record is kept')
-      const bytes = votesText(votes)
-      parseVotes(bytes)
-      await once(`${folderOf(key, outcome)}/votes`, bytes)
-    },
+    install: (...given) => inTurn(() => install(...given)),
     async dropStaged(key, outcome) {
       const folder = folderOf(key, outcome)
       if ((await disk.read(`${folder}/votes`)) !== undefined)
         throw new TypeError('an installed epoch is not dropped but retired')
       // Wrapped pieces first: without them the ciphertext opens for nobody.
-      for (const part of ['slots', 'shard', 'outcome', 'record']) {
+      for (const part of ['slots', 'shard', 'outcome', 'supersedes', 'record']) {
         await disk.remove(`${folder}/${part}`)
         await disk.remove(`${folder}/${part}.new`)
       }

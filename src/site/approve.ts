@@ -1,5 +1,6 @@
 import { parseTrust } from '../audit/trust.ts'
 import { approve, checkApproval } from '../ceremony/definition/approve.ts'
+import { undecidedVotes } from '../ceremony/epoch/rivals.ts'
 import { approvalsFolder, messagePath } from '../ceremony/paths.ts'
 import { systemClock } from '../host/clock.ts'
 import { openRoot } from '../host/disk.ts'
@@ -20,6 +21,7 @@ import { keepDefinition } from './kept-definition.ts'
 import { keyBase } from './keys.ts'
 import { refuseSuspendedAt } from './ledger.ts'
 import { postApprovalOwned } from './post-note.ts'
+import { votesOfHome } from './votes.ts'
 
 interface ApproveWanted {
   readonly home: string
@@ -62,6 +64,8 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
     const holders = replaces(definition)?.sites ?? receivers(definition)
     const base = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
     if (base !== undefined) await refuseSuspendedAt(disk, home, base.key)
+    const undecided =
+      base === undefined ? undefined : await votesOfHome(folder, (votes) => undecidedVotes(votes, base.key))
     return {
       definition,
       now: systemClock.now(),
@@ -69,6 +73,7 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
       ...(message === undefined ? {} : { message }),
       ...(trust === undefined ? {} : { trust: parseTrust(trust) }),
       ...(base === undefined ? {} : { base }),
+      ...(undecided === undefined ? {} : { undecided }),
     }
   } finally {
     await disk.close()

@@ -63,6 +63,10 @@ const refuseCut = async (disk: Disk, home: Home, ledger: LogView): Promise<void>
         )
 }
 
+/** The ledger as its last barrier left it, for those who only look. */
+export const lookAtLedger = (disk: Disk, home: Home): Promise<LogView> =>
+  readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key })
+
 /** The words of a ledger about keys. */
 export interface KeyWords {
   /** When this site installed each record, by its own clock, in milliseconds since 1970. */
@@ -72,15 +76,12 @@ export interface KeyWords {
 
 /** Throws E_NOT_ALLOWED where this home suspended the key, and E_LOG where its ledger cannot be read. */
 export const refuseSuspendedAt = async (disk: Disk, home: Home, key: Hash): Promise<void> =>
-  refuseSuspended(
-    await readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key }),
-    key,
-  )
+  refuseSuspended(await lookAtLedger(disk, home), key)
 
 /** None where the ledger cannot be read. */
 export const keyWords = async (disk: Disk, home: Home): Promise<KeyWords> => {
   try {
-    const ledger = await readLog({ disk, path: LEDGER, origin: ledgerOrigin(home.identity), key: home.keys.log.key })
+    const ledger = await lookAtLedger(disk, home)
     const installed = [...ledger.replay()].filter(({ what }) => what === 'installed')
     return {
       installed: new Map(installed.flatMap(({ object, at }) => (object === null ? [] : [[object, at]]))),

@@ -5,6 +5,7 @@ import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
 import { planKeygen, planRefresh, planReshare, planSign } from '../ceremony/definition/plan.ts'
+import { recordsToName } from '../ceremony/epoch/rivals.ts'
 import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
@@ -23,6 +24,7 @@ import type { RelayAccess } from './home-session.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
 import { NOTHING_SEEN, type Seen } from './seen.ts'
+import { votedIn, votesOfHome } from './votes.ts'
 
 /** Everything that people look at before they approve. */
 export interface DefinitionShown {
@@ -262,7 +264,7 @@ export const planSignature = async (
   )
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
-  return { ...(await made(definition, findings, now, { content, key })), publicKey }
+  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
 }
 
 /** New shares for the sites that hold the key, or for others. Throws E_NOT_FOUND where this home holds none of its shares. */
@@ -285,9 +287,14 @@ export const planRotation = async (
 ): Promise<PlanMade> => {
   const { cards, to } = flags
   const base = await keyBase(flags.home, flags.key)
+  const { supersedes, voted } = await votesOfHome(flags.home, async (votes) => ({
+    supersedes: await recordsToName(votes, base.key),
+    voted: votedIn(votes.ledger),
+  }))
   const wanted = {
     ...commonOf(flags, now),
     key: base,
+    supersedes,
     ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
     ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
   }
@@ -306,5 +313,6 @@ export const planRotation = async (
           now,
         )
   const { name, protocol } = base.definition
-  return made(definition, findings, now, { content: undefined, key: { name, protocol, publicKey: base.publicKey } })
+  const key = { name, protocol, publicKey: base.publicKey }
+  return made(definition, findings, now, { content: undefined, key, voted })
 }

@@ -1,10 +1,12 @@
 import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { messagePath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
+import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { keyBase } from './keys.ts'
+import { votedIn, votesOfHome } from './votes.ts'
 
 /** Things of which a definition holds only hashes, as people see them. */
 export interface Seen {
@@ -12,9 +14,11 @@ export interface Seen {
   readonly content: Uint8Array | undefined
   /** The key that is used; undefined: this home does not know it. */
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
+  /** The ceremony in which this site voted for a record, by the record's hash. */
+  readonly voted: ReadonlyMap<Hash, Hash>
 }
 
-export const NOTHING_SEEN: Seen = { content: undefined, key: undefined }
+export const NOTHING_SEEN: Seen = { content: undefined, key: undefined, voted: new Map() }
 
 const keyOf = async (home: string, definition: Definition): Promise<Seen['key']> => {
   const key = recordKind(definition).key(definition)
@@ -29,13 +33,23 @@ const keyOf = async (home: string, definition: Definition): Promise<Seen['key']>
   }
 }
 
+/** Votes of this home. None where it has no ledger that can be read: an approver's has none. */
+const votedOf = async (home: string): Promise<Seen['voted']> => {
+  try {
+    return await votesOfHome(home, async ({ ledger }) => votedIn(ledger))
+  } catch (error) {
+    if (error instanceof QuorateError) return new Map()
+    throw error
+  }
+}
+
 /**
  * Everything that this home can show: `given` is the content as a person brought it. Throws E_REFUSED where it is not the
  * one that the definition names.
  */
 export const seenFrom = async (home: string, definition: Definition, given: Uint8Array | undefined): Promise<Seen> => {
   if (given !== undefined) ceremonyKind(definition).refuseUnfit(definition, { base: undefined, message: given })
-  return { content: given, key: await keyOf(home, definition) }
+  return { content: given, key: await keyOf(home, definition), voted: await votedOf(home) }
 }
 
 /** The same, with the content that was kept when this home approved; where that is damaged none is shown, and join says so. */
@@ -44,7 +58,8 @@ export const seenAtJoin = async (home: string, definition: Definition): Promise<
   try {
     return await seenFrom(home, definition, await disk.read(messagePath(ceremonyId(definition))))
   } catch (error) {
-    if (error instanceof QuorateError) return { content: undefined, key: await keyOf(home, definition) }
+    if (error instanceof QuorateError)
+      return { content: undefined, key: await keyOf(home, definition), voted: await votedOf(home) }
     throw error
   } finally {
     await disk.close()

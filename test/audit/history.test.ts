@@ -70,10 +70,64 @@ describe('the history of a key', () => {
     })
     expect(faultsOf(bundle(keygen), bundle(refresh), bundle(refresh, another('x'), 'x'))).toEqual([
       ['fork', expect.arrayContaining([refresh, 'x'])],
+      ['rival', [refresh, 'x']],
     ])
     expect(faultsOf(bundle(keygen), bundle(keygen, another('y'), 'y'))).toEqual([
       ['fork', expect.arrayContaining([keygen, 'y'])],
     ])
+  })
+
+  const successor =
+    (record: string, changes: object = {}, state = 'made') =>
+    (report: Made) => ({
+      bundle: { ...report.bundle, ceremony: hash(record), state: state as never },
+      epoch: { ...report.epoch, record: hash(record), ...changes },
+    })
+
+  it('orders two that replaced one record where one names the other, however the files are called', () => {
+    for (const [first, second] of [
+      ['x', 'y'],
+      ['y', 'x'],
+    ] as const) {
+      const [key] = historiesOf([
+        bundle(keygen),
+        bundle(refresh, successor(second, { supersedes: [hash(first)] }), second),
+        bundle(refresh, successor(first), first),
+      ])
+      expect(key).toMatchObject({
+        faults: [],
+        superseded: [],
+        epochs: [{ file: keygen }, { file: first }, { file: second }],
+      })
+    }
+  })
+
+  it('shows one that was never finished beside the one that came in its place', () => {
+    const names = { supersedes: [hash('left')] }
+    const [key] = historiesOf([
+      bundle(keygen),
+      bundle(refresh, successor('left', {}, 'aborted'), 'left'),
+      bundle(refresh, successor('other', {}, 'unfinished'), 'other'),
+      bundle(refresh, successor('x', names), 'x'),
+    ])
+    expect(key?.superseded.map(({ file }) => file)).toEqual(['left'])
+    expect(key?.epochs.map(({ file }) => file)).toEqual([keygen, 'x'])
+  })
+
+  it('names a site that voted for two of which neither names the other, also where one was never finished', () => {
+    const [eu, us, ap] = chain.refresh.sites.map(({ identity }) => identity)
+    const voters = { voters: [eu, us] }
+    const given = (changes: object) => [
+      bundle(keygen),
+      bundle(refresh, successor('x'), 'x'),
+      bundle(refresh, successor('y', { ...voters, ...changes }, 'unfinished'), 'y'),
+    ]
+    expect(faultsOf(...given({}))).toEqual([['rival', ['x', 'y']]])
+    expect(historiesOf(given({}))[0]?.faults[0]?.reason).toMatch(new RegExp(`${eu}, ${us}$`))
+    expect(historiesOf(given({}))[0]?.faults[0]?.reason).not.toContain(ap)
+    expect(faultsOf(...given({ supersedes: [hash('x')] }))).toEqual([])
+    expect(faultsOf(...given({ voters: [] }))).toEqual([])
+    expect(faultsOf(...given({ base: hash('another') }))).toEqual([])
   })
 
   it('names one ceremony with two results, and takes a second copy for what it is', () => {

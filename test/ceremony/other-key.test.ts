@@ -53,7 +53,7 @@ test.each<[string, () => Partial<SignDefinition>, string]>([
   [
     'the sites in another order',
     () => ({ sites: [keygen.sites[0], keygen.sites[2], keygen.sites[1]] as KeygenDefinition['sites'] }),
-    'sites[1].identity: not the site that holds this share (and 1 more)',
+    'sites[1]: not the site that holds this share (and 1 more)',
   ],
 ])('a join refuses a definition that says otherwise than the key: %s', async (_, changes, said) => {
   const { error } = await joined(changes())

@@ -146,7 +146,11 @@ describe('the content', () => {
   const asksFor = async (content: Uint8Array, confirm?: string, quiet = false): Promise<string[]> => {
     const definition = await signDefinition({ sites: await sites, message: fileMessage('payout.txt', content) })
     const described = await describeDefinition(definition, Date.now())
-    const known: Seen = { content, key: { name: 'treasury', protocol: 'frost-ed25519', publicKey: '58'.repeat(32) } }
+    const known: Seen = {
+      ...NOTHING_SEEN,
+      content,
+      key: { name: 'treasury', protocol: 'frost-ed25519', publicKey: '58'.repeat(32) },
+    }
     answers.typed = ['']
     screen.length = 0
     const given = { ...answer, quiet, confirm: confirm === 'own' ? described.ceremony : undefined }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { fileMessage } from '../../src/ceremony/definition/message.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
-import { seenFrom } from '../../src/site/seen.ts'
+import { NOTHING_SEEN, seenFrom } from '../../src/site/seen.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 
 const home = '/nowhere'
@@ -13,5 +13,5 @@ test('a content that the definition does not name is shown to nobody', async () 
 })
 
 test('a definition that uses no key, and signs nothing, has nothing to show', async () => {
-  expect(await seenFrom(home, await keygenDefinition(), undefined)).toEqual({ content: undefined, key: undefined })
+  expect(await seenFrom(home, await keygenDefinition(), undefined)).toEqual(NOTHING_SEEN)
 })

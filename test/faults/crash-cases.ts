@@ -146,7 +146,8 @@ export const checkEpochs = async (
     records.add(hashOf(recordCodec.encode(epoch.record)))
     const files = epochs.flatMap((one) => {
       const share = one.state === 'retired' ? ['retired'] : ['shard', 'slots']
-      return ['outcome', 'record', ...share, 'votes'].map((file) => `keys/${one.key}/${one.outcome}/${file}`)
+      const names = one.made.base === null ? [] : ['supersedes']
+      return ['outcome', 'record', ...share, ...names, 'votes'].map((file) => `keys/${one.key}/${one.outcome}/${file}`)
     })
     expect([...(await filesIn(disk, 'keys')).keys()].sort()).toEqual(files.sort())
     expect(await proves(disk, name, epoch, protocols)).toBe(true)

@@ -102,6 +102,14 @@ describe('a refresh that was left', () => {
     expect((await joinTogether(world, names, one)).map(said)).toEqual(closed)
   })
 
+  it('before the receipts destroys no old share for a new one that is damaged', async () => {
+    const world = await begun('damaged newer')
+    await stopAll(world, 'installed', 1)
+    diskOf(world, eu).files.set(`${await folderAt(world, eu, 2)}/slots`, utf8('damaged'))
+    expect((await joinTogether(world, names, one))[0]).toMatchObject({ error: { code: 'E_SHARD' } })
+    expect(await heldAt(world, eu)).toEqual(['1 installed'])
+  })
+
   it.each(parts)('before the receipts is finished although the %s of the replaced epoch is damaged', async (part) => {
     const world = await begun(`installed ${part}`)
     await stopAll(world, 'installed', 1)

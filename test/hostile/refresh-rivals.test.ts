@@ -1,20 +1,24 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { checkApproval } from '../../src/ceremony/definition/approve.ts'
+import { recordsToName, undecidedVotes } from '../../src/ceremony/epoch/rivals.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
-import type { SiteId } from '../../src/lib/brand.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { Definition } from '../../src/records/definition.ts'
-import type { MemoryWorld } from '../support/memory-site.ts'
+import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import { approveAll, type JoinChanges, joinAs, leftAt } from './ceremonies.ts'
 import {
   caseOf,
   diskOf,
+  epochsAt,
   folderAt,
   heldAt,
   joinTogether,
   type KeyHolders,
   keyHolders,
   ownerOf,
+  recordHash,
   said,
   stoppedAt,
 } from './refreshes.ts'
@@ -32,6 +36,12 @@ beforeAll(async () => {
   one = await holders.refresh({ nonce: '11'.repeat(16) })
   two = await holders.refresh({ nonce: '22'.repeat(16) })
 })
+
+/** The record that a home voted for and that never came true there. */
+const undecidedAt = async (world: MemoryWorld, name: SiteId): Promise<Hash> => {
+  const staged = (await epochsAt(world, name)).find(({ state }) => state === 'staged')
+  return recordHash(staged ?? expect.fail(`nothing is staged at ${name}`))
+}
 
 const voted = async (world: MemoryWorld, name: SiteId): Promise<readonly Definition[]> => {
   const both = await Promise.all([one, two].map(async (each) => [each, await leftAt(world, name, each)] as const))
@@ -144,12 +154,57 @@ describe('a refresh that one site left before its vote, after others gave theirs
     expect(await heldAt(world, us)).toEqual(['1 installed'])
   })
 
-  /**
-   * A fault: an undecided vote binds its site to one successor for ever, since no definition can name what it supersedes
-   * (PROTOCOL §8, ADR 0018). Whoever proves its share to all and then leaves, or goes silent, ends every refresh of this
-   * key, and with it whatever else is to replace the record. Nothing is lost: the old shares sign.
-   */
-  it.fails('gives way to a new one that all approve', async () => {
-    expect((await joinTogether(world, names, two)).map(said)).toEqual(['closed', 'closed', 'closed'])
+  it('is not replaced by one that does not name it, and who voted says which', async () => {
+    const ends = await joinTogether(world, names, two)
+    for (const { site, error } of ends)
+      expect(error).toMatchObject(
+        site === us
+          ? { code: 'E_APPROVALS_MISSING' }
+          : {
+              code: 'E_NOT_FINISHED',
+              details: { record: await undecidedAt(world, site) },
+              template: expect.stringContaining('rotate plan'),
+            },
+      )
+    expect(await Promise.all(names.map((name) => voted(world, name)))).toEqual([[one], [], [one]])
+  })
+
+  it('is what a plan and an approval go by: at who voted, and nowhere else', async () => {
+    const record = await undecidedAt(world, eu)
+    for (const name of names) {
+      const { home } = world.homes.get(name) ?? expect.fail()
+      const site = await memorySite(world, name)
+      expect(await recordsToName(site, holders.key)).toEqual(name === us ? [] : [record])
+      const card = await home.card()
+      const base = {
+        definition: one,
+        key: holders.key,
+        record: holders.base,
+        epoch: 1,
+        publicKey: '',
+        verifyingShares: [],
+      }
+      const undecided = await undecidedVotes(site, holders.key)
+      const check = (definition: Definition) => () =>
+        checkApproval({
+          ...{ definition, identity: home.identity, card, now: world.clock.now(), undecided },
+          base: { ...base, definition: { ...one, nonce: '44'.repeat(16) } },
+        })
+      if (name === us) expect(check(two)).not.toThrow()
+      else
+        expect(check(two)).toThrow(
+          expect.objectContaining({ code: 'E_NOT_FINISHED', details: expect.objectContaining({ record }) }),
+        )
+      expect(check(await holders.refresh({ supersedes: [record] }))).not.toThrow()
+      expect(check(one)).not.toThrow()
+    }
+  })
+
+  it('gives way to a new one that names it and that all approve', async () => {
+    const next = await holders.refresh({ nonce: '33'.repeat(16), supersedes: [await undecidedAt(world, eu)] })
+    await approveAll(world, names, next)
+    expect((await joinTogether(world, names, next)).map(said)).toEqual(['closed', 'closed', 'closed'])
+    for (const name of names) expect(await heldAt(world, name)).toEqual(['1 retired', '2 installed'])
+    expect(said(await joinAs(world, eu, one, null))).toBe('E_CONSUMED')
   })
 })

@@ -91,6 +91,4 @@ describe('a trace of the model without one of its rules', () => {
       }
     },
   )
-
-  it.skip('of the successors of an epoch: no kind of ceremony that makes one is in the code yet', () => undefined)
 })

@@ -89,6 +89,7 @@ describe('shard store', () => {
         envelope: envelopeHash(sealed),
         record: recordOf(sealed),
         made: first,
+        supersedes: [],
         votes: votesFor(sealed),
       },
     ])

@@ -52,6 +52,7 @@ export const refreshDefinition = async (changes: Partial<RefreshDefinition> = {}
   key: 'ab'.repeat(32) as Hash,
   base: 'cd'.repeat(32) as Hash,
   epoch: 2,
+  supersedes: [],
   ...changes,
 })
 

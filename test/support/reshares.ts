@@ -49,6 +49,7 @@ export const reshareOf = async (
     key: base.key,
     base: recordHashOf(base),
     epoch: base.core.epoch + 1,
+    supersedes: [],
     receivers: receivers.length,
     from: {
       threshold,

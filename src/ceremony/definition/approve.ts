@@ -6,6 +6,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import { ceremonyId, type Definition } from '../../records/definition.ts'
 import { type Approval, approvalCodec, type Card, cardCodec } from '../../records/identity.ts'
 import type { Signed } from '../../records/signed.ts'
+import type { UndecidedVote } from '../epoch/rivals.ts'
 import { ceremonyKind } from '../kinds/index.ts'
 import { ownRole } from './authority.ts'
 import { refuseErrors } from './finding.ts'
@@ -48,10 +49,12 @@ export const checkApproval = (wanted: {
   readonly message?: Uint8Array
   /** Sign, at a site that holds a share of the key. */
   readonly base?: KeyBase
+  /** The same, of a key whose shares are replaced. */
+  readonly undecided?: readonly UndecidedVote[]
   /** Milliseconds since 1970. */
   readonly now: number
 }): Approval => {
-  const { definition, identity, card, trust, message, base, now } = wanted
+  const { definition, identity, card, trust, message, base, undecided, now } = wanted
   const role = ownRole(definition, identity)
   refuseErrors(lint(definition))
   if (role === 'site') {
@@ -65,7 +68,7 @@ export const checkApproval = (wanted: {
       'ask the planner for a new definition',
     )
   if (trust !== undefined) refuseStrangers(definition, identity, trust)
-  ceremonyKind(definition).refuseUnfit(definition, { base, message })
+  ceremonyKind(definition).refuseUnfit(definition, { base, message, undecided })
   return { ceremony: ceremonyId(definition), identity, role, purpose: 'approve', at: now }
 }
 

@@ -1,10 +1,11 @@
+import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import type { Disk } from '../../lib/ports.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import { readDefinition } from '../../records/definition-yaml.ts'
 import type { Outcome } from '../../records/outcome.ts'
 import { definitionPath } from '../paths.ts'
-import type { Site } from '../ports.ts'
 import type { KeyBase } from './lint-key.ts'
 
 const definitionIn = async (bytes: Uint8Array | undefined, ceremony: Hash): Promise<Definition | undefined> => {
@@ -17,11 +18,13 @@ const definitionIn = async (bytes: Uint8Array | undefined, ceremony: Hash): Prom
   }
 }
 
+interface Definitions {
+  readonly home: { readonly disk: Pick<Disk, 'read'> }
+  ceremonyLog(ceremony: Hash): Promise<Pick<LogView, 'body'>>
+}
+
 /** By its own folder or, where the file is missing or damaged, by its log. */
-export const definitionAt = async (
-  site: Pick<Site, 'home' | 'ceremonyLog'>,
-  ceremony: Hash,
-): Promise<Definition | undefined> =>
+export const definitionAt = async (site: Definitions, ceremony: Hash): Promise<Definition | undefined> =>
   (await definitionIn(await site.home.disk.read(definitionPath(ceremony)), ceremony)) ??
   (await definitionIn((await site.ceremonyLog(ceremony)).body(ceremony), ceremony))
 
@@ -30,7 +33,7 @@ export const definitionAt = async (
  * Throws E_NOT_FOUND where neither has it.
  */
 export const keyBaseOf = async (
-  site: Pick<Site, 'home' | 'ceremonyLog'>,
+  site: Definitions,
   epoch: {
     readonly key: Hash
     readonly hash: Hash

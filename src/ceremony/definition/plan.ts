@@ -1,5 +1,5 @@
 import { readCard } from '../../identity/card.ts'
-import type { Identity, SiteId, Time } from '../../lib/brand.ts'
+import type { Hash, Identity, SiteId, Time } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
@@ -154,7 +154,7 @@ export const planSign = (
 
 /** The next epoch of a key, for the same sites and the same quorum, under the key's own name. Throws E_CARD for a card of a stranger. */
 export const planRefresh = (
-  wanted: Omit<Common, 'name'> & OfKey,
+  wanted: Omit<Common, 'name'> & OfKey & { readonly supersedes: readonly Hash[] },
   random: Random,
   now?: number,
 ): Planned<RefreshDefinition> => {
@@ -166,6 +166,7 @@ export const planRefresh = (
     ...sharedWithKey(wanted, sites),
     threshold: made.threshold,
     epoch: epoch + 1,
+    supersedes: [...wanted.supersedes].sort(),
   }
   return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
 }
@@ -178,6 +179,7 @@ export const planRefresh = (
 export const planReshare = (
   wanted: Omit<Common, 'name'> &
     OfKey & {
+      readonly supersedes: readonly Hash[]
       readonly threshold: number
       readonly to: readonly Uint8Array[]
       readonly without: readonly SiteId[]
@@ -202,6 +204,7 @@ export const planReshare = (
     ...sharedWithKey(wanted, [...receivers, ...leaving]),
     threshold: wanted.threshold,
     epoch: epoch + 1,
+    supersedes: [...wanted.supersedes].sort(),
     receivers: receivers.length,
     from: {
       threshold: made.threshold,

@@ -1,3 +1,4 @@
+import type { Hash } from '../../lib/brand.ts'
 import { utf8 } from '../../lib/bytes.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { KeygenOutput, KeyRules, Scheme } from '../../mpc/scheme.ts'
@@ -22,6 +23,8 @@ interface EpochChange {
   readonly rules: Pick<KeyRules<Rounds, never>, 'id' | 'rounds' | 'checks'>
   /** The epoch that is replaced, where this site holds a share of it. */
   readonly base: Epoch | undefined
+  /** Undecided records that the definition names. */
+  readonly supersedes: readonly Hash[]
   /** Runs the protocol. The caller wipes the share. */
   make(box: Mailbox<Rounds>, attempt: HeldAttempt): Promise<KeygenOutput>
 }
@@ -69,7 +72,9 @@ export class EpochRun implements KindRun {
     const box = session.mailbox(this.#change.rules)
     const made = await this.#change.make(box, attempt)
     const outcome = epochOutcome(definition, hash, attempt.hash, session.transcript(), made)
-    const { share, envelope } = await stage(ceremony, outcome, made.share).finally(() => made.share.wipe())
+    const { share, envelope } = await stage(ceremony, outcome, made.share, this.#change.supersedes).finally(() =>
+      made.share.wipe(),
+    )
     try {
       const record = recordOf(outcome, await everyStaged(ceremony, session, attempt, outcome, envelope))
       ceremony.note('record', recordCodec.encode(record.record))
@@ -91,7 +96,12 @@ export class EpochRun implements KindRun {
   async commit(): Promise<void> {
     if (this.#record === undefined) throw new Error('nothing was voted for')
     await installEpoch(this.#ceremony, this.#record, this.#duties)
-    if (this.#change.base !== undefined) await retireBase(this.#ceremony, this.#record.hash, this.#change.base)
+    if (this.#change.base !== undefined)
+      await retireBase(
+        this.#ceremony,
+        { hash: this.#record.hash, outcome: this.#record.record.outcome },
+        this.#change.base,
+      )
     await awaitRetired(this.#ceremony, this.#record.hash)
   }
 

@@ -7,6 +7,7 @@ import { recordKind } from '../../records/definition.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { destroyedShare } from '../../shards/damage.ts'
+import { supersededIn } from '../../shards/rival.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { refuseSuspended } from './suspended.ts'
@@ -30,7 +31,10 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   refuseSuspended(site.ledger, key)
   const newest = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
   const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)
-  const older = newest === undefined || damaged.length === 0 ? new Set<Hash>() : await outcomesBefore(site, newest.made)
+  const older =
+    newest === undefined || damaged.length === 0
+      ? new Set<Hash>()
+      : new Set([...(await outcomesBefore(site, newest.made)), ...(await outcomesSuperseded(site, key))])
   for (const { outcome, fault } of damaged) if (!older.has(outcome)) throw fault
   if (newest?.record !== undefined)
     return epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record })
@@ -65,6 +69,16 @@ const outcomesBefore = async (site: Site, { ceremony, base }: Outcome): Promise<
   return found === undefined
     ? new Set()
     : new Set([found.record.outcome, ...(await outcomesBefore(site, found.outcome))])
+}
+
+/** Outcomes of the records that one which this site has used supersedes, where it voted for them. */
+const outcomesSuperseded = async ({ shards, ledger, ceremonyLog }: Site, key: Hash): Promise<readonly Hash[]> => {
+  const records = supersededIn((await shards.list()).filter((one) => one.key === key))
+  const found: Hash[] = []
+  for (const { what, ceremony, object } of ledger.replay())
+    if (what === 'ready' && ceremony !== null && object !== null && records.has(object))
+      found.push(...[loggedAt(await ceremonyLog(ceremony), object)].flatMap((one) => one?.record.outcome ?? []))
+  return found
 }
 
 /** The epoch that a ceremony replaces, as its own log names it: its share may be destroyed, and its files damaged. */

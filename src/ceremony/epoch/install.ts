@@ -1,5 +1,6 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { superseded, supersededIn } from '../../shards/rival.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { awaitEach } from './await-each.ts'
@@ -21,6 +22,11 @@ export const installEpoch = async (
   const returned = store.installed.has(seat.name)
   // Its vote is durable, and its only one: shards of other attempts are of no use any more.
   await dropStaged(site.shards, log, authority.definition, voted.record.outcome)
+  if (!returned && supersededIn(await site.shards.list()).has(voted.hash)) {
+    // It waits for nothing more, and others may still lack its vote.
+    await postNote()
+    throw superseded()
+  }
   await awaitReadySet(ceremony, voted.hash, postNote)
   await install(ceremony, voted)
   await awaitReceipts(ceremony, voted.hash, returned)
@@ -75,11 +81,10 @@ const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError 
   const left = authority.receivers
     .filter(({ name, identity }) => store.aborts.has(identity) && !voters.includes(name))
     .map(({ name }) => name)
-  // This version has no definition that supersedes a vote for a successor of a record.
   const otherwise =
     authority.definition.base === null
       ? ', or plan a new definition when all agree'
-      : '; until then the key signs with the old shares'
+      : ', or plan here what supersedes it (quorate rotate plan); until then the key signs with the old shares'
   const hint =
     left.length === 0
       ? 'their operators run join again; then run it here again too'

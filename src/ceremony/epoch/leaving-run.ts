@@ -84,7 +84,7 @@ export class LeavingRun implements KindRun {
     await awaitReadySet(ceremony, record, this.#duties.postNote)
     if (ceremony.events('ready-set').length === 0) ceremony.note('ready-set', undefined, null, record)
     await awaitReceipts(ceremony, record, false)
-    await retireBase(ceremony, record, this.#leaving.base)
+    await retireBase(ceremony, { hash: record }, this.#leaving.base)
     await awaitRetired(ceremony, record)
   }
 

@@ -1,23 +1,36 @@
 import type { Hash } from '../../lib/brand.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import { shortId } from '../../records/short-id.ts'
+import { recordHashOf, supersededIn } from '../../shards/rival.ts'
+import type { StoredEpoch } from '../../shards/store.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { awaitEach } from './await-each.ts'
 import type { Epoch } from './epoch.ts'
 
+/** The record that came true; a site that receives no share of it has no files of it. */
+interface CameTrue {
+  readonly hash: Hash
+  readonly outcome?: Hash
+}
+
 /**
- * Destroys this site's share of the epoch that was replaced, and those of older ones that a ceremony which nobody came back
- * to has left, and says so. Called once enough receipts are here: a quorum of honest sites can use the new epoch.
+ * Destroys this site's share of the epoch that was replaced, and all others that come before the new one: those of older
+ * ones that a ceremony which nobody came back to has left, and those of records that were superseded. Then it says so.
+ * Called once enough receipts are here: a quorum of honest sites can use the new epoch.
  */
-export const retireBase = async (ceremony: Ceremony, record: Hash, base: Epoch): Promise<void> => {
-  const { store, seat, site, authority } = ceremony
-  for (const { key, state, core, outcome } of await site.shards.list())
-    if (key === base.key && state === 'installed' && core.epoch < base.number)
-      await site.shards.retire(key, outcome, record)
-  await site.shards.retire(base.key, base.record.outcome, record)
+export const retireBase = async (ceremony: Ceremony, made: CameTrue, base: Epoch): Promise<void> => {
+  const { store, seat, authority } = ceremony
+  const newest = await newestOf(ceremony, base.key, made)
+  const receives = authority.receivers.some(({ name }) => name === seat.name)
+  const isUsed = newest !== undefined && recordHashOf(newest) === made.hash
+  const isOld = newest === undefined || newest.core.epoch <= base.number
+  if (receives ? isUsed : isOld) await destroyBefore(ceremony, made, base)
+  else refuseNewerUnfinished(ceremony, newest)
   if (!store.retired.has(seat.name))
     await ceremony.publish('retired', {
       ceremony: authority.hash,
       site: seat.name,
-      record,
+      record: made.hash,
       base: base.hash,
     })
 }
@@ -32,4 +45,42 @@ export const awaitRetired = async (ceremony: Ceremony, record: Hash): Promise<vo
   const said = () =>
     asked.map(({ name }) => name).filter((name) => ceremony.store.retired.get(name)?.signed.value.record === record)
   if (asked.length > 0) await awaitEach(ceremony, 'retired', asked, said)
+}
+
+/** The epoch that this site uses. Throws E_SHARD where the new one is damaged: no old share goes for it. */
+const newestOf = async (
+  { site: { shards } }: Ceremony,
+  key: Hash,
+  made: CameTrue,
+): Promise<StoredEpoch | undefined> => {
+  for (const { outcome, fault } of await shards.listDamaged()) if (outcome === made.outcome) throw fault
+  return (await shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
+}
+
+const destroyBefore = async ({ site: { shards } }: Ceremony, { hash }: CameTrue, base: Epoch): Promise<void> => {
+  const epochs = (await shards.list()).filter(({ key }) => key === base.key)
+  const damaged = (await shards.listDamaged()).filter(({ key }) => key === base.key)
+  const before = supersededIn(epochs)
+  const isBefore = (one: (typeof epochs)[number] | (typeof damaged)[number]): boolean =>
+    [...before].some((record) => record === recordHashOf(one))
+  for (const one of epochs) {
+    if (one.state === 'installed' && recordHashOf(one) !== hash) await shards.retire(one.key, one.outcome, hash)
+    if (one.state === 'staged' && isBefore(one)) await shards.dropStaged(one.key, one.outcome)
+  }
+  for (const one of damaged) if (isBefore(one)) await shards.retire(one.key, one.outcome, hash)
+  await shards.retire(base.key, base.record.outcome, hash)
+}
+
+/** Old shares go by the receipts for the newest record that a site uses, never by those for one that came before it. */
+const refuseNewerUnfinished = ({ site: { ledger } }: Ceremony, newest: StoredEpoch | undefined): void => {
+  if (newest === undefined) throw new TypeError('an epoch is retired after the new one is installed')
+  const { ceremony } = newest.made
+  if ([...ledger.replay()].some((event) => event.what === 'retired' && event.ceremony === ceremony)) return
+  const id = shortId(ceremony)
+  throw new QuorateError(
+    'E_NOT_FINISHED',
+    `this site uses a newer record, of ceremony ${id}, and destroys old shares by the receipts for that one`,
+    `finish that one first: quorate rotate join --ceremony ${id}; then run join here again`,
+    { ceremony },
+  )
 }

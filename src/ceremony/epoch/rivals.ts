@@ -1,34 +1,101 @@
+import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
-import { ceremonyId, type Definition } from '../../records/definition.ts'
+import type { Disk } from '../../lib/ports.ts'
+import { ceremonyId, recordKind } from '../../records/definition.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
-import { refuseRival, rivalFound } from '../../shards/rival.ts'
+import { recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
+import type { ShardStore } from '../../shards/store.ts'
 import { definitionAt } from '../definition/key-base.ts'
 import type { Site } from '../ports.ts'
 import { hasDealtAway } from './dealt.ts'
 
-/** True where this site voted in a ceremony, or dealt its share away there. */
-const isPart = async (site: Site, definition: Definition, ceremony: Hash): Promise<boolean> => {
-  const voted = [...site.ledger.replay()].some((event) => event.what === 'ready' && event.ceremony === ceremony)
-  const name = definition.sites.find(({ identity }) => identity === site.home.identity)?.name
-  return voted || (name !== undefined && hasDealtAway(await site.ceremonyLog(ceremony), name, definition))
+/** The part of a home that shows what it voted for; nothing of it is written. */
+export interface Votes {
+  readonly home: { readonly disk: Pick<Disk, 'read'> }
+  readonly ledger: Pick<LogView, 'replay'>
+  readonly shards: Pick<ShardStore, 'list' | 'listDamaged'>
+  ceremonyLog(ceremony: Hash): Promise<Pick<LogView, 'body'>>
+}
+
+/** A definition of what replaces an epoch. */
+type Successor = RefreshDefinition | ReshareDefinition
+
+/** A record that this site voted for, and of which it never saw all votes. */
+export interface UndecidedVote {
+  readonly ceremony: Hash
+  readonly record: Hash
+  /** Records that its own definition names. */
+  readonly supersedes: readonly Hash[]
+}
+
+const epochsOf = async ({ shards }: Pick<Votes, 'shards'>, key: Hash) =>
+  [...(await shards.list()), ...(await shards.listDamaged())].filter((one) => one.key === key)
+
+/**
+ * Successors of a key's records that this site voted for and that are undecided here: it uses none of them, and nothing
+ * that supersedes them. A vote is known by the ledger too, should the share that it was for be gone from the disk.
+ */
+export const undecidedVotes = async (site: Votes, key: Hash): Promise<readonly UndecidedVote[]> => {
+  const epochs = await epochsOf(site, key)
+  const decided = new Set<Hash | null | undefined>(supersededIn(epochs))
+  const voted = new Map<Hash, Hash>()
+  for (const one of epochs) {
+    const record = recordHashOf(one)
+    if (!('state' in one) || record === undefined) continue
+    if (one.state === 'staged') voted.set(record, one.made.ceremony)
+    else decided.add(record)
+  }
+  for (const { what, ceremony, object } of site.ledger.replay()) {
+    if (what === 'installed') decided.add(object)
+    if (what === 'ready' && ceremony !== null && object !== null) voted.set(object, ceremony)
+  }
+  const found: UndecidedVote[] = []
+  for (const [record, ceremony] of voted) {
+    const definition = decided.has(record) ? undefined : await definitionAt(site, ceremony)
+    if (definition === undefined || recordKind(definition).key(definition) !== key) continue
+    const names = 'supersedes' in definition ? definition.supersedes : []
+    found.push({ ceremony, record, supersedes: names.filter((one) => !decided.has(one)) })
+  }
+  return found
 }
 
 /**
- * Throws E_NOT_FINISHED where this site has a part in another ceremony that replaces the same record: before others are
- * troubled, who may else bind themselves to what this site will never vote for. A vote is known by the ledger too, should
- * the share that it was for be gone from the disk.
+ * Records that a new definition must name for this site to vote for it, and those that the undecided ones name themselves:
+ * other sites may have voted for these.
  */
-export const refuseRivals = async (site: Site, definition: RefreshDefinition | ReshareDefinition): Promise<void> => {
-  const { key, base } = definition
-  const ceremony = ceremonyId(definition)
-  const epochs = (await site.shards.list()).filter((one) => one.key === key)
-  refuseRival(epochs, { base, ceremony })
-  const others = new Set<Hash>()
-  for (const { what, ceremony: other } of site.ledger.replay())
-    if ((what === 'ready' || what === 'attempt-signed') && other !== null && other !== ceremony) others.add(other)
-  for (const rival of others) {
-    const other = await definitionAt(site, rival)
-    if (other?.base === base && (await isPart(site, other, rival))) throw rivalFound(rival)
+export const recordsToName = async (site: Votes, key: Hash): Promise<readonly Hash[]> => {
+  const votes = await undecidedVotes(site, key)
+  return [...new Set(votes.flatMap(({ record, supersedes }) => [record, ...supersedes]))].sort()
+}
+
+/**
+ * Throws E_NOT_FINISHED where this site voted for a record that the definition does not name, or has a part in another
+ * ceremony that replaces the same record: before others are troubled, who may else bind themselves to what this site will
+ * never vote for.
+ */
+export const refuseRivals = async (site: Votes, definition: Successor): Promise<void> => {
+  const { key, base, supersedes } = definition
+  refuseRival(await epochsOf(site, key), { base, ceremony: ceremonyId(definition) }, supersedes)
+  refuseUnnamed(definition, await undecidedVotes(site, key))
+}
+
+/** Throws E_NOT_FINISHED for the first vote, of another ceremony, that the definition does not name. */
+export const refuseUnnamed = (definition: Successor, votes: readonly UndecidedVote[]): void => {
+  const own = ceremonyId(definition)
+  for (const { ceremony, record } of votes)
+    if (ceremony !== own && !definition.supersedes.includes(record)) throw rivalFound(ceremony, record)
+}
+
+/** Throws E_NOT_FINISHED where this site dealt its share away in another ceremony that replaces the same record. */
+export const refuseDealt = async (site: Site, definition: Successor): Promise<void> => {
+  const signed = [...site.ledger.replay()].flatMap(({ what, ceremony }) =>
+    what === 'attempt-signed' && ceremony !== null ? [ceremony] : [],
+  )
+  for (const ceremony of new Set(signed)) {
+    const other = ceremony === ceremonyId(definition) ? undefined : await definitionAt(site, ceremony)
+    const name = other?.sites.find(({ identity }) => identity === site.home.identity)?.name
+    if (other?.base !== definition.base || name === undefined) continue
+    if (hasDealtAway(await site.ceremonyLog(ceremony), name, other)) throw rivalFound(ceremony, undefined)
   }
 }

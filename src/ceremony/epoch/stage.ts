@@ -47,6 +47,7 @@ export const stage = async (
   ceremony: Ceremony,
   outcome: Outcome,
   share: Secret,
+  supersedes: readonly Hash[],
 ): Promise<{ share: Secret; envelope: Hash }> => {
   const { site, seat, authority } = ceremony
   const { definition } = authority
@@ -79,7 +80,7 @@ export const stage = async (
     keys,
     random: hedged(ceremony.site, hash, 'sealing'),
   })
-  await site.shards.stage(sealed, outcome)
+  await site.shards.stage(sealed, outcome, supersedes)
   const envelope = (await site.shards.read(key, hash))?.envelope
   if (envelope === undefined)
     throw new QuorateError(

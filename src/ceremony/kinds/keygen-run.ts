@@ -13,6 +13,7 @@ export const prepareKeygen: CeremonyKind<KeygenDefinition>['prepare'] = async (_
     new EpochRun(ceremony, protocols, duties, {
       rules: protocols.keygen,
       base: undefined,
+      supersedes: [],
       make: (box, attempt) =>
         protocols.keygen.run(
           box,

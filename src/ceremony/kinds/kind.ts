@@ -5,6 +5,7 @@ import type { KindSessions } from '../blame/judge-context.ts'
 import type { Finding } from '../definition/finding.ts'
 import type { KeyBase } from '../definition/lint-key.ts'
 import type { Epoch } from '../epoch/epoch.ts'
+import type { UndecidedVote } from '../epoch/rivals.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
@@ -79,11 +80,16 @@ export interface CeremonyKind<D> extends KindSessions {
   lint(definition: D): readonly Finding[]
   /**
    * Checks before somebody approves, beside the definition: the key that it uses, as far as this home knows it,
-   * and the bytes that are to be signed. Throws E_DEFINITION, E_REFUSED and E_FILE.
+   * and the bytes that are to be signed. Throws E_DEFINITION, E_NOT_FINISHED, E_REFUSED and E_FILE.
    */
   refuseUnfit(
     definition: D,
-    given: { readonly base: KeyBase | undefined; readonly message: Uint8Array | undefined },
+    given: {
+      readonly base: KeyBase | undefined
+      readonly message: Uint8Array | undefined
+      /** Votes of this home for records of the same key that are undecided here. */
+      readonly undecided?: readonly UndecidedVote[] | undefined
+    },
   ): void
   /** Why this site cannot leave any more; undefined: it can. Others may finish without it, and its word that nothing happened would be false. */
   boundBy(log: LogView, site: SiteId, definition: D): string | undefined

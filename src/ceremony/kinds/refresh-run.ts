@@ -25,6 +25,7 @@ export const prepareRefresh: CeremonyKind<RefreshDefinition>['prepare'] = async 
       new EpochRun(ceremony, protocols, duties, {
         rules: protocols.refresh,
         base,
+        supersedes: definition.supersedes,
         make: async (box, { hash }) => {
           const share = await openShare(ceremony, base)
           try {

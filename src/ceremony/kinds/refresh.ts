@@ -6,6 +6,7 @@ import { outcomeOf, type PublicFacts } from '../blame/judge-context.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { boundByVote, epochResult } from '../epoch/epoch-result.ts'
+import { refuseUnnamed } from '../epoch/rivals.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { CeremonyKind } from './kind.ts'
 
@@ -42,10 +43,11 @@ export const refresh: CeremonyKind<RefreshDefinition> = {
   prepare: async (...given) => (await import('./refresh-run.ts')).prepareRefresh(...given),
   result: epochResult,
   lint: () => [],
-  refuseUnfit(definition, { base }) {
+  refuseUnfit(definition, { base, undecided }) {
     // Where this very ceremony made the newest epoch, a job that runs again approves what it approved before.
-    if (base !== undefined && ceremonyId(base.definition) !== ceremonyId(definition))
-      refuseErrors(lintAgainst(definition, base))
+    if (base === undefined || ceremonyId(base.definition) === ceremonyId(definition)) return
+    refuseErrors(lintAgainst(definition, base))
+    refuseUnnamed(definition, undecided ?? [])
   },
   boundBy: boundByVote,
 }

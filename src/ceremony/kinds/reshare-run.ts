@@ -60,6 +60,7 @@ export const prepareReshare: CeremonyKind<ReshareDefinition>['prepare'] = async 
       return new EpochRun(ceremony, protocols, duties, {
         rules,
         base,
+        supersedes: definition.supersedes,
         make: async (box, attempt) => {
           const { share, ...made } = await run(ceremony, protocols, base, box, attempt)
           if (share === undefined) throw new TypeError('a receiver without a share')

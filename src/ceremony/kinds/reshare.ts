@@ -7,6 +7,7 @@ import { error, type Finding, refuseErrors, warning } from '../definition/findin
 import { lintOldRoster } from '../definition/lint-key.ts'
 import { hasDealtAway } from '../epoch/dealt.ts'
 import { boundByVote, epochResult } from '../epoch/epoch-result.ts'
+import { refuseUnnamed } from '../epoch/rivals.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
@@ -90,9 +91,10 @@ export const reshare: CeremonyKind<ReshareDefinition> = {
   prepare: async (...given) => (await import('./reshare-run.ts')).prepareReshare(...given),
   result: (ceremony) => epochResult(ceremony) ?? leaverResult(ceremony),
   lint,
-  refuseUnfit(definition, { base }) {
-    if (base !== undefined && ceremonyId(base.definition) !== ceremonyId(definition))
-      refuseErrors(lintOldRoster(definition, base))
+  refuseUnfit(definition, { base, undecided }) {
+    if (base === undefined || ceremonyId(base.definition) === ceremonyId(definition)) return
+    refuseErrors(lintOldRoster(definition, base))
+    refuseUnnamed(definition, undecided ?? [])
   },
   boundBy,
 }

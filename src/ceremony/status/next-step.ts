@@ -65,7 +65,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
 }
 
 const undecided = (left: readonly string[], join: string, fresh: boolean): string =>
-  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news${fresh ? ', or plan a new definition' : '; until then the key signs with the old shares'}`
+  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news${fresh ? ', or plan a new definition' : ', or plan here what supersedes it (`quorate rotate plan`); until then the key signs with the old shares'}`
 
 const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)

@@ -1,7 +1,7 @@
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { cut } from '../text.ts'
 import type { CliKind } from './kind.ts'
-import { keyText } from './refresh.ts'
+import { keyText, replacedLines } from './refresh.ts'
 
 /** Old sites that deal no share. */
 const absent = ({ from }: ReshareDefinition): string => {
@@ -31,6 +31,7 @@ export const reshare: CliKind<ReshareDefinition> = {
         text: `those of epoch ${epoch - 1} are destroyed`,
         note: 'once the new ones are installed',
       },
+      ...replacedLines(definition, seen),
       { label: 'reshare', text: `${keyText(definition, { ...seen, key })}: epoch ${epoch}`, tone: 'strong' },
     ]
   },

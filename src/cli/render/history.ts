@@ -20,7 +20,7 @@ const signaturesText = ({ signatures }: Key): string => {
 }
 
 const keyLines = (key: Key): Line[] => {
-  const { name, protocol, publicKey, key: id, epochs, age, overdue, faults } = key
+  const { name, protocol, publicKey, key: id, epochs, superseded, age, overdue, faults } = key
   const newest = epochs.at(-1)
   return [
     {
@@ -30,10 +30,16 @@ const keyLines = (key: Key): Line[] => {
       tone: 'strong',
     },
     ...epochs.map(
-      ({ epoch, kind, closed, file, verdict }): Line => ({
+      ({ epoch, kind, record, closed, file, verdict }): Line => ({
         label: `epoch ${epoch}`,
         text: `${kind.padEnd(9)}${time(closed)}  ${file}`,
-        note: verdict,
+        note: epochs.some(({ supersedes }) => supersedes.includes(record)) ? 'superseded' : verdict,
+      }),
+    ),
+    ...superseded.map(
+      ({ epoch, record, file }): Line => ({
+        label: 'superseded',
+        text: `epoch ${epoch}, record ${record.slice(0, 16)}, was never finished  ${file}`,
       }),
     ),
     { label: 'signatures', text: signaturesText(key) },

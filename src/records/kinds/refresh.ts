@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { commonFields } from '../definition-fields.ts'
-import { hash, whole } from '../fields.ts'
+import { hash, sorted, whole } from '../fields.ts'
 import type { RecordKind } from './kind.ts'
 
 const schema = v.strictObject({
@@ -12,6 +12,8 @@ const schema = v.strictObject({
   base: hash,
   /** Number of the epoch that is made; that of the keygen is 1. */
   epoch: whole(2, 1_000_000),
+  /** Records of this key that some site voted for and that never came true there: the one that is made replaces them too. */
+  supersedes: sorted(hash, 32),
 })
 export type RefreshDefinition = v.InferOutput<typeof schema>
 

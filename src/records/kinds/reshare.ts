@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { SiteId } from '../../lib/brand.ts'
 import { commonFields } from '../definition-fields.ts'
-import { hash, hexOf, siteId, whole } from '../fields.ts'
+import { hash, hexOf, siteId, sorted, whole } from '../fields.ts'
 import type { RecordKind } from './kind.ts'
 
 const point = hexOf(32, 64)
@@ -20,6 +20,8 @@ const schema = v.strictObject({
   base: hash,
   /** Number of the epoch that is made; that of the keygen is 1. */
   epoch: whole(2, 1_000_000),
+  /** Records of this key that some site voted for and that never came true there: the one that is made replaces them too. */
+  supersedes: sorted(hash, 32),
   /** How many sites hold a share afterwards: the first of `sites`. The others only hold one of the old. */
   receivers: whole(2, 32),
   /** The epoch that is replaced, as its outcome says it: a site that holds no share of it has no other word of it. */

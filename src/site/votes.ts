@@ -1,0 +1,31 @@
+import type { Votes } from '../ceremony/epoch/rivals.ts'
+import { openRoot } from '../host/disk.ts'
+import { openHome } from '../identity/home.ts'
+import type { Hash } from '../lib/brand.ts'
+import { shardStore } from '../shards/store.ts'
+import { lookAtLog } from './home-session.ts'
+import { lookAtLedger } from './ledger.ts'
+
+/** The ceremony of each record that this site voted for. */
+export const votedIn = (ledger: Votes['ledger']): ReadonlyMap<Hash, Hash> =>
+  new Map(
+    [...ledger.replay()].flatMap(({ what, ceremony, object }) =>
+      what === 'ready' && ceremony !== null && object !== null ? [[object, ceremony] as const] : [],
+    ),
+  )
+
+/** Looks at what a home voted for; needs no passphrase, and writes nothing. */
+export const votesOfHome = async <T>(folder: string, look: (votes: Votes) => Promise<T>): Promise<T> => {
+  const disk = await openRoot(folder)
+  try {
+    const home = await openHome(disk)
+    return await look({
+      home: { disk },
+      ledger: await lookAtLedger(disk, home),
+      shards: shardStore(disk),
+      ceremonyLog: (ceremony) => lookAtLog(disk, home, ceremony),
+    })
+  } finally {
+    await disk.close()
+  }
+}
