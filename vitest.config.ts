@@ -27,7 +27,7 @@ const both = [
   'test/faults/{abort,crash,crash-refresh,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
-  'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-left,refresh-storm,rushing-dealer}.test.ts',
+  'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-left,refresh-storm,reshare-left,reshare-rivals,reshare-storm,rushing-dealer}.test.ts',
   'test/hostile/{chosen-seats,flipped-bundle}.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',

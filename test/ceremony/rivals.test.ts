@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { recordsToName, refuseRivals, undecidedVotes, type Votes } from '../../src/ceremony/epoch/rivals.ts'
+import { recordsToName, refuseOtherParts, undecidedVotes } from '../../src/ceremony/epoch/rivals.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
@@ -25,7 +25,8 @@ beforeAll(async () => {
 })
 
 type Said = readonly [LedgerEventName, Definition, string]
-const home = (...said: readonly Said[]): Votes => {
+type Parts = Parameters<typeof refuseOtherParts>[0]
+const home = (...said: readonly Said[]): Parts => {
   const definitions = new Map(said.map(([, one]) => [ceremonyId(one), definitionCodec.encode(one)]))
   const events = said.map(
     ([what, one, record], seq): LogEvent => ({
@@ -38,10 +39,13 @@ const home = (...said: readonly Said[]): Votes => {
     }),
   )
   return {
-    home: { disk: { read: async () => undefined } },
+    home: { disk: { read: async () => undefined }, identity: keygen.sites[0]?.identity ?? expect.fail() },
     ledger: { replay: () => events[Symbol.iterator]() as never },
     shards: { list: async () => [], listDamaged: async () => [] },
-    ceremonyLog: async (ceremony) => ({ body: (at) => (at === ceremony ? definitions.get(ceremony) : undefined) }),
+    ceremonyLog: async (ceremony) => {
+      const body = (at: Hash) => (at === ceremony ? definitions.get(ceremony) : undefined)
+      return { body } as never
+    },
   }
 }
 
@@ -62,12 +66,12 @@ describe('the records that a definition has to name', () => {
 
   it('are asked for by who voted for them, in every other ceremony', async () => {
     const votes = home(['ready', a, 'a'])
-    await expect(refuseRivals(votes, next)).rejects.toMatchObject({
+    await expect(refuseOtherParts(votes, next)).rejects.toMatchObject({
       code: 'E_NOT_FINISHED',
       details: { ceremony: ceremonyId(a), record: hash('a') },
       hint: expect.stringContaining('quorate rotate plan'),
     })
-    await refuseRivals(votes, a)
-    await refuseRivals(votes, c)
+    await refuseOtherParts(votes, a)
+    await refuseOtherParts(votes, c)
   })
 })

@@ -239,6 +239,9 @@ const based = (facts: BundleFacts): Finding | undefined => {
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that it builds on is not in any log', inputs)
   if (old.publicKey !== made.outcome.publicKey || old.protocol !== made.outcome.protocol)
     return fails('the new epoch is one of another key than the epoch that it builds on', inputs)
+  const before = recordKind(definition).replaces(definition)
+  if (before?.threshold !== old.threshold || before.sites.length !== old.verifyingShares.length)
+    return fails('the definition says another quorum than that of the epoch that it builds on', inputs)
   const first = old.base === null
   if (first !== (outcomeHash === key(definition)) || first !== (epoch(definition) === 2))
     return fails(

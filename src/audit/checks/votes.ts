@@ -97,16 +97,35 @@ const recorded = (facts: BundleFacts): Finding | undefined => {
     : accuses(facts, twice, `${names(twice)} staged two shards; the record names one of them`, [recordHash])
 }
 
+const receiptsOf = (facts: BundleFacts, { recordHash }: MadeKey) =>
+  facts.installed.filter(({ value }) => value.record === recordHash)
+
+const receiptsNeeded = ({ receivers, definition }: BundleFacts): number =>
+  Math.min(receivers.length, 2 * definition.threshold - 1)
+
 const installed = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   if (made === undefined) return undefined
-  const receipts = facts.installed.filter(({ value }) => value.record === made.recordHash)
+  const receipts = receiptsOf(facts, made)
   const sites = new Set(receipts.map(({ site }) => site))
   const { length: total } = facts.receivers
-  const needed = Math.min(total, 2 * facts.definition.threshold - 1)
+  const needed = receiptsNeeded(facts)
   return sites.size >= needed
     ? holds(`${sites.size} of ${total} installed it`, objects(receipts))
     : open(`${sites.size} of ${total} installed it, ${needed} are needed`, objects(receipts))
+}
+
+/** Sites whose own log has their word that the old share is destroyed before the receipts that this waits for. */
+const tooEarly = (facts: BundleFacts, made: MadeKey): readonly SiteId[] => {
+  const receipts = new Map(receiptsOf(facts, made).map(({ object, site }) => [object, site]))
+  return [...facts.logs.values()].flatMap(({ site, entries }) => {
+    const own = facts.retired.filter((word) => word.site === site).map(({ object }) => object)
+    const at = entries.findIndex(({ what, object }) => what === 'retired' && object !== null && own.includes(object))
+    const seen = entries
+      .slice(0, Math.max(0, at))
+      .map(({ object }) => (object === null ? undefined : receipts.get(object)))
+    return at < 0 || new Set(seen.filter((one) => one !== undefined)).size >= receiptsNeeded(facts) ? [] : [site]
+  })
 }
 
 /** Fewer sites than a quorum are left with an old share once n−t+1 have destroyed theirs. By their own word: no bundle proves it. */
@@ -120,6 +139,14 @@ const retired = (facts: BundleFacts): Finding | undefined => {
   const left = holders.map(({ name }) => name).filter((name) => !words.some(({ site }) => site === name))
   const number = epochOf(facts)
   const old = number === null ? 'the old epoch' : `epoch ${number - 1}`
+  const early = tooEarly(facts, made)
+  if (early.length > 0)
+    return accuses(
+      facts,
+      early,
+      `${names(early)} destroyed a share of ${old} before ${receiptsNeeded(facts)} sites had installed the new ones`,
+      objects(words),
+    )
   return left.length < before.threshold
     ? holds(
         `${total - left.length} of ${total} say that their share of ${old} is destroyed; those who do not are no quorum`,

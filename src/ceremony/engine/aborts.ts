@@ -54,7 +54,7 @@ const leftBy = (ceremony: Ceremony): QuorateError | undefined => {
     'E_ABORTED',
     `${names.join(', ')} left this ceremony`,
     isBound(ceremony)
-      ? 'the others may have finished with what this site sent: run join again to ask them. Plan a new definition when all agree'
+      ? 'the others may have finished: run join again to ask them. Plan a new definition when all agree'
       : 'plan a new definition when all agree; nothing was made',
     { left: names, reasons: leftOf(ceremony) },
   )

@@ -81,5 +81,6 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     )
 }
 
-/** This site voted or stated a signature: what is left is to finish. */
-const bound = ({ store, seat }: Ceremony): boolean => store.ready.has(seat.name) || store.results.has(seat.name)
+/** This site voted, stated a signature or destroyed the share that was replaced: what is left is to finish. */
+const bound = ({ store, seat }: Ceremony): boolean =>
+  [store.ready, store.results, store.retired].some((said) => said.has(seat.name))

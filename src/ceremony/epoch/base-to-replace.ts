@@ -8,7 +8,7 @@ import type { Site } from '../ports.ts'
 import { hasDealtAway } from './dealt.ts'
 import { type Epoch, newestEpoch, replacedEpoch } from './epoch.ts'
 import { boundByVote } from './epoch-result.ts'
-import { refuseDealt, refuseRivals } from './rivals.ts'
+import { refuseOtherParts } from './rivals.ts'
 
 /**
  * The epoch that a definition replaces, at a site that holds a share of it. A site that is bound finishes, whatever it
@@ -29,7 +29,6 @@ export const baseToReplace = async <D extends RefreshDefinition | ReshareDefinit
   if (isBound) return replacedEpoch(log, definition)
   const newest = await newestEpoch(site, definition.key)
   refuseErrors(lint(definition, await keyBaseOf(site, newest)))
-  await refuseRivals(site, definition)
-  await refuseDealt(site, definition)
+  await refuseOtherParts(site, definition)
   return newest
 }

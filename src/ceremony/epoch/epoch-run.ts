@@ -14,6 +14,7 @@ import { falseProofs, isTrueProof, keepProofs } from './proofs.ts'
 import { proveRecord } from './prove.ts'
 import { everyProven } from './proven.ts'
 import { awaitRetired, retireBase } from './retire.ts'
+import { refuseOtherParts } from './rivals.ts'
 import { everyStaged, stage } from './stage.ts'
 import { recordOf, type StagedRecord } from './staged-record.ts'
 import { followVote, vote, votedBefore, votedElsewhere } from './vote.ts'
@@ -76,6 +77,8 @@ export class EpochRun implements KindRun {
       made.share.wipe(),
     )
     try {
+      // A ceremony in which this site is about to deal its old share away sees the new one, or is seen here.
+      await refuseOtherParts(ceremony.site, definition)
       const record = recordOf(outcome, await everyStaged(ceremony, session, attempt, outcome, envelope))
       ceremony.note('record', recordCodec.encode(record.record))
       this.#record = record

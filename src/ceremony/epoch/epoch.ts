@@ -29,7 +29,8 @@ export interface Epoch {
  */
 export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   refuseSuspended(site.ledger, key)
-  const newest = (await site.shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
+  const held = (await site.shards.list()).filter((one) => one.key === key)
+  const newest = held.filter(({ state }) => state === 'installed').at(-1)
   const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)
   const older =
     newest === undefined || damaged.length === 0
@@ -38,6 +39,12 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   for (const { outcome, fault } of damaged) if (!older.has(outcome)) throw fault
   if (newest?.record !== undefined)
     return epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record })
+  if (held.some(({ state }) => state === 'retired'))
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'this site’s share of the key that the definition names was destroyed when others received new ones',
+      'the sites that hold the key now go on without this one: plan with them',
+    )
   throw new QuorateError(
     'E_NOT_FOUND',
     'this site holds no usable share of the key that the definition names',

@@ -13,6 +13,7 @@ import { awaitReadySet, awaitReceipts } from './install.ts'
 import { falseProofs, isTrueProof, keepProofs } from './proofs.ts'
 import { everyProven } from './proven.ts'
 import { awaitRetired, retireBase } from './retire.ts'
+import { refuseOtherParts } from './rivals.ts'
 import { everyStaged } from './stage.ts'
 import { recordOf } from './staged-record.ts'
 
@@ -65,7 +66,9 @@ export class LeavingRun implements KindRun {
   async attempt(session: Session, attempt: HeldAttempt): Promise<void> {
     const ceremony = this.#ceremony
     const { definition, hash } = ceremony.authority
+    // Durable before it looks for another ceremony, which looks for this one in the same order: one of them sees the other.
     await ceremony.log.barrier()
+    await refuseOtherParts(ceremony.site, definition)
     const made = await this.#leaving.deal(session.mailbox(this.#leaving.rules), attempt)
     const outcome = epochOutcome(definition, hash, attempt.hash, session.transcript(), made)
     ceremony.note('outcome', outcomeCodec.encode(outcome))

@@ -1,7 +1,7 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import type { Disk } from '../../lib/ports.ts'
-import { ceremonyId, recordKind } from '../../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
@@ -16,6 +16,12 @@ export interface Votes {
   readonly ledger: Pick<LogView, 'replay'>
   readonly shards: Pick<ShardStore, 'list' | 'listDamaged'>
   ceremonyLog(ceremony: Hash): Promise<Pick<LogView, 'body'>>
+}
+
+/** The part of it that shows what it dealt, too. */
+interface Parts extends Votes {
+  readonly home: Votes['home'] & Pick<Site['home'], 'identity'>
+  ceremonyLog(ceremony: Hash): Promise<LogView>
 }
 
 /** A definition of what replaces an epoch. */
@@ -74,7 +80,7 @@ export const recordsToName = async (site: Votes, key: Hash): Promise<readonly Ha
  * ceremony that replaces the same record: before others are troubled, who may else bind themselves to what this site will
  * never vote for.
  */
-export const refuseRivals = async (site: Votes, definition: Successor): Promise<void> => {
+const refuseRivals = async (site: Votes, definition: Successor): Promise<void> => {
   const { key, base, supersedes } = definition
   refuseRival(await epochsOf(site, key), { base, ceremony: ceremonyId(definition) }, supersedes)
   refuseUnnamed(definition, await undecidedVotes(site, key))
@@ -88,7 +94,7 @@ export const refuseUnnamed = (definition: Successor, votes: readonly UndecidedVo
 }
 
 /** Throws E_NOT_FINISHED where this site dealt its share away in another ceremony that replaces the same record. */
-export const refuseDealt = async (site: Site, definition: Successor): Promise<void> => {
+const refuseDealt = async (site: Parts, definition: Successor): Promise<void> => {
   const signed = [...site.ledger.replay()].flatMap(({ what, ceremony }) =>
     what === 'attempt-signed' && ceremony !== null ? [ceremony] : [],
   )
@@ -98,4 +104,14 @@ export const refuseDealt = async (site: Site, definition: Successor): Promise<vo
     if (other?.base !== definition.base || name === undefined) continue
     if (hasDealtAway(await site.ceremonyLog(ceremony), name, other)) throw rivalFound(ceremony, undefined)
   }
+}
+
+/**
+ * Throws E_NOT_FINISHED where this site has a part in another ceremony that replaces the same record: by its vote, by its
+ * shares, or by what it dealt. A first epoch replaces nothing.
+ */
+export const refuseOtherParts = async (site: Parts, definition: Definition): Promise<void> => {
+  if (definition.base === null || !('supersedes' in definition)) return
+  await refuseRivals(site, definition)
+  await refuseDealt(site, definition)
 }

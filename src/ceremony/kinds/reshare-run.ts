@@ -1,11 +1,13 @@
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { ReshareOutput, Scheme } from '../../mpc/scheme.ts'
-import { recordKind } from '../../records/definition.ts'
+import { ceremonyId, recordKind } from '../../records/definition.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { lintOldRoster } from '../definition/lint-key.ts'
 import { baseToReplace } from '../epoch/base-to-replace.ts'
 import { type Epoch, noteEpoch, openShare } from '../epoch/epoch.ts'
+import { boundByVote } from '../epoch/epoch-result.ts'
 import { EpochRun } from '../epoch/epoch-run.ts'
+import { refuseOtherKey } from '../epoch/known-key.ts'
 import { LeavingRun } from '../epoch/leaving-run.ts'
 import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -37,8 +39,14 @@ export const prepareReshare: CeremonyKind<ReshareDefinition>['prepare'] = async 
   const own = definition.sites.find(({ identity }) => identity === site.home.identity)
   const holds = own !== undefined && from.sites.includes(own.name)
   const receives = own !== undefined && recordKind(definition).receivers(definition).includes(own.name)
-  // A site that is new to the key has the old roster's approvals for what the definition says of it.
   const base = holds ? await baseToReplace(site, definition, lintOldRoster) : undefined
+  // A site that is bound finishes, whatever its home knows since.
+  if (
+    own !== undefined &&
+    !holds &&
+    boundByVote(await site.ceremonyLog(ceremonyId(definition)), own.name) === undefined
+  )
+    await refuseOtherKey(site, definition)
   return {
     base: definition.base,
     epoch: base,

@@ -1,5 +1,5 @@
 import type { SiteId } from '../../lib/brand.ts'
-import { ceremonyId } from '../../records/definition.ts'
+import { ceremonyId, recordKind } from '../../records/definition.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SessionContext } from '../blame/judge.ts'
 import type { PublicFacts } from '../blame/judge-context.ts'
@@ -57,9 +57,15 @@ const lint = ({ sites, receivers, from }: ReshareDefinition): readonly Finding[]
   ]
 }
 
-/** A site that receives a share is bound by its vote; one that only deals, by what it dealt: others may finish without it. */
-const boundBy: CeremonyKind<ReshareDefinition>['boundBy'] = (log, site, definition) =>
-  boundByVote(log, site) ?? (hasDealtAway(log, site, definition) ? 'it has dealt its share' : undefined)
+/**
+ * A site that receives a share is bound by its vote; one that only deals, by what it dealt: others may finish without it. So
+ * they may from the start, where it does neither.
+ */
+const boundBy: CeremonyKind<ReshareDefinition>['boundBy'] = (log, site, definition) => {
+  const seats = recordKind(definition).seats(definition)
+  if (!seats.candidates.includes(site)) return 'the others make the key’s next shares without it'
+  return boundByVote(log, site) ?? (hasDealtAway(log, site, definition) ? 'it has dealt its share' : undefined)
+}
 
 /** A site that receives no share has its part done once its old one is destroyed. */
 const leaverResult = ({ authority, store, seat }: Ceremony): CeremonyResult | undefined => {

@@ -158,7 +158,8 @@ export const frostFacts = (id: SuiteId) =>
     keygen: { id: `${id}/keygen/v2`, checks: keygenChecks },
     keygenV1: { id: `${id}/keygen`, checks: dealingChecks('commitments') },
     refresh: { id: `${id}/refresh`, checks: refreshChecks },
-    reshare: { id: `${id}/reshare`, checks: reshareChecks, boundFrom: 'openings' },
+    // No share is of use before each party has confirmed the private messages.
+    reshare: { id: `${id}/reshare`, checks: reshareChecks, boundFrom: 'confirm' },
     repair: { id: `${id}/repair`, checks: repairChecks },
     sign: { id: `${id}/sign`, checks: signChecks, boundFrom: 'shares' },
   }) as const satisfies Readonly<Record<string, ProtocolFacts>>

@@ -1,0 +1,35 @@
+import { ceremonyId } from '../../records/definition.ts'
+import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import { error, refuseErrors } from '../definition/finding.ts'
+import type { Site } from '../ports.ts'
+
+/**
+ * A site that a definition counts among no holders has only the old roster's word for what is replaced. Throws E_DEFINITION
+ * where its own home knows otherwise of the key: it would take a share of another one under the same name, or of an epoch
+ * that is none.
+ */
+export const refuseOtherKey = async (site: Site, definition: ReshareDefinition): Promise<void> => {
+  const { key, from, epoch } = definition
+  const ceremony = ceremonyId(definition)
+  const used = (await site.shards.list()).filter(
+    (one) => one.key === key && one.state !== 'staged' && one.made.ceremony !== ceremony,
+  )
+  const newest = used.at(-1)
+  refuseErrors([
+    ...(used.some(({ made }) => made.publicKey !== from.publicKey || made.protocol !== definition.protocol)
+      ? [error('key-shares', 'from.publicKey', 'not the public key that this home knows of this key')]
+      : []),
+    ...(newest !== undefined && newest.core.epoch >= epoch
+      ? [error('epoch', 'epoch', `this home knows of epoch ${newest.core.epoch} of this key`)]
+      : []),
+    ...(newest?.state === 'installed'
+      ? [
+          error(
+            'roster',
+            'from.sites',
+            `this home holds a share of epoch ${newest.core.epoch}: where that was replaced, join that ceremony here first`,
+          ),
+        ]
+      : []),
+  ])
+}

@@ -1,0 +1,104 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type BundleFacts, readFacts } from '../../src/audit/bundle-facts.ts'
+import { allChecks, type CheckId } from '../../src/audit/check-table.ts'
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import type { SiteId } from '../../src/lib/brand.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
+import { open, type ResharedChain, sharedResharedChain } from '../support/bundles.ts'
+import { type Draft, forge } from '../support/forge.ts'
+
+/** Bundles of a reshare that its sites forge together: what they cannot show is not said. */
+
+let chain: ResharedChain
+let facts: BundleFacts
+beforeAll(async () => {
+  chain = await sharedResharedChain()
+  const bundle = await open(chain.reshareBundle)
+  facts = await readFacts(bundle, await protocolEvidence(bundle.definition), { trust: 'stated' } as never)
+})
+
+const found = async (id: CheckId, changed: BundleFacts) => allChecks.find((check) => check.id === id)?.run(changed)
+
+describe('the epoch that a reshare builds on', () => {
+  const from = (change: Partial<ReshareDefinition['from']>): BundleFacts => ({
+    ...facts,
+    definition: { ...chain.reshare, from: { ...chain.reshare.from, ...change } },
+  })
+
+  it('is one of the same key', async () => {
+    expect(await found('transcript.base', facts)).toMatchObject({ verdict: 'holds' })
+  })
+
+  it.each<[string, () => BundleFacts]>([
+    // More old shares than that may be left, and are a quorum.
+    ['a higher threshold than it had', () => from({ threshold: 3 })],
+    ['fewer sites than it had', () => from({ sites: chain.reshare.from.sites.slice(0, 2) })],
+  ])('is refused: %s', async (_, changed) => {
+    expect(await found('transcript.base', changed())).toMatchObject({ verdict: 'fails' })
+  })
+})
+
+describe('a bundle of a reshare', () => {
+  const verify = async (edit: (draft: Draft) => unknown) => {
+    const bytes = await forge(chain, chain.reshareBundle, (draft) => void edit(draft))
+    return verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
+  }
+  const verdictOf = (report: Awaited<ReturnType<typeof verify>>, id: CheckId) =>
+    report.checks.find((check) => check.id === id)?.verdict
+  const drop =
+    (what: string, by?: SiteId, at?: SiteId) =>
+    ({ logs }: Draft) => {
+      for (const [site, events] of logs)
+        if (at === undefined || at === site)
+          logs.set(
+            site,
+            events.filter((event) => event.what !== what || (by !== undefined && event.site !== by)),
+          )
+    }
+
+  it('is valid as it is', async () => {
+    expect((await verify(() => undefined)).verdict).toBe('valid')
+  })
+
+  it('says who was not heard to have destroyed its old share, where a quorum may be left', async () => {
+    expect(verdictOf(await verify(drop('retired')), 'votes.retired')).toBe('open')
+  })
+
+  it('shows the vote of each receiver', async () => {
+    const report = await verify(drop('ready', 'sa' as SiteId))
+    expect(verdictOf(report, 'votes.ready')).not.toBe('holds')
+    expect(report.verdict).not.toBe('valid')
+  })
+
+  it.each([
+    'opened',
+    'definition',
+    'approval',
+    'outcome',
+    'record',
+    'staged',
+    'ready',
+    'ready-set',
+    'installed',
+    'possession',
+    'test-signature',
+    'message',
+    'attempt-signature',
+  ])('is not valid without any %s', async (what) => {
+    expect((await verify(drop(what))).verdict).not.toBe('valid')
+  })
+
+  it('is not one in which a share is destroyed before receipts', async () => {
+    const report = await verify(({ logs }) => {
+      for (const [site, events] of logs) {
+        const own = events.find((event) => event.what === 'retired' && event.site === site)
+        if (own === undefined) continue
+        const rest = events.filter((event) => event !== own)
+        const after = rest.findIndex((event) => event.what === 'installed' && event.site === site) + 1
+        logs.set(site, [...rest.slice(0, after), own, ...rest.slice(after)])
+      }
+    })
+    expect(verdictOf(report, 'votes.retired')).toBe('fails')
+  })
+})
