@@ -63,7 +63,7 @@ export const errorTable = {
   E_REFUSED: { exit: 1, doc: 'a check said no', see: 'quorate audit show' },
   E_CONSUMED: {
     exit: 1,
-    doc: 'this site has already ended this definition; a definition is run once',
+    doc: 'this site has already ended this definition, or uses what supersedes it; a definition is run once',
     see: 'quorate keygen plan',
   },
   E_ABORTED: { exit: 1, doc: 'this ceremony was aborted', see: 'quorate keygen plan' },

@@ -83,13 +83,9 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
   })
   const faults = keys.flatMap((key) => key.faults.map(({ what }) => what))
   const madeNothing = verified.filter(({ report }) => report.verdict !== 'invalid' && report.bundle.state !== 'made')
-  const names = new Set(keys.flatMap(({ epochs }) => epochs.flatMap(({ supersedes }) => supersedes)))
-  /** A site that uses what came in its place may never have closed it. */
-  const needsNothing = (one: VerifiedBundle): boolean =>
-    madeNothing.includes(one) || (one.report.epoch?.number != null && names.has(one.report.epoch.record))
-  const incomplete = verified.filter((one) => one.report.verdict === 'incomplete' && !needsNothing(one))
+  const incomplete = verified.filter((one) => one.report.verdict === 'incomplete' && !madeNothing.includes(one))
   const verdicts = verified.flatMap((one) =>
-    one.report.verdict === 'incomplete' && needsNothing(one) ? [] : one.report.verdict,
+    one.report.verdict === 'incomplete' && madeNothing.includes(one) ? [] : one.report.verdict,
   )
   if (refused.length > 0 || faults.includes('fork') || faults.includes('twice')) verdicts.push('invalid')
   if (faults.includes('gap')) verdicts.push('incomplete')

@@ -1,13 +1,22 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkApproval } from '../../src/ceremony/definition/approve.ts'
+import { definitionAt } from '../../src/ceremony/definition/key-base.ts'
 import { recordsToName, undecidedVotes } from '../../src/ceremony/epoch/rivals.ts'
+import { definitionPath } from '../../src/ceremony/paths.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
-import type { Hash, SiteId } from '../../src/lib/brand.ts'
-import type { Definition } from '../../src/records/definition.ts'
+import type { Hash, SiteId, Time } from '../../src/lib/brand.ts'
+import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
+import { refuseUnapprovable } from '../../src/site/approve.ts'
+import { verifyHistory } from '../../src/site/history.ts'
+import { planRotation } from '../../src/site/planning.ts'
+import { seenFrom } from '../../src/site/seen.ts'
 import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
-import { approveAll, type JoinChanges, joinAs, leftAt } from './ceremonies.ts'
+import { approveAll, type JoinChanges, joinAs, leftAt, writeHome } from './ceremonies.ts'
 import {
   caseOf,
   diskOf,
@@ -200,11 +209,54 @@ describe('a refresh that one site left before its vote, after others gave theirs
     }
   })
 
+  it('is found by the commands in a home on disk: plan names it, and approve refuses what does not', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'quorate superseded '))
+    try {
+      const record = await undecidedAt(world, eu)
+      const made = (await epochsAt(world, eu))[0]?.made.ceremony ?? expect.fail()
+      const keygen = (await definitionAt(await memorySite(world, eu), made)) ?? expect.fail()
+      await writeHome(folder, [...diskOf(world, eu).files, [definitionPath(made), definitionCodec.encode(keygen)]])
+      const flags = { key: holders.key, cards: [], opens: undefined, closes: undefined, relays: [], approvers: [] }
+      const { shown, seen } = await planRotation({ ...flags, home: folder }, world.clock.now())
+      expect(shown.definition).toMatchObject({ kind: 'refresh', supersedes: [record] })
+      const ceremony = ceremonyId(one)
+      expect(seen.voted.get(record)).toBe(ceremony)
+      expect((await seenFrom(folder, shown.definition, undefined)).voted.get(record)).toBe(ceremony)
+      const open = { window: { opens: two.window.opens, closes: '2099-01-01T00:00:00Z' as Time } }
+      const approving = { home: folder, message: undefined, trust: undefined }
+      await refuseUnapprovable({ ...approving, definition: await holders.refresh({ ...open, supersedes: [record] }) })
+      await expect(refuseUnapprovable({ ...approving, definition: await holders.refresh(open) })).rejects.toMatchObject(
+        { code: 'E_NOT_FINISHED', details: { record } },
+      )
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('gives way to a new one that names it and that all approve', async () => {
     const next = await holders.refresh({ nonce: '33'.repeat(16), supersedes: [await undecidedAt(world, eu)] })
     await approveAll(world, names, next)
     expect((await joinTogether(world, names, next)).map(said)).toEqual(['closed', 'closed', 'closed'])
     for (const name of names) expect(await heldAt(world, name)).toEqual(['1 retired', '2 installed'])
     expect(said(await joinAs(world, eu, one, null))).toBe('E_CONSUMED')
+  })
+
+  it('is no fork, and nothing that has to be complete, in the history of the key', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'quorate superseded '))
+    try {
+      for (const name of names)
+        for (const [path, bytes] of diskOf(world, name).files)
+          if (path.startsWith('bundles/'))
+            writeFileSync(join(folder, `${name} ${path.slice('bundles/'.length)}`), bytes)
+      const wanted = { folder, trust: undefined, trustStated: true, at: undefined, require: [], maxAge: undefined }
+      const report = await verifyHistory({ ...wanted, now: world.clock.now() })
+      const superseded = { epoch: 2, file: expect.stringMatching(/^us .*abort/) }
+      expect(report).toMatchObject({
+        verdict: 'valid',
+        keys: [{ faults: [], epochs: [{ epoch: 1 }, { epoch: 2 }], superseded: [superseded] }],
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
