@@ -33,6 +33,7 @@ const both = [
   'test/matrix/matrix.test.ts',
   'test/model/successors.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,liars-repair,liars-reshare,noble}.test.ts',
+  'test/rehearsal/faults.test.ts',
   'test/sim/seats.test.ts',
 ]
 /** Put something of their own in the place of a module, so no other file may have loaded it before them. */

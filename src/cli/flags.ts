@@ -62,6 +62,22 @@ export const wholeFlag = Flags.custom<number, { min: number; max: number }>({
   },
 })
 
+/** Printed with the result, so it is no place for a secret. */
+export const seedFlag = Flags.custom<string>({
+  summary: 'the seed that an earlier run printed, for the same one again',
+  helpValue: 'TEXT',
+  parse: async (input) => {
+    if (/^[a-z0-9-]{1,64}$/.test(input)) return input
+    throw new QuorateError('E_USAGE', 'expected a seed of a-z, 0-9 and -, at most 64', 'leave it out for a new one')
+  },
+})()
+
+export const reportsFlag = Flags.string({
+  summary: 'the folder of the drills’ reports',
+  default: 'drills',
+  helpValue: 'FOLDER',
+})
+
 export const protocolFlag = Flags.option({ options: Object.keys(protocols) as (keyof typeof protocols)[] })
 
 /** A UTC time, as milliseconds since 1970. */

@@ -7,7 +7,7 @@ import { type RawSigner, rawSigner, recordSigner } from './ed25519.ts'
 /** The long-lived key of a home, in memory while it is needed. */
 export interface IdentityKey {
   readonly identity: Identity
-  /** Signs cards, approvals, key certificates and manifests; throws TypeError for any other type. */
+  /** Signs cards, approvals, key certificates, manifests, and reports of rehearsals and drills; throws TypeError for any other type. */
   readonly signer: Signer
 }
 
@@ -25,7 +25,14 @@ export const limitedSigner = (site: SiteId, raw: RawSigner, types: readonly stri
 
 /** Types that an identity signs, by its role; the manifest keeps in-toto's own type. */
 const relayTypes = ['relay-challenge/v1', 'key-certificate/v1']
-const siteTypes = ['card/v1', 'approval/v1', 'key-certificate/v1', 'application/vnd.in-toto+json']
+const siteTypes = [
+  'card/v1',
+  'approval/v1',
+  'key-certificate/v1',
+  'application/vnd.in-toto+json',
+  'rehearsal/v1',
+  'drill/v1',
+]
 
 /** Wipes the seed: the key lives on only inside the signer. */
 export const identityKey = (identity: Identity, name: SiteId, seed: Secret): IdentityKey => {

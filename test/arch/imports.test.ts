@@ -25,7 +25,9 @@ const below: Readonly<Record<string, readonly string[]>> = {
   host: ['lib'],
   ...Object.fromEntries(parts.map((part) => [part, ['records', 'lib']])),
   ceremony: [...parts, 'records', 'lib'],
-  site: ['ceremony', 'host', ...parts, 'records', 'lib'],
+  // Without `host`: a rehearsal cannot reach a disk, a socket or a home.
+  rehearsal: ['ceremony', ...parts, 'records', 'lib'],
+  site: ['ceremony', 'rehearsal', 'host', ...parts, 'records', 'lib'],
   formats: ['lib'],
   cli: ['formats', 'lib'],
   commands: ['cli', 'formats'],

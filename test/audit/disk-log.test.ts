@@ -11,7 +11,7 @@ import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { eventCodec, type LogEvent } from '../../src/records/event.ts'
-import { memoryDisk } from '../support/memory-disk.ts'
+import { memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { LONG, many } from '../support/report.ts'
 import { PowerLoss, seeded, simDisk } from '../support/sim-disk.ts'
 

@@ -12,9 +12,9 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import { readyCodec } from '../../src/records/outcome.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import { stillClock } from '../support/still-clock.ts'
 
 const eu = 'eu' as SiteId
 

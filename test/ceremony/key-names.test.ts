@@ -4,12 +4,12 @@ import { lintAgainst } from '../../src/ceremony/definition/lint-key.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
+import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { keyBase, listKeys, showKey } from '../../src/site/keys.ts'
 import { createIdentity } from '../../src/site/setup.ts'
 import { newFolder } from '../e2e/support.ts'
 import { keyOf, writeHome } from '../hostile/ceremonies.ts'
 import { signDefinition } from '../support/definition.ts'
-import type { MemoryDisk } from '../support/memory-disk.ts'
 import { memoryWorld } from '../support/memory-site.ts'
 
 /** Homes of version 0.1 may hold keys under names that lint refuses today. */

@@ -7,10 +7,10 @@ import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
+import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { approveAll, joinAs } from '../hostile/ceremonies.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import type { MemoryDisk } from '../support/memory-disk.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 
 const names = ['s1', 's2', 's3'] as SiteId[]

@@ -5,7 +5,7 @@ import { RecordExchange } from '../../src/ceremony/peers/record-exchange.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { stillClock } from '../support/still-clock.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 
 type Body = Extract<PeerMessage, { is: 'object' }>
 

@@ -5,9 +5,9 @@ import { RecordExchange } from '../../src/ceremony/peers/record-exchange.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { seededRandom } from '../support/random.ts'
 import { many, report, SEED } from '../support/report.ts'
-import { stillClock } from '../support/still-clock.ts'
 
 // Sites of which one or two lie send each other records that rest on one another, over links that are slow, are cut and
 // come back. All honest sites must come to hold the same records, and none may be held back or refused for long.

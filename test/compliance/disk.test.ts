@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openRoot, withRoot } from '../../src/host/disk.ts'
-import { memoryDisk } from '../support/memory-disk.ts'
+import { memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { simDisk } from '../support/sim-disk.ts'
 import { diskComplies } from './disk.ts'
 

@@ -1,7 +1,7 @@
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { whenReachable } from '../../src/site/home-session.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
-import { stillClock } from '../support/still-clock.ts'
 import { enterAs, person, relayOn } from '../transport/relay-support.ts'
 import { wireComplies } from './wire.ts'
 

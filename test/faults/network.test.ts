@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { SiteId } from '../../src/lib/brand.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { type Conditions, memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import { many, report } from '../support/report.ts'
 import { seeded } from '../support/sim-disk.ts'
-import { stillClock } from '../support/still-clock.ts'
 import { approvedDisks, joinAll, keygenOf, makeKey, namesMissing, openPoints, signOf } from './joins.ts'
 
 beforeAll(makeKey)

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { readEvents } from '../../src/audit/log-export.ts'
+import { parseTrust } from '../../src/audit/trust.ts'
 import { peerMessageCodec } from '../../src/ceremony/peers/peer-message.ts'
 import { readCard } from '../../src/identity/card.ts'
 import { readCertificate } from '../../src/identity/certificate.ts'
@@ -11,13 +12,15 @@ import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { concat, fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { Codec } from '../../src/records/codec.ts'
-import { definitionCodec } from '../../src/records/definition.ts'
+import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
+import { drillCodec } from '../../src/records/drill.ts'
 import { eventCodec } from '../../src/records/event.ts'
 import { approvalCodec, type Card, cardCodec, certificateCodec } from '../../src/records/identity.ts'
 import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
 import { noteCodec } from '../../src/records/note.ts'
 import { outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
+import { rehearsalCodec } from '../../src/records/rehearsal.ts'
 import {
   shardCiphertextCodec,
   shardCoreCodec,
@@ -26,7 +29,10 @@ import {
 } from '../../src/records/sealed-shard.ts'
 import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
 import { suspensionCodec } from '../../src/records/suspension.ts'
-import { reshareDefinition } from '../support/definition.ts'
+import { readReport, signReport } from '../../src/site/rehearsal-report.ts'
+import { openSigned } from '../../src/site/signed-report.ts'
+import { rehearsal } from '../rehearsal/support.ts'
+import { keygenDefinition, reshareDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
@@ -118,6 +124,43 @@ test('approval', async () => {
   const target = signedTarget(approvalCodec, good, (file) =>
     toEnvelope(fromEnvelope(approvalCodec, file, [signer.key])),
   )
+  expect((await fuzz(target)).accepted).toBeGreaterThan(SOME_ACCEPTED)
+})
+
+test('report of a rehearsal', async () => {
+  const definition = await keygenDefinition()
+  const played = await rehearsal({ definition, faults: ['kill:us:ready'] })
+  const key = { identity: identityOf('site', signer.key), signer: recordSigner('eu' as SiteId, signer) }
+  const facts = {
+    ...{ ceremony: ceremonyId(definition), kind: 'keygen', name: 'treasury', protocol: 'frost-ed25519' },
+    ...{ at: 1_800_000_000_000, seed: 'seed', build: 'b1'.repeat(32) as never, runtime: 'node 20.20.2' },
+  }
+  const report = readReport(await signReport(key, facts, played), key.identity)
+  const target = signedTarget(rehearsalCodec, [rehearsalCodec.encode(report)], (file) => {
+    readReport(file, key.identity)
+    return toEnvelope(fromEnvelope(rehearsalCodec, file, [signer.key]))
+  })
+  expect((await fuzz(target)).accepted).toBeGreaterThan(SOME_ACCEPTED)
+})
+
+test('report of a drill', async () => {
+  const identity = identityOf('site', signer.key)
+  const report = drillCodec.encode({
+    ...{
+      incident: 'site-lost',
+      site: 'ap' as SiteId,
+      met: false,
+      ceremony: 'ab'.repeat(32) as never,
+      name: 'treasury',
+    },
+    ...{ protocol: 'frost-ed25519', identity, at: 1_800_000_000_000, seed: 'seed', build: 'b1'.repeat(32) as never },
+    ...{ runtime: 'node 20.20.2' },
+    steps: [{ what: 'a signature', state: 'nothing', limit: 60_000, waited: 900_000, measured: 7, met: false }],
+  })
+  const target = signedTarget(drillCodec, [report], (file) => {
+    openSigned(drillCodec, file, parseTrust(identity))
+    return toEnvelope(fromEnvelope(drillCodec, file, [signer.key]))
+  })
   expect((await fuzz(target)).accepted).toBeGreaterThan(SOME_ACCEPTED)
 })
 

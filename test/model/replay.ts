@@ -11,9 +11,9 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { recordTable } from '../../src/records/record-table.ts'
+import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { approveAll, copyDisk, copyWorld, type Joined, joinAs, type Liar, leftAt } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
-import type { MemoryDisk } from '../support/memory-disk.ts'
 import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
 
 /**

@@ -6,10 +6,10 @@ import { Secret } from '../../src/lib/secret.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, readyCodec, recordCodec } from '../../src/records/outcome.ts'
 import { envelopeHash, type SealedShard } from '../../src/records/sealed-shard.ts'
 import { encodeEnvelope, payloadType } from '../../src/records/signed.ts'
+import { memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { sealShard } from '../../src/shards/seal.ts'
 import { type ShardStore, shardStore } from '../../src/shards/store.ts'
 import { memoryKms } from '../support/kms.ts'
-import { memoryDisk } from '../support/memory-disk.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** Which shares may lie beside each other, and which of two successors of one record comes after the other. */

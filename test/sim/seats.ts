@@ -26,12 +26,12 @@ import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import type { SignResult } from '../../src/records/outcome.ts'
 import { attemptsThatSuffice } from '../../src/records/seats.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { signDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
-import { stillClock } from '../support/still-clock.ts'
 import { lightWire, type Medium } from './light-channels.ts'
 
 /**

@@ -14,8 +14,8 @@ import { ceremonyId, type Definition, definitionCodec } from '../../src/records/
 import type { LogEvent } from '../../src/records/event.ts'
 import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
+import { memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { type Chain, messageKeyIn, open } from './bundles.ts'
-import { memoryDisk } from './memory-disk.ts'
 
 export type DraftEvent = Omit<LogEvent, 'seq'>
 

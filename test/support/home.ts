@@ -1,6 +1,6 @@
 import { createHome, type Home, type NewHome } from '../../src/identity/home.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
-import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
+import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { seededRandom } from './random.ts'
 
 export const siteOptions = (name: string): NewHome & { role: 'site' } => ({

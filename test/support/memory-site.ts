@@ -14,12 +14,12 @@ import type { Disk } from '../../src/lib/ports.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
+import { type StillClock, stillClock } from '../../src/rehearsal/still-clock.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { memoryHome } from './home.ts'
 import { memoryKms } from './kms.ts'
 import { type MemoryNetwork, memoryNetwork } from './memory-wire.ts'
 import { seededRandom } from './random.ts'
-import { type StillClock, stillClock } from './still-clock.ts'
 
 export interface MemoryWorld {
   /** Of the network and of all sites, as far as a test gives them no other. */

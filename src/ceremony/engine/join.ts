@@ -93,7 +93,8 @@ const prepareRun = async (ceremony: Ceremony, kind: CeremonyKind<Definition>): P
     index: seat.index,
     of: authority.roster.length,
   })
-  const protocols = await loadScheme(definition.protocol)
+  const scheme = await loadScheme(definition.protocol)
+  const protocols = options.schemeFor?.(scheme) ?? scheme
   const prepared = await kind.prepare(site, definition, options.message)
   const checks = await preflight(ceremony, prepared.epoch)
   await openLog(ceremony, prepared)

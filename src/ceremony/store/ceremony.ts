@@ -7,6 +7,7 @@ import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Random } from '../../lib/ports.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
 import type { Hello } from '../../records/attempt.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { Definition } from '../../records/definition.ts'
@@ -47,6 +48,8 @@ export interface JoinOptions {
   readonly message: Uint8Array | null
   /** Preflight and gather, then leave. */
   readonly check: boolean
+  /** The mathematics that this site runs by, in place of the scheme of the definition: a rehearsal has sites that lie. */
+  readonly schemeFor?: (scheme: Scheme) => Scheme
   /** Told once how others may reach into the running join. */
   readonly control?: (control: JoinControl) => void
 }

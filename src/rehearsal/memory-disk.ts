@@ -1,9 +1,9 @@
-import { concat } from '../../src/lib/bytes.ts'
-import { QuorateError } from '../../src/lib/errors.ts'
-import { homePath } from '../../src/lib/paths.ts'
-import type { Disk } from '../../src/lib/ports.ts'
+import { concat } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { homePath } from '../lib/paths.ts'
+import type { Disk } from '../lib/ports.ts'
 
-/** A disk in memory that forgets nothing: for tests that are not about crashes. `files` may be looked at and edited. */
+/** A disk in memory that forgets nothing, for homes that are thrown away. `files` may be looked at and edited. */
 export interface MemoryDisk extends Disk {
   readonly files: Map<string, Uint8Array>
 }
@@ -14,7 +14,7 @@ export const memoryDisk = (): MemoryDisk => {
   const at = (path: string): string => homePath(path).join('/')
   const present = (path: string): Uint8Array => {
     const bytes = files.get(at(path))
-    if (bytes === undefined) throw new QuorateError('E_DISK', `no file ${path}`, 'this is a test disk')
+    if (bytes === undefined) throw new QuorateError('E_DISK', `no file ${path}`, 'this disk is in memory')
     return bytes
   }
   return {
@@ -26,7 +26,7 @@ export const memoryDisk = (): MemoryDisk => {
       if (files.has(at(path))) throw new QuorateError('E_EXISTS', `${path} is already there`, 'nothing was overwritten')
       const parent = homePath(path).slice(0, -1).join('/')
       if (parent !== '' && !folders.has(parent))
-        throw new QuorateError('E_DISK', `no folder ${parent}`, 'this is a test disk')
+        throw new QuorateError('E_DISK', `no folder ${parent}`, 'this disk is in memory')
       files.set(at(path), bytes.slice())
     },
     async append(path, bytes) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { scrypt } from '../../src/lib/scrypt.ts'
-import { stillClock } from './still-clock.ts'
+import { stillClock } from '../../src/rehearsal/still-clock.ts'
 
 const bytes = new Uint8Array(16)
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/lib/ports.ts'
+import type { Clock } from '../lib/ports.ts'
 
 export interface StillClock extends Clock {
   /** Time stands still until this settles. For work that the event loop does not show: scrypt, a first import, WASM. */

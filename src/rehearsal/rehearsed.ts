@@ -1,0 +1,119 @@
+import { messageBytes } from '../ceremony/definition/message.ts'
+import { type Epoch, newestEpoch } from '../ceremony/epoch/epoch.ts'
+import type { SiteId, Time } from '../lib/brand.ts'
+import { toHex } from '../lib/bytes.ts'
+import { hashOf } from '../lib/hash.ts'
+import { type Definition, definitionCodec, recordKind } from '../records/definition.ts'
+import type { KeygenDefinition } from '../records/kinds/keygen.ts'
+import type { SignMessage } from '../records/kinds/sign.ts'
+import { type Joined, joinAll } from './act.ts'
+import { memoryRoom } from './memory-room.ts'
+import { seededRandom } from './seeded-random.ts'
+import { approveAs, approverPlayer, cardOf, type Player, type Props, siteOf, sitePlayer } from './stage.ts'
+
+/** Everybody whom a definition names, with keys that are thrown away. */
+interface Cast {
+  /** In roster order. */
+  readonly sites: readonly Player[]
+  readonly approvers: readonly Player[]
+}
+
+export const castOf = async (props: Props, definition: Definition): Promise<Cast> => {
+  const { sites, approvers } = definition
+  return {
+    sites: await Promise.all(sites.map((entry) => sitePlayer(props, entry))),
+    approvers: await Promise.all(approvers.map((_, at) => approverPlayer(props, `approver-${at + 1}` as SiteId))),
+  }
+}
+
+const cards = (players: readonly Player[]) => Promise.all(players.map(cardOf))
+
+/** Fields that name keys and places of the world outside, of which a rehearsal has others. */
+const thrownAway = ({ seed }: Props, definition: Definition, label: string) => ({
+  nonce: toHex(seededRandom(`${seed} nonce ${label}`)(16)),
+  relays: definition.relays.map((_, at) => ({ url: `wss://relay-${at + 1}.invalid`, identity: null })),
+})
+
+/** The bytes that are signed, and the definition's word of them: the real ones where they are given, else as many others. */
+export const messageFor = (definition: Definition, given: Uint8Array | undefined): Message | undefined => {
+  if (!('message' in definition)) return undefined
+  const { message } = definition
+  if (given !== undefined || message.form === 'digest')
+    return { content: messageBytes(message, given), message, replaced: false }
+  const content = new Uint8Array(message.size).fill('.'.charCodeAt(0))
+  return { content, message: { ...message, sha256: hashOf(content) }, replaced: true }
+}
+
+interface Message {
+  readonly content: Uint8Array
+  readonly message: SignMessage
+  readonly replaced: boolean
+}
+
+/**
+ * The same decisions, by others: throw-away identities, KMS keys, relays, and the throw-away key where it uses one.
+ */
+export const rehearsed = async (
+  props: Props,
+  definition: Definition,
+  cast: Cast,
+  epoch: Epoch | undefined,
+  message: Message | undefined,
+): Promise<Definition> => {
+  const changed = {
+    ...definition,
+    ...thrownAway(props, definition, 'rehearsed'),
+    sites: await cards(cast.sites),
+    approvers: cast.approvers.map(({ identity }) => identity).sort(),
+    ...(message === undefined ? {} : { message: message.message }),
+    ...(epoch !== undefined && 'key' in definition ? { key: epoch.key, base: epoch.hash } : {}),
+    ...(epoch !== undefined && 'epoch' in definition ? { epoch: epoch.number + 1 } : {}),
+    ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
+  }
+  return definitionCodec.decode(definitionCodec.encode(changed as Definition))
+}
+
+const publicPart = ({ outcome: { publicKey, verifyingShares } }: Epoch) => ({ publicKey, verifyingShares })
+
+/** A day, in milliseconds: longer than any ceremony that makes a throw-away key without faults. */
+export const DAY = 86_400_000
+
+export const timeAt = (ms: number): Time => `${new Date(ms).toISOString().slice(0, 19)}Z` as Time
+
+/** A key of these players alone, made as the definition's would be. */
+export const throwAwayKey = async (
+  props: Props,
+  definition: Definition,
+  players: readonly Player[],
+  threshold: number,
+): Promise<Epoch> => {
+  const now = props.clock.now()
+  const { name, protocol, sealing, attempts, deadlines } = definition
+  const keygen: KeygenDefinition = {
+    kind: 'keygen',
+    ...{ name, protocol, threshold, sealing, attempts, deadlines },
+    ...thrownAway(props, definition, 'key'),
+    sites: await cards(players),
+    approvers: [],
+    window: { opens: timeAt(now - DAY), closes: timeAt(now + DAY) },
+    base: null,
+  }
+  for (const player of players) await approveAs(props, player, keygen, players)
+  const room = memoryRoom()
+  const joined = await joinAll(props, { definition: keygen, players, room, message: null }, 1)
+  const id = joined.map(({ result }: Joined) => result?.key?.id).find((key) => key !== undefined)
+  if (id === undefined) throw new Error('a throw-away key that nobody made')
+  return newestEpoch(await siteOf(props, players[0] as Player, room, 0), id)
+}
+
+/** The key that a ceremony uses, made by the sites that hold its shares; undefined where it makes a new one. */
+export const keyFor = async (props: Props, definition: Definition, cast: Cast): Promise<Epoch | undefined> => {
+  const kind = recordKind(definition)
+  if (kind.key(definition) === null) return undefined
+  const { threshold, sites } = kind.replaces(definition) ?? {
+    threshold: definition.threshold,
+    sites: kind.receivers(definition),
+  }
+  const players = sites.map((name) => cast.sites.find((player) => player.name === name) as Player)
+  return throwAwayKey(props, definition, players, threshold)
+}
