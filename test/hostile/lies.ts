@@ -94,7 +94,8 @@ export interface Place {
 }
 
 const flip = (bytes: Uint8Array, random: Random): Uint8Array => {
-  const out = bytes.slice()
+  // A copy, also of a Buffer, whose slice is none.
+  const out = Uint8Array.from(bytes)
   const at = (random(1)[0] ?? 0) % out.length
   out[at] = (out[at] ?? 0) ^ (1 + ((random(1)[0] ?? 0) % 255))
   return out
@@ -136,13 +137,16 @@ const another = (
   const spec = roundSpec(place.rounds, post.round)
   if (spec === undefined || post.payload === undefined) return undefined
   const keygen = post.protocol === table.protocols.keygen.id
-  const refresh = post.protocol === table.protocols.refresh.id
+  const refresh = post.protocol === table.protocols.refresh.id || post.protocol === table.protocols.reshare.id
   const field = suite.group.field
   const scalar = (): Uint8Array => field.encode(field.fromNumber(1 + ((random(1)[0] ?? 0) % 200)))
   // A hash that nothing opens.
   if ((keygen || refresh) && post.round === 'commitments') return spec.codec.encode(random(32))
   if (refresh && post.round === 'openings') {
-    const [salt, commitment, proof] = spec.codec.decode(post.payload) as VssOpening
+    const opening = spec.codec.decode(post.payload) as VssOpening | null
+    // Who deals nothing has nothing to open.
+    if (opening === null) return undefined
+    const [salt, commitment, proof] = opening
     const forms: readonly VssOpening[] = [
       [newSalt(random), commitment, proof],
       [salt, commitment, flip(proof, random)],
@@ -337,7 +341,7 @@ const tell = (
 }
 
 const placeIn = ({ protocols, sites, terms }: Table, post: SignedMessage): Place => {
-  const whole = [protocols.keygen, protocols.refresh].find(({ id }) => id === post.protocol)
+  const whole = [protocols.keygen, protocols.refresh, protocols.reshare].find(({ id }) => id === post.protocol)
   return whole === undefined
     ? { rounds: protocols.sign.rounds, parties: terms.t }
     : { rounds: whole.rounds, parties: sites.length }

@@ -4,6 +4,7 @@ import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { epochOutcome } from '../../src/ceremony/epoch/epoch-outcome.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
+import { reshareContext } from '../../src/ceremony/kinds/reshare-context.ts'
 import { Session } from '../../src/ceremony/session/session.ts'
 import { subSession } from '../../src/ceremony/session/sub-session.ts'
 import { type RawSigner, rawSigner } from '../../src/identity/ed25519.ts'
@@ -13,12 +14,14 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Clock, Random } from '../../src/lib/ports.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import type { Scheme } from '../../src/mpc/scheme.ts'
+import type { ReshareInput, Scheme } from '../../src/mpc/scheme.ts'
 import { testSignerSets } from '../../src/mpc/test-signature.ts'
 import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
+import { receiversIn } from '../../src/records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
 import type { Blame } from '../../src/records/round.ts'
@@ -28,8 +31,11 @@ import { seededRandom } from '../support/random.ts'
 /** What one site's messages become on their way to another: none, one or several. */
 export type Tamper = (to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]
 
-/** Kinds of session: a key generation, one followed by its test signatures, a refresh with those, a signature. */
-export type Kind = 'keygen' | 'tested' | 'refresh' | 'sign'
+/**
+ * Kinds of session: a key generation, one followed by its test signatures, a refresh with those, a reshare with those (a new
+ * site takes the place of the last one, which deals too), a signature.
+ */
+export type Kind = 'keygen' | 'tested' | 'refresh' | 'reshare' | 'sign'
 
 export interface Terms {
   readonly kind: Kind
@@ -43,9 +49,9 @@ export interface Table {
   readonly terms: Terms
   readonly protocols: Scheme
   readonly sites: readonly SiteId[]
-  readonly definition: KeygenDefinition | RefreshDefinition | SignDefinition
+  readonly definition: KeygenDefinition | RefreshDefinition | ReshareDefinition | SignDefinition
   readonly message: Uint8Array
-  /** Of the key that a session signs by, or refreshes. */
+  /** Of the key that a session signs by, or replaces. */
   readonly epoch:
     | { readonly outcome: Outcome; readonly record: EpochRecord; readonly shares: readonly Uint8Array[] }
     | undefined
@@ -79,6 +85,22 @@ const epochOf = async (terms: Terms): Promise<Table['epoch']> => {
   return epoch
 }
 
+/** A new site is the first, and the last one of the old receives nothing. */
+const handedOn = async (
+  sites: readonly SiteEntry[],
+  { threshold, publicKey, verifyingShares }: Outcome,
+  ofKey: Parameters<typeof refreshDefinition>[0] & { readonly sites: readonly SiteEntry[] },
+): Promise<ReshareDefinition> => {
+  const old = ofKey.sites.map(({ name }) => name)
+  return {
+    ...(await refreshDefinition(ofKey)),
+    kind: 'reshare',
+    sites: [...sites.slice(old.length), ...ofKey.sites],
+    receivers: old.length,
+    from: { threshold, sites: old, publicKey, verifyingShares: [...verifyingShares], dealers: old },
+  }
+}
+
 export const tableOf = async (terms: Terms): Promise<Table> => {
   const { kind, protocol, n, t } = terms
   const sites = await entriesOf(n)
@@ -92,6 +114,10 @@ export const tableOf = async (terms: Terms): Promise<Table> => {
     ...common,
     key: epoch?.record.outcome ?? hashOf(message),
     base: epoch === undefined ? hashOf(message) : hashOf(recordCodec.encode(epoch.record)),
+  }
+  if (kind === 'reshare' && epoch !== undefined) {
+    const definition = await handedOn(await entriesOf(n + 1), epoch.outcome, ofKey)
+    return { terms, protocols, sites: definition.sites.map(({ name }) => name), definition, message, epoch }
   }
   if (kind === 'refresh')
     return { terms, protocols, sites: names, definition: await refreshDefinition(ofKey), message, epoch }
@@ -163,7 +189,7 @@ const afterDealing = async (
   { session, opened }: Seat,
   box: ReturnType<Session['mailbox']>,
   outcome: Outcome,
-  share: Secret,
+  share: Secret | undefined,
   random: Random,
 ) => {
   const { protocols, terms } = table
@@ -172,7 +198,7 @@ const afterDealing = async (
   const record = recordHashOf(table, outcome)
   await Promise.all(
     testSignerSets(terms.n, terms.t).map(async (members, set) => {
-      if (!members.includes(Number(box.self) as Index)) return
+      if (share === undefined || !members.includes(Number(box.self) as Index)) return
       const label = testLabel(set, record)
       const parties = members.map((one) => Number(one) as Party)
       if (!session.signal.aborted)
@@ -184,15 +210,28 @@ const afterDealing = async (
 }
 
 /** One site's part of an epoch, and what all know of it. */
-const baseOf = ({ sites }: Table, { outcome, shares }: NonNullable<Table['epoch']>, site: SiteId) => ({
+const baseOf = (table: Table, { outcome, shares }: NonNullable<Table['epoch']>, site: SiteId) => ({
   publicKey: fromHex(outcome.publicKey),
   verifyingShares: outcome.verifyingShares.map(fromHex),
-  share: new Secret((shares[sites.indexOf(site)] as Uint8Array).slice()),
+  share: new Secret((shares[holdersOf(table).indexOf(site)] as Uint8Array).slice()),
 })
+
+/** Sites that hold a share of the key that a session uses, in the order of their indices. */
+const holdersOf = ({ definition, sites }: Table): readonly SiteId[] =>
+  definition.kind === 'reshare' ? definition.from.sites : sites
+
+const reshareOf = (table: Table, attempt: Attempt, site: SiteId): ReshareInput => {
+  const { definition, epoch } = table
+  if (definition.kind !== 'reshare' || epoch === undefined) throw new Error('no reshare')
+  const context = reshareContext(definition, attempt)
+  return definition.from.dealers.includes(site)
+    ? { ...context, share: baseOf(table, epoch, site).share }
+    : { ...context, share: undefined }
+}
 
 const recordOf = (table: Table, outcome: Outcome): EpochRecord => ({
   outcome: hashOf(outcomeCodec.encode(outcome)),
-  envelopes: table.sites.map((site) => hashOf(utf8(site))),
+  envelopes: receiversIn(table.definition).map(({ name }) => hashOf(utf8(name))),
 })
 const recordHashOf = (table: Table, outcome: Outcome): Hash => hashOf(recordCodec.encode(recordOf(table, outcome)))
 
@@ -276,16 +315,19 @@ export const play = async (
         return { is: 'made', signature }
       }
       const terms = { threshold: table.terms.t, parties: table.terms.n }
-      const rules = table.terms.kind === 'refresh' ? protocols.refresh : protocols.keygen
+      const { kind } = table.terms
+      const rules = kind === 'refresh' || kind === 'reshare' ? protocols[kind] : protocols.keygen
       const box = session.mailbox(rules as typeof protocols.keygen)
       const key =
-        epoch === undefined
-          ? await protocols.keygen.run(box, terms, { random })
-          : await protocols.refresh.run(box as never, { ...terms, ...baseOf(table, epoch, site) }, { random })
+        kind === 'reshare'
+          ? await protocols.reshare.run(box as never, reshareOf(table, attempt, site), { random })
+          : epoch === undefined
+            ? await protocols.keygen.run(box, terms, { random })
+            : await protocols.refresh.run(box as never, { ...terms, ...baseOf(table, epoch, site) }, { random })
       const outcome = epochOutcome(definition, authority.hash, id, session.transcript(), key)
       made.set(site, { outcome, record: recordOf(table, outcome) })
       await afterDealing(table, seat, box as never, outcome, key.share, random)
-      return { is: 'made', outcome, share: key.share.reveal().slice() }
+      return { is: 'made', outcome, share: key.share?.reveal().slice() ?? new Uint8Array() }
     } catch (error) {
       return { is: 'failed', error }
     }
