@@ -1,11 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
+import { openHome } from '../../src/identity/home.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import type { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import { shardStore } from '../../src/shards/store.ts'
+import type { MemoryDisk } from '../support/memory-disk.ts'
 import type { MemoryWorld } from '../support/memory-site.ts'
 import { inTurn } from '../support/report.ts'
-import { approveAll, copyWorld, type JoinChanges, joinAs } from './ceremonies.ts'
+import { approveAll, copyDisk, copyWorld, type JoinChanges, joinAs } from './ceremonies.ts'
 import { heldAt, joinTogether, said, stoppedAt } from './refreshes.ts'
 import { keyOwners, type Owners } from './reshares.ts'
 
@@ -116,6 +119,37 @@ describe('a dealer that receives no share', () => {
       control: (given) => void given.abort('another one').then(() => heard.push('left')),
     })
     expect(heard).toEqual(['left'])
+  })
+})
+
+describe('an old site that loses power when its share is gone and it has not said so', () => {
+  it.each([us, ap])('says so at its next join: %s', async (name) => {
+    const definition = name === ap ? await owners.reshare({ sites: next, without: [ap] }) : one
+    const world = await begun(`power ${name}`, definition)
+    const { disk } = world.homes.get(name) ?? expect.fail()
+    const shards = shardStore(disk)
+    let lost: MemoryDisk | undefined
+    const retire: typeof shards.retire = async (...given) => {
+      await shards.retire(...given)
+      lost ??= await copyDisk(disk as MemoryDisk)
+    }
+    await Promise.all(
+      all.map((site) =>
+        joinAs(
+          world,
+          site,
+          definition,
+          null,
+          undefined,
+          site === name ? { site: { shards: { ...shards, retire } } } : {},
+        ),
+      ),
+    )
+    const rest = lost ?? expect.fail('no share was destroyed')
+    const homes = new Map([...world.homes, [name, { home: await openHome(rest), disk: rest }] as const])
+    const [end] = await joinTogether({ ...world, homes }, [name, ...next], definition)
+    expect(end === undefined ? undefined : said(end)).toBe('closed')
+    expect(await heldAt({ ...world, homes }, name)).toEqual(['1 retired'])
   })
 })
 

@@ -25,7 +25,7 @@ export const baseToReplace = async <D extends RefreshDefinition | ReshareDefinit
     name !== undefined &&
     (boundByVote(log, name) !== undefined ||
       hasDealtAway(log, name, definition) ||
-      [...log.replay()].some((event) => event.what === 'retired' && event.site === name))
+      [...log.replay()].some((event) => event.what === 'ready-set'))
   if (isBound) return replacedEpoch(log, definition)
   const newest = await newestEpoch(site, definition.key)
   refuseErrors(lint(definition, await keyBaseOf(site, newest)))

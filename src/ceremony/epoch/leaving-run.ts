@@ -87,6 +87,8 @@ export class LeavingRun implements KindRun {
     await awaitReadySet(ceremony, record, this.#duties.postNote)
     if (ceremony.events('ready-set').length === 0) ceremony.note('ready-set', undefined, null, record)
     await awaitReceipts(ceremony, record, false)
+    // Its log has the votes and receipts before the share is gone: a crash in between is finished by them.
+    await ceremony.barrier()
     await retireBase(ceremony, { hash: record }, this.#leaving.base)
     await awaitRetired(ceremony, record)
   }

@@ -42,8 +42,9 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
         `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
       )
   }
-  // Once it voted, or said that its old share is gone, this site runs no attempt: that share is asked for no more.
-  if (epoch === undefined || store.ready.has(seat.name) || store.retired.has(seat.name)) return ['clock', 'disk', 'kms']
+  // Once it voted, or counted all votes, this site runs no attempt: its old share is asked for no more, and may be gone.
+  if (epoch === undefined || store.ready.has(seat.name) || ceremony.events('ready-set').length > 0)
+    return ['clock', 'disk', 'kms']
   const share = await openShare(ceremony, epoch)
   share.wipe()
   return ['clock', 'disk', 'kms', 'share']
