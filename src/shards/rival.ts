@@ -55,7 +55,7 @@ export const rivalFound = (ceremony: Hash, voted: Hash | undefined): QuorateErro
     return new QuorateError(
       'E_NOT_FINISHED',
       `this site has a part in ceremony ${id}, which replaces the same record`,
-      `${finish}. Where it cannot be finished, leave it: quorate rotate abort --ceremony ${id}`,
+      `${finish}. Where it cannot be finished, and this site has neither voted nor dealt its share away in it, leave it: quorate rotate abort --ceremony ${id}`,
       { ceremony },
     )
   return new QuorateError(

@@ -118,7 +118,7 @@ const votesIn = async (disk: SimDisk, definition: Definition, name: string): Pro
 }
 
 /** A share that is whole proves itself. */
-const proves = async (disk: SimDisk, name: string, epoch: StoredEpoch, protocols: Scheme): Promise<boolean> => {
+export const proves = async (disk: SimDisk, name: string, epoch: StoredEpoch, protocols: Scheme): Promise<boolean> => {
   const share = await shardStore(disk).reopen(epoch.key, epoch.outcome, epoch.envelope, [memoryKms(name)])
   const { index } = epoch.core
   const proof = protocols.provePossession(share, index, epoch.key, (length) =>
