@@ -64,8 +64,10 @@ const linesOf = (command: Command, given: Line['flags'], about: string): readonl
 /** Every command, about every ceremony of its kind. */
 export const rightLines = (world: World): readonly Line[] =>
   commands.flatMap((command) => {
-    const about = ['definition', 'ceremony'].some((name) => name in command.flags)
+    const ofTopic = ['definition', 'ceremony'].some((name) => name in command.flags)
       ? standings.filter((name) => command.id.startsWith(recordKind(world.ceremonies[name].definition).topic))
-      : (['made'] as const)
+      : []
+    // A command of no topic takes the definition of any kind.
+    const about = ofTopic.length === 0 ? (['made'] as const) : ofTopic
     return about.flatMap((name) => linesOf(command, right(world, command, world.ceremonies[name]), name))
   })
