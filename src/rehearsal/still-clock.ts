@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../lib/ports.ts'
 
 export interface StillClock extends Clock {
@@ -73,6 +74,8 @@ export const stillClock = (start = START): StillClock => {
           fail: (error) => end(() => reject(error)),
         }
         if (signal?.aborted === true) return reject(signal.reason)
+        // A join's signal ends many waits at once; Node would warn of it on the screen.
+        if (signal !== undefined) setMaxListeners(0, signal)
         signal?.addEventListener('abort', gone, { once: true })
         sleepers.add(one)
         if (!driving) void drive()

@@ -219,9 +219,9 @@ describe('kill -9 of a site at a barrier', () => {
         return 'left'
       }
       expect(new Set(epochs.flatMap(({ installed }) => installed)).size).toBe(1)
-      // Of a share that was replaced: its outcome, record and votes, and what replaced it.
+      // Of a share that was replaced: its outcome, record and votes, and what replaced it; of the new one also what it names.
       for (const { files, installed } of epochs)
-        expect([installed.length, files.length]).toEqual([1, kind === 'refresh' ? 9 : 5])
+        expect([installed.length, files.length]).toEqual([1, kind === 'refresh' ? 10 : 5])
       const bundles = [...ends.values()].map(({ document }) => document?.['bundle'] as string)
       expect(
         new Set(await Promise.all(bundles.map(async (path) => hashOf(new Uint8Array(await readFile(path)))))).size,

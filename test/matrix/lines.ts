@@ -29,10 +29,14 @@ const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'
   trust: world.at('trust'),
   bundle: world.bundle,
   out: world.at('out'),
+  reason: 'for a reason',
+  incident: 'site-lost',
+  report: world.at('report'),
+  calendar: world.at('calendar'),
   name: 'new',
   protocol: 'frost-ed25519',
   threshold: '2',
-  site: ['eu', 'us'].map((name) => world.at(`${name}.card`)),
+  site: command.id === 'drill run' ? 'eu' : ['eu', 'us'].map((name) => world.at(`${name}.card`)),
   relay: world.relay,
   key: world.key,
   kms: `local:${world.at('kms/new.key')}`,
@@ -68,6 +72,6 @@ export const rightLines = (world: World): readonly Line[] =>
       ? standings.filter((name) => command.id.startsWith(recordKind(world.ceremonies[name].definition).topic))
       : []
     // A command of no topic takes the definition of any kind.
-    const about = ofTopic.length === 0 ? (['made'] as const) : ofTopic
+    const about = ofTopic.length === 0 ? (['signed'] as const) : ofTopic
     return about.flatMap((name) => linesOf(command, right(world, command, world.ceremonies[name]), name))
   })

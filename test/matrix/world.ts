@@ -192,6 +192,10 @@ export const makeWorld = async (): Promise<World> => {
   const { file, id } = ceremonies.left
   const left = await runLine('keygen abort', ['--home', at('eu'), '--definition', file, '--confirm', id])
   if (left.exit !== 0) throw new Error(left.stderr)
+  writeFileSync(at('calendar'), 'type: drills/v1\ndrills:\n  - incident: site-lost\n    every: month\n')
+  const rehearsed = ['--definition', ceremonies.pending.file, '--home', at('eu'), '--out', at('report')]
+  const report = await runLine('rehearse', rehearsed)
+  if (report.exit !== 0) throw new Error(report.stderr)
   return {
     ...{ folder, at, key, ceremonies, relay: address },
     bundle: at(`eu/${bundlePath(ceremonies.signed.id, 'sign')}`),
