@@ -34,10 +34,10 @@ export const noteSuspension = async ({ ledger }: HomeSession, { key, reason, sus
 export const suspendKey = async (
   home: string,
   wanted: { readonly key: string; readonly reason: string; readonly suspended: boolean },
-): Promise<Word & { readonly name: string }> => {
-  const { key, name } = await showKey(home, wanted.key)
+): Promise<Word & { readonly name: string; readonly threshold: number }> => {
+  const { key, name, threshold } = await showKey(home, wanted.key)
   const word = { key, reason: reasonGiven(wanted.reason), suspended: wanted.suspended }
   const at = await atHome(home, { do: 'suspend', ...word })
   if ('owned' in at) await closing(at.owned, (owned) => noteSuspension(owned, word))
-  return { ...word, name }
+  return { ...word, name, threshold }
 }

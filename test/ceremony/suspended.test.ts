@@ -2,9 +2,11 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import { suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
+import type { Progress } from '../../src/ceremony/progress.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import { ceremonyId } from '../../src/records/definition.ts'
 import { suspensionCodec } from '../../src/records/suspension.ts'
 import { noteSuspension } from '../../src/site/suspend.ts'
 import { type RefreshedChain, refreshedChain } from '../support/bundles.ts'
@@ -86,6 +88,48 @@ describe('a site that suspended a key', () => {
     await suspending
     expect(suspendedIn(eu.ledger).get(key)?.reason).toBe('broken into')
     expect(ends).toMatchObject([{ reason: { code: 'E_NOT_ALLOWED' } }, { reason: { code: 'E_PEER_SILENT' } }])
+  })
+
+  it.each([
+    ['in the middle of a rotation', (event: Progress) => event.phase === 'round' && event.round === 'commitments'],
+    ['right before its vote', (event: Progress) => event.phase === 'step' && event.step === 'proven'],
+  ])('deals and votes no further %s, and nothing of the key has changed', async (name, isMoment) => {
+    const { world, keygen } = await refreshedChain()
+    const newest = await newestAt(world, 'eu')
+    const base = recordHashOf(newest)
+    const deadlines = { gather: 60, proposal: 5, round: 20, close: 20 }
+    const nonce = hashOf(utf8(name)).slice(0, 32)
+    const definition = await refreshDefinition({
+      sites: keygen.sites,
+      key: newest.key,
+      base,
+      epoch: 3,
+      nonce,
+      deadlines,
+    })
+    const names = ['eu', 'us', 'ap']
+    for (const one of names) await approveIn(world, one, definition)
+    const sites = await Promise.all(names.map((one) => memorySite(world, one)))
+    const [eu] = sites as [Site]
+    let suspending: Promise<unknown> | undefined
+    const ends = await Promise.allSettled(
+      sites.map((site) =>
+        joinCeremony(site, definition, {
+          progress: (event) => {
+            if (site === eu && isMoment(event)) suspending ??= word(eu, true, newest.key)
+          },
+          signal: new AbortController().signal,
+          message: null,
+          check: false,
+        }),
+      ),
+    )
+    await suspending
+    expect(ends[0]).toMatchObject({ reason: { code: 'E_NOT_ALLOWED' } })
+    for (const end of ends) expect(end.status).toBe('rejected')
+    for (const one of names) expect(recordHashOf(await newestAt(world, one))).toBe(base)
+    const log = await eu.ceremonyLog(ceremonyId(definition))
+    expect([...log.replay()].some(({ what, site }) => what === 'ready' && site === 'eu')).toBe(false)
   })
 
   it('is no other key’s concern', async () => {

@@ -64,7 +64,8 @@ export const keyHolders = async (names: readonly SiteId[], threshold = 2): Promi
 }
 
 /** Homes of their own for one case. */
-export const caseOf = ({ world }: KeyHolders, seed: string): Promise<MemoryWorld> => copyWorld(world, seed)
+export const caseOf = ({ world }: Pick<KeyHolders, 'world'>, seed: string): Promise<MemoryWorld> =>
+  copyWorld(world, seed)
 
 /** One join of each. */
 export const joinTogether = (

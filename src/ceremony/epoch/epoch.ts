@@ -3,6 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
+import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import { recordKind } from '../../records/definition.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
@@ -112,10 +113,27 @@ export const openShare = async ({ site, seat, authority }: Ceremony, { key, reco
  * Throws E_SHARD once this site has destroyed its share of an epoch, and E_NOT_ALLOWED once it suspended the key: a copy
  * that is still open here is used no more.
  */
-export const refuseUnusable = async ({ shards, ledger }: Site, { key, record }: Epoch): Promise<void> => {
+const refuseUnusable = async ({ shards, ledger }: Site, { key, record }: Epoch): Promise<void> => {
   refuseSuspended(ledger, key)
   if ((await shards.read(key, record.outcome))?.state === 'retired') throw destroyedShare()
 }
+
+/** A mailbox that says nothing more once this site may use its share of the epoch no longer. */
+export const whileUsable = <R extends Rounds>(box: Mailbox<R>, site: Site, epoch: Epoch): Mailbox<R> => ({
+  ...box,
+  broadcast: async (...said) => {
+    await refuseUnusable(site, epoch)
+    return box.broadcast(...said)
+  },
+  scatter: async (...said) => {
+    await refuseUnusable(site, epoch)
+    return box.scatter(...said)
+  },
+  confirm: async (...said) => {
+    await refuseUnusable(site, epoch)
+    return box.confirm(...said)
+  },
+})
 
 /** Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. */
 export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {

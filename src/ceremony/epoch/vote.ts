@@ -5,18 +5,21 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { keyOf } from './epoch-outcome.ts'
 import { keepProofs, unproven } from './proofs.ts'
 import { mayFollow, type StagedRecord, stagedRecord } from './staged-record.ts'
+import { refuseSuspended } from './suspended.ts'
 
 /**
  * The one vote that this site gives under this definition, for ever: from here there is no way back. Throws E_NOT_FINISHED
- * where it voted in another ceremony for what replaces the same record.
+ * where it voted in another ceremony for what replaces the same record, and E_NOT_ALLOWED where it suspended the key.
  */
 export const vote = async (ceremony: Ceremony, voted: StagedRecord, mayBind: () => void): Promise<void> => {
   const { site, seat, authority } = ceremony
   // A peer that shows this site's own forgotten vote ends the join; it is not given again.
   ceremony.options.signal.throwIfAborted()
   if (ceremony.store.ready.has(seat.name)) throw new Error('a second vote under one definition')
-  await site.shards.keepRecord(keyOf(authority.definition, voted.record.outcome), voted.outcome, voted.record)
+  const key = keyOf(authority.definition, voted.record.outcome)
+  await site.shards.keepRecord(key, voted.outcome, voted.record)
   mayBind()
+  refuseSuspended(site.ledger, key)
   const { base } = authority.definition
   await ceremony.publish('ready', { ceremony: authority.hash, site: seat.name, record: voted.hash, base })
 }

@@ -2,7 +2,7 @@ import { fromHex } from '../../lib/bytes.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { baseToReplace } from '../epoch/base-to-replace.ts'
-import { noteEpoch, openShare } from '../epoch/epoch.ts'
+import { noteEpoch, openShare, whileUsable } from '../epoch/epoch.ts'
 import { EpochRun } from '../epoch/epoch-run.ts'
 import { hedged } from '../hedge.ts'
 import type { CeremonyKind } from './kind.ts'
@@ -30,7 +30,7 @@ export const prepareRefresh: CeremonyKind<RefreshDefinition>['prepare'] = async 
           const share = await openShare(ceremony, base)
           try {
             const random = hedged(ceremony.site, hash, protocols.refresh.id, share)
-            return await protocols.refresh.run(box, { ...context, share }, { random })
+            return await protocols.refresh.run(whileUsable(box, ceremony.site, base), { ...context, share }, { random })
           } finally {
             share.wipe()
           }

@@ -4,7 +4,7 @@ import { ceremonyId, recordKind } from '../../records/definition.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { lintOldRoster } from '../definition/lint-key.ts'
 import { baseToReplace } from '../epoch/base-to-replace.ts'
-import { type Epoch, noteEpoch, openShare } from '../epoch/epoch.ts'
+import { type Epoch, noteEpoch, openShare, whileUsable } from '../epoch/epoch.ts'
 import { boundByVote } from '../epoch/epoch-result.ts'
 import { EpochRun } from '../epoch/epoch-run.ts'
 import { refuseOtherKey } from '../epoch/known-key.ts'
@@ -28,7 +28,8 @@ const run = async (
   const share = deals && base !== undefined ? await openShare(ceremony, base) : undefined
   try {
     const random = hedged(ceremony.site, attempt.hash, reshare.id, share)
-    return await reshare.run(box, { ...reshareContext(definition, attempt.value), share }, { random })
+    const open = base === undefined ? box : whileUsable(box, ceremony.site, base)
+    return await reshare.run(open, { ...reshareContext(definition, attempt.value), share }, { random })
   } finally {
     share?.wipe()
   }

@@ -8,7 +8,7 @@ import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
-import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
+import { type Epoch, newestEpoch, noteEpoch, openShare, whileUsable } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -72,15 +72,8 @@ const runSign = async (
   const share = await openShare(ceremony, epoch)
   try {
     const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
-    const inSession = session.mailbox(protocols.sign)
     // A refresh may end, or an operator suspend the key, while the others' commitments are waited for.
-    const box: typeof inSession = {
-      ...inSession,
-      broadcast: async (...said) => {
-        await refuseUnusable(ceremony.site, epoch)
-        return inSession.broadcast(...said)
-      },
-    }
+    const box = whileUsable(session.mailbox(protocols.sign), ceremony.site, epoch)
     const context = {
       threshold: epoch.outcome.threshold,
       publicKey: fromHex(epoch.outcome.publicKey),

@@ -62,6 +62,7 @@ export const suspendedView = (said: {
   readonly name: string
   readonly suspended: boolean
   readonly reason: string
+  readonly threshold: number
 }): Lines => [
   {
     label: said.suspended ? 'suspended' : 'resumed',
@@ -70,7 +71,7 @@ export const suspendedView = (said: {
     tone: said.suspended ? 'bad' : 'good',
   },
   ...(said.suspended
-    ? [{ label: 'next', text: 'the same at every other site: t of them that go on can still sign' }]
+    ? [{ label: 'next', text: `the same at every other site: any ${said.threshold} that go on can still sign` }]
     : []),
 ]
 
