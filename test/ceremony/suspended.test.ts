@@ -91,9 +91,13 @@ describe('a site that suspended a key', () => {
   })
 
   it.each([
-    ['in the middle of a rotation', (event: Progress) => event.phase === 'round' && event.round === 'commitments'],
-    ['right before its vote', (event: Progress) => event.phase === 'step' && event.step === 'proven'],
-  ])('deals and votes no further %s, and nothing of the key has changed', async (name, isMoment) => {
+    [
+      'in the middle of a rotation',
+      'staged',
+      (event: Progress) => event.phase === 'round' && event.round === 'commitments',
+    ],
+    ['right before its vote', 'ready', (event: Progress) => event.phase === 'step' && event.step === 'proven'],
+  ] as const)('deals and votes no further %s, and nothing of the key has changed', async (name, never, isMoment) => {
     const { world, keygen } = await refreshedChain()
     const newest = await newestAt(world, 'eu')
     const base = recordHashOf(newest)
@@ -129,7 +133,7 @@ describe('a site that suspended a key', () => {
     for (const end of ends) expect(end.status).toBe('rejected')
     for (const one of names) expect(recordHashOf(await newestAt(world, one))).toBe(base)
     const log = await eu.ceremonyLog(ceremonyId(definition))
-    expect([...log.replay()].some(({ what, site }) => what === 'ready' && site === 'eu')).toBe(false)
+    expect([...log.replay()].some(({ what, site }) => what === never && site === 'eu')).toBe(false)
   })
 
   it('is no other key’s concern', async () => {

@@ -8,7 +8,7 @@ import type { Attempt } from '../../src/records/attempt.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { type RecordName, recordNames, rowOf } from '../../src/records/record-table.ts'
-import { keygenDefinition, refreshDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, reshareDefinition } from '../support/definition.ts'
 
 /** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
 
@@ -190,4 +190,54 @@ it('is refused of a key without the seat that it speaks for', () => {
     'with a transcript of an attempt in which its key had no seat',
   )
   expect(why('result', { ...records.result.value, transcript: null }, stray)).toBeUndefined()
+})
+
+describe('a record in a ceremony that hands a key on', () => {
+  // Of the old roster eu, us and ap; us and ap receive, and eu leaves: it stands last.
+  const roles = async () => {
+    const sound = await reshareDefinition()
+    const [leaving, ...staying] = sound.sites
+    const handed = { ...sound, base: hash('replaced'), receivers: 2, sites: [...staying, leaving] } as typeof sound
+    const voters = new Set<SiteId>()
+    const given: RecordFacts = {
+      ...facts,
+      definition: handed,
+      ceremony: ceremonyId(handed),
+      testSets: [[1, 2] as Index[]],
+      voted: (site, record) => voters.has(site) && record === hash('voted'),
+    }
+    const refusedOf = (name: RecordName, site: SiteId, value: object): string | undefined => {
+      const by = { ...author, site, index: (handed.sites.findIndex((one) => one.name === site) + 1) as Index }
+      return refusal(rowOf(name), { value: { ceremony: given.ceremony, site, ...value } } as never, by, given)?.why
+    }
+    return { voters, refusedOf, handed }
+  }
+  const record = hash('voted')
+  const vote = { record, base: hash('replaced') }
+
+  it.each<[RecordName, object]>([
+    ['ready', vote],
+    ['installed', { record }],
+    ['staged', { attempt: hash('begun'), index: 3, outcome: record, envelope: record }],
+    ['possession', { record, index: 3, proof: '' }],
+    ['test-signature', { record, signers: [1, 2], signature: '' }],
+  ])('%s is refused of a site that receives no share', async (name, value) => {
+    const { refusedOf } = await roles()
+    expect(refusedOf(name, eu, value)).toBe('of a site that receives no share')
+  })
+
+  it('a vote is admitted of a site that receives one', async () => {
+    expect((await roles()).refusedOf('ready', us, vote)).toBeUndefined()
+  })
+
+  it('that says that an old share is gone is one of who held it, after all votes', async () => {
+    const { voters, refusedOf, handed } = await roles()
+    voters.add(us)
+    expect(refusedOf('retired', eu, vote)).toBe('of a record that not all receivers voted for')
+    expect(refusedOf('retired', us, vote)).toBeUndefined()
+    voters.add('ap' as SiteId)
+    expect(refusedOf('retired', eu, vote)).toBeUndefined()
+    handed.from.sites.splice(0, 1)
+    expect(refusedOf('retired', eu, vote)).toBe('of a site whose share is not replaced')
+  })
 })
