@@ -194,7 +194,11 @@ export const planReshare = (
   const old = current.map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
   const stranger = wanted.without.find((name) => !old.some((site) => site.name === name))
   if (stranger !== undefined)
-    throw new QuorateError('E_USAGE', `no site ${stranger} holds a share of this key`, 'quorate keys show names them')
+    throw new QuorateError(
+      'E_USAGE',
+      `no site ${stranger} holds a share of this key`,
+      `quorate keys show --key ${made.name} names them`,
+    )
   const leaving = old.filter(({ identity }) => !receivers.some((site) => site.identity === identity))
   const dealers = old.filter(({ name }) => !wanted.without.includes(name))
   const seated = new Set([...receivers, ...dealers].map(({ identity }) => identity))
