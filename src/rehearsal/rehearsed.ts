@@ -2,6 +2,7 @@ import { messageBytes } from '../ceremony/definition/message.ts'
 import { type Epoch, newestEpoch } from '../ceremony/epoch/epoch.ts'
 import type { SiteId, Time } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Definition, definitionCodec, recordKind } from '../records/definition.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
@@ -102,8 +103,15 @@ export const throwAwayKey = async (
   const room = memoryRoom()
   const joined = await joinAll(props, { definition: keygen, players, room, message: null }, 1)
   const id = joined.map(({ result }: Joined) => result?.key?.id).find((key) => key !== undefined)
-  if (id === undefined) throw new Error('a throw-away key that nobody made')
+  if (id === undefined) throw refused(joined)
   return newestEpoch(await siteOf(props, players[0] as Player, room, 0), id)
+}
+
+/** Without faults only this machine can be in the way, its clock for instance: its own word of that is the answer. */
+const refused = (joined: readonly Joined[]): Error => {
+  const fault = joined.find((join) => join.fault !== null)?.fault
+  if (!fault) return new Error('a throw-away key that nobody made')
+  return new QuorateError(fault.code, fault.message, fault.hint)
 }
 
 /** The key that a ceremony uses, made by the sites that hold its shares; undefined where it makes a new one. */
