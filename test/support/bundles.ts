@@ -10,6 +10,7 @@ import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
@@ -18,7 +19,7 @@ import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
-import { reshareOf } from './reshares.ts'
+import { repairOf, reshareOf } from './reshares.ts'
 
 export interface Chain {
   readonly world: MemoryWorld
@@ -123,7 +124,7 @@ export const refreshedChain = async (): Promise<RefreshedChain> => {
 }
 
 /** Two of them hand the key on to a third site in the place of the one that is lost. */
-export const resharedChain = async (): Promise<ResharedChain> => {
+const resharedChain = async (): Promise<ResharedChain> => {
   const chain = await refreshedChain()
   const { world, refresh } = chain
   const homes = new Map([...world.homes, ['sa', await memoryHome('sa')] as const])
@@ -157,6 +158,20 @@ const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => 
 export const sharedChain = shared(memoryChain)
 export const sharedRefreshedChain = shared(refreshedChain)
 
-export const sharedResharedChain = shared(resharedChain)
+/** After them the share of us is made again for af. */
+export interface RepairedChain extends ResharedChain {
+  readonly repair: RepairDefinition
+  readonly repairBundle: Uint8Array
+}
+
+const repairedChain = async (): Promise<RepairedChain> => {
+  const chain = await resharedChain()
+  const world = { ...chain.world, homes: new Map([...chain.world.homes, ['af', await memoryHome('af')] as const]) }
+  const repair = await repairOf(world, chain.reshare, 'us', 'af')
+  const [repaired] = await joinAll(world, ['eu', 'af', 'sa'], repair)
+  if (repaired === undefined) throw new Error('no mended share')
+  return { ...chain, world, repair, repairBundle: await bundleIn(world, repaired) }
+}
+export const sharedRepairedChain = shared(repairedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

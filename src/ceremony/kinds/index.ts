@@ -4,10 +4,11 @@ import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
 import { refresh } from './refresh.ts'
+import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 
