@@ -15,7 +15,16 @@ const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
 
 /** Phases that are a ceremony of their own. */
-const CEREMONIES: readonly string[] = ['keygen', 'sign', 'refresh', 'sign-again', 'repair', 'sign-mended', 'reshare', 'sign-last']
+const CEREMONIES: readonly string[] = [
+  'keygen',
+  'sign',
+  'refresh',
+  'sign-again',
+  'repair',
+  'sign-mended',
+  'reshare',
+  'sign-last',
+]
 
 /** The demo's story as it unfolds, on stderr. */
 export const demoReporter = (flags: {
