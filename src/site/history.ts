@@ -5,6 +5,7 @@ import { parseTrust } from '../audit/trust.ts'
 import type { VerifyReport } from '../audit/verify.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { recordKind } from '../records/definition.ts'
 import { type HistoryHead, headsOf, readHead } from './key-head.ts'
 import { verifyFile } from './verify.ts'
 
@@ -20,7 +21,7 @@ export interface HistoryWanted {
   /** Milliseconds since 1970. */
   readonly at: number | undefined
   readonly require: readonly string[]
-  /** Days; a newest epoch that is older is overdue. */
+  /** Days; shares that are older are overdue. */
   readonly maxAge: number | undefined
   /** Files of `keys show --head`; they need a trust file. */
   readonly heads?: readonly Uint8Array[]
@@ -31,7 +32,7 @@ export interface HistoryReport {
   readonly folder: string
   readonly trust: VerifyReport['trust']
   readonly keys: readonly (KeyHistory & {
-    /** Milliseconds since its newest epoch was made; null where its bundle does not say. */
+    /** Milliseconds since its newest shares were made; null where no bundle says. */
     readonly age: number | null
     readonly overdue: boolean
     /** Signed words of sites that the trust file names. */
@@ -87,7 +88,8 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
     }
   }
   const keys = historiesOf(verified).map((key) => {
-    const closed = key.epochs.at(-1)?.closed ?? null
+    const renewed = key.epochs.findLast(({ kind }) => recordKind({ kind }).keepsShares !== true)
+    const closed = renewed?.closed ?? null
     const age = closed === null ? null : Math.max(0, wanted.now - Date.parse(closed))
     const overdue = wanted.maxAge !== undefined && (age === null || age > wanted.maxAge * DAY)
     return { ...key, age, overdue, heads: headsOf(heads, key) }
