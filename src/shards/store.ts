@@ -211,10 +211,10 @@ export const shardStore = (disk: Disk): ShardStore => {
   }
 
   const stage = async (sealed: SealedShard, made: Outcome, supersedes: readonly Hash[] = []): Promise<void> => {
-    const { key, outcome } = shardCoreCodec.decode(sealed.core)
+    const { key, outcome, kind } = shardCoreCodec.decode(sealed.core)
     const bytes = outcomeCodec.encode(made)
     if (hashOf(bytes) !== outcome) throw new TypeError('a shard of another outcome')
-    refuseRival(await ofKey(key), made, supersedes)
+    refuseRival(await ofKey(key), { ...made, kind }, supersedes)
     const folder = folderOf(key, outcome)
     await durableFolder(disk, folder)
     // Half of an earlier sealing, which a crash left, opens nothing without the other half.
@@ -229,8 +229,8 @@ export const shardStore = (disk: Disk): ShardStore => {
   const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
     const epochs = await ofKey(key)
     const outcome = hashOf(outcomeCodec.encode(made))
-    refuseRival(epochs, made, epochs.find((one) => one.outcome === outcome)?.supersedes ?? [])
     const found = await present(key, outcome)
+    refuseRival(epochs, { ...made, kind: found.core.kind }, found.supersedes)
     if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
       throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
     await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))

@@ -5,7 +5,7 @@ import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
 import { planKeygen, planRefresh, planRepair, planReshare, planSign } from '../ceremony/definition/plan.ts'
-import { recordsToName } from '../ceremony/epoch/rivals.ts'
+import { recordsToName, refuseUnnamed, undecidedVotes } from '../ceremony/epoch/rivals.ts'
 import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
@@ -344,5 +344,6 @@ export const planRecovery = async (
     machine.random,
     now,
   )
+  refuseUnnamed(definition, await votesOfHome(flags.home, (votes) => undecidedVotes(votes, definition.key)))
   return made(definition, findings, now, seen)
 }

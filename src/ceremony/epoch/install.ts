@@ -73,7 +73,12 @@ export const awaitReceipts = async (ceremony: Ceremony, record: Hash, returned: 
   await awaitEach(ceremony, 'installed', authority.receivers, receipts)
   const needed = Math.min(authority.receivers.length, 2 * threshold - 1)
   if (receipts().length < needed && !(returned && authority.definition.base === null))
-    throw notFinished(ceremony, 'installed', receipts(), 'their operators run join again; then run it here again too')
+    throw notFinished(
+      ceremony,
+      'installed',
+      receipts(),
+      'ask their operators: they run join again, then run it here again too, or they use a newer record and this one is over',
+    )
 }
 
 const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError => {

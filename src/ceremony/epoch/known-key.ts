@@ -26,7 +26,7 @@ export const refuseOtherKey = async (site: Site, definition: Handover): Promise<
           error(
             'roster',
             'from.sites',
-            `this home holds a share of epoch ${newest.core.epoch}: where that was replaced, join that ceremony here first`,
+            `this home holds a share of epoch ${newest.core.epoch}: it has to destroy it in the ceremony that replaced it, or a new home takes its place`,
           ),
         ]
       : []),

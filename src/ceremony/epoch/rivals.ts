@@ -3,7 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import type { Disk } from '../../lib/ports.ts'
 import { ceremonyId, type Definition, recordKind, type Successor } from '../../records/definition.ts'
 import type { Topic } from '../../records/kinds/kind.ts'
-import { dealtIn, recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
+import { dealtIn, recordHashOf, refuseRival, renewalFound, rivalFound, supersededIn } from '../../shards/rival.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { definitionAt } from '../definition/key-base.ts'
 import type { Site } from '../ports.ts'
@@ -29,6 +29,8 @@ export interface UndecidedVote {
   /** The commands that run it. */
   readonly topic: Topic
   readonly record: Hash
+  /** Its ceremony makes new shares. */
+  readonly renews: boolean
   /** Records that its own definition names. */
   readonly supersedes: readonly Hash[]
 }
@@ -59,9 +61,11 @@ export const undecidedVotes = async (site: Votes, key: Hash): Promise<readonly U
     const definition = decided.has(record) ? undefined : await definitionAt(site, ceremony)
     if (definition === undefined || recordKind(definition).key(definition) !== key) continue
     const names = 'supersedes' in definition ? definition.supersedes : []
+    const { topic, keepsShares } = recordKind(definition)
     found.push({
       ceremony,
-      topic: recordKind(definition).topic,
+      topic,
+      renews: keepsShares !== true,
       record,
       supersedes: names.filter((one) => !decided.has(one)),
     })
@@ -84,16 +88,19 @@ export const recordsToName = async (site: Votes, key: Hash): Promise<readonly Ha
  * never vote for.
  */
 const refuseRivals = async (site: Votes, definition: Successor): Promise<void> => {
-  const { key, base, supersedes } = definition
-  refuseRival(await epochsOf(site, key), { base, ceremony: ceremonyId(definition) }, supersedes)
+  const { key, base, supersedes, kind } = definition
+  refuseRival(await epochsOf(site, key), { base, kind, ceremony: ceremonyId(definition) }, supersedes)
   refuseUnnamed(definition, await undecidedVotes(site, key))
 }
 
-/** Throws E_NOT_FINISHED for the first vote, of another ceremony, that the definition does not name. */
+/** Throws E_NOT_FINISHED for the first vote, of another ceremony, that the definition does not name, or may not replace. */
 export const refuseUnnamed = (definition: Successor, votes: readonly UndecidedVote[]): void => {
   const own = ceremonyId(definition)
-  for (const vote of votes)
-    if (vote.ceremony !== own && !definition.supersedes.includes(vote.record)) throw rivalFound(vote, vote.record)
+  const keeps = recordKind(definition).keepsShares === true
+  for (const vote of votes.filter(({ ceremony }) => ceremony !== own)) {
+    if (!definition.supersedes.includes(vote.record)) throw rivalFound(vote, vote.record)
+    if (keeps && vote.renews) throw renewalFound(vote.ceremony)
+  }
 }
 
 /** Throws E_NOT_FINISHED where this site dealt its share away in another ceremony that replaces the same record. */
