@@ -1,6 +1,7 @@
 import { attemptChecks } from './checks/attempts.ts'
 import { definitionChecks } from './checks/definition.ts'
 import { blameChecks, endingChecks } from './checks/endings.ts'
+import { handoverChecks } from './checks/handover.ts'
 import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
@@ -20,6 +21,7 @@ export const allChecks = [
   ...possessionChecks,
   ...voteChecks,
   ...signatureChecks,
+  ...handoverChecks,
   ...blameChecks,
   ...endingChecks,
   ...timeChecks,

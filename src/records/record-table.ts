@@ -5,6 +5,7 @@ import {
   afterVote,
   authorOfResult,
   fitsTerms,
+  givenInAttempt,
   identityOfSite,
   inTime,
   inWindow,
@@ -14,6 +15,7 @@ import {
   ownApproval,
   ownAttempt,
   ownCertificate,
+  ownHandover,
   ownHello,
   ownRecord,
   ownTestSignature,
@@ -22,6 +24,7 @@ import {
   votesOnBase,
 } from './admission.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from './attempt.ts'
+import { type Handover, handoverCodec } from './handover.ts'
 import { type Approval, approvalCodec, type Certificate, certificateCodec } from './identity.ts'
 import { type Note, noteCodec } from './note.ts'
 import {
@@ -252,6 +255,19 @@ export const recordTable = {
     author: authorOfResult,
     rests: afterStart,
   } satisfies RecordRow<SignResult>,
+  handover: {
+    ...ofMessageKey,
+    codec: handoverCodec,
+    event: 'handover',
+    ledger: { what: 'handed-over', object: (_value, hash) => hash },
+    reported: 'handover.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-handovers', deed: 'gave its share twice' },
+    own: ownHandover,
+    rests: givenInAttempt,
+  } satisfies RecordRow<Handover>,
   aborted: {
     ...common,
     codec: noteCodec,

@@ -20,6 +20,7 @@ import { time } from '../records/fields.ts'
 import type { Topic } from '../records/kinds/kind.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { askRelayIdentity } from '../transport/relay-identity.ts'
+import { wholeKeysOf } from './given-away.ts'
 import type { RelayAccess } from './home-session.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
@@ -111,7 +112,7 @@ const relayOf = (text: string): Definition['relays'][number] => {
  * The relays that the flags name. Where a flag gives no identity, the relay that answers is asked, so that no other one can
  * pass its challenges on; where none answers, any relay there will do, and lint says so.
  */
-const relaysOf = (texts: readonly string[], { relayCa }: RelayAccess): Promise<Definition['relays']> =>
+export const relaysOf = (texts: readonly string[], { relayCa }: RelayAccess): Promise<Definition['relays']> =>
   Promise.all(
     texts.map(relayOf).map(async (relay) => ({
       ...relay,
@@ -119,12 +120,12 @@ const relaysOf = (texts: readonly string[], { relayCa }: RelayAccess): Promise<D
     })),
   )
 
-const approverOf = (text: string): Identity => {
+export const approverOf = (text: string): Identity => {
   if (parseIdentity(text)?.role === 'approver') return text as Identity
   throw usage('--approver is not the identity of an approver', 'it begins with qapprover1')
 }
 
-const commonOf = (flags: Omit<CommonFlags, 'name'>, now: number) => {
+export const commonOf = (flags: Omit<CommonFlags, 'name'>, now: number) => {
   const opens = timeOf('opens', flags.opens, now - EARLY)
   const until = (flags.opens === undefined ? now : Date.parse(opens)) + WEEK
   const { gather, round } = flags
@@ -144,7 +145,7 @@ export interface PlanMade {
   readonly yaml: Uint8Array
 }
 
-const made = async (
+export const made = async (
   definition: Definition,
   findings: readonly Finding[],
   now: number,
@@ -264,7 +265,8 @@ export const planSignature = async (
   )
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
-  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
+  const reconstructed = await wholeKeysOf(flags.home, base.key)
+  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key, reconstructed })), publicKey }
 }
 
 /** New shares for the sites that hold the key, or for others. Throws E_NOT_FOUND where this home holds none of its shares. */
@@ -314,5 +316,10 @@ export const planRotation = async (
         )
   const { name, protocol } = base.definition
   const key = { name, protocol, publicKey: base.publicKey }
-  return made(definition, findings, now, { content: undefined, key, voted })
+  return made(definition, findings, now, {
+    ...NOTHING_SEEN,
+    key,
+    voted,
+    reconstructed: await wholeKeysOf(flags.home, base.key),
+  })
 }

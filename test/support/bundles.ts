@@ -9,6 +9,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
+import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
@@ -18,6 +19,7 @@ import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
+import { approversApprove, reconstructOf } from './reconstructs.ts'
 import { reshareOf } from './reshares.ts'
 
 export interface Chain {
@@ -38,6 +40,12 @@ export interface RefreshedChain extends Chain {
 export interface ResharedChain extends RefreshedChain {
   readonly reshare: ReshareDefinition
   readonly reshareBundle: Uint8Array
+}
+
+/** The same key after it was given away. */
+export interface ReconstructedChain extends ResharedChain {
+  readonly reconstruct: ReconstructDefinition
+  readonly reconstructBundle: Uint8Array
 }
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
@@ -134,6 +142,16 @@ export const resharedChain = async (): Promise<ResharedChain> => {
   return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
 }
 
+/** All that hold the key now give it to recipients outside. */
+const reconstructedChain = async (): Promise<ReconstructedChain> => {
+  const chain = await resharedChain()
+  const reconstruct = await reconstructOf(chain.world, chain.reshare)
+  await approversApprove(chain.world, reconstruct.givers, reconstruct)
+  const [given] = await joinAll(chain.world, reconstruct.givers, reconstruct)
+  if (given === undefined) throw new Error('no key given')
+  return { ...chain, reconstruct, reconstructBundle: await bundleIn(chain.world, given) }
+}
+
 /** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
 const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => {
   const hashesOf = (chain: C): string =>
@@ -158,5 +176,6 @@ export const sharedChain = shared(memoryChain)
 export const sharedRefreshedChain = shared(refreshedChain)
 
 export const sharedResharedChain = shared(resharedChain)
+export const sharedReconstructedChain = shared(reconstructedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

@@ -70,6 +70,8 @@ export const mustAlways = [
   'possession.records',
   'votes.records',
   'signature.records',
+  'handover.records',
+  'handover.known',
   'blame.proven',
   'blame.left',
   'blame.records',

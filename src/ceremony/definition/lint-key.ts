@@ -1,6 +1,7 @@
 import type { Hash } from '../../lib/brand.ts'
 import { type Definition, receiversIn } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
+import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
@@ -46,7 +47,7 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
 }
 
 const lintCommon = (
-  definition: SignDefinition | RefreshDefinition | ReshareDefinition,
+  definition: SignDefinition | RefreshDefinition | ReshareDefinition | ReconstructDefinition,
   base: KeyBase,
 ): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
@@ -62,19 +63,32 @@ const lintCommon = (
 ]
 
 /** Where a definition for the sites of a key says otherwise than the key. */
-export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base: KeyBase): readonly Finding[] => [
+export const lintAgainst = (
+  definition: SignDefinition | RefreshDefinition | ReconstructDefinition,
+  base: KeyBase,
+): readonly Finding[] => [
   ...lintCommon(definition, base),
   ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites: definition.sites }, base),
+]
+
+const lintShares = ({ from }: ReshareDefinition | ReconstructDefinition, base: KeyBase): readonly Finding[] =>
+  from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
+    ? []
+    : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]
+
+/** Where a definition that gives the key away says otherwise than the key. */
+export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): readonly Finding[] => [
+  ...lintAgainst(definition, base),
+  ...lintShares(definition, base),
 ]
 
 /** Where a definition for other sites says otherwise of the old ones than the key. */
 export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): readonly Finding[] => {
   const { from } = definition
   const sites = from.sites.map((name) => definition.sites.find((site) => site.name === name))
-  const shares = from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
   return [
     ...lintCommon(definition, base),
     ...lintRoster({ threshold: ['from.threshold', from.threshold], place: 'from.sites', sites }, base),
-    ...(shares ? [] : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]),
+    ...lintShares(definition, base),
   ]
 }

@@ -3,11 +3,12 @@ import type { Kind } from '../../records/kinds/index.ts'
 import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
+import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, reconstruct } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

@@ -45,7 +45,10 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
   }
-  if (phase === 'done') return `the signers run ${join} to finish the bundle; the signature is made`
+  if (phase === 'done')
+    return recordKind(status).makes === 'signature'
+      ? `the signers run ${join} to finish the bundle; the signature is made`
+      : `all who give their share run ${join} to finish the bundle; this site has given its own`
   if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
   if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
   if (running === 'join') {

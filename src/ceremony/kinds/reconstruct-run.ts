@@ -1,0 +1,141 @@
+import { fromHex, toBase64 } from '../../lib/bytes.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { Scheme } from '../../mpc/scheme.ts'
+import { sealTo } from '../../recipients/seal.ts'
+import { type GivenShare, givenShareCodec } from '../../records/handover.ts'
+import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
+import { refuseErrors } from '../definition/finding.ts'
+import { keyBaseOf } from '../definition/key-base.ts'
+import { lintGiven } from '../definition/lint-key.ts'
+import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
+import type { Session } from '../session/session.ts'
+import type { Ceremony } from '../store/ceremony.ts'
+import type { HeldAttempt } from '../store/record-store.ts'
+import type { CeremonyKind, Duties, FoundFault, KindRun } from './kind.ts'
+
+const sealed = async (to: Recipient, given: Omit<GivenShare, 'recipient'>): Promise<string> => {
+  const plain = givenShareCodec.encode({ ...given, recipient: to.name })
+  try {
+    return toBase64(await sealTo(to, plain))
+  } finally {
+    plain.fill(0)
+  }
+}
+
+const notFinished = (waiting: readonly string[], given: number, threshold: number): QuorateError =>
+  new QuorateError(
+    'E_NOT_FINISHED',
+    `${given} of ${threshold} shares are given; waiting: ${waiting.join(', ')}`,
+    `what this site gave stays given. ${waiting.join(' and ')} and then the others run join again; whoever cannot, is left out of a new definition`,
+    { waiting },
+  )
+
+/** Each site gives its share by itself; with a threshold of them the ceremony has made what it was for. */
+class ReconstructRun implements KindRun {
+  readonly #ceremony: Ceremony
+  readonly #protocols: Scheme
+  readonly #epoch: Epoch
+  readonly #definition: ReconstructDefinition
+  readonly #duties: Duties
+
+  constructor(ceremony: Ceremony, protocols: Scheme, epoch: Epoch, definition: ReconstructDefinition, duties: Duties) {
+    this.#ceremony = ceremony
+    this.#protocols = protocols
+    this.#epoch = epoch
+    this.#definition = definition
+    this.#duties = duties
+  }
+
+  get #hasGiven(): boolean {
+    return this.#ceremony.store.handovers.has(this.#ceremony.seat.name)
+  }
+
+  /** An attempt in which another site gave, and this one has a seat: it was stopped there, and gives in that one. */
+  #begun(): HeldAttempt | undefined {
+    const { store } = this.#ceremony
+    const [first] = [...store.handovers.values()]
+    return first && store.started(first.signed.value.attempt)
+  }
+
+  isSettled(): boolean {
+    return this.#hasGiven || this.#begun() !== undefined
+  }
+
+  async settle(): Promise<boolean> {
+    const begun = this.#hasGiven ? undefined : this.#begun()
+    if (begun !== undefined) await this.#give(begun)
+    return this.#hasGiven
+  }
+
+  async attempt(_session: Session, attempt: HeldAttempt): Promise<void> {
+    await this.#give(attempt)
+  }
+
+  async #give({ hash: attempt }: HeldAttempt): Promise<void> {
+    const ceremony = this.#ceremony
+    const { authority, seat, site } = ceremony
+    const { recipients } = this.#definition
+    const share = await openShare(ceremony, this.#epoch)
+    const pieces: string[] = []
+    try {
+      this.#refuseOther(share)
+      const { key, protocol, base } = this.#definition
+      const about = { ceremony: authority.hash, attempt, key, base, protocol, site: seat.name, index: seat.index }
+      for (const to of recipients) pieces.push(await sealed(to, { ...about, share: share.reveal() }))
+    } finally {
+      share.wipe()
+    }
+    await refuseUnusable(site, this.#epoch)
+    this.#duties.mayBind()
+    await ceremony.publish('handover', {
+      ceremony: authority.hash,
+      attempt,
+      site: seat.name,
+      index: seat.index,
+      sealed: pieces,
+    })
+  }
+
+  /** A damaged share is not given: the recipients would name this site as the one that lied. */
+  #refuseOther(share: Secret): void {
+    const { from } = this.#definition
+    const own = from.verifyingShares[this.#ceremony.seat.index - 1]
+    if (own !== undefined && this.#protocols.isShareOf(share, fromHex(own))) return
+    throw new QuorateError(
+      'E_SHARD',
+      'this site’s share is not the one that its verifying share names',
+      'do not go on here: put back the files of this share alone, from a backup; without one this share is lost',
+    )
+  }
+
+  async commit(): Promise<void> {
+    const { store, authority, options } = this.#ceremony
+    const { threshold, givers } = this.#definition
+    const waiting = (): readonly string[] => givers.filter((name) => !store.handovers.has(name))
+    const ms = authority.terms.deadlines.round * 1000
+    await store.until(() => (waiting().length === 0 ? true : undefined), ms, options.signal)
+    const given = givers.length - waiting().length
+    if (given < threshold) throw notFinished(waiting(), given, threshold)
+  }
+
+  outputs(): ReadonlyMap<string, Uint8Array> {
+    return new Map()
+  }
+
+  faults(): readonly FoundFault[] {
+    return []
+  }
+}
+
+export const prepareReconstruct: CeremonyKind<ReconstructDefinition>['prepare'] = async (site, definition) => {
+  const epoch = await newestEpoch(site, definition.key)
+  refuseErrors(lintGiven(definition, await keyBaseOf(site, epoch)))
+  return {
+    base: epoch.hash,
+    epoch,
+    message: undefined,
+    noteIn: (ceremony) => noteEpoch(ceremony, epoch),
+    begin: (ceremony, protocols, duties) => new ReconstructRun(ceremony, protocols, epoch, definition, duties),
+  }
+}
