@@ -22,7 +22,7 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
-  'test/ceremony/{chain,reshare,traffic}.test.ts',
+  'test/ceremony/{chain,reconstruct,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,crash-refresh,crash-reshare,lying,network}.test.ts',
   'test/fuzz/*.test.ts',

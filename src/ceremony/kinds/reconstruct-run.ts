@@ -2,19 +2,19 @@ import { fromHex, toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
-import { sealTo } from '../../recipients/seal.ts'
 import { type GivenShare, givenShareCodec } from '../../records/handover.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintGiven } from '../definition/lint-key.ts'
 import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
+import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { CeremonyKind, Duties, FoundFault, KindRun } from './kind.ts'
 
-const sealed = async (to: Recipient, given: Omit<GivenShare, 'recipient'>): Promise<string> => {
+const sealed = async ({ sealTo }: Site, to: Recipient, given: Omit<GivenShare, 'recipient'>): Promise<string> => {
   const plain = givenShareCodec.encode({ ...given, recipient: to.name })
   try {
     return toBase64(await sealTo(to, plain))
@@ -82,7 +82,7 @@ class ReconstructRun implements KindRun {
       this.#refuseOther(share)
       const { key, protocol, base } = this.#definition
       const about = { ceremony: authority.hash, attempt, key, base, protocol, site: seat.name, index: seat.index }
-      for (const to of recipients) pieces.push(await sealed(to, { ...about, share: share.reveal() }))
+      for (const to of recipients) pieces.push(await sealed(site, to, { ...about, share: share.reveal() }))
     } finally {
       share.wipe()
     }
