@@ -32,7 +32,7 @@ import { suspensionCodec } from '../../src/records/suspension.ts'
 import { readReport, signReport } from '../../src/site/rehearsal-report.ts'
 import { openSigned } from '../../src/site/signed-report.ts'
 import { rehearsal } from '../rehearsal/support.ts'
-import { keygenDefinition, reshareDefinition } from '../support/definition.ts'
+import { keygenDefinition, reconstructDefinition, reshareDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
@@ -97,6 +97,7 @@ test('definition, as JSON', async () => {
       corpus.file('keygen.json'),
       corpus.file('sign.json'),
       definitionCodec.encode(await reshareDefinition()),
+      definitionCodec.encode(await reconstructDefinition()),
     ]),
   )
   expect(accepted).toBeGreaterThan(SOME_ACCEPTED)

@@ -14,16 +14,25 @@ import { Secret } from '../../src/lib/secret.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
 import { definitionYaml } from '../../src/records/definition-yaml.ts'
+import type { Recipient } from '../../src/records/kinds/reconstruct.ts'
 import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { stillClock } from '../../src/rehearsal/still-clock.ts'
+import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
 import { serveRelay } from '../../src/site/relay.ts'
 import { newFolder } from '../e2e/support.ts'
 import { writeHome } from '../hostile/ceremonies.ts'
-import { keygenDefinition, refreshDefinition, signDefinition } from '../support/definition.ts'
+import {
+  approverIdentities,
+  keygenDefinition,
+  reconstructDefinition,
+  refreshDefinition,
+  signDefinition,
+} from '../support/definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { approveIn, type MemoryWorld, startJoin } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { ageRecipient, identityFile } from '../support/recipients.ts'
 import { runLine } from './line.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
@@ -31,8 +40,8 @@ const MESSAGE = utf8('pay 250 to the supplier\n')
 const names = ['eu', 'us'] as SiteId[]
 const DAY = 86_400_000
 
-/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, approved here. */
-export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing'] as const
+/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, and a whole key given away, approved here. */
+export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing', 'giving'] as const
 type Standing = (typeof standings)[number]
 
 export interface Ceremony {
@@ -49,6 +58,8 @@ export interface World {
   readonly key: Hash
   readonly ceremonies: Readonly<Record<Standing, Ceremony>>
   readonly relay: string
+  readonly recipient: string
+  readonly approvers: readonly string[]
   /** Of the signature. */
   readonly bundle: string
   remove(): Promise<void>
@@ -139,6 +150,7 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
   const { files } = play.eu.disk
   const key = [...files.keys()].find((path) => path.endsWith('/record'))?.split('/')[1] as Hash
   const base = hashOf(files.get(`keys/${key}/${key}/record`) as Uint8Array)
+  const [{ made: outcome }] = (await shardStore(play.eu.disk).list()) as [StoredEpoch]
   await play.run(await keygen('other', '2'))
   const message = fileMessage('message', MESSAGE)
   const sign = (name: string, nonce: string) =>
@@ -151,6 +163,13 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
     left: await play.approve(await keygen('left', '6')),
     refreshing: await play.approve(
       await refreshDefinition({ ...common, key, base, name: 'made', nonce: '7'.repeat(32) }),
+    ),
+    giving: await play.approve(
+      await reconstructDefinition({
+        ...common,
+        ...{ key, base, name: 'made', nonce: '8'.repeat(32), givers: common.sites.map((site) => site.name) },
+        from: { publicKey: outcome.publicKey, verifyingShares: [...outcome.verifyingShares] },
+      }),
     ),
   }
   return { key, definitions }
@@ -182,6 +201,7 @@ export const makeWorld = async (): Promise<World> => {
   writeFileSync(at('trust'), `${cards.map(({ identity }) => identity).join('\n')}\n`)
   writeFileSync(at('message'), MESSAGE)
   writeFileSync(at('passphrase'), `${PASSPHRASE}\n`)
+  writeFileSync(at('identity'), identityFile('age.txt'))
   const ceremonies = Object.fromEntries(
     standings.map((name) => {
       const [definition, file] = [definitions[name], at(`${name}.yaml`)]
@@ -197,7 +217,8 @@ export const makeWorld = async (): Promise<World> => {
   const report = await runLine('rehearse', rehearsed)
   if (report.exit !== 0) throw new Error(report.stderr)
   return {
-    ...{ folder, at, key, ceremonies, relay: address },
+    ...{ folder, at, key, ceremonies, relay: address, approvers: await approverIdentities() },
+    recipient: `counsel=${(ageRecipient() as Extract<Recipient, { form: 'age' }>).recipient}`,
     bundle: at(`eu/${bundlePath(ceremonies.signed.id, 'sign')}`),
     async remove() {
       stop.abort()

@@ -12,7 +12,7 @@ import { sealTo } from '../../src/recipients/seal.ts'
 import type { Recipient } from '../../src/records/kinds/reconstruct.ts'
 import { ageRecipient, certificateRecipient, identityFile } from '../support/recipients.ts'
 
-const path = (name: string): string => fileURLToPath(new URL(`../vectors/recipients/${name}`, import.meta.url))
+const path = (name: string): string => fileURLToPath(new URL(`../support/recipients/${name}`, import.meta.url))
 const plain = utf8('a share')
 
 const all: readonly (readonly [Recipient, string])[] = [

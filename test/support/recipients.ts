@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { toBase64 } from '../../src/lib/bytes.ts'
 import type { Recipient } from '../../src/records/kinds/reconstruct.ts'
 
-/** Of test/vectors/recipients. */
+/** Of test/support/recipients. */
 export const identityFile = (name: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../vectors/recipients/${name}`, import.meta.url)))
+  new Uint8Array(readFileSync(new URL(`./recipients/${name}`, import.meta.url)))
 
 export const ageRecipient = (name = 'counsel', from = 'age.txt'): Recipient => ({
   form: 'age',
