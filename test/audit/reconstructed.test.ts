@@ -180,7 +180,7 @@ describe('a later bundle of the key', () => {
     async (draft: Draft) =>
       draft.add(at, { what: 'reconstructed', object: draft.put(definitionCodec.encode(definition as never)) }, 'joined')
 
-  it('says what its sites say of it, as an open point that --require can refuse', async () => {
+  it('says what its sites say of it, as an open point', async () => {
     const report = await verify(says(chain.reconstruct), chain.signBundle)
     expect(report).toMatchObject({ verdict: 'valid', reconstructed: [{ by: [eu], reason: 'the vendor is gone' }] })
     expect(checkOf(report, 'handover.known')).toMatchObject({ verdict: 'open', reason: expect.stringContaining('eu') })
