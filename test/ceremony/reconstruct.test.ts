@@ -249,6 +249,33 @@ describe('a site that lies', () => {
     expect(key.pieces[2]?.reason).toBe(bound)
   })
 
+  it('gives twice, is proven to, and is left out of the next one', async () => {
+    const definition = await planned()
+    const { publish } = Ceremony.prototype
+    const said = new Set<string>()
+    vi.spyOn(Ceremony.prototype, 'publish').mockImplementation(async function (this: Ceremony, name, value) {
+      const lying = name === 'handover' && this.seat.name === ap && !said.has(this.authority.hash)
+      if (lying) {
+        said.add(this.authority.hash)
+        const { sealed } = value as Handover
+        const other = { ...(value as Handover), sealed: sealed.map(() => toBase64(utf8('another'))) }
+        await publish.call(this, name, other as never).catch(() => undefined)
+      }
+      return publish.call(this, name, value as never) as never
+    })
+    const ends = await joinSites(world, names, definition)
+    // Whoever had not given when the proof came ends by it; whoever had is done.
+    for (const end of ends.slice(0, 2))
+      if (end.status === 'rejected')
+        expect(end.reason).toMatchObject({ code: 'E_PEER_EQUIVOCATED', message: 'ap gave its share twice' })
+      else expect(end.value.state).toBe('closed')
+    vi.restoreAllMocks()
+    const anew = await planned({ givers: [eu, us] })
+    const after = await joinSites(world, [eu, us], anew)
+    const key = await opened(await bundleAt('eu', closed(after[0]).bundle))
+    expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+  })
+
   it('keeps the key from them where there are no more than a quorum, and is named', async () => {
     const definition = await planned({ givers: [us, ap] })
     atHandover(ap, (value) => forged(value, wrong))

@@ -1,3 +1,4 @@
+import type { SiteId } from '../../lib/brand.ts'
 import { fromHex, toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -7,6 +8,7 @@ import type { Recipient, ReconstructDefinition } from '../../records/kinds/recon
 import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintGiven } from '../definition/lint-key.ts'
+import { awaitEach } from '../epoch/await-each.ts'
 import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
@@ -109,14 +111,19 @@ class ReconstructRun implements KindRun {
     )
   }
 
+  /** A quorum is enough; for the others it waits no longer than for the end of a ceremony. */
   async commit(): Promise<void> {
-    const { store, authority, options } = this.#ceremony
+    const ceremony = this.#ceremony
     const { threshold, givers } = this.#definition
-    const waiting = (): readonly string[] => givers.filter((name) => !store.handovers.has(name))
-    const ms = authority.terms.deadlines.round * 1000
-    await store.until(() => (waiting().length === 0 ? true : undefined), ms, options.signal)
-    const given = givers.length - waiting().length
-    if (given < threshold) throw notFinished(waiting(), given, threshold)
+    const given = (): readonly SiteId[] => givers.filter((name) => ceremony.store.handovers.has(name))
+    await awaitEach(ceremony, 'given', ceremony.authority.candidates, given)
+    const here = given()
+    if (here.length < threshold)
+      throw notFinished(
+        givers.filter((name) => !here.includes(name)),
+        here.length,
+        threshold,
+      )
   }
 
   outputs(): ReadonlyMap<string, Uint8Array> {
