@@ -1,10 +1,10 @@
 import { attemptChecks } from './checks/attempts.ts'
 import { definitionChecks } from './checks/definition.ts'
 import { blameChecks, endingChecks } from './checks/endings.ts'
-import { handoverChecks } from './checks/handover.ts'
 import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
+import { releaseChecks } from './checks/release.ts'
 import { signatureChecks } from './checks/signature.ts'
 import { timeChecks } from './checks/times.ts'
 import { transcriptChecks } from './checks/transcript.ts'
@@ -21,7 +21,7 @@ export const allChecks = [
   ...possessionChecks,
   ...voteChecks,
   ...signatureChecks,
-  ...handoverChecks,
+  ...releaseChecks,
   ...blameChecks,
   ...endingChecks,
   ...timeChecks,

@@ -27,7 +27,7 @@ export const groups = [
   'possession',
   'votes',
   'signature',
-  'handover',
+  'release',
   'blame',
   'manifest',
   'attestation',
@@ -49,7 +49,7 @@ export type Need =
   | 'proofs'
   | 'votes'
   | 'statements'
-  | 'handovers'
+  | 'releases'
   | 'reconstructed'
 
 export interface Check {

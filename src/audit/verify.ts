@@ -136,7 +136,7 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   proofs: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'possession.records'),
   votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
-  handovers: (facts) => isNamed(facts, 'handover.records'),
+  releases: (facts) => isNamed(facts, 'release.records'),
   reconstructed: ({ logs }) =>
     [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),

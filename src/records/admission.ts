@@ -1,11 +1,11 @@
 import type { Hash, Identity, KeyHex, SiteId } from '../lib/brand.ts'
 import type { Attempt, Hello } from './attempt.ts'
 import { type Definition, recordKind } from './definition.ts'
-import type { Handover } from './handover.ts'
 import type { Approval, Certificate } from './identity.ts'
 import type { Note } from './note.ts'
 import type { Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
+import type { Release } from './release.ts'
 import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
@@ -167,7 +167,7 @@ export const stagedInAttempt = (
 }
 
 /** A share is given to those whom the definition names, to each of them one piece, and by nobody who was not asked. */
-export const ownHandover = (value: Handover, author: Author, terms: Terms): string | undefined => {
+export const ownRelease = (value: Release, author: Author, terms: Terms): string | undefined => {
   const why = ownRecord(value, author, terms)
   if (why !== undefined) return why
   const { definition } = terms
@@ -180,8 +180,8 @@ export const ownHandover = (value: Handover, author: Author, terms: Terms): stri
  * Given in an attempt that all had signed, its site among them: under whatever key of its own, since a site that was
  * stopped in it gives later.
  */
-export const givenInAttempt = (
-  { attempt }: Handover,
+export const releasedInAttempt = (
+  { attempt }: Release,
   { site }: Author,
   { started }: RecordFacts,
 ): string | undefined => {

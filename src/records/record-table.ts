@@ -5,7 +5,6 @@ import {
   afterVote,
   authorOfResult,
   fitsTerms,
-  givenInAttempt,
   identityOfSite,
   inTime,
   inWindow,
@@ -15,16 +14,16 @@ import {
   ownApproval,
   ownAttempt,
   ownCertificate,
-  ownHandover,
   ownHello,
   ownRecord,
+  ownRelease,
   ownTestSignature,
+  releasedInAttempt,
   seatUnder,
   stagedInAttempt,
   votesOnBase,
 } from './admission.ts'
 import { type Attempt, attemptCodec, type Hello, helloCodec } from './attempt.ts'
-import { type Handover, handoverCodec } from './handover.ts'
 import { type Approval, approvalCodec, type Certificate, certificateCodec } from './identity.ts'
 import { type Note, noteCodec } from './note.ts'
 import {
@@ -44,6 +43,7 @@ import {
   testSignatureCodec,
 } from './outcome.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
+import { type Release, releaseCodec } from './release.ts'
 import { type Blame, blameCodec } from './round.ts'
 
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
@@ -255,19 +255,19 @@ export const recordTable = {
     author: authorOfResult,
     rests: afterStart,
   } satisfies RecordRow<SignResult>,
-  handover: {
+  release: {
     ...ofMessageKey,
-    codec: handoverCodec,
-    event: 'handover',
-    ledger: { what: 'handed-over', object: (_value, hash) => hash },
-    reported: 'handover.records',
+    codec: releaseCodec,
+    event: 'release',
+    ledger: { what: 'released', object: (_value, hash) => hash },
+    reported: 'release.records',
     durable: true,
     logged: 'once',
     most: () => 1,
-    twice: { check: 'two-handovers', deed: 'gave its share twice' },
-    own: ownHandover,
-    rests: givenInAttempt,
-  } satisfies RecordRow<Handover>,
+    twice: { check: 'two-releases', deed: 'gave its share twice' },
+    own: ownRelease,
+    rests: releasedInAttempt,
+  } satisfies RecordRow<Release>,
   aborted: {
     ...common,
     codec: noteCodec,

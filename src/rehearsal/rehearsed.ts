@@ -5,6 +5,7 @@ import { toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Definition, definitionCodec, recordKind } from '../records/definition.ts'
+import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { type Joined, joinAll } from './act.ts'
@@ -70,6 +71,7 @@ export const rehearsed = async (
     ...(epoch !== undefined && 'key' in definition ? { key: epoch.key, base: epoch.hash } : {}),
     ...(epoch !== undefined && 'epoch' in definition ? { epoch: epoch.number + 1 } : {}),
     ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
+    ...(epoch !== undefined && 'of' in definition ? { of: publicPart(epoch) } : {}),
   }
   return definitionCodec.decode(definitionCodec.encode(changed as Definition))
 }
@@ -122,6 +124,13 @@ export const keyFor = async (props: Props, definition: Definition, cast: Cast): 
     threshold: definition.threshold,
     sites: kind.receivers(definition),
   }
-  const players = sites.map((name) => cast.sites.find((player) => player.name === name) as Player)
+  const players = await Promise.all(
+    sites.map(
+      (name, at) =>
+        // A site that lost its share is nobody's player any more: one like the machine in its place made the key.
+        cast.sites.find((player) => player.name === name) ??
+        sitePlayer(props, { ...(definition.sites[at] as SiteEntry), name }),
+    ),
+  )
   return throwAwayKey(props, definition, players, threshold)
 }

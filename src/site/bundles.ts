@@ -93,7 +93,7 @@ const reconstructedIn = async (
     [
       ...new Set(timeline.flatMap((e) => (e.what === what && (of ?? e.object) === e.object ? (e.site ?? e.log) : []))),
     ].sort()
-  const own = sites('handover', undefined)
+  const own = sites('release', undefined)
   const found = 'recipients' in definition && own.length >= definition.threshold ? [{ definition, by: own }] : []
   for (const hash of new Set(timeline.flatMap((e) => (e.what === 'reconstructed' ? (e.object ?? []) : [])))) {
     const bytes = await object(hash)

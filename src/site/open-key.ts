@@ -13,8 +13,8 @@ import type { Scheme } from '../mpc/scheme.ts'
 import { type RecipientIdentity, recipientIdentity } from '../recipients/identity.ts'
 import { DecodeError } from '../records/codec.ts'
 import { ceremonyId } from '../records/definition.ts'
-import { type GivenShare, givenShareCodec, type Handover } from '../records/handover.ts'
 import type { Recipient, ReconstructDefinition } from '../records/kinds/reconstruct.ts'
+import { type Release, type ReleasedShare, releasedShareCodec } from '../records/release.ts'
 import { type BundleInput, withSource } from './bundle-source.ts'
 
 /** A site's gift to this recipient: its share, or why it is none. */
@@ -64,7 +64,7 @@ const recipientIn = async (
 }
 
 /** True where a share was given for all that it is used for here. */
-const isGivenHere = (given: GivenShare, value: Handover, { name }: Recipient, of: ReconstructDefinition): boolean =>
+const isGivenHere = (given: ReleasedShare, value: Release, { name }: Recipient, of: ReconstructDefinition): boolean =>
   given.ceremony === value.ceremony &&
   given.attempt === value.attempt &&
   given.site === value.site &&
@@ -76,7 +76,7 @@ const isGivenHere = (given: GivenShare, value: Handover, { name }: Recipient, of
 
 /** The share in one piece. Throws DecodeError where it is none that counts. */
 const shareIn = async (
-  value: Handover,
+  value: Release,
   to: Recipient,
   place: number,
   definition: ReconstructDefinition,
@@ -85,13 +85,13 @@ const shareIn = async (
 ): Promise<Secret> => {
   const plain = await identity.open(to, fromBase64(value.sealed[place] ?? ''))
   try {
-    const given = givenShareCodec.decode(plain)
+    const given = releasedShareCodec.decode(plain)
     const share = new Secret(new Uint8Array(given.share))
     given.share.fill(0)
     try {
       if (!isGivenHere(given, value, to, definition))
         throw new DecodeError('given for another ceremony, site or recipient than it stands for')
-      const named = definition.from.verifyingShares[value.index - 1]
+      const named = definition.of.verifyingShares[value.index - 1]
       if (named === undefined || !scheme.isShareOf(share, fromHex(named)))
         throw new DecodeError('not the share that its verifying share names')
       return share
@@ -147,7 +147,7 @@ const openWholeKey = async (
   const pieces: PieceShown[] = []
   try {
     for (const site of definition.givers) {
-      const own: readonly Held<Handover>[] = facts.held('handover').filter((one) => one.site === site)
+      const own: readonly Held<Release>[] = facts.held('release').filter((one) => one.site === site)
       let shown: PieceShown = { site, verdict: 'missing', reason: 'nothing of it is in this bundle' }
       for (const { value } of own) {
         try {
@@ -161,7 +161,7 @@ const openWholeKey = async (
       }
       pieces.push(shown)
     }
-    const { threshold, from, key, name, protocol, reason } = definition
+    const { threshold, of, key, name, protocol, reason } = definition
     const enough = new Map([...shares].slice(0, threshold))
     if (enough.size < threshold) throw noKey(pieces, threshold)
     return {
@@ -170,13 +170,13 @@ const openWholeKey = async (
         key,
         name,
         protocol,
-        publicKey: from.publicKey,
+        publicKey: of.publicKey,
         recipient: to.name,
         reason,
       },
       pieces,
       verdict: report.verdict,
-      secret: scheme.wholeKey(enough, fromHex(from.publicKey)),
+      secret: scheme.wholeKey(enough, fromHex(of.publicKey)),
     }
   } finally {
     for (const share of shares.values()) share.wipe()

@@ -773,9 +773,9 @@ describe('the list of checks', () => {
       'identities.unrevoked',
       'transcript.base',
       // test/audit/reconstructed.test.ts
-      'handover.given',
-      'handover.key',
-      'handover.known',
+      'release.shares',
+      'release.key',
+      'release.known',
     ])
     const ids = allChecks.map(({ id }) => id as string)
     expect(ids.filter((id) => !forged.has(id)).sort()).toEqual(openOnly)

@@ -21,6 +21,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   refresh: () => chain.refreshBundle,
   reshare: () => chain.reshareBundle,
   reconstruct: () => chain.reconstructBundle,
+  repair: () => chain.repairBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -45,18 +46,13 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
   return said.get(kind) ?? []
 }
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
-const idle: readonly string[] = [
-  'blame.proven',
-  'blame.left',
-  'blame.records',
-  'attestation.measured',
-  'handover.known',
-]
+const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records', 'handover.records'],
-  sign: ['possession.records', 'votes.records', 'handover.records'],
-  refresh: ['signature.records', 'handover.records'],
-  reshare: ['signature.records', 'handover.records'],
+  keygen: ['signature.records', 'release.records'],
+  sign: ['possession.records', 'votes.records', 'release.records'],
+  refresh: ['signature.records', 'release.records'],
+  reshare: ['signature.records', 'release.records'],
+  repair: ['signature.records', 'release.records'],
   reconstruct: ['possession.records', 'signature.records'],
 }
 
@@ -109,7 +105,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['repair', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['rewrap', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

@@ -7,8 +7,8 @@ import { toEnvelope } from '../../src/identity/dsse.ts'
 import { recordSigner } from '../../src/identity/ed25519.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
-import { type Handover, handoverCodec } from '../../src/records/handover.ts'
 import { type Note, noteCodec } from '../../src/records/note.ts'
+import { type Release, releaseCodec } from '../../src/records/release.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
 import { showBundle } from '../../src/site/bundles.ts'
 import { open, type ReconstructedChain, sharedReconstructedChain } from '../support/bundles.ts'
@@ -21,7 +21,7 @@ beforeAll(async () => {
   chain = await sharedReconstructedChain()
 })
 
-const [eu, us, sa] = ['eu', 'us', 'sa'] as [SiteId, SiteId, SiteId]
+const [eu, af, sa] = ['eu', 'af', 'sa'] as [SiteId, SiteId, SiteId]
 
 const verify = async (edit: (draft: Draft) => unknown, bundle = chain.reconstructBundle, owned?: readonly string[]) => {
   const bytes = await forge(chain, bundle, async (draft) => void (await edit(draft)), owned)
@@ -38,10 +38,10 @@ const drop =
         events.filter((event) => event.what !== what || (by !== undefined && event.site !== by)),
       )
   }
-const handoverOf = (draft: Draft, site: SiteId): Handover => {
+const releaseOf = (draft: Draft, site: SiteId): Release => {
   const found = draft
-    .named('handover')
-    .map((object) => handoverCodec.decode(decodeEnvelope(draft.bytes(object), handoverCodec.limit).payload))
+    .named('release')
+    .map((object) => releaseCodec.decode(decodeEnvelope(draft.bytes(object), releaseCodec.limit).payload))
     .find((value) => value.site === site)
   return found ?? expect.fail(`no share of ${site}`)
 }
@@ -50,98 +50,98 @@ describe('a bundle of a reconstruct', () => {
   it('is valid as it is, and says to whom the key was given, and why', async () => {
     const report = await verify(() => undefined)
     expect(report.verdict).toBe('valid')
-    expect(checkOf(report, 'handover.given')?.reason).toBe(
-      'the whole key was given to counsel, vault, court, by eu, us, sa',
+    expect(checkOf(report, 'release.shares')?.reason).toBe(
+      'the whole key was given to counsel, vault, court, by eu, af, sa',
     )
     const [given] = report.reconstructed
     expect(given).toMatchObject({
       ceremony: ceremonyId(chain.reconstruct),
       reason: 'the vendor is gone',
-      by: [eu, sa, us],
+      by: [af, eu, sa],
     })
     expect(given?.recipients[0]?.id).toMatch(/^age1/)
     expect(given?.recipients[1]?.id).toMatch(/^[0-9a-f]{64}$/)
   })
 
   it('says who did not give, and that too few did', async () => {
-    const one = await verify(drop('handover', sa))
-    expect(checkOf(one, 'handover.given')).toMatchObject({
+    const one = await verify(drop('release', sa))
+    expect(checkOf(one, 'release.shares')).toMatchObject({
       verdict: 'open',
       reason: expect.stringContaining('not by sa'),
     })
     expect(one.bundle.state).toBe('made')
     const two = await verify((draft) => {
-      drop('handover', sa)(draft)
-      drop('handover', us)(draft)
+      drop('release', sa)(draft)
+      drop('release', af)(draft)
     })
-    expect(checkOf(two, 'handover.given')).toMatchObject({
+    expect(checkOf(two, 'release.shares')).toMatchObject({
       verdict: 'open',
-      reason: '1 of 2 shares are given to counsel, vault, court; waiting: us, sa',
+      reason: '1 of 2 shares are given to counsel, vault, court; waiting: af, sa',
     })
     expect([two.bundle.state, two.reconstructed]).toEqual(['unfinished', []])
   })
 
   it('accuses a site that gave twice, and one that gave and left', async () => {
     const twice = await verify(async (draft) => {
-      const value = handoverOf(draft, us)
-      const object = await draft.sign(us, handoverCodec, { ...value, sealed: [...value.sealed].reverse() })
-      draft.add(us, { what: 'handover', site: us, object })
+      const value = releaseOf(draft, af)
+      const object = await draft.sign(af, releaseCodec, { ...value, sealed: [...value.sealed].reverse() })
+      draft.add(af, { what: 'release', site: af, object })
     })
-    expect(checkOf(twice, 'handover.given')).toMatchObject({ accused: [us], verdict: 'open' })
+    expect(checkOf(twice, 'release.shares')).toMatchObject({ accused: [af], verdict: 'open' })
     const left = await verify(async (draft) => {
-      const home = draft.homes.get(us) ?? expect.fail()
+      const home = draft.homes.get(af) ?? expect.fail()
       const note: Note = {
         ceremony: ceremonyId(chain.reconstruct),
         identity: home.identity,
         counter: 999,
         phase: 'aborted',
-        at: draft.logs.get(us)?.at(-1)?.at ?? 0,
+        at: draft.logs.get(af)?.at(-1)?.at ?? 0,
         abort: 'I left',
         approvals: [],
         votes: [],
         evidence: [],
         certificates: [],
       }
-      const signed = await recordSigner(us, home.keys.note).sign(noteCodec, note)
-      draft.add(eu, { what: 'abort', site: us, object: draft.put(toEnvelope(signed)) })
+      const signed = await recordSigner(af, home.keys.note).sign(noteCodec, note)
+      draft.add(eu, { what: 'abort', site: af, object: draft.put(toEnvelope(signed)) })
     })
-    expect(checkOf(left, 'handover.given')).toMatchObject({
-      accused: [us],
+    expect(checkOf(left, 'release.shares')).toMatchObject({
+      accused: [af],
       reason: expect.stringContaining('gave its share and left'),
     })
   })
 
-  it.each<[string, (value: Handover) => Handover]>([
+  it.each<[string, (value: Release) => Release]>([
     ['sealed to fewer than all', (value) => ({ ...value, sealed: value.sealed.slice(1) })],
-    ['in another’s name', (value) => ({ ...value, site: us, index: 2 as never })],
+    ['in another’s name', (value) => ({ ...value, site: af, index: 2 as never })],
     ['of another index', (value) => ({ ...value, index: 2 as never })],
     ['of an attempt that is not here', (value) => ({ ...value, attempt: 'ab'.repeat(32) as never })],
     ['of another ceremony', (value) => ({ ...value, ceremony: 'ab'.repeat(32) as never })],
   ])('accuses the log with a share %s', async (_, change) => {
     const report = await verify(async (draft) => {
-      const object = await draft.sign(eu, handoverCodec, change(handoverOf(draft, eu)))
-      draft.add(eu, { what: 'handover', site: eu, object })
+      const object = await draft.sign(eu, releaseCodec, change(releaseOf(draft, eu)))
+      draft.add(eu, { what: 'release', site: eu, object })
     })
-    expect(checkOf(report, 'handover.records')).toMatchObject({ accused: [eu] })
+    expect(checkOf(report, 'release.records')).toMatchObject({ accused: [eu] })
   })
 
   it('is not one of a key that the definition says otherwise', async () => {
     for (const change of [
-      { from: { ...chain.reconstruct.from, publicKey: 'ab'.repeat(32) } },
-      { from: { ...chain.reconstruct.from, verifyingShares: [...chain.reconstruct.from.verifyingShares].reverse() } },
+      { of: { ...chain.reconstruct.of, publicKey: 'ab'.repeat(32) } },
+      { of: { ...chain.reconstruct.of, verifyingShares: [...chain.reconstruct.of.verifyingShares].reverse() } },
       { threshold: 3 },
       { protocol: 'frost-ristretto255' as const },
     ]) {
       const reader = await open(chain.reconstructBundle)
       const definition = { ...chain.reconstruct, ...change }
       const report = await verifyBundle({ ...reader, definition }, { trust: 'stated', evidence: protocolEvidence })
-      expect(checkOf(report, 'handover.key')?.verdict).toBe('fails')
+      expect(checkOf(report, 'release.key')?.verdict).toBe('fails')
     }
   })
 
   it('is not valid without the epoch whose shares were given', async () => {
     const report = await verify(drop('outcome'))
-    expect(checkOf(report, 'handover.key')?.verdict).toBe('fails')
+    expect(checkOf(report, 'release.key')?.verdict).toBe('fails')
   })
 
   it.each(['opened', 'definition', 'approval', 'outcome', 'record', 'attempt-signature', 'attempt'])(
@@ -153,13 +153,13 @@ describe('a bundle of a reconstruct', () => {
 
   it('is not one in which a share is given before the attempt, or after its site left', async () => {
     const report = await verify(({ logs }) => {
-      const events = logs.get(us) ?? []
-      const own = events.find(({ what, site }) => what === 'handover' && site === us)
+      const events = logs.get(af) ?? []
+      const own = events.find(({ what, site }) => what === 'release' && site === af)
       const rest = events.filter((event) => event !== own)
       const at = rest.findIndex(({ what }) => what === 'attempt')
-      logs.set(us, own === undefined ? [] : [...rest.slice(0, at), own, ...rest.slice(at)])
+      logs.set(af, own === undefined ? [] : [...rest.slice(0, at), own, ...rest.slice(at)])
     })
-    expect(checkOf(report, 'log.ordered')).toMatchObject({ accused: [us] })
+    expect(checkOf(report, 'log.ordered')).toMatchObject({ accused: [af] })
   })
 
   it('shows on the screen of audit show the same, by its own word', async () => {
@@ -170,7 +170,7 @@ describe('a bundle of a reconstruct', () => {
       })(),
       false,
     )
-    expect(shown.reconstructed).toMatchObject([{ reason: 'the vendor is gone', by: [eu, sa, us] }])
+    expect(shown.reconstructed).toMatchObject([{ reason: 'the vendor is gone', by: [af, eu, sa] }])
   })
 })
 
@@ -183,7 +183,7 @@ describe('a later bundle of the key', () => {
   it('says what its sites say of it, as an open point', async () => {
     const report = await verify(says(chain.reconstruct), chain.signBundle)
     expect(report).toMatchObject({ verdict: 'valid', reconstructed: [{ by: [eu], reason: 'the vendor is gone' }] })
-    expect(checkOf(report, 'handover.known')).toMatchObject({ verdict: 'open', reason: expect.stringContaining('eu') })
+    expect(checkOf(report, 'release.known')).toMatchObject({ verdict: 'open', reason: expect.stringContaining('eu') })
   })
 
   it.each<[string, () => object]>([
@@ -191,7 +191,7 @@ describe('a later bundle of the key', () => {
     ['of a ceremony that gives nothing away', () => chain.sign],
   ])('accuses the log that says it %s', async (_, definition) => {
     const report = await verify(says(definition()), chain.signBundle)
-    expect(checkOf(report, 'handover.known')).toMatchObject({ accused: [eu] })
+    expect(checkOf(report, 'release.known')).toMatchObject({ accused: [eu] })
     expect(report.reconstructed).toEqual([])
   })
 
@@ -200,6 +200,7 @@ describe('a later bundle of the key', () => {
       'a.keygen': chain.keygenBundle,
       'b.refresh': chain.refreshBundle,
       'c.reshare': chain.reshareBundle,
+      'd.repair': chain.repairBundle,
       'd.sign': chain.signBundle,
       'e.reconstruct': chain.reconstructBundle,
     }
@@ -213,9 +214,9 @@ describe('a later bundle of the key', () => {
     expect(more).toEqual([])
     expect(key?.reconstructed).toMatchObject([{ file: 'e.reconstruct', reason: 'the vendor is gone', signedAfter: 0 }])
     expect(key?.signatures.map(({ file }) => file)).toEqual(['d.sign'])
-    expect(key?.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3])
+    expect(key?.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4])
     const later = await verify(says(chain.reconstruct), chain.signBundle)
-    const [told] = historiesOf([...bundles.slice(0, 3), { file: 'd.sign', report: later }])
+    const [told] = historiesOf([...bundles.slice(0, 4), { file: 'd.sign', report: later }])
     expect(told?.reconstructed).toMatchObject([{ file: 'd.sign', closed: null, signedAfter: 1 }])
   })
 })

@@ -5,15 +5,15 @@ import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
-import { open, type ResharedChain, sharedResharedChain } from '../support/bundles.ts'
+import { open, type RepairedChain, sharedRepairedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 /** Bundles of a reshare that its sites forge together: what they cannot show is not said. */
 
-let chain: ResharedChain
+let chain: RepairedChain
 let facts: BundleFacts
 beforeAll(async () => {
-  chain = await sharedResharedChain()
+  chain = await sharedRepairedChain()
   const bundle = await open(chain.reshareBundle)
   facts = await readFacts(bundle, await protocolEvidence(bundle.definition), { trust: 'stated' } as never)
 })
@@ -100,5 +100,41 @@ describe('a bundle of a reshare', () => {
       }
     })
     expect(verdictOf(report, 'votes.retired')).toBe('fails')
+  })
+})
+
+describe('a bundle of a repair', () => {
+  const verify = async (edit: (draft: Draft) => unknown) => {
+    const bytes = await forge(chain, chain.repairBundle, (draft) => void edit(draft))
+    return verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
+  }
+
+  it('is valid as it is, and says that the lost share still counts', async () => {
+    const report = await verify(() => undefined)
+    expect(report.verdict).toBe('valid')
+    const retired = report.checks.find(({ id }) => id === 'votes.retired')
+    expect(retired).toMatchObject({ verdict: 'holds', reason: expect.stringContaining('the lost one still counts') })
+    expect(report.notShown.join()).toContain('where the lost share is')
+  })
+
+  it.each([
+    'staged',
+    'ready',
+    'ready-set',
+    'installed',
+    'possession',
+    'test-signature',
+    'message',
+    'outcome',
+    'record',
+  ])('is not valid without any %s', async (what) => {
+    const report = await verify(({ logs }) => {
+      for (const [site, events] of logs)
+        logs.set(
+          site,
+          events.filter((event) => event.what !== what),
+        )
+    })
+    expect(report.verdict).not.toBe('valid')
   })
 })

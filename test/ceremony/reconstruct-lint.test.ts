@@ -42,8 +42,8 @@ describe('a definition that gives a key away', () => {
     ['no spare giver', () => ({ givers: names('eu', 'us') }), 'warning no-spare-giver givers'],
     [
       'too few shares',
-      () => ({ from: { ...sound.from, verifyingShares: sound.from.verifyingShares.slice(1) } }),
-      'error key-shares from.verifyingShares',
+      () => ({ of: { ...sound.of, verifyingShares: sound.of.verifyingShares.slice(1) } }),
+      'error key-shares of.verifyingShares',
     ],
     [
       'a recipient that is none',
@@ -90,7 +90,7 @@ describe('a plan that gives a key away', () => {
     key: sound.key,
     record: sound.base as Hash,
     epoch: 1,
-    ...sound.from,
+    ...sound.of,
   })
   const plan = async (changes: object = {}) =>
     planReconstruct(
@@ -139,10 +139,10 @@ describe('a plan that gives a key away', () => {
     expect([key, record, shares].map((change) => said(lintGiven(sound, { ...own, ...change })))).toEqual([
       ['error key key'],
       ['error base base'],
-      ['error key-shares from'],
+      ['error key-shares of'],
     ])
-    const fewer = { ...sound, from: { ...sound.from, verifyingShares: sound.from.verifyingShares.slice(1) } }
-    expect(said(lintGiven(fewer, own))).toEqual(['error key-shares from'])
+    const fewer = { ...sound, of: { ...sound.of, verifyingShares: sound.of.verifyingShares.slice(1) } }
+    expect(said(lintGiven(fewer, own))).toEqual(['error key-shares of'])
     expect(said(lintGiven({ ...sound, threshold: 3 }, own))).toEqual(['error key-threshold threshold'])
   })
 })

@@ -12,9 +12,9 @@ import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import { openByAge } from '../../src/recipients/age.ts'
 import { sealTo } from '../../src/recipients/seal.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
-import { type GivenShare, givenShareCodec, type Handover } from '../../src/records/handover.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
+import { type Release, type ReleasedShare, releasedShareCodec } from '../../src/records/release.ts'
 import { openKeyFile } from '../../src/site/open-key.ts'
 import { noteSuspension } from '../../src/site/suspend.ts'
 import { open } from '../support/bundles.ts'
@@ -103,10 +103,10 @@ const publicKeyOf = (secret: Uint8Array): string => {
 }
 
 /** At this moment of this site something else happens than its own record, or before it. */
-const atHandover = (site: string, act: (value: Handover, ceremony: Ceremony) => Promise<Handover> | Handover) => {
+const atRelease = (site: string, act: (value: Release, ceremony: Ceremony) => Promise<Release> | Release) => {
   const { publish } = Ceremony.prototype
   vi.spyOn(Ceremony.prototype, 'publish').mockImplementation(async function (this: Ceremony, name, value) {
-    const said = name === 'handover' && this.seat.name === site ? await act(value as Handover, this) : value
+    const said = name === 'release' && this.seat.name === site ? await act(value as Release, this) : value
     return publish.call(this, name, said as never) as never
   })
 }
@@ -144,7 +144,7 @@ describe('a key that is given away', () => {
   it.each(['age.txt', 'p256.key', 'rsa.key'])('opens with the identity of each recipient: %s', async (file) => {
     const key = await opened(bundle, file)
     expect(key.pieces.map(({ verdict }) => verdict)).toEqual(['holds', 'holds', 'holds'])
-    expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+    expect(publicKeyOf(key.secret.reveal())).toBe(definition.of.publicKey)
   })
 
   it('opens with nobody else’s identity', async () => {
@@ -171,7 +171,7 @@ describe('a key that is given away', () => {
     const report = await verified(await bundleAt('eu', closed(signed).bundle))
     const said = { ceremony: ceremonyId(definition), reason: 'the vendor is gone', by: [eu, us] }
     expect(report).toMatchObject({ verdict: 'valid', reconstructed: [said] })
-    expect(report.checks.find(({ id }) => id === 'handover.known')).toMatchObject({
+    expect(report.checks.find(({ id }) => id === 'release.known')).toMatchObject({
       verdict: 'open',
       reason: expect.stringContaining('counsel'),
     })
@@ -181,14 +181,14 @@ describe('a key that is given away', () => {
 describe('a site that lies', () => {
   const [counsel] = [ageRecipient()]
   const ownIdentity = Buffer.from(identityFile('age.txt')).toString().trim().split('\n').slice(-1)
-  const forged = (value: Handover, change: (given: GivenShare) => GivenShare): Promise<Handover> =>
+  const forged = (value: Release, change: (given: ReleasedShare) => ReleasedShare): Promise<Release> =>
     world.clock.hold(forgedNow(value, change))
-  const forgedNow = async (value: Handover, change: (given: GivenShare) => GivenShare): Promise<Handover> => {
+  const forgedNow = async (value: Release, change: (given: ReleasedShare) => ReleasedShare): Promise<Release> => {
     const plain = await openByAge(ownIdentity, fromBase64(value.sealed[0] ?? ''))
-    const bytes = givenShareCodec.encode(change(givenShareCodec.decode(plain)))
+    const bytes = releasedShareCodec.encode(change(releasedShareCodec.decode(plain)))
     return { ...value, sealed: [toBase64(await sealTo(counsel as never, bytes))] }
   }
-  const wrong = (given: GivenShare): GivenShare => {
+  const wrong = (given: ReleasedShare): ReleasedShare => {
     const share = given.share.slice()
     share[0] = (share[0] ?? 0) ^ 1
     return { ...given, share }
@@ -196,12 +196,12 @@ describe('a site that lies', () => {
   const other = 'ab'.repeat(32) as Hash
   const bound = 'given for another ceremony, site or recipient than it stands for'
   const stranger = 'an age file: not sealed to this identity, or not whole'
-  const sealedAnew = async (value: Handover, to: ReturnType<typeof ageRecipient>, bytes: Uint8Array) => ({
+  const sealedAnew = async (value: Release, to: ReturnType<typeof ageRecipient>, bytes: Uint8Array) => ({
     ...value,
     sealed: [toBase64(await world.clock.hold(sealTo(to, bytes)))],
   })
 
-  const lies: readonly (readonly [string, (value: Handover) => Promise<Handover>, string])[] = [
+  const lies: readonly (readonly [string, (value: Release) => Promise<Release>, string])[] = [
     ['another share', (value) => forged(value, wrong), 'not the share that its verifying share names'],
     ['the piece of another index', (value) => forged(value, (g) => ({ ...g, index: 1 as never })), bound],
     ['a piece in another’s name', (value) => forged(value, (g) => ({ ...g, site: eu })), bound],
@@ -211,7 +211,7 @@ describe('a site that lies', () => {
     ['a piece of another epoch', (value) => forged(value, (g) => ({ ...g, base: other })), bound],
     ['a piece on another curve', (value) => forged(value, (g) => ({ ...g, protocol: 'frost-ristretto255' })), bound],
     ['a piece for another recipient', (value) => forged(value, (g) => ({ ...g, recipient: 'vault' })), bound],
-    ['no piece', async (value) => sealedAnew(value, counsel as never, utf8('nothing')), 'given-share/v1: not CBOR'],
+    ['no piece', async (value) => sealedAnew(value, counsel as never, utf8('nothing')), 'released-share/v1: not CBOR'],
     [
       'it sealed to somebody else',
       async (value) => sealedAnew(value, ageRecipient('x', 'other-age.txt'), utf8('')),
@@ -223,7 +223,7 @@ describe('a site that lies', () => {
     'is named to the recipient, and does no harm beside a quorum: %s',
     async (_, lie, reason) => {
       const definition = await planned()
-      atHandover(ap, (value) => lie(value))
+      atRelease(ap, (value) => lie(value))
       const ends = await joinSites(world, names, definition)
       const bundle = await bundleAt('eu', closed(ends[0]).bundle)
       expect((await verified(bundle)).verdict).toBe('valid')
@@ -233,14 +233,14 @@ describe('a site that lies', () => {
         { site: us, verdict: 'holds' },
         { site: ap, verdict: 'false', reason },
       ])
-      expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+      expect(publicKeyOf(key.secret.reveal())).toBe(definition.of.publicKey)
     },
   )
 
   it('gives the sealed piece of another, which is of no use in its place', async () => {
     const definition = await planned()
-    atHandover(ap, async (value, { store }) => {
-      const first = await store.until(() => store.handovers.get(eu)?.signed.value, 20_000)
+    atRelease(ap, async (value, { store }) => {
+      const first = await store.until(() => store.releases.get(eu)?.signed.value, 20_000)
       return { ...value, sealed: first?.sealed ?? [] }
     })
     const ends = await joinSites(world, names, definition)
@@ -254,11 +254,11 @@ describe('a site that lies', () => {
     const { publish } = Ceremony.prototype
     const said = new Set<string>()
     vi.spyOn(Ceremony.prototype, 'publish').mockImplementation(async function (this: Ceremony, name, value) {
-      const lying = name === 'handover' && this.seat.name === ap && !said.has(this.authority.hash)
+      const lying = name === 'release' && this.seat.name === ap && !said.has(this.authority.hash)
       if (lying) {
         said.add(this.authority.hash)
-        const { sealed } = value as Handover
-        const other = { ...(value as Handover), sealed: sealed.map(() => toBase64(utf8('another'))) }
+        const { sealed } = value as Release
+        const other = { ...(value as Release), sealed: sealed.map(() => toBase64(utf8('another'))) }
         await publish.call(this, name, other as never).catch(() => undefined)
       }
       return publish.call(this, name, value as never) as never
@@ -273,12 +273,12 @@ describe('a site that lies', () => {
     const anew = await planned({ givers: [eu, us] })
     const after = await joinSites(world, [eu, us], anew)
     const key = await opened(await bundleAt('eu', closed(after[0]).bundle))
-    expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+    expect(publicKeyOf(key.secret.reveal())).toBe(definition.of.publicKey)
   })
 
   it('keeps the key from them where there are no more than a quorum, and is named', async () => {
     const definition = await planned({ givers: [us, ap] })
-    atHandover(ap, (value) => forged(value, wrong))
+    atRelease(ap, (value) => forged(value, wrong))
     const ends = await joinSites(world, [us, ap], definition)
     await expect(opened(await bundleAt('us', closed(ends[0]).bundle))).rejects.toMatchObject({
       code: 'E_PEER_SHARE_INVALID',
@@ -290,13 +290,13 @@ describe('a site that lies', () => {
 describe('a site that stops', () => {
   it('is not waited for where a quorum gave; it gives later, in the attempt that it was in', async () => {
     const definition = await planned()
-    atHandover(ap, () => Promise.reject(new Error('power is gone')))
+    atRelease(ap, () => Promise.reject(new Error('power is gone')))
     const ends = await joinSites(world, names, definition)
     expect(ends[2]).toMatchObject({ status: 'rejected' })
     const bundle = await bundleAt('eu', closed(ends[0]).bundle)
     const report = await verified(bundle)
     expect(report.bundle.state).toBe('made')
-    expect(report.checks.find(({ id }) => id === 'handover.given')).toMatchObject({
+    expect(report.checks.find(({ id }) => id === 'release.shares')).toMatchObject({
       verdict: 'open',
       reason: 'the whole key was given to counsel, by eu, us; not by ap',
     })
@@ -310,7 +310,7 @@ describe('a site that stops', () => {
 
   it('is waited for where no quorum gave: fewer shares open nothing', async () => {
     const definition = await planned({ givers: [eu, us] })
-    atHandover(us, () => Promise.reject(new Error('power is gone')))
+    atRelease(us, () => Promise.reject(new Error('power is gone')))
     const ends = await joinSites(world, [eu, us], definition)
     expect(ends[0]).toMatchObject({
       reason: { code: 'E_NOT_FINISHED', message: '1 of 2 shares are given; waiting: us' },
@@ -319,7 +319,7 @@ describe('a site that stops', () => {
     const again = await rejoin([eu, us], definition)
     expect(again.map((end) => closed(end).state)).toEqual(['closed', 'closed'])
     const key = await opened(await bundleAt('us', closed(again[1]).bundle))
-    expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+    expect(publicKeyOf(key.secret.reveal())).toBe(definition.of.publicKey)
   })
 })
 
@@ -328,8 +328,8 @@ describe('a site that gave its share', () => {
     const definition = await planned()
     const controls = new Map<string, JoinControl>()
     let asked: Promise<unknown> | undefined
-    atHandover(ap, async (value, { store }) => {
-      await store.until(() => store.handovers.get(eu), 20_000)
+    atRelease(ap, async (value, { store }) => {
+      await store.until(() => store.releases.get(eu), 20_000)
       asked = (controls.get(eu) ?? expect.fail()).abort('too late').catch((error: unknown) => error)
       await asked
       return value
@@ -375,7 +375,7 @@ describe('a key that its site suspended', () => {
     const ends = await joinAs([sites[0] as Site, sites[1] as Site, slow], definition)
     expect(ends[2]).toMatchObject({ reason: { code: 'E_NOT_ALLOWED' } })
     const log = await slow.ceremonyLog(ceremonyId(definition))
-    expect([...log.replay()].some(({ what, site }) => what === 'handover' && site === ap)).toBe(false)
+    expect([...log.replay()].some(({ what, site }) => what === 'release' && site === ap)).toBe(false)
     await word(await memorySite(world, 'ap'), definition.key, false)
   })
 })
@@ -423,6 +423,6 @@ describe('a definition that was planned on older shares', () => {
     const anew = await planned()
     const after = await joinSites(world, names, anew)
     const key = await opened(await bundleAt('eu', closed(after[0]).bundle))
-    expect(publicKeyOf(key.secret.reveal())).toBe(definition.from.publicKey)
+    expect(publicKeyOf(key.secret.reveal())).toBe(definition.of.publicKey)
   })
 })

@@ -124,7 +124,7 @@ test('the bundle says so, offline, in words and in JSON', async () => {
   expect([shown.code, shown.stderr]).toEqual([0, ''])
   expect(shown.stdout).toMatch(/WHOLE KEY +given to counsel, vault, by ap, eu, us/)
   expect(shown.stdout).toContain('reason: the vendor is gone')
-  expect(shown.stdout).toMatch(/handover +the whole key was given to counsel, vault, by eu, us, ap/)
+  expect(shown.stdout).toMatch(/release +the whole key was given to counsel, vault, by eu, us, ap/)
   const report = await ok('nobody', 'audit', 'verify', '--bundle', bundle, '--trust', trust)
   expect(report).toMatchObject({
     verdict: 'valid',

@@ -4,8 +4,8 @@ import { fromBase64, fromUtf8, toBase64, utf8 } from '../../src/lib/bytes.ts'
 import { recipientFault } from '../../src/recipients/fault.ts'
 import { recipientIdentity } from '../../src/recipients/identity.ts'
 import { sealTo } from '../../src/recipients/seal.ts'
-import { givenShareCodec } from '../../src/records/handover.ts'
 import type { Recipient } from '../../src/records/kinds/reconstruct.ts'
+import { releasedShareCodec } from '../../src/records/release.ts'
 import { ageRecipient, certificateRecipient, identityFile } from '../support/recipients.ts'
 import { mutateBytes, mutateText } from './mutate.ts'
 import { fuzz, SOME_ACCEPTED } from './run.ts'
@@ -13,7 +13,7 @@ import { cborTarget } from './targets.ts'
 
 /** Bytes that a liar sealed, keys that a planner was given, and files that a recipient gives: all of them come from outside. */
 
-const given = givenShareCodec.encode({
+const given = releasedShareCodec.encode({
   ceremony: 'ab'.repeat(32) as Hash,
   attempt: 'cd'.repeat(32) as Hash,
   key: 'ef'.repeat(32) as Hash,
@@ -26,7 +26,7 @@ const given = givenShareCodec.encode({
 })
 
 test('a share as it is given', async () => {
-  expect((await fuzz(cborTarget(givenShareCodec, [given]))).accepted).toBeGreaterThan(SOME_ACCEPTED)
+  expect((await fuzz(cborTarget(releasedShareCodec, [given]))).accepted).toBeGreaterThan(SOME_ACCEPTED)
 })
 
 test.each<[string, Recipient, string]>([

@@ -157,7 +157,7 @@ const records: Readonly<Record<RecordName, Good>> = {
       ([change]) => [change as object, 'not an abort of this ceremony by its author'] as const,
     ),
   },
-  handover: {
+  release: {
     definition: giving,
     value: { ceremony, attempt: hash('begun'), site: eu, index: 1, sealed: ['', '', ''] },
     bad: [
@@ -197,9 +197,9 @@ it('an attempt that makes an epoch builds on the record of its definition, and o
 })
 
 it('a share is given by whoever is to give one, in an attempt of its own, under whatever key', () => {
-  const { value } = records.handover
+  const { value } = records.release
   const of = (changes: object, by = author, definition: RecordFacts['definition'] = giving) =>
-    refusal(rowOf('handover'), { value: { ...value, ...changes } } as never, by, { ...facts, definition })?.why
+    refusal(rowOf('release'), { value: { ...value, ...changes } } as never, by, { ...facts, definition })?.why
   const stray = { ...author, key: other as string as KeyHex }
   expect(of({}, stray)).toBeUndefined()
   expect(of({}, author, definition)).toBe('of a ceremony that gives no share away')

@@ -6,6 +6,7 @@ import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
@@ -58,6 +59,20 @@ export const refreshDefinition = async (changes: Partial<RefreshDefinition> = {}
   ...changes,
 })
 
+/** The third site's share, for a machine called sa. */
+export const repairDefinition = async (changes: Partial<RepairDefinition> = {}): Promise<RepairDefinition> => ({
+  ...(await refreshDefinition()),
+  kind: 'repair',
+  sites: await siteEntries(['eu', 'us', 'sa']),
+  from: {
+    sites: ['eu', 'us', 'ap'] as SiteId[],
+    publicKey: 'ef'.repeat(32),
+    verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)),
+    helpers: ['eu', 'us'] as SiteId[],
+  },
+  ...changes,
+})
+
 export const reshareDefinition = async (changes: Partial<ReshareDefinition> = {}): Promise<ReshareDefinition> => ({
   ...(await refreshDefinition()),
   kind: 'reshare',
@@ -87,7 +102,7 @@ export const reconstructDefinition = async (
   approvers: await approverIdentities(),
   key: 'ab'.repeat(32) as Hash,
   base: 'cd'.repeat(32) as Hash,
-  from: { publicKey: 'ef'.repeat(32), verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)) },
+  of: { publicKey: 'ef'.repeat(32), verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)) },
   givers: ['eu', 'us', 'ap'] as SiteId[],
   recipients: [ageRecipient(), certificateRecipient('vault', 'p256.crt'), certificateRecipient('court', 'rsa.crt')],
   reason: 'the vendor is gone',

@@ -49,7 +49,7 @@ export const reconstructOf = async (
     sites,
     key: base.key,
     base: recordHashOf(base),
-    from: { publicKey, verifyingShares: [...verifyingShares] },
+    of: { publicKey, verifyingShares: [...verifyingShares] },
     givers: sites.map(({ name }) => name),
     ...changes,
   })

@@ -5,7 +5,7 @@ import { type AuditKind, mustAlways } from './kind.ts'
 
 /** Each site gave its share by itself; the attempt is the one in which most did. */
 const result = (facts: BundleFacts): CeremonyResult | undefined => {
-  const given = facts.held('handover')
+  const given = facts.held('release')
   const counts = new Map<Hash, number>()
   for (const { value } of given) counts.set(value.attempt, (counts.get(value.attempt) ?? 0) + 1)
   const [most] = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
@@ -27,7 +27,7 @@ const result = (facts: BundleFacts): CeremonyResult | undefined => {
 export const reconstruct = {
   result,
   isFinal: ({ definition }, made) => made.makes === 'proof' && made.stated.length >= definition.threshold,
-  must: [...mustAlways, 'handover.given', 'handover.key'],
+  must: [...mustAlways, 'release.shares', 'release.key'],
   order: () => ({}),
   outputs: [],
   transcript: ', and it is empty: each site gave its share by itself',

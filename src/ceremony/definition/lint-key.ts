@@ -1,8 +1,9 @@
 import type { Hash } from '../../lib/brand.ts'
-import { type Definition, receiversIn } from '../../records/definition.ts'
+import { type Definition, type Handover, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import { mendedPlace, type RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { error, type Finding } from './finding.ts'
@@ -47,7 +48,7 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
 }
 
 const lintCommon = (
-  definition: SignDefinition | RefreshDefinition | ReshareDefinition | ReconstructDefinition,
+  definition: SignDefinition | ReconstructDefinition | Successor,
   base: KeyBase,
 ): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
@@ -71,17 +72,6 @@ export const lintAgainst = (
   ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites: definition.sites }, base),
 ]
 
-const lintShares = ({ from }: ReshareDefinition | ReconstructDefinition, base: KeyBase): readonly Finding[] =>
-  from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
-    ? []
-    : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]
-
-/** Where a definition that gives the key away says otherwise than the key. */
-export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): readonly Finding[] => [
-  ...lintAgainst(definition, base),
-  ...lintShares(definition, base),
-]
-
 /** Where a definition for other sites says otherwise of the old ones than the key. */
 export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): readonly Finding[] => {
   const { from } = definition
@@ -89,6 +79,52 @@ export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): rea
   return [
     ...lintCommon(definition, base),
     ...lintRoster({ threshold: ['from.threshold', from.threshold], place: 'from.sites', sites }, base),
+    ...lintShares(definition, base),
+  ]
+}
+
+const lintShares = ({ from }: Handover, base: KeyBase): readonly Finding[] => lintEpoch('from', from, base)
+
+const lintEpoch = (
+  place: string,
+  { publicKey, verifyingShares }: Pick<KeyBase, 'publicKey' | 'verifyingShares'>,
+  base: KeyBase,
+): readonly Finding[] =>
+  publicKey === base.publicKey && verifyingShares.join() === base.verifyingShares.join()
+    ? []
+    : [error('key-shares', place, 'not the public key and verifying shares of this key')]
+
+/** Where a definition that gives the key away says otherwise than the key. */
+export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): readonly Finding[] => [
+  ...lintAgainst(definition, base),
+  ...lintEpoch('of', definition.of, base),
+]
+
+/**
+ * Where a definition that mends a site says otherwise than the key: of each old site but the lost one, and of the name that
+ * this one had. The machine in its place has another identity.
+ */
+export const lintLostSite = (definition: RepairDefinition, base: KeyBase): readonly Finding[] => {
+  const holders = receiversIn(base.definition)
+  const place = mendedPlace(definition)
+  const mended = definition.sites[place]
+  const sites = definition.sites.map((site, at) => (at === place ? holders[at] : site))
+  const misnamed = definition.from.sites.findIndex((name, at) => name !== holders[at]?.name)
+  return [
+    ...lintCommon(definition, base),
+    ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites }, base),
+    ...(misnamed < 0
+      ? []
+      : [
+          error(
+            'old-site',
+            `from.sites[${misnamed}]`,
+            `the key calls this site ${holders[misnamed]?.name ?? 'nothing'}`,
+          ),
+        ]),
+    ...(mended !== undefined && holders.some(({ identity }) => identity === mended.identity)
+      ? [error('mended-site', 'sites', `${mended.name} has the identity of a site that holds a share of this key`)]
+      : []),
     ...lintShares(definition, base),
   ]
 }

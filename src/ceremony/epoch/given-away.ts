@@ -21,7 +21,7 @@ interface Given {
 export const allGivenAway = async (site: Given): Promise<readonly GivenAway[]> => {
   const found: GivenAway[] = []
   for (const { what, ceremony, at } of site.ledger.replay()) {
-    if (what !== 'handed-over' || ceremony === null) continue
+    if (what !== 'released' || ceremony === null) continue
     const definition = await definitionAt(site, ceremony)
     if (definition !== undefined && 'recipients' in definition) found.push({ definition, at })
   }

@@ -3,8 +3,8 @@ import { fromHex, toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
-import { type GivenShare, givenShareCodec } from '../../records/handover.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
+import { type ReleasedShare, releasedShareCodec } from '../../records/release.ts'
 import { refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import { lintGiven } from '../definition/lint-key.ts'
@@ -16,8 +16,8 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { CeremonyKind, Duties, FoundFault, KindRun } from './kind.ts'
 
-const sealed = async ({ sealTo }: Site, to: Recipient, given: Omit<GivenShare, 'recipient'>): Promise<string> => {
-  const plain = givenShareCodec.encode({ ...given, recipient: to.name })
+const sealed = async ({ sealTo }: Site, to: Recipient, given: Omit<ReleasedShare, 'recipient'>): Promise<string> => {
+  const plain = releasedShareCodec.encode({ ...given, recipient: to.name })
   try {
     return toBase64(await sealTo(to, plain))
   } finally {
@@ -50,13 +50,13 @@ class ReconstructRun implements KindRun {
   }
 
   get #hasGiven(): boolean {
-    return this.#ceremony.store.handovers.has(this.#ceremony.seat.name)
+    return this.#ceremony.store.releases.has(this.#ceremony.seat.name)
   }
 
   /** An attempt in which another site gave, and this one has a seat: it was stopped there, and gives in that one. */
   #begun(): HeldAttempt | undefined {
     const { store } = this.#ceremony
-    const [first] = [...store.handovers.values()]
+    const [first] = [...store.releases.values()]
     return first && store.started(first.signed.value.attempt)
   }
 
@@ -90,7 +90,7 @@ class ReconstructRun implements KindRun {
     }
     await refuseUnusable(site, this.#epoch)
     this.#duties.mayBind()
-    await ceremony.publish('handover', {
+    await ceremony.publish('release', {
       ceremony: authority.hash,
       attempt,
       site: seat.name,
@@ -101,8 +101,8 @@ class ReconstructRun implements KindRun {
 
   /** A damaged share is not given: the recipients would name this site as the one that lied. */
   #refuseOther(share: Secret): void {
-    const { from } = this.#definition
-    const own = from.verifyingShares[this.#ceremony.seat.index - 1]
+    const { of } = this.#definition
+    const own = of.verifyingShares[this.#ceremony.seat.index - 1]
     if (own !== undefined && this.#protocols.isShareOf(share, fromHex(own))) return
     throw new QuorateError(
       'E_SHARD',
@@ -115,7 +115,7 @@ class ReconstructRun implements KindRun {
   async commit(): Promise<void> {
     const ceremony = this.#ceremony
     const { threshold, givers } = this.#definition
-    const given = (): readonly SiteId[] => givers.filter((name) => ceremony.store.handovers.has(name))
+    const given = (): readonly SiteId[] => givers.filter((name) => ceremony.store.releases.has(name))
     await awaitEach(ceremony, 'given', ceremony.authority.candidates, given)
     const here = given()
     if (here.length < threshold)

@@ -11,13 +11,13 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { CeremonyKind, CeremonyResult } from './kind.ts'
 
 /** Sites say nothing to each other but their signed records: a session without rounds. */
-const rules: AnyRules = { id: 'handover/v1', checks: {}, rounds: {}, judge: () => 'refuted' }
+const rules: AnyRules = { id: 'release/v1', checks: {}, rounds: {}, judge: () => 'refuted' }
 
 const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefined => {
-  if (!store.handovers.has(seat.name)) return undefined
-  const { protocol, key: id, from } = authority.definition as ReconstructDefinition
+  if (!store.releases.has(seat.name)) return undefined
+  const { protocol, key: id, of } = authority.definition as ReconstructDefinition
   return {
-    key: { id, protocol, publicKey: from.publicKey },
+    key: { id, protocol, publicKey: of.publicKey },
     signature: null,
     signers: [],
     sites: authority.candidates.map(({ name }) => name),
@@ -25,7 +25,7 @@ const result = ({ authority, store, seat }: Ceremony): CeremonyResult | undefine
 }
 
 const boundBy = (log: LogView, site: SiteId): string | undefined =>
-  [...log.replay()].some((event) => event.what === 'handover' && event.site === site)
+  [...log.replay()].some((event) => event.what === 'release' && event.site === site)
     ? 'it has given its share'
     : undefined
 
@@ -45,7 +45,7 @@ const lintRecipients = (recipients: readonly Recipient[]): readonly Finding[] =>
     ]
   })
 
-const lint = ({ sites, givers, threshold, from, recipients }: ReconstructDefinition): readonly Finding[] => {
+const lint = ({ sites, givers, threshold, of, recipients }: ReconstructDefinition): readonly Finding[] => {
   const places = givers.map((name) => sites.findIndex((site) => site.name === name))
   const spare = givers.length - threshold
   return [
@@ -65,9 +65,9 @@ const lint = ({ sites, givers, threshold, from, recipients }: ReconstructDefinit
           ),
         ]
       : []),
-    ...(from.verifyingShares.length === sites.length
+    ...(of.verifyingShares.length === sites.length
       ? []
-      : [error('key-shares', 'from.verifyingShares', 'one for each site')]),
+      : [error('key-shares', 'of.verifyingShares', 'one for each site')]),
     ...lintRecipients(recipients),
     warning('whole-key', 'recipients', 'each of them will hold the whole key: it is kept apart no more'),
   ]

@@ -27,7 +27,7 @@ export const failedAttempts = (
     if (attempt === undefined) return []
     const within = events.slice(at + 1, begun[n + 1])
     if (
-      within.some(({ what, site }) => what === 'result' || ((what === 'ready' || what === 'handover') && site === self))
+      within.some(({ what, site }) => what === 'result' || ((what === 'ready' || what === 'release') && site === self))
     )
       return []
     const end = within.findIndex(({ what }) => what === 'failed' || what === 'joined')

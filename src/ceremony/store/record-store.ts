@@ -156,8 +156,8 @@ export class RecordStore extends Watch {
   }
 
   /** Shares that sites gave to the recipients of the whole key. */
-  get handovers() {
-    return this.#only<SiteId, 'handover'>('handover')
+  get releases() {
+    return this.#only<SiteId, 'release'>('release')
   }
 
   /** Notes that take their author out of this ceremony, for good. */
@@ -201,7 +201,7 @@ export class RecordStore extends Watch {
 
   /** Identities that left. Beside a vote or a given share of the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const bound = this.authority.roster.filter(({ name }) => this.ready.has(name) || this.handovers.has(name))
+    const bound = this.authority.roster.filter(({ name }) => this.ready.has(name) || this.releases.has(name))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }

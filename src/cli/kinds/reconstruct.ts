@@ -18,8 +18,8 @@ export const reconstruct: CliKind<ReconstructDefinition> = {
   ],
   uses: ({ key, base }) => [{ label: 'builds on', text: `key ${cut(key, 17)}`, note: `record ${cut(base, 17)}` }],
   decides: (definition, seen) => {
-    const { givers, threshold, recipients, reason, name, protocol, from } = definition
-    const key = { name, protocol, publicKey: from.publicKey }
+    const { givers, threshold, recipients, reason, name, protocol, of } = definition
+    const key = { name, protocol, publicKey: of.publicKey }
     return [
       ...wholeKeyLines(seen),
       { label: 'shares of', text: givers.join(', '), note: `any ${threshold} of them are the key` },

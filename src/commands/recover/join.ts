@@ -2,9 +2,9 @@ import { JoinCommand } from '../../cli/join-command.ts'
 
 export default class RecoverJoin extends JoinCommand {
   protected override readonly topic = 'recover'
-  static override summary = 'take part in a recovery with the other sites'
+  static override summary = 'make a lost share again with the other sites, or give the share of this one away'
   static override examples = [
-    '<%= config.bin %> recover join --definition break-glass.yaml',
-    '<%= config.bin %> recover join --definition break-glass.yaml --json --json-events --no-input',
+    '<%= config.bin %> recover join --definition repair.yaml',
+    '<%= config.bin %> recover join --definition repair.yaml --json --json-events --no-input',
   ]
 }

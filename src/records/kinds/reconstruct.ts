@@ -32,7 +32,7 @@ const schema = v.strictObject({
   /** The record whose shares are given; nothing newer may be there. */
   base: hash,
   /** That epoch, as its outcome says it: whoever opens the key has no other word of it. */
-  from: v.strictObject({
+  of: v.strictObject({
     publicKey: point,
     /** In the order of the sites. */
     verifyingShares: v.pipe(v.array(point), v.minLength(2), v.maxLength(32)),

@@ -15,12 +15,12 @@ const given = (facts: BundleFacts): Finding | undefined => {
   const definition = gives(facts)
   if (definition === undefined || resultOf(facts) === undefined) return undefined
   const { givers, threshold, recipients } = definition
-  const handovers = facts.held('handover')
-  const inputs = objects(handovers)
-  const sites = givers.filter((name) => handovers.some(({ site }) => site === name))
+  const releases = facts.held('release')
+  const inputs = objects(releases)
+  const sites = givers.filter((name) => releases.some(({ site }) => site === name))
   const silent = givers.filter((name) => !sites.includes(name))
   const twice = sites.filter(
-    (name) => new Set(handovers.filter(({ site }) => site === name).map(({ hash }) => hash)).size > 1,
+    (name) => new Set(releases.filter(({ site }) => site === name).map(({ hash }) => hash)).size > 1,
   )
   if (twice.length > 0) return accuses(facts, twice, `${names(twice)} gave its share twice`, inputs)
   const left = facts.aborts.flatMap(({ site }) => (sites.includes(site) ? site : []))
@@ -38,7 +38,7 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
   const definition = gives(facts)
   const made = resultOf(facts)
   if (definition === undefined || made === undefined) return undefined
-  const { base, key, from, protocol, threshold } = definition
+  const { base, key, of, protocol, threshold } = definition
   const { outcome, outcomeHash } = made
   if (outcome === undefined || outcomeHash === undefined)
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch whose shares were given is not in any log', [
@@ -46,8 +46,8 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
     ])
   const inputs = [key, base]
   const fits =
-    outcome.publicKey === from.publicKey &&
-    outcome.verifyingShares.join() === from.verifyingShares.join() &&
+    outcome.publicKey === of.publicKey &&
+    outcome.verifyingShares.join() === of.verifyingShares.join() &&
     outcome.protocol === protocol &&
     outcome.threshold === threshold &&
     (outcome.base !== null || outcomeHash === key)
@@ -67,13 +67,13 @@ const known = (facts: BundleFacts): Finding => {
   return open(`${names(who)} gave away a share of this key, to ${names(to)}: who has enough of them signs alone`)
 }
 
-export const handoverChecks = [
-  { id: 'handover.given', needs: 'result', run: given },
-  { id: 'handover.key', needs: 'result', run: keyed },
+export const releaseChecks = [
+  { id: 'release.shares', needs: 'result', run: given },
+  { id: 'release.key', needs: 'result', run: keyed },
   {
-    id: 'handover.records',
-    needs: 'handovers',
-    run: (facts) => faulty(facts, eventsOf('handover.records'), 'every share is given by its own site'),
+    id: 'release.records',
+    needs: 'releases',
+    run: (facts) => faulty(facts, eventsOf('release.records'), 'every share is given by its own site'),
   },
-  { id: 'handover.known', needs: 'reconstructed', run: known },
+  { id: 'release.known', needs: 'reconstructed', run: known },
 ] as const satisfies readonly Check[]

@@ -15,8 +15,8 @@ const schema = v.strictObject({
   sealed: v.pipe(v.array(base64(MOST_SEALED)), v.minLength(1), v.maxLength(8)),
 })
 /** A site's share as it gives it to those who get the whole key. Nobody else can tell what is in it. */
-export type Handover = v.InferOutput<typeof schema>
-export const handoverCodec: Codec<Handover> = jsonCodec('handover/v1', schema, 131_072)
+export type Release = v.InferOutput<typeof schema>
+export const releaseCodec: Codec<Release> = jsonCodec('release/v1', schema, 131_072)
 
 const givenSchema = v.strictObject({
   ceremony: hash,
@@ -31,6 +31,6 @@ const givenSchema = v.strictObject({
   share: bytes(32, 57),
 })
 /** The bytes that are sealed: a share, and all that it is given for, so that no piece passes for another. */
-export type GivenShare = v.InferOutput<typeof givenSchema>
+export type ReleasedShare = v.InferOutput<typeof givenSchema>
 /** Deterministic CBOR, whose buffers can be wiped. */
-export const givenShareCodec: Codec<GivenShare> = cborCodec('given-share/v1', givenSchema, 2048)
+export const releasedShareCodec: Codec<ReleasedShare> = cborCodec('released-share/v1', givenSchema, 2048)
