@@ -75,5 +75,7 @@ const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: 
     return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
   if (open.length === 0) return 'nothing is left to do; verify the bundle'
   const who = [...lateIn(open, site), 'this site'].join(' and ')
-  return `the ${recordKind({ kind }).makes} is made; ${who} run ${join} at the same time to complete the bundle`
+  const { makes } = recordKind({ kind })
+  const done = makes === 'proof' ? 'what it was for is done' : `the ${makes} is made`
+  return `${done}; ${who} run ${join} at the same time to complete the bundle`
 }

@@ -16,7 +16,7 @@ const recipient = v.variant('form', [
       'expected an age X25519 recipient: age1…',
     ),
   }),
-  v.strictObject({ form: v.literal('x509'), name: label, certificate: base64(8192) }),
+  v.strictObject({ form: v.literal('x509'), name: label, certificate: base64(4096) }),
 ])
 export type Recipient = v.InferOutput<typeof recipient>
 
