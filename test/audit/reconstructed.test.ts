@@ -11,8 +11,10 @@ import { type Note, noteCodec } from '../../src/records/note.ts'
 import { type Release, releaseCodec } from '../../src/records/release.ts'
 import { decodeEnvelope } from '../../src/records/signed.ts'
 import { showBundle } from '../../src/site/bundles.ts'
+import { openKeyFile } from '../../src/site/open-key.ts'
 import { open, type ReconstructedChain, sharedReconstructedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
+import { identityFile } from '../support/recipients.ts'
 
 /** Bundles of a key that was given away, forged by the owners of all keys, or of one: what they cannot show is not said. */
 
@@ -171,6 +173,49 @@ describe('a bundle of a reconstruct', () => {
       false,
     )
     expect(shown.reconstructed).toMatchObject([{ reason: 'the vendor is gone', by: [af, eu, sa] }])
+  })
+})
+
+describe('a recipient', () => {
+  const openBytes = (bytes: Uint8Array) =>
+    openKeyFile({
+      bundle: (async function* () {
+        yield bytes
+      })(),
+      identity: identityFile('age.txt'),
+      trust: undefined,
+      trustStated: false,
+    })
+  const forgedBundle = (edit: (draft: Draft) => unknown) =>
+    forge(chain, chain.reconstructBundle, async (draft) => void (await edit(draft)))
+
+  it('opens nothing of a bundle that does not hold', async () => {
+    const bytes = await forgedBundle(drop('outcome'))
+    await expect(openBytes(bytes)).rejects.toMatchObject({
+      code: 'E_REFUSED',
+      message: expect.stringContaining('release.key'),
+    })
+  })
+
+  it('opens nothing of another ceremony', async () => {
+    await expect(openBytes(chain.signBundle)).rejects.toMatchObject({ code: 'E_USAGE' })
+  })
+
+  it('is told who has not given, where too few shares are here', async () => {
+    const bytes = await forgedBundle((draft) => {
+      drop('release', sa)(draft)
+      drop('release', af)(draft)
+    })
+    await expect(openBytes(bytes)).rejects.toMatchObject({
+      code: 'E_NOT_FINISHED',
+      message: '1 of 2 shares are in this bundle; not here: af, sa',
+    })
+  })
+
+  it('opens the key of parties that nobody vouched for, and is told so', async () => {
+    const opened = await openBytes(chain.reconstructBundle)
+    expect(opened.verdict).toBe('unknown-parties')
+    opened.secret.wipe()
   })
 })
 
