@@ -6,7 +6,7 @@ const long = [
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/{break-glass,by-hand,rotate}.test.ts',
-  'test/faults/kill.test.ts',
+  'test/faults/{crash-release,kill}.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
@@ -21,10 +21,10 @@ const long = [
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
-  'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
+  'test/audit/{disk-log,endings,forged,reconstructed,stripped,verify}.test.ts',
   'test/ceremony/{chain,reconstruct,repair,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
-  'test/faults/{abort,crash,crash-refresh,crash-handover,crash-release,lying,network}.test.ts',
+  'test/faults/{abort,crash,crash-refresh,crash-handover,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-left,refresh-storm,reshare-left,reshare-rivals,handover-storm,rushing-dealer}.test.ts',

@@ -15,6 +15,7 @@ import { openKeyFile } from '../../src/site/open-key.ts'
 import { open, type ReconstructedChain, sharedReconstructedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 import { identityFile } from '../support/recipients.ts'
+import { inTurn } from '../support/report.ts'
 
 /** Bundles of a key that was given away, forged by the owners of all keys, or of one: what they cannot show is not said. */
 
@@ -113,13 +114,14 @@ describe('a bundle of a reconstruct', () => {
     })
   })
 
-  it.each<[string, (value: Release) => Release]>([
+  const released: readonly (readonly [string, (value: Release) => Release])[] = [
     ['sealed to fewer than all', (value) => ({ ...value, sealed: value.sealed.slice(1) })],
     ['in another’s name', (value) => ({ ...value, site: af, index: 2 as never })],
     ['of another index', (value) => ({ ...value, index: 2 as never })],
     ['of an attempt that is not here', (value) => ({ ...value, attempt: 'ab'.repeat(32) as never })],
     ['of another ceremony', (value) => ({ ...value, ceremony: 'ab'.repeat(32) as never })],
-  ])('accuses the log with a share %s', async (_, change) => {
+  ]
+  it.each(inTurn(released, 2))('accuses the log with a share %s', async (_, change) => {
     const report = await verify(async (draft) => {
       const object = await draft.sign(eu, releaseCodec, change(releaseOf(draft, eu)))
       draft.add(eu, { what: 'release', site: eu, object })
@@ -146,7 +148,7 @@ describe('a bundle of a reconstruct', () => {
     expect(checkOf(report, 'release.key')?.verdict).toBe('fails')
   })
 
-  it.each(['opened', 'definition', 'approval', 'outcome', 'record', 'attempt-signature', 'attempt'])(
+  it.each(inTurn(['opened', 'definition', 'approval', 'outcome', 'record', 'attempt-signature', 'attempt'], 2))(
     'is not valid without any %s',
     async (what) => {
       expect((await verify(drop(what))).verdict).not.toBe('valid')

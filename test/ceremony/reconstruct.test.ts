@@ -219,7 +219,7 @@ describe('a site that lies', () => {
     ],
     ['bytes that are not sealed', async (value) => ({ ...value, sealed: [toBase64(utf8('age'))] }), stranger],
   ]
-  it.each(inTurn(lies, 3))(
+  it.each(inTurn(lies, 2))(
     'is named to the recipient, and does no harm beside a quorum: %s',
     async (_, lie, reason) => {
       const definition = await planned()
