@@ -5,8 +5,8 @@ const long = [
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
-  'test/e2e/{by-hand,rotate}.test.ts',
-  'test/faults/kill.test.ts',
+  'test/e2e/{break-glass,by-hand,rotate}.test.ts',
+  'test/faults/{crash-release,kill}.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
@@ -21,8 +21,8 @@ const long = [
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
-  'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
-  'test/ceremony/{chain,repair,reshare,traffic}.test.ts',
+  'test/audit/{disk-log,endings,forged,reconstructed,stripped,verify}.test.ts',
+  'test/ceremony/{chain,reconstruct,repair,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,crash-refresh,crash-handover,lying,network}.test.ts',
   'test/fuzz/*.test.ts',

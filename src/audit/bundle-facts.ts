@@ -10,6 +10,7 @@ import type { RecordName, RecordValue } from '../records/record-table.ts'
 import type { BundleReader } from './bundle.ts'
 import { type Fault, type LedgerFacts, type LogFacts, ledgerFacts, logFacts, readLog } from './log-facts.ts'
 import type { LoggedMessage, ProtocolEvidence } from './protocol-evidence.ts'
+import { readReconstructed, type SaidReconstructed } from './reconstructed.ts'
 import { bodiesOf, type Held, type Records, readRecords } from './record-facts.ts'
 import { wordsOf } from './signed-times.ts'
 import type { Word } from './times.ts'
@@ -52,6 +53,8 @@ export interface BundleFacts extends Records {
   /** Notes that took their author out of the ceremony, by its note key. */
   readonly aborts: readonly Held<RecordValue<'aborted'>>[]
   readonly blames: readonly Held<RecordValue<'blame'>>[]
+  /** Ceremonies before this one in which sites say that they gave their share of the key away. */
+  readonly reconstructed: readonly SaidReconstructed[]
   /** Bytes that a sign ceremony signs, where they are known and are those of the definition. */
   readonly message: Uint8Array | undefined
   /** True where the auditor gave a file that is not what the definition names. */
@@ -122,6 +125,13 @@ export const readFacts = async (
   await bodies.each(['outcome'], (bytes, object) => outcomes.set(object, outcomeCodec.decode(bytes)))
   const epochs = new Map<Hash, EpochRecord>()
   await bodies.each(['record'], (bytes, object) => epochs.set(object, recordCodec.decode(bytes)))
+  const reconstructed: SaidReconstructed[] = []
+  await bodies.each(['reconstructed'], (bytes, object) =>
+    reconstructed.push({
+      definition: readReconstructed(bytes, definition),
+      by: bodies.namedBy(['reconstructed'], object),
+    }),
+  )
 
   const faults: Fault[] = []
   const known = new Map<SiteId, LogFacts>()
@@ -162,6 +172,7 @@ export const readFacts = async (
     results: held('result'),
     aborts: held('aborted'),
     blames: held('blame'),
+    reconstructed,
     ...(await messageOf(bundle, input.message)),
     namedBy: bodies.namedBy,
     seat,

@@ -4,6 +4,7 @@ import { blameChecks, endingChecks } from './checks/endings.ts'
 import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
+import { releaseChecks } from './checks/release.ts'
 import { signatureChecks } from './checks/signature.ts'
 import { timeChecks } from './checks/times.ts'
 import { transcriptChecks } from './checks/transcript.ts'
@@ -20,6 +21,7 @@ export const allChecks = [
   ...possessionChecks,
   ...voteChecks,
   ...signatureChecks,
+  ...releaseChecks,
   ...blameChecks,
   ...endingChecks,
   ...timeChecks,

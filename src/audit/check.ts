@@ -27,6 +27,7 @@ export const groups = [
   'possession',
   'votes',
   'signature',
+  'release',
   'blame',
   'manifest',
   'attestation',
@@ -36,10 +37,20 @@ export type Group = (typeof groups)[number]
 
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
- * these two (or what only calls itself so), stated measurements; proofs, votes and statements of a signature, which
- * some kinds always have and which a log of any other may name.
+ * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature and shares that
+ * were given away, which some kinds always have and which a log of any other may name; words that they were before.
  */
-export type Need = 'result' | 'claims' | 'aborts' | 'endings' | 'measurements' | 'proofs' | 'votes' | 'statements'
+export type Need =
+  | 'result'
+  | 'claims'
+  | 'aborts'
+  | 'endings'
+  | 'measurements'
+  | 'proofs'
+  | 'votes'
+  | 'statements'
+  | 'releases'
+  | 'reconstructed'
 
 export interface Check {
   /** Group and name. Never changes and is never used for another check. */

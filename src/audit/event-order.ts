@@ -16,16 +16,18 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
   'ready-set': ['ready'],
   installed: ['ready-set'],
   retired: ['installed'],
+  release: ['attempt', 'outcome', 'record'],
 }
 
 /** Events of the log's own site that may not come after one of these of its own. */
 const never: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventName[]>>> = {
-  attempt: ['ready', 'result', 'abort'],
-  started: ['ready', 'result', 'abort'],
+  attempt: ['ready', 'result', 'release', 'abort'],
+  started: ['ready', 'result', 'release', 'abort'],
   message: ['ready', 'abort'],
   staged: ['ready', 'abort'],
   ready: ['abort'],
-  abort: ['ready', 'result'],
+  release: ['abort'],
+  abort: ['ready', 'result', 'release'],
 }
 
 const once: ReadonlySet<Name> = new Set<CeremonyEventName>(['opened', 'definition', 'ready-set', 'closing'])

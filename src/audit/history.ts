@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
 
 /** A bundle, by the name of its file. */
@@ -52,6 +53,17 @@ export interface KeyHistory {
     readonly closed: string | null
     readonly verdict: VerifyReport['verdict']
     readonly file: string
+  }[]
+  /** Ceremonies that gave the whole key away, oldest first: every signature after the first may be by whoever holds it. */
+  readonly reconstructed: readonly {
+    readonly ceremony: Hash
+    readonly recipients: WholeKeyGiven['recipients']
+    readonly reason: string
+    /** When its bundle was closed; null where that is not here, and only later ones speak of it. */
+    readonly closed: string | null
+    readonly file: string
+    /** Signatures here that were closed after it. */
+    readonly signedAfter: number
   }[]
   readonly faults: readonly HistoryFault[]
 }
@@ -151,6 +163,26 @@ const inOrder = (bundles: readonly Made[]): readonly EpochShown[] => {
   return epochs.sort((a, b) => a.epoch - b.epoch || named(a) - named(b) || (a.record < b.record ? -1 : 1))
 }
 
+/** By its own bundle, or by what later ones say; each ceremony once, its own bundle before others' words. */
+const reconstructedIn = (here: readonly Made[], signed: readonly Made[]): KeyHistory['reconstructed'] => {
+  const own = (one: Made, ceremony: Hash): boolean => one.report.bundle.ceremony === ceremony
+  const said = here.flatMap((one) => one.report.reconstructed.map((given) => ({ one, given })))
+  const first = new Map<Hash, (typeof said)[number]>()
+  for (const { one, given } of said)
+    if (!first.has(given.ceremony) || own(one, given.ceremony)) first.set(given.ceremony, { one, given })
+  return [...first.values()]
+    .map(({ one, given: { ceremony, recipients, reason } }) => {
+      const closed = own(one, ceremony) ? one.report.bundle.closed : null
+      const after = signed.filter(
+        ({ report }) =>
+          report.reconstructed.some((given) => given.ceremony === ceremony) ||
+          (closed !== null && report.bundle.closed !== null && report.bundle.closed > closed),
+      )
+      return { ceremony, recipients, reason, closed, file: one.file, signedAfter: after.length }
+    })
+    .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1))
+}
+
 const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
   const all = here.filter(isMade)
   const { once, twice } = eachOnce(all)
@@ -162,7 +194,7 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
   /** The first that came in its place. */
   const successorOf = (record: Hash): EpochShown | undefined =>
     epochs.find(({ base, supersedes }) => base === record || supersedes.includes(record))
-  const signed = once.filter(({ report }) => report.epoch.number === null)
+  const signed = once.filter(({ report }) => report.signature !== null)
   const unshown = signed.filter(({ report }) => !byRecord.has(report.epoch.record))
   const late = signed.flatMap(({ file, report }): HistoryFault[] => {
     const next = successorOf(report.epoch.record)
@@ -190,6 +222,7 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
         file,
       }))
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
+    reconstructed: reconstructedIn(here, signed),
     faults: [
       ...gapsIn(epochs),
       ...(unshown.length === 0

@@ -23,6 +23,7 @@ import { isClosed } from './checks/logs.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
+import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
 
@@ -69,6 +70,8 @@ export interface VerifyReport {
     readonly voters: readonly Identity[]
   } | null
   readonly signature: string | null
+  /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
+  readonly reconstructed: readonly WholeKeyGiven[]
   readonly trust: 'file' | 'stated' | 'none'
   /** The file that the auditor gave as the message: the one that the definition names, or another. */
   readonly messageGiven: 'none' | 'same' | 'another'
@@ -133,6 +136,9 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   proofs: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'possession.records'),
   votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
+  releases: (facts) => isNamed(facts, 'release.records'),
+  reconstructed: ({ logs }) =>
+    [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
 }
 
@@ -185,9 +191,17 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
     const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
     return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters }
   }
+  if (made?.makes === 'proof' && definition.base !== null && made.outcome !== undefined)
+    return { number, record: definition.base, base: made.outcome.base, supersedes, voters: [] }
   if (made?.makes !== 'signature') return null
   return { number, record: made.result.base, base: made.outcome?.base ?? null, supersedes, voters: [] }
 }
+
+/** This ceremony counts once enough shares are given. */
+const givenIn = ({ definition, reconstructed }: BundleFacts, made: CeremonyResult | undefined): SaidReconstructed[] =>
+  'recipients' in definition && made?.makes === 'proof' && made.stated.length >= definition.threshold
+    ? [{ definition, by: made.stated }, ...reconstructed]
+    : [...reconstructed]
 
 const neverShown: readonly string[] = [
   'that all sites together did not collude',
@@ -270,6 +284,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     key: keyOf(definition, made),
     epoch: epochOf(facts, made),
     signature: made?.signature ?? null,
+    reconstructed: givenIn(facts, made).map(wholeKeyGiven),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',
     lines: groups.flatMap((group) => lineOf(group, checks)),

@@ -45,6 +45,7 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'retired':
       return site === self ? what : undefined
     case 'result':
+    case 'release':
       return site === self ? 'done' : undefined
     case 'abort':
       // Beside a vote or a result of the same site an abort decides nothing.

@@ -6,6 +6,7 @@ import type { Hash } from '../lib/brand.ts'
 import type { Clock, Random } from '../lib/ports.ts'
 import type { KmsSlot } from '../records/definition-fields.ts'
 import type { Card } from '../records/identity.ts'
+import type { Recipient } from '../records/kinds/reconstruct.ts'
 import type { ShardStore } from '../shards/store.ts'
 import type { NoteBoard, Wire } from '../transport/wire.ts'
 import type { Authority } from './definition/authority.ts'
@@ -39,4 +40,6 @@ export interface Site {
   /** All relays of the definition at once. */
   connect(authority: Authority): Promise<Wire & NoteBoard>
   kms(slot: KmsSlot): Promise<KmsKey>
+  /** Bytes that this recipient alone opens. */
+  sealTo(to: Recipient, plain: Uint8Array): Promise<Uint8Array>
 }

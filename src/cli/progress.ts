@@ -22,6 +22,7 @@ const STEPS = {
   installed: 'installed',
   retired: 'old shares destroyed',
   signed: 'signature verified',
+  given: 'shares sealed to the recipients',
   closed: 'logs cosigned',
 } as const
 

@@ -129,6 +129,13 @@ export interface Scheme {
   provePossession(share: Secret, index: Index, context: Hash, random: Random): Uint8Array
   /** Never throws: what does not decode proves nothing. */
   verifyPossession(verifyingShare: Uint8Array, index: Index, context: Hash, proof: Uint8Array): boolean
+  /** True where a share is the one that this verifying share names. Never throws. */
+  isShareOf(share: Secret, verifyingShare: Uint8Array): boolean
+  /**
+   * The whole secret key, encoded as a share is, from as many shares as the threshold asks for: what no site ever has.
+   * Throws RangeError where they are not shares of this key.
+   */
+  wholeKey(shares: ReadonlyMap<Index, Secret>, publicKey: Uint8Array): Secret
   /** The key as its users show it: x only for BIP-340, as it is otherwise. */
   shownKey(publicKey: Uint8Array): Uint8Array
 }

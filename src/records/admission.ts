@@ -5,6 +5,7 @@ import type { Approval, Certificate } from './identity.ts'
 import type { Note } from './note.ts'
 import type { Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
+import type { Release } from './release.ts'
 import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
@@ -76,10 +77,10 @@ export const ownAttempt = (value: Attempt, author: Author, terms: Terms): string
   return seatUnder(value, author.key)?.site === author.site ? undefined : 'signed by no participant'
 }
 
-/** An epoch that is made replaces the record that the definition names, and no other one; a signature may use a newer one. */
+/** A signature may use a newer epoch than the one that the definition names; everything else uses that record alone. */
 const buildsOnBase = ({ base }: Attempt, definition: Definition): boolean => {
   const { makes, buildsOn } = recordKind(definition)
-  return makes === 'key' ? base === definition.base : (base === null) === (buildsOn === 'nothing')
+  return makes === 'signature' ? (base === null) === (buildsOn === 'nothing') : base === definition.base
 }
 
 /** Seats those, under a coordinator of theirs, builds on that, and gives as much time for a round as the definition says. */
@@ -163,6 +164,30 @@ export const stagedInAttempt = (
   const value = started(attempt)
   if (value === undefined) return notStarted
   return seatUnder(value, key)?.site === site ? undefined : 'by none of its attempt'
+}
+
+/** A share is given to those whom the definition names, to each of them one piece, and by nobody who was not asked. */
+export const ownRelease = (value: Release, author: Author, terms: Terms): string | undefined => {
+  const why = ownRecord(value, author, terms)
+  if (why !== undefined) return why
+  const { definition } = terms
+  if (!('recipients' in definition)) return 'of a ceremony that gives no share away'
+  if (author.site === null || !definition.givers.includes(author.site)) return 'of a site that is to give no share'
+  return value.sealed.length === definition.recipients.length ? undefined : 'not sealed to each recipient'
+}
+
+/**
+ * Given in an attempt that all had signed, its site among them: under whatever key of its own, since a site that was
+ * stopped in it gives later.
+ */
+export const releasedInAttempt = (
+  { attempt }: Release,
+  { site }: Author,
+  { started }: RecordFacts,
+): string | undefined => {
+  const value = started(attempt)
+  if (value === undefined) return notStarted
+  return value.participants.some((one) => one.site === site) ? undefined : 'by none of its attempt'
 }
 
 /**

@@ -69,6 +69,16 @@ export const bytes = (min: number, max: number) =>
     (x) => x instanceof Uint8Array && x.length >= min && x.length <= max,
     min === max ? `expected ${min} bytes` : `expected ${min} to ${max} bytes`,
   )
+/** Canonical base64 of at most so many bytes; not by a pattern, which a long text would overflow. */
+export const base64 = (max: number) =>
+  v.custom<string>(
+    (x) =>
+      typeof x === 'string' &&
+      x.length >= 4 &&
+      x.length <= 4 * Math.ceil(max / 3) &&
+      Buffer.from(x, 'base64').toString('base64') === x,
+    `expected base64 of at most ${max} bytes`,
+  )
 export const sorted = <T extends string>(item: v.GenericSchema<unknown, T>, max: number) =>
   v.pipe(
     v.array(item),

@@ -16,7 +16,9 @@ import {
   ownCertificate,
   ownHello,
   ownRecord,
+  ownRelease,
   ownTestSignature,
+  releasedInAttempt,
   seatUnder,
   stagedInAttempt,
   votesOnBase,
@@ -41,6 +43,7 @@ import {
   testSignatureCodec,
 } from './outcome.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
+import { type Release, releaseCodec } from './release.ts'
 import { type Blame, blameCodec } from './round.ts'
 
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
@@ -252,6 +255,19 @@ export const recordTable = {
     author: authorOfResult,
     rests: afterStart,
   } satisfies RecordRow<SignResult>,
+  release: {
+    ...ofMessageKey,
+    codec: releaseCodec,
+    event: 'release',
+    ledger: { what: 'released', object: (_value, hash) => hash },
+    reported: 'release.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-releases', deed: 'gave its share twice' },
+    own: ownRelease,
+    rests: releasedInAttempt,
+  } satisfies RecordRow<Release>,
   aborted: {
     ...common,
     codec: noteCodec,

@@ -71,6 +71,7 @@ export const rehearsed = async (
     ...(epoch !== undefined && 'key' in definition ? { key: epoch.key, base: epoch.hash } : {}),
     ...(epoch !== undefined && 'epoch' in definition ? { epoch: epoch.number + 1 } : {}),
     ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
+    ...(epoch !== undefined && 'of' in definition ? { of: publicPart(epoch) } : {}),
   }
   return definitionCodec.decode(definitionCodec.encode(changed as Definition))
 }

@@ -10,6 +10,7 @@ import type { KmsKey } from '../kms/port.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Random } from '../lib/ports.ts'
+import { sealTo } from '../recipients/seal.ts'
 import { ceremonyId, type Definition } from '../records/definition.ts'
 import type { SiteEntry } from '../records/definition-fields.ts'
 import { approvalCodec } from '../records/identity.ts'
@@ -124,5 +125,7 @@ export const siteOf = async (
       if (found !== undefined) return found
       throw new QuorateError('E_KMS_UNAVAILABLE', `no KMS key ${key} in this rehearsal`, 'rehearse again')
     },
+    // The runtime computes it beside its event loop: the clock would not see that.
+    sealTo: (...given) => props.clock.hold(sealTo(...given)),
   }
 }

@@ -3,6 +3,7 @@ import { type BundleReader, readBundle, refuse } from '../audit/bundle.ts'
 import { groups } from '../audit/check.ts'
 import { allChecks } from '../audit/check-table.ts'
 import { mergeBundles } from '../audit/merge.ts'
+import { readReconstructed, type WholeKeyGiven, wholeKeyGiven } from '../audit/reconstructed.ts'
 import type { Source } from '../audit/tar.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
@@ -30,6 +31,8 @@ export interface BundleShown {
   readonly left: readonly { readonly who: string; readonly reason: string }[]
   /** Proofs of blame that logs name: who is accused, and of which check. */
   readonly accused: readonly { readonly site: SiteId; readonly check: string }[]
+  /** Ceremonies that gave the whole key away: this one, and those of which logs say that they were before. */
+  readonly reconstructed: readonly WholeKeyGiven[]
   readonly outputs: readonly string[]
   readonly objects: number
   /** All logs by their own clocks; messages of rounds are only counted unless they are asked for. */
@@ -81,6 +84,29 @@ const accusedIn = (blames: readonly Blame[]): BundleShown['accused'] => [
   ...new Map(blames.map(({ accused: site, check }) => [`${site} ${check}`, { site, check }])).values(),
 ]
 
+/** By the logs that name a share given away, here or before. */
+const reconstructedIn = async (
+  { definition, object }: BundleReader,
+  timeline: BundleShown['timeline'],
+): Promise<BundleShown['reconstructed']> => {
+  const sites = (what: LogEvent['what'], of: Hash | undefined): SiteId[] =>
+    [
+      ...new Set(timeline.flatMap((e) => (e.what === what && (of ?? e.object) === e.object ? (e.site ?? e.log) : []))),
+    ].sort()
+  const own = sites('release', undefined)
+  const found = 'recipients' in definition && own.length >= definition.threshold ? [{ definition, by: own }] : []
+  for (const hash of new Set(timeline.flatMap((e) => (e.what === 'reconstructed' ? (e.object ?? []) : [])))) {
+    const bytes = await object(hash)
+    try {
+      if (bytes !== undefined)
+        found.push({ definition: readReconstructed(bytes, definition), by: sites('reconstructed', hash) })
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return found.map(wholeKeyGiven)
+}
+
 const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
   const timeline: BundleShown['timeline'][number][] = []
   const counts = new Map<SiteId, number>()
@@ -108,6 +134,7 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
       reason: abort ?? '',
     })),
     accused: accusedIn(await bodiesOf(bundle, timeline, 'evidence', (bytes) => blameCodec.decode(bytes))),
+    reconstructed: await reconstructedIn(bundle, timeline),
     outputs: bundle.outputs,
     objects: bundle.objects.length,
     timeline: timeline.sort((a, b) => a.at - b.at),

@@ -17,6 +17,7 @@ import { utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
+import { sealTo } from '../recipients/seal.ts'
 import { noteCodec } from '../records/note.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { openLedger } from './ledger.ts'
@@ -183,6 +184,7 @@ export const openSite = async (
       await whenReachable(room)
       return room
     },
+    sealTo,
     kms: (slot) =>
       openKmsKey(slot, {
         home: folder,

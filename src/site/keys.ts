@@ -10,6 +10,7 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { recordHashOf } from '../shards/rival.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
+import { allWholeKeys, type WholeKeyHere } from './given-away.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
 import { type KeyWords, keyWords } from './ledger.ts'
 
@@ -35,6 +36,8 @@ export interface KeyShown {
   readonly since: string | null
   /** Since when this site does nothing with it, and why; null: it is in use. */
   readonly suspended: { readonly since: string; readonly reason: string } | null
+  /** Ceremonies in which this site gave its share to recipients of the whole key, oldest first. */
+  readonly reconstructed: readonly WholeKeyHere[]
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -86,6 +89,7 @@ const describe = async (
   epoch: StoredEpoch,
   all: readonly StoredEpoch[],
   { installed, suspended }: KeyWords,
+  given: readonly WholeKeyHere[],
 ): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
@@ -106,6 +110,7 @@ const describe = async (
     record: hash,
     since: at === undefined ? null : iso(at),
     suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
+    reconstructed: given.filter((one) => one.key === key),
   }
   const first = madeShares(epoch, all)
   const sharesSince = installed.get((first && recordHashOf(first)) ?? ('' as Hash))
@@ -138,6 +143,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const home = await orFault(() => openHome(disk))
     const words =
       home instanceof QuorateError ? { installed: new Map(), suspended: new Map() } : await keyWords(disk, home)
+    const given = await allWholeKeys(folder)
     const damaged: Damaged[] = []
     for (const { key, made, fault } of await shards.listDamaged())
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
@@ -150,7 +156,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch, all, words))
+      const found = await orFault(() => describe(disk, epoch, all, words, given))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }

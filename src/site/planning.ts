@@ -1,28 +1,25 @@
-import { basename } from 'node:path'
 import { is } from 'valibot'
 import { type ControlDomain, sharedControl } from '../ceremony/definition/control-domains.ts'
 import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
-import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
 import { planKeygen, planRefresh, planRepair, planReshare, planSign } from '../ceremony/definition/plan.ts'
 import { recordsToName, refuseUnnamed, undecidedVotes } from '../ceremony/epoch/rivals.ts'
-import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
 import { protectionOf } from '../kms/protection.ts'
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
-import { fromHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, receiversIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import type { Topic } from '../records/kinds/kind.ts'
-import type { SignMessage } from '../records/kinds/sign.ts'
 import { askRelayIdentity } from '../transport/relay-identity.ts'
+import { wholeKeysOf } from './given-away.ts'
 import type { RelayAccess } from './home-session.ts'
 import { keyBase } from './keys.ts'
 import { machine } from './machine.ts'
+import { type MessageFlags, messageOf } from './message-flags.ts'
 import { NOTHING_SEEN, type Seen } from './seen.ts'
 import { votedIn, votesOfHome } from './votes.ts'
 
@@ -144,7 +141,7 @@ export interface PlanMade {
   readonly yaml: Uint8Array
 }
 
-const made = async (
+export const made = async (
   definition: Definition,
   findings: readonly Finding[],
   now: number,
@@ -172,68 +169,6 @@ export const planNewKey = async (
     now,
   )
   return made(definition, findings, now, NOTHING_SEEN)
-}
-
-interface MessageFlags {
-  readonly message: string | undefined
-  readonly messageHex: string | undefined
-  /** Means it, where the bytes to sign are none: else a variable that was never set would be signed as nothing. */
-  readonly empty: boolean
-  readonly digest: string | undefined
-  readonly blind: string | undefined
-}
-
-const hexOf = (flag: string, text: string): Uint8Array => {
-  try {
-    return fromHex(text.toLowerCase())
-  } catch {
-    throw usage(`--${flag} is not hex`, 'two digits a byte, no prefix')
-  }
-}
-
-/** The message as the definition names it, and its content where there is one. */
-const messageOf = async (flags: MessageFlags): Promise<readonly [SignMessage, Uint8Array | undefined]> => {
-  if (flags.message !== undefined) {
-    const content = await readMessage(flags.message)
-    return [fileMessage(basename(flags.message), content), content]
-  }
-  if (flags.messageHex === '' && !flags.empty)
-    throw usage('--message-hex is empty', 'if no bytes at all are to be signed, say so with --empty')
-  if (flags.messageHex !== undefined) {
-    const content = hexOf('message-hex', flags.messageHex)
-    return [hexMessage(content), content]
-  }
-  if (flags.digest === undefined)
-    throw usage('nothing to sign', 'give --message FILE, --message-hex HEX, or --digest HEX with --blind REASON')
-  if (flags.blind === undefined)
-    throw usage(
-      'a digest is signed blind: nobody can see what it stands for',
-      'say why in --blind; every signer sees it',
-    )
-  return [digestMessage(hexOf('digest', flags.digest), flags.blind), undefined]
-}
-
-/** The file's bytes. No more than the limit is read of it, whatever size it says that it has: a device says 0. */
-const readMessage = async (path: string): Promise<Uint8Array> => {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of inputBytes(path)) {
-    size += chunk.length
-    if (size > MESSAGE_LIMIT)
-      throw usage(`the message is larger than ${MESSAGE_LIMIT} bytes`, 'sign its digest, and say why in --blind')
-    chunks.push(chunk)
-  }
-  return new Uint8Array(Buffer.concat(chunks))
-}
-
-/**
- * The bytes that are to be signed, as an approver brings them; undefined where the definition itself holds all of it.
- */
-export const messageGiven = async (
-  flags: Omit<MessageFlags, 'digest' | 'blind' | 'empty'>,
-): Promise<Uint8Array | undefined> => {
-  if (flags.message !== undefined) return readMessage(flags.message)
-  return flags.messageHex === undefined ? undefined : hexOf('message-hex', flags.messageHex)
 }
 
 export const planSignature = async (
@@ -264,11 +199,12 @@ export const planSignature = async (
   )
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
-  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
+  const reconstructed = await wholeKeysOf(flags.home, base.key)
+  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key, reconstructed })), publicKey }
 }
 
 /** Flags of what replaces an epoch of a key; it keeps the key's name. */
-type OfKeyFlags = Omit<CommonFlags, 'name'> & {
+export type OfKeyFlags = Omit<CommonFlags, 'name'> & {
   readonly home: string
   readonly key: string
   /** Of sites of the key whose card has changed. */
@@ -276,14 +212,15 @@ type OfKeyFlags = Omit<CommonFlags, 'name'> & {
 }
 
 /** Throws E_NOT_FOUND where this home holds no share of the key. */
-const ofKey = async (flags: OfKeyFlags, now: number) => {
+export const ofKey = async (flags: OfKeyFlags, now: number) => {
   const base = await keyBase(flags.home, flags.key)
   const { supersedes, voted } = await votesOfHome(flags.home, async (votes) => ({
     supersedes: await recordsToName(votes, base.key),
     voted: votedIn(votes.ledger),
   }))
   const { name, protocol } = base.definition
-  const seen: Seen = { content: undefined, key: { name, protocol, publicKey: base.publicKey }, voted }
+  const reconstructed = await wholeKeysOf(flags.home, base.key)
+  const seen: Seen = { ...NOTHING_SEEN, key: { name, protocol, publicKey: base.publicKey }, voted, reconstructed }
   const wanted = {
     ...commonOf(flags, now),
     key: base,

@@ -5,6 +5,7 @@ import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
+import { type WholeKeyHere, wholeKeysOf } from './given-away.ts'
 import { keyBase } from './keys.ts'
 import { votedIn, votesOfHome } from './votes.ts'
 
@@ -16,9 +17,11 @@ export interface Seen {
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
   /** The ceremony in which this site voted for a record, by the record's hash. */
   readonly voted: ReadonlyMap<Hash, Hash>
+  /** Ceremonies in which this home gave its share of that key to recipients of the whole key. */
+  readonly reconstructed: readonly WholeKeyHere[]
 }
 
-export const NOTHING_SEEN: Seen = { content: undefined, key: undefined, voted: new Map() }
+export const NOTHING_SEEN: Seen = { content: undefined, key: undefined, voted: new Map(), reconstructed: [] }
 
 const keyOf = async (home: string, definition: Definition): Promise<Seen['key']> => {
   const key = recordKind(definition).key(definition)
@@ -43,13 +46,19 @@ const votedOf = async (home: string): Promise<Seen['voted']> => {
   }
 }
 
+const ownFacts = async (home: string, definition: Definition): Promise<Omit<Seen, 'content'>> => ({
+  key: await keyOf(home, definition),
+  voted: await votedOf(home),
+  reconstructed: await wholeKeysOf(home, recordKind(definition).key(definition)),
+})
+
 /**
  * Everything that this home can show: `given` is the content as a person brought it. Throws E_REFUSED where it is not the
  * one that the definition names.
  */
 export const seenFrom = async (home: string, definition: Definition, given: Uint8Array | undefined): Promise<Seen> => {
   if (given !== undefined) ceremonyKind(definition).refuseUnfit(definition, { base: undefined, message: given })
-  return { content: given, key: await keyOf(home, definition), voted: await votedOf(home) }
+  return { content: given, ...(await ownFacts(home, definition)) }
 }
 
 /** The same, with the content that was kept when this home approved; where that is damaged none is shown, and join says so. */
@@ -58,8 +67,7 @@ export const seenAtJoin = async (home: string, definition: Definition): Promise<
   try {
     return await seenFrom(home, definition, await disk.read(messagePath(ceremonyId(definition))))
   } catch (error) {
-    if (error instanceof QuorateError)
-      return { content: undefined, key: await keyOf(home, definition), voted: await votedOf(home) }
+    if (error instanceof QuorateError) return { content: undefined, ...(await ownFacts(home, definition)) }
     throw error
   } finally {
     await disk.close()

@@ -17,7 +17,7 @@ const packageOf = (target: string): string =>
     .join('/')
 const told = (found: Import): string => `${found.file} → ${found.target} (${found.kind})`
 
-const parts = ['mpc', 'kms', 'transport', 'attestation', 'audit', 'shards', 'chains', 'identity']
+const parts = ['mpc', 'kms', 'transport', 'attestation', 'audit', 'shards', 'chains', 'identity', 'recipients']
 /** What a folder may import; sideways among the parts only types, and what `shared` names. */
 const below: Readonly<Record<string, readonly string[]>> = {
   lib: [],
@@ -40,6 +40,7 @@ const leaves = [
   'host/input.ts',
   'records/kinds/row.ts',
   'records/protocols.ts',
+  'records/recipient-id.ts',
   'records/short-id.ts',
   'identity/words.ts',
 ]
@@ -68,7 +69,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   yaml: ['records/yaml.ts'],
   cborg: ['lib/cbor.ts'],
   canonicalize: ['lib/canonical.ts'],
-  '@scure/base': ['identity/', 'formats/addresses.ts'],
+  '@scure/base': ['identity/', 'formats/addresses.ts', 'formats/private-key.ts', 'recipients/fault.ts'],
+  'age-encryption': ['recipients/age.ts'],
+  pkijs: ['recipients/x509.ts'],
   '@scure/bip39': ['identity/words.ts'],
   '@noble/curves': ['mpc/', 'identity/'],
   '@bitauth/libauth': ['mpc/group/'],

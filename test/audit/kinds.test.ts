@@ -7,11 +7,11 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type RepairedChain, sharedRepairedChain } from '../support/bundles.ts'
+import { open, type ReconstructedChain, sharedReconstructedChain } from '../support/bundles.ts'
 
-let chain: RepairedChain
+let chain: ReconstructedChain
 beforeAll(async () => {
-  chain = await sharedRepairedChain()
+  chain = await sharedReconstructedChain()
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -20,6 +20,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   sign: () => chain.signBundle,
   refresh: () => chain.refreshBundle,
   reshare: () => chain.reshareBundle,
+  reconstruct: () => chain.reconstructBundle,
   repair: () => chain.repairBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
@@ -45,13 +46,14 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
   return said.get(kind) ?? []
 }
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
-const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured']
+const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records'],
-  sign: ['possession.records', 'votes.records'],
-  refresh: ['signature.records'],
-  reshare: ['signature.records'],
-  repair: ['signature.records'],
+  keygen: ['signature.records', 'release.records'],
+  sign: ['possession.records', 'votes.records', 'release.records'],
+  refresh: ['signature.records', 'release.records'],
+  reshare: ['signature.records', 'release.records'],
+  repair: ['signature.records', 'release.records'],
+  reconstruct: ['possession.records', 'signature.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {

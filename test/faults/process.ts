@@ -15,6 +15,7 @@ import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Clock, Disk } from '../../src/lib/ports.ts'
+import { sealTo } from '../../src/recipients/seal.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
@@ -215,6 +216,7 @@ export const startProcess = (options: {
         }
       },
       kms: async () => memoryKms(name),
+      sealTo,
     }
     return joinCeremony(site, definition, {
       progress: options.progress ?? (() => undefined),

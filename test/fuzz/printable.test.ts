@@ -198,6 +198,7 @@ describe('text of others', () => {
           joinView({
             ceremony: authority.hash,
             kind: 'keygen',
+            topic: 'keygen',
             name: text,
             site: text as never,
             state: 'closed',

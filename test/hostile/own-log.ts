@@ -6,11 +6,20 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import {
+  keygenDefinition,
+  reconstructDefinition,
+  refreshDefinition,
+  signDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { ageRecipient } from '../support/recipients.ts'
+import { approversApprove } from '../support/reconstructs.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
 const sites = ['s1', 's2', 's3'] as SiteId[]
@@ -23,6 +32,7 @@ export interface Base {
   readonly keyed: MemoryWorld
   readonly key: Hash
   readonly record: Hash
+  readonly of: ReconstructDefinition['of']
 }
 
 /** Three homes before and after a key generation; every case works on a copy. */
@@ -35,7 +45,11 @@ export const lyingBase = async (): Promise<Base> => {
   const disk = keyed.homes.get(s1)?.disk
   const [epoch] = disk === undefined ? [] : await shardStore(disk).list()
   if (epoch?.record === undefined) throw new Error('no key')
-  return { fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) }
+  const { publicKey, verifyingShares } = epoch.made
+  return {
+    ...{ fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) },
+    of: { publicKey, verifyingShares: [...verifyingShares] },
+  }
 }
 
 export interface Verified {
@@ -82,11 +96,13 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
   }
 }
 
-const definitionOf = async ({ key, record }: Base, kind: Definition['kind']): Promise<Definition> => {
+const definitionOf = async ({ key, record, of }: Base, kind: Definition['kind']): Promise<Definition> => {
   const common = { sites: await siteEntries(sites), deadlines }
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
   if (kind === 'refresh') return refreshDefinition(ofKey)
+  if (kind === 'reconstruct')
+    return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
   return signDefinition({
     ...ofKey,
     signers: [s1, s3],
@@ -106,6 +122,7 @@ export const lyingCeremony = async (
   const definition = await definitionOf(base, kind)
   const there = kind === 'sign' ? [s1, s3] : sites
   await approveAll(world, there, definition)
+  if ('recipients' in definition) await approversApprove(world, there, definition)
   const liar = makeLiar(definition)
   const bytes = kind === 'sign' ? message : null
   const joined = await Promise.all(

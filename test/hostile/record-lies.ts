@@ -95,7 +95,18 @@ const roundLie = (ceremony: Ceremony, salt: Uint8Array): Codec<Record<string, un
   decode: sampleOfRound,
 })
 
-const MOMENTS = ['hello', 'attempt', 'staged', 'possession', 'ready', 'installed', 'retired', 'result', 'log'] as const
+const MOMENTS = [
+  'hello',
+  'attempt',
+  'staged',
+  'possession',
+  'ready',
+  'installed',
+  'retired',
+  'result',
+  'release',
+  'log',
+] as const
 const MOST_AT_ONCE = 24
 /** Enough for every limit but that of certificates, of which a home makes one a join. */
 const MOST_JUNK = 140
@@ -329,8 +340,9 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 /** Records that this kind of ceremony does not have: a site may say them all the same. */
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
-    .map((name) => `sign ${name}`)
-    .concat('keygen result', 'keygen retired', 'refresh result'),
+    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`])
+    .concat('keygen result', 'keygen retired', 'refresh result', 'reconstruct result')
+    .concat('keygen release', 'sign release', 'refresh release'),
 )
 
 const sealed = (raw: { key: string; sign(bytes: Uint8Array): Uint8Array }, type: string, payload: Uint8Array) =>

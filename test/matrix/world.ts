@@ -14,16 +14,26 @@ import { Secret } from '../../src/lib/secret.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition, definitionCodec, recordKind } from '../../src/records/definition.ts'
 import { definitionYaml } from '../../src/records/definition-yaml.ts'
+import type { Recipient } from '../../src/records/kinds/reconstruct.ts'
 import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { stillClock } from '../../src/rehearsal/still-clock.ts'
+import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
 import { serveRelay } from '../../src/site/relay.ts'
 import { newFolder } from '../e2e/support.ts'
 import { writeHome } from '../hostile/ceremonies.ts'
-import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import {
+  approverIdentities,
+  keygenDefinition,
+  reconstructDefinition,
+  refreshDefinition,
+  signDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { approveIn, type MemoryWorld, startJoin } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { ageRecipient, identityFile } from '../support/recipients.ts'
 import { repairOf } from '../support/reshares.ts'
 import { runLine } from './line.ts'
 
@@ -32,8 +42,8 @@ const MESSAGE = utf8('pay 250 to the supplier\n')
 const names = ['eu', 'us', 'ap'] as SiteId[]
 const DAY = 86_400_000
 
-/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, and a lost one, approved here. */
-export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing', 'mending'] as const
+/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, a lost one, a whole key, approved here. */
+export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing', 'mending', 'giving'] as const
 type Standing = (typeof standings)[number]
 
 export interface Ceremony {
@@ -50,6 +60,8 @@ export interface World {
   readonly key: Hash
   readonly ceremonies: Readonly<Record<Standing, Ceremony>>
   readonly relay: string
+  readonly recipient: string
+  readonly approvers: readonly string[]
   /** Of the signature. */
   readonly bundle: string
   remove(): Promise<void>
@@ -145,6 +157,7 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
   const { files } = play.eu.disk
   const key = [...files.keys()].find((path) => path.endsWith('/record'))?.split('/')[1] as Hash
   const base = hashOf(files.get(`keys/${key}/${key}/record`) as Uint8Array)
+  const [{ made: outcome }] = (await shardStore(play.eu.disk).list()) as [StoredEpoch]
   await play.run(await keygen('other', '2'))
   const message = fileMessage('message', MESSAGE)
   const sign = (name: string, nonce: string) =>
@@ -157,6 +170,13 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
     left: await play.approve(await keygen('left', '6')),
     refreshing: await play.approve(
       await refreshDefinition({ ...common, key, base, name: 'made', nonce: '7'.repeat(32) }),
+    ),
+    giving: await play.approve(
+      await reconstructDefinition({
+        ...common,
+        ...{ key, base, name: 'made', nonce: '8'.repeat(32), givers: common.sites.map((site) => site.name) },
+        of: { publicKey: outcome.publicKey, verifyingShares: [...outcome.verifyingShares] },
+      }),
     ),
     mending: await play.approve({
       ...(await repairOf(play.world, made, 'ap', 'new')),
@@ -195,6 +215,7 @@ export const makeWorld = async (): Promise<World> => {
   writeFileSync(at('trust'), `${cards.map(({ identity }) => identity).join('\n')}\n`)
   writeFileSync(at('message'), MESSAGE)
   writeFileSync(at('passphrase'), `${PASSPHRASE}\n`)
+  writeFileSync(at('identity'), identityFile('age.txt'))
   const ceremonies = Object.fromEntries(
     standings.map((name) => {
       const [definition, file] = [definitions[name], at(`${name}.yaml`)]
@@ -210,7 +231,8 @@ export const makeWorld = async (): Promise<World> => {
   const report = await runLine('rehearse', rehearsed)
   if (report.exit !== 0) throw new Error(report.stderr)
   return {
-    ...{ folder, at, key, ceremonies, relay: address },
+    ...{ folder, at, key, ceremonies, relay: address, approvers: await approverIdentities() },
+    recipient: `counsel=${(ageRecipient() as Extract<Recipient, { form: 'age' }>).recipient}`,
     bundle: at(`eu/${bundlePath(ceremonies.signed.id, 'sign')}`),
     async remove() {
       stop.abort()

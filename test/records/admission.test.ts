@@ -8,7 +8,7 @@ import type { Attempt } from '../../src/records/attempt.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { type RecordName, recordNames, rowOf } from '../../src/records/record-table.ts'
-import { keygenDefinition, refreshDefinition, reshareDefinition } from '../support/definition.ts'
+import { keygenDefinition, reconstructDefinition, refreshDefinition, reshareDefinition } from '../support/definition.ts'
 
 /** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
 
@@ -18,6 +18,7 @@ const key = hash('key of eu') as string as KeyHex
 const other = hash('something else')
 const definition = await keygenDefinition()
 const replacing = await refreshDefinition({ base: hash('replaced') })
+const giving = await reconstructDefinition()
 const ceremony = ceremonyId(definition)
 const [identity, ofUs] = definition.sites.map((one) => one.identity) as unknown as [string, string]
 const identityKey = parseIdentity(identity as never)?.key as KeyHex
@@ -156,6 +157,18 @@ const records: Readonly<Record<RecordName, Good>> = {
       ([change]) => [change as object, 'not an abort of this ceremony by its author'] as const,
     ),
   },
+  release: {
+    definition: giving,
+    value: { ceremony, attempt: hash('begun'), site: eu, index: 1, sealed: ['', '', ''] },
+    bad: [
+      ceremonyOf,
+      siteOf,
+      indexOf,
+      [{ attempt: other }, notStarted],
+      [{ sealed: ['', ''] }, 'not sealed to each recipient'],
+      [{ sealed: ['', '', '', ''] }, 'not sealed to each recipient'],
+    ],
+  },
   blame: { value: { ceremony }, bad: [ceremonyOf] },
 }
 
@@ -181,6 +194,22 @@ it('an attempt that makes an epoch builds on the record of its definition, and o
       ?.why
   expect(of(replacing.base)).toBeUndefined()
   for (const base of [other, null]) expect(of(base)).toBe('not one of this definition')
+})
+
+it('a share is given by whoever is to give one, in an attempt of its own, under whatever key', () => {
+  const { value } = records.release
+  const of = (changes: object, by = author, definition: RecordFacts['definition'] = giving) =>
+    refusal(rowOf('release'), { value: { ...value, ...changes } } as never, by, { ...facts, definition })?.why
+  const stray = { ...author, key: other as string as KeyHex }
+  expect(of({}, stray)).toBeUndefined()
+  expect(of({}, author, definition)).toBe('of a ceremony that gives no share away')
+  const others = { ...giving, givers: giving.givers.filter((name) => name !== eu) }
+  expect(of({}, author, others)).toBe('of a site that is to give no share')
+  const late = 'late' as SiteId
+  const wider = { ...giving, givers: [...giving.givers, late] }
+  expect(of({ site: late, index: 4 }, { ...author, site: late, index: 4 as Index }, wider)).toBe(
+    'by none of its attempt',
+  )
 })
 
 it('is refused of a key without the seat that it speaks for', () => {

@@ -9,6 +9,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
+import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
@@ -19,6 +20,7 @@ import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
+import { approversApprove, reconstructOf } from './reconstructs.ts'
 import { repairOf, reshareOf } from './reshares.ts'
 
 export interface Chain {
@@ -173,5 +175,23 @@ const repairedChain = async (): Promise<RepairedChain> => {
   return { ...chain, world, repair, repairBundle: await bundleIn(world, repaired) }
 }
 export const sharedRepairedChain = shared(repairedChain)
+
+/** The same key after it was given away. */
+export interface ReconstructedChain extends RepairedChain {
+  readonly reconstruct: ReconstructDefinition
+  readonly reconstructBundle: Uint8Array
+}
+
+/** All that hold the key now give it to recipients outside. */
+const reconstructedChain = async (): Promise<ReconstructedChain> => {
+  const chain = await repairedChain()
+  const reconstruct = await reconstructOf(chain.world, chain.repair)
+  await approversApprove(chain.world, reconstruct.givers, reconstruct)
+  const [given] = await joinAll(chain.world, reconstruct.givers, reconstruct)
+  if (given === undefined) throw new Error('no key given')
+  return { ...chain, reconstruct, reconstructBundle: await bundleIn(chain.world, given) }
+}
+
+export const sharedReconstructedChain = shared(reconstructedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

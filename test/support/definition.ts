@@ -1,14 +1,16 @@
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf } from '../../src/identity/identity.ts'
-import type { Hash, SiteId, Time } from '../../src/lib/brand.ts'
+import type { Hash, Identity, SiteId, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
+import { ageRecipient, certificateRecipient } from './recipients.ts'
 
 export const siteEntries = (names: readonly string[] = ['eu', 'us', 'ap']): Promise<SiteEntry[]> =>
   Promise.all(names.map(async (name) => (await memoryHome(name)).home.card()))
@@ -82,5 +84,27 @@ export const reshareDefinition = async (changes: Partial<ReshareDefinition> = {}
     verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)),
     dealers: ['eu', 'us', 'ap'] as SiteId[],
   },
+  ...changes,
+})
+
+export const approverIdentities = async (): Promise<Identity[]> =>
+  (
+    await Promise.all(
+      ['notary-1', 'notary-2'].map(async (name) => (await memoryHome(name, { role: 'approver' })).home.identity),
+    )
+  ).sort()
+
+export const reconstructDefinition = async (
+  changes: Partial<ReconstructDefinition> = {},
+): Promise<ReconstructDefinition> => ({
+  ...(await keygenDefinition()),
+  kind: 'reconstruct',
+  approvers: await approverIdentities(),
+  key: 'ab'.repeat(32) as Hash,
+  base: 'cd'.repeat(32) as Hash,
+  of: { publicKey: 'ef'.repeat(32), verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)) },
+  givers: ['eu', 'us', 'ap'] as SiteId[],
+  recipients: [ageRecipient(), certificateRecipient('vault', 'p256.crt'), certificateRecipient('court', 'rsa.crt')],
+  reason: 'the vendor is gone',
   ...changes,
 })

@@ -12,6 +12,7 @@ import { type Home, openHome } from '../../src/identity/home.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import type { Disk } from '../../src/lib/ports.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
+import { sealTo } from '../../src/recipients/seal.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { type StillClock, stillClock } from '../../src/rehearsal/still-clock.ts'
@@ -82,6 +83,7 @@ export const memorySite = async (
       return world.network.join(member?.name as SiteId, toEnvelope(home.certificates.note))
     },
     kms: async () => memoryKms(name),
+    sealTo: (...given) => world.clock.hold(sealTo(...given)),
   }
 }
 

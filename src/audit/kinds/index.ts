@@ -5,13 +5,14 @@ import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { keygen } from './keygen.ts'
 import type { AuditKind } from './kind.ts'
+import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, repair } satisfies Record<Kind, AuditKind>
+export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct } satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
 export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>

@@ -72,6 +72,8 @@ export const mustAlways = [
   'possession.records',
   'votes.records',
   'signature.records',
+  'release.records',
+  'release.known',
   'blame.proven',
   'blame.left',
   'blame.records',

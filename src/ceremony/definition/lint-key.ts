@@ -1,6 +1,7 @@
 import type { Hash } from '../../lib/brand.ts'
 import { type Definition, type Handover, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
+import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { mendedPlace, type RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
@@ -46,7 +47,10 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
   ]
 }
 
-const lintCommon = (definition: SignDefinition | Successor, base: KeyBase): readonly Finding[] => [
+const lintCommon = (
+  definition: SignDefinition | ReconstructDefinition | Successor,
+  base: KeyBase,
+): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
   ...(definition.base === base.record
     ? []
@@ -60,7 +64,10 @@ const lintCommon = (definition: SignDefinition | Successor, base: KeyBase): read
 ]
 
 /** Where a definition for the sites of a key says otherwise than the key. */
-export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base: KeyBase): readonly Finding[] => [
+export const lintAgainst = (
+  definition: SignDefinition | RefreshDefinition | ReconstructDefinition,
+  base: KeyBase,
+): readonly Finding[] => [
   ...lintCommon(definition, base),
   ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites: definition.sites }, base),
 ]
@@ -76,10 +83,22 @@ export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): rea
   ]
 }
 
-const lintShares = ({ from }: Handover, base: KeyBase): readonly Finding[] =>
-  from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
+const lintShares = ({ from }: Handover, base: KeyBase): readonly Finding[] => lintEpoch('from', from, base)
+
+const lintEpoch = (
+  place: string,
+  { publicKey, verifyingShares }: Pick<KeyBase, 'publicKey' | 'verifyingShares'>,
+  base: KeyBase,
+): readonly Finding[] =>
+  publicKey === base.publicKey && verifyingShares.join() === base.verifyingShares.join()
     ? []
-    : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]
+    : [error('key-shares', place, 'not the public key and verifying shares of this key')]
+
+/** Where a definition that gives the key away says otherwise than the key. */
+export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): readonly Finding[] => [
+  ...lintAgainst(definition, base),
+  ...lintEpoch('of', definition.of, base),
+]
 
 /**
  * Where a definition that mends a site says otherwise than the key: of each old site but the lost one, and of the name that

@@ -7,6 +7,7 @@ import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec, receiversIn } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
+import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
@@ -14,7 +15,7 @@ import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
-import { type KeyBase, lintAgainst, lintLostSite, lintOldRoster } from './lint-key.ts'
+import { type KeyBase, lintAgainst, lintGiven, lintLostSite, lintOldRoster } from './lint-key.ts'
 
 interface Planned<D extends Definition> {
   readonly definition: D
@@ -267,4 +268,31 @@ export const planRepair = (
     },
   }
   return planned(definition, [...lintLostSite(definition, wanted.key), ...lint(definition, now)])
+}
+
+/**
+ * Gives the whole key to recipients outside, under the key's own name. `without`: sites that do not give their share.
+ * Throws E_CARD for a card of a stranger, and E_USAGE for a name that no site of the key has.
+ */
+export const planReconstruct = (
+  wanted: Omit<Common, 'name'> &
+    OfKey & { readonly recipients: readonly Recipient[]; readonly reason: string; readonly without: readonly SiteId[] },
+  random: Random,
+  now?: number,
+): Planned<ReconstructDefinition> => {
+  const { definition: made, publicKey, verifyingShares } = wanted.key
+  const sites = sitesOf(wanted)
+  refuseStrangers(wanted.without, sites, wanted.key)
+  const givers = sites.map(({ name }) => name).filter((name) => !wanted.without.includes(name))
+  const definition: ReconstructDefinition = {
+    kind: 'reconstruct',
+    ...shared({ ...wanted, name: made.name }, givers.length, made.threshold, random),
+    ...sharedWithKey(wanted, sites),
+    threshold: made.threshold,
+    of: { publicKey, verifyingShares: [...verifyingShares] },
+    givers,
+    recipients: [...wanted.recipients],
+    reason: wanted.reason,
+  }
+  return planned(definition, [...lintGiven(definition, wanted.key), ...lint(definition, now)])
 }

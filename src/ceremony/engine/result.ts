@@ -1,5 +1,6 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import type { Kind } from '../../records/kinds/index.ts'
+import type { Topic } from '../../records/kinds/kind.ts'
 import type { Closed } from '../close/close.ts'
 import type { CeremonyResult } from '../kinds/kind.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -8,6 +9,8 @@ import { leftOf } from './aborts.ts'
 export interface JoinResult {
   readonly ceremony: Hash
   readonly kind: Kind
+  /** The commands that run it. */
+  readonly topic: Topic
   readonly name: string
   readonly site: SiteId
   /** `checked`: preflight and gather only. */
@@ -31,6 +34,7 @@ export const joinResult = (
 ): JoinResult => ({
   ceremony: ceremony.authority.hash,
   kind: ceremony.authority.kind,
+  topic: ceremony.authority.topic,
   name: ceremony.authority.name,
   site: ceremony.seat.name,
   state: made === undefined ? 'checked' : 'closed',

@@ -4,13 +4,15 @@ import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
-import { recordKind } from '../../records/definition.ts'
+import { definitionCodec, recordKind } from '../../records/definition.ts'
+import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { destroyedShare } from '../../shards/damage.ts'
 import { supersededIn } from '../../shards/rival.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
+import { givenAway } from './given-away.ts'
 import { refuseSuspended } from './suspended.ts'
 
 /** One epoch of a key: what made it, and its record. */
@@ -21,6 +23,8 @@ export interface Epoch {
   readonly outcome: Outcome
   readonly record: EpochRecord
   readonly hash: Hash
+  /** Ceremonies in which this site gave its share of this key to recipients of the whole key. */
+  readonly reconstructed: readonly ReconstructDefinition[]
 }
 
 /**
@@ -39,7 +43,10 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
       : new Set([...(await outcomesBefore(site, newest.made)), ...(await outcomesSuperseded(site, key))])
   for (const { outcome, fault } of damaged) if (!older.has(outcome)) throw fault
   if (newest?.record !== undefined)
-    return epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record })
+    return {
+      ...epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record }),
+      reconstructed: (await givenAway(site, key)).map(({ definition }) => definition),
+    }
   if (held.some(({ state }) => state === 'retired'))
     throw new QuorateError(
       'E_NOT_FOUND',
@@ -61,6 +68,7 @@ const epochOf = (key: Hash, number: number, { outcome, record }: Logged): Epoch 
   outcome,
   record,
   hash: hashOf(recordCodec.encode(record)),
+  reconstructed: [],
 })
 
 /** An epoch as a log names it, by the hash of its record: damage to the files of an epoch does not reach it. */
@@ -113,7 +121,7 @@ export const openShare = async ({ site, seat, authority }: Ceremony, { key, reco
  * Throws E_SHARD once this site has destroyed its share of an epoch, and E_NOT_ALLOWED once it suspended the key: a copy
  * that is still open here is used no more.
  */
-const refuseUnusable = async ({ shards, ledger }: Site, { key, record }: Epoch): Promise<void> => {
+export const refuseUnusable = async ({ shards, ledger }: Site, { key, record }: Epoch): Promise<void> => {
   refuseSuspended(ledger, key)
   if ((await shards.read(key, record.outcome))?.state === 'retired') throw destroyedShare()
 }
@@ -135,8 +143,12 @@ export const whileUsable = <R extends Rounds>(box: Mailbox<R>, site: Site, epoch
   },
 })
 
-/** Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. */
+/**
+ * Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. And that the key is
+ * whole elsewhere, where this site had a part in that: whatever is made with it later says so.
+ */
 export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
   ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
   ceremony.note('record', recordCodec.encode(epoch.record))
+  for (const definition of epoch.reconstructed) ceremony.note('reconstructed', definitionCodec.encode(definition))
 }

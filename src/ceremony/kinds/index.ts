@@ -3,12 +3,13 @@ import type { Kind } from '../../records/kinds/index.ts'
 import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
+import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare, repair } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

@@ -26,7 +26,10 @@ export const failedAttempts = (
     const attempt = bytes === undefined ? undefined : decoded(() => attemptCodec.decode(bytes))
     if (attempt === undefined) return []
     const within = events.slice(at + 1, begun[n + 1])
-    if (within.some(({ what, site }) => what === 'result' || (what === 'ready' && site === self))) return []
+    if (
+      within.some(({ what, site }) => what === 'result' || ((what === 'ready' || what === 'release') && site === self))
+    )
+      return []
     const end = within.findIndex(({ what }) => what === 'failed' || what === 'joined')
     if (end < 0 && running) return []
     const sites = attempt.participants.map(({ site }) => site)

@@ -45,7 +45,10 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
   }
-  if (phase === 'done') return `the signers run ${join} to finish the bundle; the signature is made`
+  if (phase === 'done')
+    return recordKind(status).makes === 'signature'
+      ? `the signers run ${join} to finish the bundle; the signature is made`
+      : `all who give their share run ${join} to finish the bundle; this site has given its own`
   if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
   if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
   if (running === 'join') {
@@ -72,5 +75,7 @@ const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: 
     return `ended by proof against ${proven.join(', ')}: verify the bundle, check that site, plan anew`
   if (open.length === 0) return 'nothing is left to do; verify the bundle'
   const who = [...lateIn(open, site), 'this site'].join(' and ')
-  return `the ${recordKind({ kind }).makes} is made; ${who} run ${join} at the same time to complete the bundle`
+  const { makes } = recordKind({ kind })
+  const done = makes === 'proof' ? 'what it was for is done' : `the ${makes} is made`
+  return `${done}; ${who} run ${join} at the same time to complete the bundle`
 }

@@ -55,6 +55,7 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'installed',
   'retired',
   'result',
+  'released',
 ]
 
 const text = ({ what, object }: Pick<LogEvent, 'what' | 'object'>): string => `${what} ${object}`

@@ -155,6 +155,11 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'result'>('result')
   }
 
+  /** Shares that sites gave to the recipients of the whole key. */
+  get releases() {
+    return this.#only<SiteId, 'release'>('release')
+  }
+
   /** Notes that take their author out of this ceremony, for good. */
   get aborts() {
     return this.#only<Identity, 'aborted'>('aborted')
@@ -194,10 +199,11 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
-  /** Identities that left. Beside a vote of the same site an abort decides nothing, whichever of them came first. */
+  /** Identities that left. Beside a vote or a given share of the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const voters = new Set(this.authority.roster.filter(({ name }) => this.ready.has(name)).map((one) => one.identity))
-    return new Set([...this.aborts.keys()].filter((identity) => !voters.has(identity)))
+    const bound = this.authority.roster.filter(({ name }) => this.ready.has(name) || this.releases.has(name))
+    const still = new Set(bound.map(({ identity }) => identity))
+    return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }
 
   /** An attempt that all its participants signed. */

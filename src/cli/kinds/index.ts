@@ -3,12 +3,15 @@ import type { Kind } from '../../records/kinds/index.ts'
 import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { keygen } from './keygen.ts'
 import type { CliKind } from './kind.ts'
+import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const cliKinds = { keygen, sign, refresh, reshare, repair } satisfies { readonly [K in Kind]: CliKind<DefinitionOf<K>> }
+const cliKinds = { keygen, sign, refresh, reshare, repair, reconstruct } satisfies {
+  readonly [K in Kind]: CliKind<DefinitionOf<K>>
+}
 
 /** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const cliKind = ({ kind }: Pick<Definition, 'kind'>): CliKind<Definition> =>

@@ -5,6 +5,7 @@ import type { Seen } from '../../site/seen.ts'
 import type { Line } from '../term.ts'
 import { cut, siteNames } from '../text.ts'
 import type { CliKind } from './kind.ts'
+import { wholeKeyLines } from './whole-key.ts'
 
 /** A key as people know it. */
 export const keyText = ({ name, key: id }: Pick<RefreshDefinition, 'name' | 'key'>, { key }: Seen): string =>
@@ -34,6 +35,7 @@ export const refresh: CliKind<RefreshDefinition> = {
   decides: (definition, seen) => {
     const { threshold, sites, epoch } = definition
     return [
+      ...wholeKeyLines(seen),
       {
         label: 'quorum',
         text: `any ${threshold} of ${siteNames(sites)} sign`,

@@ -2,6 +2,7 @@ import type { RepairDefinition } from '../../records/kinds/repair.ts'
 import { cut } from '../text.ts'
 import type { CliKind } from './kind.ts'
 import { keyText, replacedLines } from './refresh.ts'
+import { wholeKeyLines } from './whole-key.ts'
 
 export const repair: CliKind<RepairDefinition> = {
   about: ({ name }) => [{ label: 'ceremony', text: `repair: a lost share of the key ${name}`, tone: 'strong' }],
@@ -11,6 +12,7 @@ export const repair: CliKind<RepairDefinition> = {
     const place = sites.findIndex((site) => !from.sites.includes(site.name))
     const key = { name, protocol, publicKey: from.publicKey }
     return [
+      ...wholeKeyLines(seen),
       {
         label: 'mended',
         text: `${sites[place]?.name} gets share ${place + 1}, which ${from.sites[place]} lost`,

@@ -2,6 +2,7 @@ import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { cut } from '../text.ts'
 import type { CliKind } from './kind.ts'
 import { keyText, replacedLines } from './refresh.ts'
+import { wholeKeyLines } from './whole-key.ts'
 
 /** Old sites that deal no share. */
 const absent = ({ from }: ReshareDefinition): string => {
@@ -16,6 +17,7 @@ export const reshare: CliKind<ReshareDefinition> = {
     const { threshold, epoch, from, sites, receivers, name, protocol } = definition
     const key = { name, protocol, publicKey: from.publicKey }
     return [
+      ...wholeKeyLines(seen),
       { label: 'from', text: `any ${from.threshold} of ${from.sites.join(', ')}`, note: absent(definition) },
       {
         label: 'to',

@@ -5,6 +5,7 @@ import { contentLines, formOf } from '../render/content.ts'
 import type { Line } from '../term.ts'
 import { cut, siteNames, unpadded } from '../text.ts'
 import type { CliKind } from './kind.ts'
+import { wholeKeyLines } from './whole-key.ts'
 
 /** The message as the definition names it, with its content where that is at hand. */
 const messageLines = (wanted: SignMessage, content: Uint8Array | undefined): readonly Line[] => {
@@ -39,6 +40,7 @@ export const sign: CliKind<SignDefinition> = {
   decides: (definition, seen) => {
     const { name, signers, threshold, sites, message } = definition
     return [
+      ...wholeKeyLines(seen),
       { label: 'signers', text: signers === 'any' ? `any ${threshold} of ${siteNames(sites)}` : signers.join(', ') },
       ...messageLines(message, seen.content),
       { label: 'sign', text: `${name}, ${keyText(definition, seen)}`, tone: 'strong' },

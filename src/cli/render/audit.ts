@@ -6,7 +6,7 @@ import type { ProtocolId } from '../../records/definition-fields.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { BundleShown, Merged } from '../../site/bundles.ts'
 import type { Columns, Line, Lines, Tone } from '../term.ts'
-import { shellWord } from '../text.ts'
+import { shellWord, unpadded } from '../text.ts'
 
 /** Verdicts stand further right than remarks do: a reason is a sentence. */
 export const VERIFY_COLUMNS: Columns = { text: 12, note: 82 }
@@ -66,6 +66,19 @@ const VERDICT_TONES: Readonly<Record<VerifyReport['verdict'], Tone>> = {
   'unknown-parties': 'bad',
 }
 
+/** Loud, and before everything that people take from a bundle: the key is kept apart no more. */
+const wholeKeys = (reconstructed: Verified['reconstructed']): Lines =>
+  reconstructed.flatMap(({ recipients, by, reason, ceremony }): Line[] => [
+    {
+      label: 'WHOLE KEY',
+      text: `given to ${recipients.map(({ name }) => name).join(', ')}, by ${by.join(', ')}`,
+      note: `ceremony ${shortId(ceremony)}`,
+      tone: 'bad',
+    },
+    { label: '', text: `reason: ${unpadded(reason)}`, tone: 'bad' },
+    ...recipients.map(({ name, id }) => ({ label: '', text: `${name}  ${id}` })),
+  ])
+
 export const verifyView = (report: Verified): Lines => [
   {
     label: 'bundle',
@@ -73,6 +86,7 @@ export const verifyView = (report: Verified): Lines => [
   },
   ...keyLine(report),
   ...(report.signature === null ? [] : [{ label: 'signature', text: report.signature }]),
+  ...wholeKeys(report.reconstructed),
   '',
   ...report.lines.map(({ group, verdict: word, reason }) => ({
     label: group,
@@ -167,6 +181,7 @@ export const bundleView = (shown: BundleShown): Lines => [
     text: shown.definition.protocol,
     note: `${shown.definition.threshold} of ${shown.receivers.length}`,
   },
+  ...wholeKeys(shown.reconstructed),
   ...shown.sites.map(({ site, events, signed }) => ({
     label: 'log',
     text: `${site}  ${events} events`,

@@ -4,7 +4,7 @@ import { span } from '../../lib/span.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { HistoryReport } from '../../site/history.ts'
 import type { Line, Lines, Tone } from '../term.ts'
-import { cut } from '../text.ts'
+import { cut, unpadded } from '../text.ts'
 
 type Key = HistoryReport['keys'][number]
 
@@ -34,7 +34,7 @@ const headLine = ({ identity, at, epoch, says }: Key['heads'][number]): Line => 
 })
 
 const keyLines = (key: Key): Line[] => {
-  const { name, protocol, publicKey, key: id, epochs, superseded, age, overdue, faults } = key
+  const { name, protocol, publicKey, key: id, epochs, superseded, reconstructed, age, overdue, faults } = key
   const newest = epochs.at(-1)
   return [
     {
@@ -56,6 +56,17 @@ const keyLines = (key: Key): Line[] => {
         text: `epoch ${epoch}, record ${record.slice(0, 16)}, was never finished  ${file}`,
       }),
     ),
+    ...reconstructed.flatMap(({ recipients, reason, closed, file, signedAfter }): Line[] => [
+      {
+        label: 'WHOLE KEY',
+        text: `given to ${recipients.map((to) => to.name).join(', ')} at ${time(closed)}  ${file}`,
+        note: `${signedAfter} signed after`,
+        tone: 'bad',
+        noteTone: 'bad',
+      },
+      { label: '', text: `reason: ${unpadded(reason)}`, tone: 'bad' },
+      { label: '', text: 'every signature after it may be by whoever holds the key, with no site', tone: 'bad' },
+    ]),
     { label: 'signatures', text: signaturesText(key) },
     {
       label: 'newest',

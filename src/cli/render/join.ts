@@ -11,7 +11,7 @@ const shownKey = ({ protocol, publicKey }: { protocol: string; publicKey: string
   shortKey(publicKeyForms(protocol as ProtocolId, publicKey, name).hex)
 
 export const joinView = (joined: Joined): Lines => {
-  const { kind, name, ceremony, site, state, key, signature, signers, bundle, open } = joined
+  const { kind, topic, name, ceremony, site, state, key, signature, signers, bundle, open } = joined
   if (state === 'checked')
     return [{ label: 'checked', text: `${kind} ${name}`, note: 'ready to join', noteTone: 'good' }]
   return [
@@ -33,7 +33,7 @@ export const joinView = (joined: Joined): Lines => {
       : [
           {
             label: 'next',
-            text: `${[...lateIn(open, site), 'this site'].join(' and ')} run \`quorate ${kind} join\` at the same time to complete the bundle`,
+            text: `${[...lateIn(open, site), 'this site'].join(' and ')} run \`quorate ${topic} join\` at the same time to complete the bundle`,
           },
         ]),
     ...(bundle === null

@@ -2,8 +2,11 @@ import type { Addresses } from '../../formats/addresses.ts'
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { span } from '../../lib/span.ts'
+import { shortId } from '../../records/short-id.ts'
 import type { DamagedKey, KeyShown } from '../../site/keys.ts'
+import { wholeKeyLines } from '../kinds/whole-key.ts'
 import type { Line, Lines } from '../term.ts'
+import { unpadded } from '../text.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
 type KeyWithForms = KeyShown & { readonly forms: (PublicKeyForms & Addresses) | null }
@@ -33,11 +36,14 @@ export const keysView = ({ keys, damaged }: Keys): Lines =>
   keys.length + damaged.length === 0
     ? [{ label: 'keys', text: 'none', note: 'quorate keygen plan makes the first one' }]
     : [
-        ...keys.map((key) => ({
-          label: key.name,
-          text: `${key.key.slice(0, 8)}  ${key.protocol.padEnd(19)}${key.threshold} of ${key.sites.length}`,
-          note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
-        })),
+        ...keys.flatMap((key): Line[] => [
+          {
+            label: key.name,
+            text: `${key.key.slice(0, 8)}  ${key.protocol.padEnd(19)}${key.threshold} of ${key.sites.length}`,
+            note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
+          },
+          ...wholeKeyLines(key),
+        ]),
         ...damaged.flatMap(({ key, name, damage, hint }): Line[] => [
           { label: name ?? '(damaged)', text: `${key.slice(0, 8)}  cannot be used: ${damage}`, tone: 'bad' },
           { label: '', text: hint },
@@ -54,6 +60,12 @@ export const keyView = (key: KeyWithForms): Lines => [
   ...(key.suspended === null
     ? []
     : [{ label: 'suspended', text: key.suspended.reason, note: key.suspended.since, tone: 'bad' as const }]),
+  ...wholeKeyLines(key),
+  ...key.reconstructed.map(({ reason, ceremony }) => ({
+    label: 'reason',
+    text: unpadded(reason),
+    note: `ceremony ${shortId(ceremony)}`,
+  })),
   ...(key.forms === null ? [] : formLines(key.forms)),
 ]
 

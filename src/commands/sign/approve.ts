@@ -16,7 +16,7 @@ export default class SignApprove extends ApproveCommand {
 
   protected override async message(): Promise<Uint8Array | undefined> {
     const { flags } = await this.parse(SignApprove)
-    const { messageGiven } = await import('../../site/planning.ts')
+    const { messageGiven } = await import('../../site/message-flags.ts')
     return messageGiven({ message: flags.message, messageHex: flags['message-hex'] })
   }
 }

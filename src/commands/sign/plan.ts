@@ -33,7 +33,7 @@ export default class SignPlan extends PlanCommand {
 
   protected override async seen(definition: Definition): Promise<Seen> {
     const { flags } = await this.parse(SignPlan)
-    const { messageGiven } = await import('../../site/planning.ts')
+    const { messageGiven } = await import('../../site/message-flags.ts')
     const { seenFrom } = await import('../../site/seen.ts')
     const content = await messageGiven({ message: flags.message, messageHex: flags['message-hex'] })
     return seenFrom(homeFolder(flags.home), definition, content)

@@ -8,6 +8,7 @@ import { frostReshare } from './reshare.ts'
 import { frostSign } from './sign.ts'
 import { loadSuite, type SuiteId, xOnly } from './suite.ts'
 import { verifySignature } from './verify.ts'
+import { isShareOf, wholeKey } from './whole-key.ts'
 
 /** FROST over the group of one ciphersuite. */
 export const frostScheme = async (id: SuiteId): Promise<Scheme> => {
@@ -23,6 +24,8 @@ export const frostScheme = async (id: SuiteId): Promise<Scheme> => {
     verifySignature: (...rest) => verifySignature(id, ...rest),
     provePossession: (...rest) => provePossession(id, ...rest),
     verifyPossession: (...rest) => verifyPossession(id, ...rest),
+    isShareOf: (...rest) => isShareOf(id, ...rest),
+    wholeKey: (...rest) => wholeKey(id, ...rest),
     shownKey: (publicKey) => (evenY ? xOnly(publicKey) : publicKey),
   }
 }

@@ -4,6 +4,7 @@ import { frostRepair } from '../frost/repair.ts'
 import { frostReshare } from '../frost/reshare.ts'
 import { loadSuite } from '../frost/suite.ts'
 import { verifySignature } from '../frost/verify.ts'
+import { isShareOf, wholeKey } from '../frost/whole-key.ts'
 import type { Scheme } from '../scheme.ts'
 import { toyFacts } from './facts.ts'
 import { toyKeygen } from './keygen.ts'
@@ -24,6 +25,8 @@ export const toyScheme = async (): Promise<Scheme> => {
     verifySignature: (...rest) => verifySignature(ID, ...rest),
     provePossession: (...rest) => provePossession(ID, ...rest),
     verifyPossession: (...rest) => verifyPossession(ID, ...rest),
+    isShareOf: (...rest) => isShareOf(ID, ...rest),
+    wholeKey: (...rest) => wholeKey(ID, ...rest),
     shownKey: (publicKey) => publicKey,
   }
 }
