@@ -20,6 +20,7 @@ import {
 import { allChecks, type CheckId } from './check-table.ts'
 import { answersFor } from './checks/faults.ts'
 import { isClosed } from './checks/logs.ts'
+import { type FenceShown, fenceShown } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
@@ -67,7 +68,11 @@ export interface VerifyReport {
     readonly supersedes: readonly Hash[]
     /** Sites that voted for the record; none of a signature. */
     readonly voters: readonly Identity[]
+    /** How many sites sign together; null where no outcome of it is here. */
+    readonly threshold: number | null
   } | null
+  /** The key that an emergency takes out of use; null of every other kind. */
+  readonly fences: FenceShown | null
   readonly signature: string | null
   readonly trust: 'file' | 'stated' | 'none'
   /** The file that the auditor gave as the message: the one that the definition names, or another. */
@@ -183,10 +188,14 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
   const supersedes = 'supersedes' in definition ? definition.supersedes : []
   if (made?.makes === 'key') {
     const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
-    return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters }
+    return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters, threshold: made.outcome.threshold }
   }
   if (made?.makes !== 'signature') return null
-  return { number, record: made.result.base, base: made.outcome?.base ?? null, supersedes, voters: [] }
+  const { outcome, result } = made
+  return {
+    ...{ number, record: result.base, base: outcome?.base ?? null, supersedes, voters: [] },
+    threshold: outcome?.threshold ?? null,
+  }
 }
 
 const neverShown: readonly string[] = [
@@ -269,6 +278,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(definition, made),
     epoch: epochOf(facts, made),
+    fences: fenceShown(facts) ?? null,
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

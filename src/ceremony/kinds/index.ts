@@ -1,13 +1,14 @@
 import type { Definition, DefinitionOf } from '../../records/definition.ts'
 import type { Kind } from '../../records/kinds/index.ts'
 import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
+import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
 import { refresh } from './refresh.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, emergency } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

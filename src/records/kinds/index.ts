@@ -1,9 +1,10 @@
+import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import { refresh } from './refresh.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind of ceremony that there is. Ceremony, audit and cli have tables with the same keys. */
-export const recordKinds = { keygen, sign, refresh, reshare }
+export const recordKinds = { keygen, sign, refresh, reshare, emergency }
 
 export type Kind = keyof typeof recordKinds
