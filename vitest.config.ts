@@ -5,7 +5,7 @@ const long = [
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
-  'test/e2e/{by-hand,rotate}.test.ts',
+  'test/e2e/{by-hand,emergency,rotate}.test.ts',
   'test/faults/kill.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/record-liars-*.test.ts',

@@ -1,5 +1,5 @@
 import type { Hash, Identity, SiteId, Time } from '../lib/brand.ts'
-import { fencedIn, fenceIn } from '../records/definition.ts'
+import { type Definition, fencedIn, fenceIn } from '../records/definition.ts'
 import type { BundleFacts } from './bundle-facts.ts'
 
 /** The old key of an emergency, and the words of those who hold its shares. */
@@ -23,14 +23,11 @@ export interface FenceShown {
   readonly sweep: Time
 }
 
-export const fenceShown = ({
-  definition,
-  held,
-}: Pick<BundleFacts, 'definition' | 'held'>): FenceShown | undefined => {
+/** `promised`: identities whose promise is known. Undefined where the definition takes no key out of use. */
+export const fenceShown = (definition: Definition, promised: ReadonlySet<Identity>): FenceShown | undefined => {
   const fence = fenceIn(definition)
   if (fence === undefined) return undefined
   const { key, name, base, threshold, holders, sweep } = fence
-  const promised = new Set(held('fenced').map(({ author }) => author.identity))
   const sites = new Map(fencedIn(definition).map((site) => [site.identity, site.name]))
   const fenced = holders.flatMap(({ identity }) => (promised.has(identity) ? (sites.get(identity) ?? []) : []))
   const left = holders.filter(({ identity }) => !promised.has(identity)).map((one) => one.name)
@@ -41,3 +38,6 @@ export const fenceShown = ({
     outOfUse: left.length < threshold,
   }
 }
+
+export const fenceOf = ({ definition, held }: Pick<BundleFacts, 'definition' | 'held'>): FenceShown | undefined =>
+  fenceShown(definition, new Set(held('fenced').map(({ author }) => author.identity)))

@@ -20,7 +20,7 @@ import {
 import { allChecks, type CheckId } from './check-table.ts'
 import { answersFor } from './checks/faults.ts'
 import { isClosed } from './checks/logs.ts'
-import { type FenceShown, fenceShown } from './fence-shown.ts'
+import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
@@ -188,7 +188,14 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
   const supersedes = 'supersedes' in definition ? definition.supersedes : []
   if (made?.makes === 'key') {
     const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
-    return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters, threshold: made.outcome.threshold }
+    return {
+      number,
+      record: made.recordHash,
+      base: made.outcome.base,
+      supersedes,
+      voters,
+      threshold: made.outcome.threshold,
+    }
   }
   if (made?.makes !== 'signature') return null
   const { outcome, result } = made
@@ -278,7 +285,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(definition, made),
     epoch: epochOf(facts, made),
-    fences: fenceShown(facts) ?? null,
+    fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

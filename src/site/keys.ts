@@ -10,7 +10,7 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
-import { type KeyWords, keyWords } from './ledger.ts'
+import { type KeyWords, keyWords, NO_WORDS } from './ledger.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -34,6 +34,8 @@ export interface KeyShown {
   readonly since: string | null
   /** Since when this site does nothing with it, and why; null: it is in use. */
   readonly suspended: { readonly since: string; readonly reason: string } | null
+  /** The emergency in which this site promised to leave it alone; null: none. */
+  readonly fenced: Hash | null
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -71,7 +73,7 @@ interface Damaged {
 
 const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
 
-const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended }: KeyWords): Promise<Found> => {
+const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended, fenced }: KeyWords): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
   if (state !== 'staged' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
@@ -91,6 +93,7 @@ const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended }
     record: hash,
     since: at === undefined ? null : iso(at),
     suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
+    fenced: fenced.get(key) ?? null,
   }
   return { shown, definition, verifyingShares: made?.verifyingShares ?? [] }
 }
@@ -119,8 +122,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
   try {
     const shards = shardStore(disk)
     const home = await orFault(() => openHome(disk))
-    const words =
-      home instanceof QuorateError ? { installed: new Map(), suspended: new Map() } : await keyWords(disk, home)
+    const words = home instanceof QuorateError ? NO_WORDS : await keyWords(disk, home)
     const damaged: Damaged[] = []
     for (const { key, made, fault } of await shards.listDamaged())
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })

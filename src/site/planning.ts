@@ -89,11 +89,11 @@ export interface CommonFlags extends RelayAccess {
   readonly approvers: readonly string[]
 }
 
-const WEEK = 7 * 86_400_000
+export const WEEK = 7 * 86_400_000
 /** A window that opens now is not open yet for a site whose clock is behind the planner's. */
 const EARLY = 600_000
 
-const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
+export const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
   const value = text ?? `${new Date(otherwise).toISOString().slice(0, 19)}Z`
   if (!is(time, value)) throw usage(`--${flag} is not a time in UTC`, 'write it as 2026-12-01T09:00:00Z')
   return value
@@ -137,6 +137,13 @@ const commonOf = (flags: Omit<CommonFlags, 'name'>, now: number) => {
   }
 }
 
+/** The same of a key that is there: relays and approvers are those of its newest epoch where the flags name none. */
+export const commonOfKey = async (flags: Omit<CommonFlags, 'name'>, now: number) => ({
+  ...commonOf(flags, now),
+  ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
+  ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
+})
+
 /** A plan and the file that holds it. */
 export interface PlanMade {
   readonly shown: DefinitionShown
@@ -144,7 +151,7 @@ export interface PlanMade {
   readonly yaml: Uint8Array
 }
 
-const made = async (
+export const planMade = async (
   definition: Definition,
   findings: readonly Finding[],
   now: number,
@@ -171,7 +178,7 @@ export const planNewKey = async (
     machine.random,
     now,
   )
-  return made(definition, findings, now, NOTHING_SEEN)
+  return planMade(definition, findings, now, NOTHING_SEEN)
 }
 
 interface MessageFlags {
@@ -250,21 +257,19 @@ export const planSignature = async (
   const [message, content] = await messageOf(flags)
   const { definition, findings } = planSign(
     {
-      ...commonOf(flags, now),
+      ...(await commonOfKey(flags, now)),
       name: flags.name,
       key: base,
       message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
       cards: flags.cards,
-      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
-      ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
     },
     machine.random,
     now,
   )
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
-  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
+  return { ...(await planMade(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
 }
 
 /** New shares for the sites that hold the key, or for others. Throws E_NOT_FOUND where this home holds none of its shares. */
@@ -291,13 +296,7 @@ export const planRotation = async (
     supersedes: await recordsToName(votes, base.key),
     voted: votedIn(votes.ledger),
   }))
-  const wanted = {
-    ...commonOf(flags, now),
-    key: base,
-    supersedes,
-    ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
-    ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
-  }
+  const wanted = { ...(await commonOfKey(flags, now)), key: base, supersedes }
   const { definition, findings } =
     to === undefined
       ? planRefresh({ ...wanted, cards }, machine.random, now)
@@ -314,5 +313,5 @@ export const planRotation = async (
         )
   const { name, protocol } = base.definition
   const key = { name, protocol, publicKey: base.publicKey }
-  return made(definition, findings, now, { content: undefined, key, voted })
+  return planMade(definition, findings, now, { content: undefined, key, voted })
 }

@@ -3,7 +3,7 @@ import { messagePath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import { ceremonyId, type Definition, fenceIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { keyBase } from './keys.ts'
 import { votedIn, votesOfHome } from './votes.ts'
@@ -12,7 +12,7 @@ import { votedIn, votesOfHome } from './votes.ts'
 export interface Seen {
   /** The bytes that are to be signed; undefined: not at hand here. */
   readonly content: Uint8Array | undefined
-  /** The key that is used; undefined: this home does not know it. */
+  /** The key that is used, or taken out of use; undefined: this home does not know it. */
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
   /** The ceremony in which this site voted for a record, by the record's hash. */
   readonly voted: ReadonlyMap<Hash, Hash>
@@ -21,7 +21,7 @@ export interface Seen {
 export const NOTHING_SEEN: Seen = { content: undefined, key: undefined, voted: new Map() }
 
 const keyOf = async (home: string, definition: Definition): Promise<Seen['key']> => {
-  const key = recordKind(definition).key(definition)
+  const key = recordKind(definition).key(definition) ?? fenceIn(definition)?.key ?? null
   if (key === null) return undefined
   try {
     const { publicKey, definition: made } = await keyBase(home, key)

@@ -1,5 +1,6 @@
 import { type KeyWord, sayOfKey } from '../ceremony/epoch/suspended.ts'
 import { systemClock } from '../host/clock.ts'
+import type { Hash } from '../lib/brand.ts'
 import { reasonGiven } from './abort-reason.ts'
 import { atHome } from './at-home.ts'
 import { closing, type HomeSession } from './home-session.ts'
@@ -17,10 +18,10 @@ export const noteSuspension = async ({ ledger }: Pick<HomeSession, 'ledger'>, wo
 export const suspendKey = async (
   home: string,
   wanted: { readonly key: string; readonly reason: string; readonly suspended: boolean },
-): Promise<KeyWord & { readonly name: string; readonly threshold: number }> => {
-  const { key, name, threshold } = await showKey(home, wanted.key)
+): Promise<KeyWord & { readonly name: string; readonly threshold: number; readonly fenced: Hash | null }> => {
+  const { key, name, threshold, fenced } = await showKey(home, wanted.key)
   const word = { key, reason: reasonGiven(wanted.reason), suspended: wanted.suspended }
   const at = await atHome(home, { do: 'suspend', ...word })
   if ('owned' in at) await closing(at.owned, (owned) => noteSuspension(owned, word))
-  return { ...word, name, threshold }
+  return { ...word, name, threshold, fenced }
 }

@@ -5,7 +5,7 @@ import { type ProofName, type ProofOf, proofHolds } from '../../records/proofs.t
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
-import { fenceShown } from '../fence-shown.ts'
+import { fenceOf } from '../fence-shown.ts'
 import { resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
 import { answersFor, eventsOf, faulty } from './faults.ts'
@@ -162,7 +162,7 @@ const retired = (facts: BundleFacts): Finding | undefined => {
  */
 const fenced = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
-  const shown = fenceShown(facts)
+  const shown = fenceOf(facts)
   if (made === undefined || shown === undefined) return undefined
   const { threshold, holders, left, fenced: by, outOfUse } = shown
   const words = objects(facts.held('fenced'))

@@ -9,7 +9,9 @@ export const lintHolders = ({ fences }: EmergencyDefinition, base: KeyBase): rea
   const held = receiversIn(base.definition).map(({ identity }) => identity)
   return [
     ...(fences.key === base.key ? [] : [error('key', 'fences.key', 'another key')]),
-    ...(fences.threshold === threshold ? [] : [error('key-threshold', 'fences.threshold', `the key needs ${threshold}`)]),
+    ...(fences.threshold === threshold
+      ? []
+      : [error('key-threshold', 'fences.threshold', `the key needs ${threshold}`)]),
     ...(fences.holders.map(({ identity }) => identity).join() === held.join()
       ? []
       : [error('roster', 'fences.holders', 'not the sites that hold the shares of this key, in their order')]),

@@ -7,8 +7,7 @@ import { awaitAll } from './await-all.ts'
 import { sayOfKey, suspendedIn } from './suspended.ts'
 
 /** Sites of the ceremony that hold a share of the key that it fences, in roster order. */
-const holdersIn = ({ authority }: Ceremony): readonly SiteId[] =>
-  fencedIn(authority.definition).map(({ name }) => name)
+const holdersIn = ({ authority }: Ceremony): readonly SiteId[] => fencedIn(authority.definition).map(({ name }) => name)
 
 /**
  * Suspends the key that the ceremony fences where this site holds a share of it, and promises so to the others: first the

@@ -13,8 +13,8 @@ import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
-import type { CeremonyKind, Duties, KindRun } from './kind.ts'
 import { freshKey } from './keygen-run.ts'
+import type { CeremonyKind, Duties, KindRun } from './kind.ts'
 
 /** A key generation before which this site suspends the old key, and in which it waits for the others' word that they did. */
 class EmergencyRun implements KindRun {

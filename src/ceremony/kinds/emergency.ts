@@ -2,8 +2,8 @@ import { fencedIn } from '../../records/definition.ts'
 import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
 import { error, type Finding, refuseErrors, warning } from '../definition/finding.ts'
 import { lintFence } from '../definition/lint-fence.ts'
-import type { CeremonyKind } from './kind.ts'
 import { freshKeyKind } from './keygen.ts'
+import type { CeremonyKind } from './kind.ts'
 
 const lint = (definition: EmergencyDefinition): readonly Finding[] => {
   const { fences } = definition

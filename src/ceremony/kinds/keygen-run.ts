@@ -24,6 +24,5 @@ export const prepareKeygen: CeremonyKind<KeygenDefinition>['prepare'] = async ()
   epoch: undefined,
   message: undefined,
   noteIn: () => undefined,
-  begin: (ceremony, protocols, duties) =>
-    new EpochRun(ceremony, protocols, duties, freshKey(ceremony, protocols)),
+  begin: (ceremony, protocols, duties) => new EpochRun(ceremony, protocols, duties, freshKey(ceremony, protocols)),
 })

@@ -8,7 +8,9 @@ import { refresh } from './refresh.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const cliKinds = { keygen, sign, refresh, reshare, emergency } satisfies { readonly [K in Kind]: CliKind<DefinitionOf<K>> }
+const cliKinds = { keygen, sign, refresh, reshare, emergency } satisfies {
+  readonly [K in Kind]: CliKind<DefinitionOf<K>>
+}
 
 /** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const cliKind = ({ kind }: Pick<Definition, 'kind'>): CliKind<Definition> =>
