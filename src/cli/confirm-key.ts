@@ -5,8 +5,9 @@ import { askText, canAsk } from './ask.ts'
 const STAYS = 'no fresh key was planned'
 
 /**
- * Asks for the name of the key that is taken out of use, or takes its full id. What follows was written by this very
- * command, so there is no other file that words would tell it from; the other sites compare them.
+ * Asks for the name of the key that is taken out of use, or takes its full id. The definition that
+ * follows is written by this very command, so there is no other file that words would tell it from; the other sites compare
+ * them.
  */
 export const confirmKey = async (
   key: Hash,

@@ -14,7 +14,7 @@ import { passphraseAsked, passphraseFile } from './secret-input.ts'
 import { type Lines, say } from './term.ts'
 
 /** Flags that a run of a ceremony takes besides those that say which. */
-export const runFlags = {
+const runFlags = {
   'passphrase-file': passphraseFileFlag,
   'kms-passphrase-file': kmsPassphraseFileFlag,
 }
@@ -28,6 +28,8 @@ interface RunFlags {
 
 /** Any command that runs this site's side of a ceremony, and shows how it goes. */
 export abstract class RunCommand extends QuorateCommand {
+  static override flags = runFlags
+
   /** Refuses, while nothing has happened, flags that would make the outcome useless. */
   protected begin(_home: string, _definition: Definition): Promise<void> {
     return Promise.resolve()

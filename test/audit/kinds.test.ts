@@ -7,11 +7,11 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type ResharedChain, sharedResharedChain } from '../support/bundles.ts'
+import { type FencedChain, open, sharedFencedChain } from '../support/bundles.ts'
 
-let chain: ResharedChain
+let chain: FencedChain
 beforeAll(async () => {
-  chain = await sharedResharedChain()
+  chain = await sharedFencedChain()
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -20,6 +20,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   sign: () => chain.signBundle,
   refresh: () => chain.refreshBundle,
   reshare: () => chain.reshareBundle,
+  emergency: () => chain.emergencyBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -50,6 +51,7 @@ const notMade: Readonly<Record<Kind, readonly string[]>> = {
   sign: ['possession.records', 'votes.records'],
   refresh: ['signature.records'],
   reshare: ['signature.records'],
+  emergency: ['signature.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {

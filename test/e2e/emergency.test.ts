@@ -124,6 +124,14 @@ test('run a third time it shows the same end; the old key signs nothing until it
     expect(resumed).toMatchObject({ suspended: false, fenced: expect.stringMatching(/^[0-9a-f]{64}$/) })
   }
   await signsWith('treasury', 'sweep', ['us', 'ap'])
-  const history = await ok('us', 'audit', 'verify', '--history', join(group.path('us'), 'bundles'), '--trust', group.trust())
+  const history = await ok(
+    'us',
+    'audit',
+    'verify',
+    '--history',
+    join(group.path('us'), 'bundles'),
+    '--trust',
+    group.trust(),
+  )
   expect(history.verdict).toBe('valid')
 })

@@ -9,12 +9,14 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
+import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
+import { emergencyOf } from './emergencies.ts'
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
@@ -38,6 +40,11 @@ export interface RefreshedChain extends Chain {
 export interface ResharedChain extends RefreshedChain {
   readonly reshare: ReshareDefinition
   readonly reshareBundle: Uint8Array
+}
+
+export interface FencedChain extends ResharedChain {
+  readonly emergency: EmergencyDefinition
+  readonly emergencyBundle: Uint8Array
 }
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
@@ -134,6 +141,16 @@ export const resharedChain = async (): Promise<ResharedChain> => {
   return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
 }
 
+/** An emergency puts a fresh key in the place of that one, at the same sites. */
+export const fencedChain = async (): Promise<FencedChain> => {
+  const chain = await resharedChain()
+  const { world, reshare } = chain
+  const emergency = await emergencyOf(world, reshare)
+  const [fenced] = await joinAll(world, ['eu', 'us', 'sa'], emergency)
+  if (fenced === undefined) throw new Error('no fresh key')
+  return { ...chain, emergency, emergencyBundle: await bundleIn(world, fenced) }
+}
+
 /** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
 const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => {
   const hashesOf = (chain: C): string =>
@@ -160,3 +177,5 @@ export const sharedRefreshedChain = shared(refreshedChain)
 export const sharedResharedChain = shared(resharedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))
+
+export const sharedFencedChain = shared(fencedChain)

@@ -1,8 +1,7 @@
-import type { Time } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
-import { keygenDefinition, siteEntries } from './definition.ts'
+import { emergencyDefinition, siteEntries } from './definition.ts'
 import type { MemoryWorld } from './memory-site.ts'
 import { newestAt, recordHashOf } from './reshares.ts'
 
@@ -15,19 +14,18 @@ export const emergencyOf = async (
   const old = receiversIn(made)
   const newest = await newestAt(world, old[0]?.name ?? '')
   const { names, ...others } = changes
+  const common = await emergencyDefinition({ protocol: made.protocol })
   return {
-    ...(await keygenDefinition({ name: 'treasury-2', protocol: made.protocol })),
-    kind: 'emergency',
+    ...common,
     nonce: hashOf(new TextEncoder().encode(`emergency ${ceremonyId(made)} ${names?.join()}`)).slice(0, 32),
     sites: await siteEntries(names ?? old.map(({ name }) => name)),
     fences: {
+      ...common.fences,
       key: newest.key,
       base: recordHashOf(newest),
       name: made.name,
       threshold: made.threshold,
       holders: old.map(({ name, identity }) => ({ name, identity })),
-      reason: 'the build server was broken into',
-      sweep: '2027-01-31T00:00:00Z' as Time,
     },
     ...others,
   }

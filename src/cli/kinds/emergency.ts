@@ -1,17 +1,28 @@
-import { fencedIn } from '../../records/definition.ts'
 import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
 import { cut, shortTime, siteNames, unpadded } from '../text.ts'
 import type { CliKind } from './kind.ts'
 
-/** Of those who suspend it, and of those who do not take part: can they sign? */
-const fenceNote = (definition: EmergencyDefinition): string => {
-  const { holders, threshold } = definition.fences
-  const fenced = new Set(fencedIn(definition).map(({ identity }) => identity))
-  const left = holders.filter(({ identity }) => !fenced.has(identity)).map(({ name }) => name)
+type Holders = EmergencyDefinition['fences']['holders']
+
+/** Holders of the old key that take part, by their names here, and those that do not. */
+const partsIn = ({
+  sites,
+  fences,
+}: EmergencyDefinition): { readonly fenced: readonly string[]; readonly left: Holders } => {
+  const isHolder = new Set(fences.holders.map(({ identity }) => identity))
+  const isHere = new Set(sites.map(({ identity }) => identity))
+  return {
+    fenced: sites.filter(({ identity }) => isHolder.has(identity)).map(({ name }) => name),
+    left: fences.holders.filter(({ identity }) => !isHere.has(identity)),
+  }
+}
+
+const fenceNote = (left: Holders, threshold: number): string => {
+  const names = left.map(({ name }) => name).join(', ')
   if (left.length === 0) return 'every holder of it'
   return left.length < threshold
-    ? `${left.join(', ')} not; fewer than the ${threshold} that sign`
-    : `${left.join(', ')} not, and they are enough to sign`
+    ? `${names} not; fewer than the ${threshold} that sign`
+    : `${names} not, and they are enough to sign`
 }
 
 export const emergency: CliKind<EmergencyDefinition> = {
@@ -27,13 +38,13 @@ export const emergency: CliKind<EmergencyDefinition> = {
   ],
   decides: (definition) => {
     const { name, threshold, sites, fences } = definition
-    const fenced = fencedIn(definition).map((site) => site.name)
+    const { fenced, left } = partsIn(definition)
     return [
       { label: 'reason', text: unpadded(fences.reason) },
       {
         label: 'old key',
         text: `${fences.name} ${fences.key.slice(0, 8)}: suspended at ${fenced.length === 0 ? 'none of these sites' : fenced.join(', ')}`,
-        note: fenceNote(definition),
+        note: fenceNote(left, fences.threshold),
         tone: 'bad',
       },
       {
