@@ -9,7 +9,13 @@ import type { Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import {
+  emergencyDefinition,
+  keygenDefinition,
+  refreshDefinition,
+  signDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
@@ -87,6 +93,11 @@ const definitionOf = async ({ key, record }: Base, kind: Definition['kind']): Pr
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
   if (kind === 'refresh') return refreshDefinition(ofKey)
+  if (kind === 'emergency') {
+    const holders = common.sites.map(({ name, identity }) => ({ name, identity }))
+    const { fences, ...rest } = await emergencyDefinition(common)
+    return { ...rest, fences: { ...fences, key, base: record, holders } }
+  }
   return signDefinition({
     ...ofKey,
     signers: [s1, s3],

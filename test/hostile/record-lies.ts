@@ -95,7 +95,20 @@ const roundLie = (ceremony: Ceremony, salt: Uint8Array): Codec<Record<string, un
   decode: sampleOfRound,
 })
 
-const MOMENTS = ['hello', 'attempt', 'staged', 'possession', 'ready', 'installed', 'retired', 'result', 'log'] as const
+const MOMENTS = [
+  ...([
+    'hello',
+    'attempt',
+    'fenced',
+    'staged',
+    'possession',
+    'ready',
+    'installed',
+    'retired',
+    'result',
+    'log',
+  ] as const),
+]
 const MOST_AT_ONCE = 24
 /** Enough for every limit but that of certificates, of which a home makes one a join. */
 const MOST_JUNK = 140
@@ -330,7 +343,8 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
     .map((name) => `sign ${name}`)
-    .concat('keygen result', 'keygen retired', 'refresh result'),
+    .concat('keygen result', 'keygen retired', 'refresh result', 'emergency result', 'emergency retired')
+    .concat('keygen fenced', 'sign fenced', 'refresh fenced'),
 )
 
 const sealed = (raw: { key: string; sign(bytes: Uint8Array): Uint8Array }, type: string, payload: Uint8Array) =>
