@@ -22,12 +22,12 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
-  'test/ceremony/{chain,reshare,traffic}.test.ts',
+  'test/ceremony/{chain,repair,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,crash-refresh,crash-reshare,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
-  'test/hostile/{bound-by-share,ceremony-liars,emergency,own-log,refresh-left,refresh-storm,reshare-left,reshare-rivals,reshare-storm,rushing-dealer}.test.ts',
+  'test/hostile/{bound-by-share,ceremony-liars,emergency,own-log,refresh-left,refresh-storm,reshare-left,reshare-rivals,handover-storm,rushing-dealer}.test.ts',
   'test/hostile/{chosen-seats,flipped-bundle}.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',

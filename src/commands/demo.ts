@@ -18,7 +18,9 @@ export default class Demo extends QuorateCommand {
     protocol: protocolFlag({ summary: 'signature scheme and curve', default: 'frost-ed25519' }),
     sites: wholeFlag({ summary: 'how many sites', min: 2, max: 12, default: 3 }),
     threshold: wholeFlag({ summary: 'how many of them sign', min: 2, max: 12, default: 2 }),
-    tour: toggle({ summary: 'then new shares, a signature by them, and an old record that is refused' }),
+    tour: toggle({
+      summary: 'then new shares, a lost share made again, shares for more sites; a signature after each',
+    }),
     folder: Flags.string({ summary: 'folder that is made', default: 'quorate-demo', helpValue: 'FOLDER' }),
   }
 

@@ -119,7 +119,7 @@ export interface Scheme {
   readonly keygen: KeyProtocol<Rounds, KeygenContext, KeygenContext, KeygenOutput>
   readonly refresh: KeyProtocol<Rounds, RefreshContext, RefreshInput, KeygenOutput>
   readonly reshare: KeyProtocol<Rounds, ReshareContext, ReshareInput, ReshareOutput>
-  readonly repair: Protocol<Rounds, RepairContext, RepairInput, RepairOutput>
+  readonly repair: KeyProtocol<Rounds, RepairContext, RepairInput, RepairOutput>
   readonly sign: Protocol<Rounds, SignContext, SignInput, SignOutput>
   /** Protocols that older versions ran under this id: their bundles are read by these, and nothing runs them. */
   readonly past: { readonly keygen: readonly KeyRules<Rounds, KeygenContext>[] }

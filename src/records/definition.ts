@@ -10,6 +10,10 @@ import { inDefinition, rowOfKind } from './kinds/row.ts'
 type Schema = (typeof recordKinds)[Kind]['schema']
 export type Definition = v.InferOutput<Schema>
 export type DefinitionOf<K extends Kind> = Extract<Definition, { kind: K }>
+/** Of what replaces an epoch of a key. */
+export type Successor = Extract<Definition, { supersedes: unknown }>
+/** Of those that say what the old epoch is: some of its sites hold no share of it. */
+export type Handover = Extract<Definition, { from: unknown }>
 
 export const definitionSchema = v.variant('kind', Object.values(recordKinds).map(({ schema }) => schema) as Schema[])
 

@@ -1,12 +1,15 @@
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
+import { type Definition, recordKind } from '../records/definition.ts'
+import type { Topic } from '../records/kinds/kind.ts'
 import { type EpochRecord, type Outcome, recordCodec } from '../records/outcome.ts'
 import { shortId } from '../records/short-id.ts'
 
 /** An epoch as its files show it; `state` is undefined where one of them is damaged. */
 interface Held {
   readonly state?: 'staged' | 'installed' | 'retired'
+  readonly core?: { readonly kind: Definition['kind'] }
   readonly made: Outcome | undefined
   readonly record: EpochRecord | undefined
   readonly supersedes: readonly Hash[]
@@ -44,18 +47,27 @@ export const refuseRival = (
   const others = epochs.filter(({ made }) => made !== undefined && made.ceremony !== ceremony)
   const rival = others.find((one) => isRival(one, base, names, superseded))
   if (rival?.made === undefined) return
-  throw rivalFound(rival.made.ceremony, isUsed(rival) ? undefined : recordHashOf(rival))
+  throw rivalFound(
+    { ceremony: rival.made.ceremony, topic: topicOf(rival) },
+    isUsed(rival) ? undefined : recordHashOf(rival),
+  )
 }
 
+/** The commands that run the ceremony which made an epoch; of a damaged one, those that nearly every one is run by. */
+export const topicOf = ({ core }: Pick<Held, 'core'>): Topic => (core === undefined ? 'rotate' : recordKind(core).topic)
+
 /** `voted`: the record of it that this site voted for. */
-export const rivalFound = (ceremony: Hash, voted: Hash | undefined): QuorateError => {
+export const rivalFound = (
+  { ceremony, topic }: { readonly ceremony: Hash; readonly topic: Topic },
+  voted: Hash | undefined,
+): QuorateError => {
   const id = shortId(ceremony)
-  const finish = `finish that one first: quorate rotate join --ceremony ${id}`
+  const finish = `finish that one first: quorate ${topic} join --ceremony ${id}`
   if (voted === undefined)
     return new QuorateError(
       'E_NOT_FINISHED',
       `this site has a part in ceremony ${id}, which replaces the same record`,
-      `${finish}. Where it cannot be finished, and this site has neither voted nor dealt its share away in it, leave it: quorate rotate abort --ceremony ${id}`,
+      `${finish}. Where it cannot be finished, and this site has neither voted nor dealt its share away in it, leave it: quorate ${topic} abort --ceremony ${id}`,
       { ceremony },
     )
   return new QuorateError(
@@ -71,5 +83,5 @@ export const superseded = (): QuorateError =>
   new QuorateError(
     'E_CONSUMED',
     'this site uses a record that supersedes the one of this ceremony',
-    'nothing is left to do here. The others finish the newer ceremony: quorate rotate join, with its definition',
+    'nothing is left to do here. The others finish the newer ceremony: they run join with its definition',
   )

@@ -78,6 +78,22 @@ export const demoSites = async (folder: string, sites: readonly string[]) => {
       const { yaml } = await planning.planRotation({ ...rest, home, key, cards: [], relays: [] }, Date.now())
       await writeFile(file, yaml)
     },
+    /** Plans the lost share for `mended`, which gets a home; the lost site's own is never used again. */
+    planRepair: async (file: string, flags: { key: string; lost: string; mended: string }) => {
+      await create(flags.mended)
+      const { name: _, ...rest } = common
+      const { key, lost } = flags
+      const { yaml } = await planning.planRecovery(
+        {
+          ...rest,
+          home: join(folder, sites[0] as string),
+          ...{ key, lost, cards: [], relays: [], helpers: [] },
+          to: cards.get(flags.mended) as Uint8Array,
+        },
+        Date.now(),
+      )
+      await writeFile(file, yaml)
+    },
     /** Hands the key on to `to`, of which some may be new: they get a home each. */
     planReshare: async (file: string, key: string, to: readonly string[], threshold: number) => {
       for (const name of to) if (!cards.has(name)) await create(name)

@@ -16,7 +16,7 @@ interface DemoWanted {
   readonly protocol: ProtocolId
   readonly sites: number
   readonly threshold: number
-  /** New shares too, then shares for more sites; a signature by each, and an old record that is refused. */
+  /** New shares too, a lost share made again, shares for more sites; a signature after each, and an old record that is refused. */
   readonly tour: boolean
   /** bin/quorate.js: what the processes run. */
   readonly bin: string
@@ -26,12 +26,13 @@ interface DemoWanted {
   readonly tell: (step: DemoStep) => void
 }
 
-type DemoKind = 'keygen' | 'sign' | 'refresh' | 'reshare'
+type DemoKind = 'keygen' | 'sign' | 'refresh' | 'reshare' | 'repair'
 const TOPICS: Readonly<Record<DemoKind, Topic>> = {
   keygen: 'keygen',
   sign: 'sign',
   refresh: 'rotate',
   reshare: 'rotate',
+  repair: 'recover',
 }
 
 export type DemoStep =
@@ -52,6 +53,7 @@ export type DemoStep =
   | { readonly step: 'progress'; readonly event: Record<string, unknown> }
   | { readonly step: 'done'; readonly phase: string; readonly ms: number }
   | { readonly step: 'refused'; readonly message: string }
+  | { readonly step: 'lost'; readonly site: string }
   | { readonly step: 'history'; readonly verdict: string; readonly epochs: number }
   | { readonly step: 'verified'; readonly bundle: string; readonly checks: number; readonly same: boolean }
 
@@ -81,6 +83,7 @@ export interface DemoResult {
 const NAMES = ['eu', 'us', 'ap', 'sa', 'af', 'uk', 'jp', 'au', 'ca', 'in', 'kr', 'sg'] as const
 const MESSAGE = 'Quorate demo: two of three sites signed this.\n'
 const SECOND = 'Quorate demo: sites signed this with new shares of the same key.\n'
+const MENDED = 'Quorate demo: a machine in the place of a lost one signed this with others.\n'
 const THIRD = 'Quorate demo: more sites signed this, some of which were not there when the key was made.\n'
 /** Sites that the key is handed on to in the tour, besides those that have it. */
 const NEWCOMERS = 2
@@ -168,7 +171,22 @@ export const runDemo = async (wanted: DemoWanted): Promise<DemoResult> => {
       all.push({ bundle: join(folder, 'refresh.bundle'), joined })
       tell({ step: 'refused', message: await use.refused(late, sites[0] as string) })
       await signBy('sign-again', sites.slice(-threshold), SECOND)
-      const more = NAMES.slice(0, wanted.sites + NEWCOMERS)
+      let holders: readonly string[] = sites
+      // Where all must sign, a share that is lost is lost with the key.
+      if (threshold < sites.length) {
+        const lost = sites.at(-1) as string
+        holders = [...sites.slice(0, -1), `${lost}-2`]
+        tell({ step: 'lost', site: lost })
+        const repair = join(folder, 'repair.yaml')
+        await use.planRepair(repair, { key: key.id, lost, mended: `${lost}-2` })
+        await timed('approve repair', () => use.approve(repair, holders))
+        all.push({
+          bundle: join(folder, 'repair.bundle'),
+          joined: await timed('repair', () => joinAll('repair', holders, repair)),
+        })
+        await signBy('sign-mended', holders.slice(-threshold), MENDED)
+      }
+      const more = [...holders, ...NAMES.slice(wanted.sites, wanted.sites + NEWCOMERS)]
       const reshare = join(folder, 'reshare.yaml')
       await use.planReshare(reshare, key.id, more, threshold + 1)
       await timed('approve reshare', () => use.approve(reshare, more))

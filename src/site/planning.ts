@@ -4,7 +4,7 @@ import { type ControlDomain, sharedControl } from '../ceremony/definition/contro
 import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { digestMessage, fileMessage, hexMessage, MESSAGE_LIMIT } from '../ceremony/definition/message.ts'
-import { planKeygen, planRefresh, planReshare, planSign } from '../ceremony/definition/plan.ts'
+import { planKeygen, planRefresh, planRepair, planReshare, planSign } from '../ceremony/definition/plan.ts'
 import { recordsToName } from '../ceremony/epoch/rivals.ts'
 import { inputBytes } from '../host/input.ts'
 import { parseIdentity } from '../identity/identity.ts'
@@ -272,13 +272,30 @@ export const planSignature = async (
   return { ...(await planMade(definition, findings, now, { ...NOTHING_SEEN, content, key })), publicKey }
 }
 
+/** Flags of what replaces an epoch of a key; it keeps the key's name. */
+type OfKeyFlags = Omit<CommonFlags, 'name'> & {
+  readonly home: string
+  readonly key: string
+  /** Of sites of the key whose card has changed. */
+  readonly cards: readonly Uint8Array[]
+}
+
+/** Throws E_NOT_FOUND where this home holds no share of the key. */
+const ofKey = async (flags: OfKeyFlags, now: number) => {
+  const base = await keyBase(flags.home, flags.key)
+  const { supersedes, voted } = await votesOfHome(flags.home, async (votes) => ({
+    supersedes: await recordsToName(votes, base.key),
+    voted: votedIn(votes.ledger),
+  }))
+  const { name, protocol } = base.definition
+  const seen: Seen = { content: undefined, key: { name, protocol, publicKey: base.publicKey }, voted }
+  const wanted = { ...(await commonOfKey(flags, now)), key: base, cards: flags.cards, supersedes }
+  return { wanted, seen }
+}
+
 /** New shares for the sites that hold the key, or for others. Throws E_NOT_FOUND where this home holds none of its shares. */
 export const planRotation = async (
-  flags: Omit<CommonFlags, 'name'> & {
-    readonly home: string
-    readonly key: string
-    /** Of sites of the key whose card has changed. */
-    readonly cards: readonly Uint8Array[]
+  flags: OfKeyFlags & {
     /** Other sites, or another quorum; undefined: those of the key. */
     readonly to?: {
       /** Cards of all that receive a share, in the order of their indices; empty: the sites of the key. */
@@ -290,28 +307,40 @@ export const planRotation = async (
   },
   now: number,
 ): Promise<PlanMade> => {
-  const { cards, to } = flags
-  const base = await keyBase(flags.home, flags.key)
-  const { supersedes, voted } = await votesOfHome(flags.home, async (votes) => ({
-    supersedes: await recordsToName(votes, base.key),
-    voted: votedIn(votes.ledger),
-  }))
-  const wanted = { ...(await commonOfKey(flags, now)), key: base, supersedes }
+  const { to } = flags
+  const { wanted, seen } = await ofKey(flags, now)
   const { definition, findings } =
     to === undefined
-      ? planRefresh({ ...wanted, cards }, machine.random, now)
+      ? planRefresh(wanted, machine.random, now)
       : planReshare(
           {
             ...wanted,
-            cards,
             to: to.cards,
-            threshold: to.threshold ?? base.definition.threshold,
+            threshold: to.threshold ?? wanted.key.definition.threshold,
             without: to.without as readonly SiteId[],
           },
           machine.random,
           now,
         )
-  const { name, protocol } = base.definition
-  const key = { name, protocol, publicKey: base.publicKey }
-  return planMade(definition, findings, now, { content: undefined, key, voted })
+  return planMade(definition, findings, now, seen)
+}
+
+/** The share of a site that lost it, for another machine. Throws E_NOT_FOUND where this home holds no share of the key. */
+export const planRecovery = async (
+  flags: OfKeyFlags & {
+    readonly lost: string
+    /** The card of the machine that gets the share. */
+    readonly to: Uint8Array
+    /** Sites that make it again; empty: the first that still hold one. */
+    readonly helpers: readonly string[]
+  },
+  now: number,
+): Promise<PlanMade> => {
+  const { wanted, seen } = await ofKey(flags, now)
+  const { definition, findings } = planRepair(
+    { ...wanted, lost: flags.lost as SiteId, to: flags.to, helpers: flags.helpers as readonly SiteId[] },
+    machine.random,
+    now,
+  )
+  return planMade(definition, findings, now, seen)
 }

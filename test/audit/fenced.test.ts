@@ -12,7 +12,7 @@ import { type Draft, forge } from '../support/forge.ts'
 
 /** Bundles of an emergency: each promise of an old holder, and of the history of both keys. */
 
-const [eu, us, sa] = ['eu', 'us', 'sa'] as [SiteId, SiteId, SiteId]
+const [eu, af, sa] = ['eu', 'af', 'sa'] as [SiteId, SiteId, SiteId]
 let chain: FencedChain
 beforeAll(async () => {
   chain = await sharedFencedChain()
@@ -26,7 +26,7 @@ const finding = (report: VerifyReport, id: CheckId) => report.checks.find((check
 
 /** Takes the word of a site that it fenced the old key out of the logs of all, or of these. */
 const without =
-  (site: SiteId, logs: readonly SiteId[] = [eu, us, sa]) =>
+  (site: SiteId, logs: readonly SiteId[] = [eu, af, sa]) =>
   (draft: Draft): void => {
     for (const log of logs)
       draft.logs.set(
@@ -38,28 +38,28 @@ const without =
 describe('the promises in a bundle of an emergency', () => {
   it('are those of all who hold a share of both keys', async () => {
     const report = await verify(chain.emergencyBundle)
-    expect(report).toMatchObject({ verdict: 'valid', fences: { fenced: [eu, us, sa], left: [], outOfUse: true } })
+    expect(report).toMatchObject({ verdict: 'valid', fences: { fenced: [eu, af, sa], left: [], outOfUse: true } })
     expect(finding(report, 'votes.fenced')).toMatchObject({ verdict: 'holds' })
   })
 
   it('one that is taken out of every log is missed by name, and its site is accused of its vote', async () => {
-    const report = await forged(without(us))
-    expect(finding(report, 'votes.fenced')).toMatchObject({ verdict: 'open', accused: [us] })
-    expect(finding(report, 'log.ordered')).toMatchObject({ accused: [us] })
-    expect(report.fences).toMatchObject({ fenced: [eu, sa], left: [us], retired: true, outOfUse: true })
-    expect(report.contradictions.map(({ by }) => by)).toEqual([us])
+    const report = await forged(without(af))
+    expect(finding(report, 'votes.fenced')).toMatchObject({ verdict: 'open', accused: [af] })
+    expect(finding(report, 'log.ordered')).toMatchObject({ accused: [af] })
+    expect(report.fences).toMatchObject({ fenced: [eu, sa], left: [af], retired: true, outOfUse: true })
+    expect(report.contradictions.map(({ by }) => by)).toEqual([af])
   })
 
   it('two that are taken out leave a quorum of the old key, and the bundle does not hold', async () => {
-    const report = await forged((draft) => [without(us)(draft), without(sa)(draft)])
-    expect(report.fences).toMatchObject({ fenced: [eu], left: [us, sa], retired: false, outOfUse: false })
+    const report = await forged((draft) => [without(af)(draft), without(sa)(draft)])
+    expect(report.fences).toMatchObject({ fenced: [eu], left: [af, sa], retired: false, outOfUse: false })
     expect([report.verdict, finding(report, 'votes.fenced')?.verdict]).toEqual(['invalid', 'fails'])
   })
 
   it('one whose body is not handed on is missed, and its site not accused', async () => {
     const report = await forged(async (draft) => {
       for (const object of draft.named('fenced'))
-        if (draft.logs.get(us)?.some((event) => event.site === us && event.object === object))
+        if (draft.logs.get(af)?.some((event) => event.site === af && event.object === object))
           draft.objects.delete(object)
     })
     expect(report.verdict).not.toBe('valid')
@@ -74,22 +74,22 @@ describe('the promises in a bundle of an emergency', () => {
   ])('one %s is none', async (_, change) => {
     const report = await forged(async (draft) => {
       const { key } = chain.emergency.fences
-      const ceremony = (draft.logs.get(us)?.[0]?.ceremony ?? '') as Hash
-      const other = await draft.sign(us, fencedCodec, { ceremony, site: us, key, ...change })
+      const ceremony = (draft.logs.get(af)?.[0]?.ceremony ?? '') as Hash
+      const other = await draft.sign(af, fencedCodec, { ceremony, site: af, key, ...change })
       for (const events of draft.logs.values())
         for (const [at, event] of events.entries())
-          if (event.what === 'fenced' && event.site === us) events[at] = { ...event, object: other }
+          if (event.what === 'fenced' && event.site === af) events[at] = { ...event, object: other }
     })
     expect(finding(report, 'votes.records')?.verdict).not.toBe('holds')
-    expect(finding(report, 'votes.fenced')).toMatchObject({ verdict: 'open', accused: [us] })
+    expect(finding(report, 'votes.fenced')).toMatchObject({ verdict: 'open', accused: [af] })
   })
 })
 
 describe('the history of a key that was taken out of use', () => {
   const reports = new Map<string, VerifyReport>()
   beforeAll(async () => {
-    const { keygenBundle, signBundle, refreshBundle, reshareBundle, emergencyBundle } = chain
-    const all = { keygenBundle, signBundle, refreshBundle, reshareBundle, emergencyBundle }
+    const { keygenBundle, signBundle, refreshBundle, reshareBundle, repairBundle, emergencyBundle } = chain
+    const all = { keygenBundle, signBundle, refreshBundle, reshareBundle, repairBundle, emergencyBundle }
     for (const [name, bytes] of Object.entries(all)) reports.set(name.replace('Bundle', ''), await verify(bytes))
   })
   type Changes = (report: VerifyReport) => Partial<VerifyReport>
@@ -102,6 +102,7 @@ describe('the history of a key that was taken out of use', () => {
       'keygen',
       'refresh',
       'reshare',
+      'repair',
       ...(more.some(({ file }) => file === 'emergency') ? [] : ['emergency']),
     ]
     const all = historiesOf([...names.map((name) => bundle(name)), ...more])
@@ -115,13 +116,13 @@ describe('the history of a key that was taken out of use', () => {
     (report) => ({ fences: { ...(report.fences ?? expect.fail()), ...change } })
 
   it('says which key took its place, and who promised; the fresh key has a history of its own', () => {
-    const all = historiesOf(['keygen', 'refresh', 'reshare', 'emergency'].map((name) => bundle(name)))
+    const all = historiesOf(['keygen', 'refresh', 'reshare', 'repair', 'emergency'].map((name) => bundle(name)))
     expect(all).toHaveLength(2)
     const fresh = all.find(({ key }) => key !== chain.sign.key)
     expect(fresh).toMatchObject({ name: 'treasury-2', replaced: [], faults: [], epochs: [{ epoch: 1 }] })
     expect(history()).toMatchObject({
       faults: [],
-      replaced: [{ key: fresh?.key, fenced: [eu, us, sa], left: [], retired: true, outOfUse: true, file: 'emergency' }],
+      replaced: [{ key: fresh?.key, fenced: [eu, af, sa], left: [], retired: true, outOfUse: true, file: 'emergency' }],
     })
   })
 
@@ -131,7 +132,7 @@ describe('the history of a key that was taken out of use', () => {
     const late = (report: VerifyReport) => ({
       bundle: { ...report.bundle, closed: '2099-01-01T00:00:00Z' },
       // By the newest epoch: else it is late for another reason.
-      epoch: { ...(report.epoch ?? expect.fail()), record: reports.get('reshare')?.epoch?.record as Hash },
+      epoch: { ...(report.epoch ?? expect.fail()), record: reports.get('repair')?.epoch?.record as Hash },
     })
     const moved = history(bundle('sign', (report) => ({ ...late(report), ...closedAt(sweep)(report) })))
     expect(moved.signatures.map(({ afterFence }) => afterFence)).toEqual([true])

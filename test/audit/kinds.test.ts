@@ -20,6 +20,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   sign: () => chain.signBundle,
   refresh: () => chain.refreshBundle,
   reshare: () => chain.reshareBundle,
+  repair: () => chain.repairBundle,
   emergency: () => chain.emergencyBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
@@ -51,6 +52,7 @@ const notMade: Readonly<Record<Kind, readonly string[]>> = {
   sign: ['possession.records', 'votes.records'],
   refresh: ['signature.records'],
   reshare: ['signature.records'],
+  repair: ['signature.records'],
   emergency: ['signature.records'],
 }
 
@@ -103,7 +105,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['repair', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['rewrap', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

@@ -5,15 +5,15 @@ import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
-import { open, type ResharedChain, sharedResharedChain } from '../support/bundles.ts'
+import { open, type RepairedChain, sharedRepairedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
 
 /** Bundles of a reshare that its sites forge together: what they cannot show is not said. */
 
-let chain: ResharedChain
+let chain: RepairedChain
 let facts: BundleFacts
 beforeAll(async () => {
-  chain = await sharedResharedChain()
+  chain = await sharedRepairedChain()
   const bundle = await open(chain.reshareBundle)
   facts = await readFacts(bundle, await protocolEvidence(bundle.definition), { trust: 'stated' } as never)
 })

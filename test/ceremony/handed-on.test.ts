@@ -59,7 +59,7 @@ const nextOf = async (world: MemoryWorld, made: Definition, one: Step): Promise<
 }
 
 const seatedIn = (definition: Definition): readonly string[] =>
-  'from' in definition
+  'receivers' in definition
     ? definition.sites
         .map(({ name }) => name)
         .filter((name, at) => at < definition.receivers || definition.from.dealers.includes(name))

@@ -53,7 +53,7 @@ describe('the records that a definition has to name', () => {
   it('are those that this home voted for, of this key, and those that they name', async () => {
     const votes = home(['ready', keygen, 'k'], ['ready', otherKey, 'b'], ['ready', c, 'c'])
     expect(await undecidedVotes(votes, next.key)).toEqual([
-      { ceremony: ceremonyId(c), record: hash('c'), supersedes: [hash('a')] },
+      { ceremony: ceremonyId(c), topic: 'rotate', record: hash('c'), supersedes: [hash('a')] },
     ])
     expect(await recordsToName(votes, next.key)).toEqual([hash('a'), hash('c')].sort())
   })

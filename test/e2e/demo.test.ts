@@ -71,15 +71,15 @@ describe('the demo', () => {
   })
 
   test.runIf(LONG)(
-    'on a tour: new shares of the key, then for more sites, a signature by each, and the old record refused',
+    'on a tour: new shares, a lost one made again, shares for more sites, a signature after each, the old record refused',
     async () => {
       const at = folder()
       const ran = await told(['demo', '--tour', '--folder', at], { cwd: work.path })
       expect(ran.code, ran.stderr).toBe(0)
       const { document } = ran
-      expect(document.history).toEqual({ verdict: 'valid', epochs: 3 })
+      expect(document.history).toEqual({ verdict: 'valid', epochs: 4 })
       expect(document.verdicts.map(({ verdict, same }: Document) => [verdict, same])).toEqual(
-        Array.from({ length: 6 }, () => ['valid', true]),
+        Array.from({ length: 8 }, () => ['valid', true]),
       )
       const key = fromHex(document.key.publicKey)
       for (const { message, signature } of document.signatures)
@@ -87,13 +87,14 @@ describe('the demo', () => {
       expect(document.signatures.map(({ signers }: Document) => signers)).toEqual([
         ['eu', 'us'],
         ['us', 'ap'],
-        ['ap', 'sa', 'af'],
+        ['us', 'ap-2'],
+        ['ap-2', 'sa', 'af'],
       ])
       expect(ran.stderr).toContain('not the newest record of this key')
-      const keys = await told(['keys', 'list'], { env: { QUORATE_HOME: join(at, 'ap') } })
-      expect(keys.document.keys).toMatchObject([{ epoch: 3, state: 'installed', publicKey: document.key.publicKey }])
+      const keys = await told(['keys', 'list'], { env: { QUORATE_HOME: join(at, 'us') } })
+      expect(keys.document.keys).toMatchObject([{ epoch: 4, state: 'installed', publicKey: document.key.publicKey }])
       // Of the old share nothing is left that could be opened.
-      const left = entriesIn(join(at, 'ap', 'keys')).filter(({ folder: is }) => !is)
+      const left = entriesIn(join(at, 'us', 'keys')).filter(({ folder: is }) => !is)
       expect(left.filter(({ path }) => path.endsWith('/slots') || path.endsWith('/shard'))).toHaveLength(2)
       for (const pid of document.processes) expect(await gone(pid), `process ${pid}`).toBe(true)
     },

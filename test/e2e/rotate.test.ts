@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bin, built, finished, type Ran, root } from '../support/cli.ts'
@@ -127,4 +127,54 @@ test('a lost site is replaced by a new one: the others deal, its share is worth 
   // The site that was lost comes back with its old share: nobody signs with it.
   const late = await group.run('ap', 'sign', 'approve', '--definition', sign, '--message', message, '--confirm', 'x')
   expect([late.code, late.document.error.code]).toEqual([1, 'E_NOT_ALLOWED'])
+})
+
+test('a lost share is made again for another machine: the others keep theirs, and the key stays', async () => {
+  await group.createOne('us-2')
+  const file = group.path('repair.yaml')
+  const before = await ok('eu', 'keys', 'show', '--key', 'treasury')
+  const plan = ['recover', 'plan', '--key', 'treasury', '--out', file]
+  const to = ['--to', group.path('us-2.card')]
+  const unknown = await group.run('eu', ...plan, '--lost', 'af', ...to)
+  expect([unknown.code, unknown.document.error.code]).toEqual([2, 'E_USAGE'])
+  const known = await group.run('eu', ...plan, '--lost', 'us', '--to', group.path('sa.card'))
+  expect([known.code, known.document.ok]).toEqual([2, false])
+  const both = await group.run('eu', ...plan, '--lost', 'us', ...to, '--helper', 'us', '--helper', 'eu')
+  expect([both.code, both.document.ok]).toEqual([2, false])
+  expect(existsSync(file)).toBe(false)
+
+  const planned = await ok('eu', ...plan, '--lost', 'us', ...to)
+  expect(planned).toMatchObject({
+    topic: 'recover',
+    receivers: ['us-2', 'eu', 'sa'],
+    definition: { kind: 'repair', epoch: 4, threshold: 2, from: { sites: ['us', 'eu', 'sa'], helpers: ['eu', 'sa'] } },
+  })
+  const trust = group.trust('repaired.txt', ['eu', 'sa', 'us-2'])
+  const sites = ['us-2', 'eu', 'sa']
+  const asRotation = await group.run('eu', 'rotate', 'approve', '--definition', file, '--confirm', planned.ceremony)
+  expect([asRotation.code, asRotation.document.error.hint]).toEqual([2, 'use the commands of recover with it'])
+  for (const site of sites)
+    await ok(site, 'recover', 'approve', '--definition', file, '--confirm', planned.ceremony, '--trust', trust)
+  const joined = await Promise.all(sites.map((site) => group.join(site, 'recover', file).ended))
+  for (const { code, document, stdout } of joined) {
+    expect(code, stdout).toBe(0)
+    expect(document).toMatchObject({ kind: 'repair', state: 'closed', open: [], key: { id: before.key } })
+  }
+  const shown = await ok('us-2', 'keys', 'show', '--key', 'treasury')
+  expect(shown).toMatchObject({ epoch: 4, index: 1, sites, forms: before.forms })
+
+  const message = group.write('mended.txt', 'by the machine in the place of the lost one\n')
+  const sign = group.path('mended.yaml')
+  await ok('us-2', 'sign', 'plan', '--name', 'mended', '--key', 'treasury', '--message', message, '--out', sign)
+  for (const { code, document } of await approveAndJoin('sign', ['us-2', 'sa'], sign, '--message', message)) {
+    expect(code).toBe(0)
+    expect(opensslVerifies(shown.forms.pem, readFileSync(message), Buffer.from(document.signature, 'hex'))).toBe(true)
+  }
+  // The lost machine turns up: what it can do alone is nothing, and nobody signs with it.
+  const late = await group.run('us', 'sign', 'approve', '--definition', sign, '--message', message, '--confirm', 'x')
+  expect([late.code, late.document.error.code]).toEqual([1, 'E_NOT_ALLOWED'])
+  const again = await group.run('us', 'rotate', 'plan', '--key', 'treasury', '--out', group.path('late.yaml'))
+  expect(again.code).toBe(0)
+  const refused = await group.run('eu', 'rotate', 'approve', '--definition', group.path('late.yaml'), '--confirm', 'x')
+  expect([refused.code, refused.document.error.code]).toEqual([2, 'E_DEFINITION'])
 })

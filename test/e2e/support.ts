@@ -163,7 +163,12 @@ export class Group {
     return told(args, this.as(site))
   }
 
-  join(site: string, topic: 'keygen' | 'sign' | 'rotate', definition: string, ...more: string[]): Background {
+  join(
+    site: string,
+    topic: 'keygen' | 'sign' | 'rotate' | 'recover',
+    definition: string,
+    ...more: string[]
+  ): Background {
     return inBackground([topic, 'join', '--definition', definition, ...more], this.as(site))
   }
 

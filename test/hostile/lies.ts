@@ -12,6 +12,7 @@ import { toHex } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { type Dealt, deal, newSalt, type Opening } from '../../src/mpc/frost/dealing.ts'
+import type { partsHash } from '../../src/mpc/frost/repair.ts'
 import { commit } from '../../src/mpc/frost/sign.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import type { VssOpening } from '../../src/mpc/frost/vss.ts'
@@ -138,10 +139,11 @@ const another = (
   if (spec === undefined || post.payload === undefined) return undefined
   const keygen = post.protocol === table.protocols.keygen.id
   const refresh = post.protocol === table.protocols.refresh.id || post.protocol === table.protocols.reshare.id
+  const repair = post.protocol === table.protocols.repair.id
   const field = suite.group.field
   const scalar = (): Uint8Array => field.encode(field.fromNumber(1 + ((random(1)[0] ?? 0) % 200)))
   // A hash that nothing opens.
-  if ((keygen || refresh) && post.round === 'commitments') return spec.codec.encode(random(32))
+  if ((keygen || refresh || repair) && post.round === 'commitments') return spec.codec.encode(random(32))
   if (refresh && post.round === 'openings') {
     const opening = spec.codec.decode(post.payload) as VssOpening | null
     // Who deals nothing has nothing to open.
@@ -152,6 +154,18 @@ const another = (
       [salt, commitment, flip(proof, random)],
       [salt, [...commitment, ...commitment].slice(0, commitment.length + 1), proof],
       [salt, [...commitment.slice(0, -1), new Uint8Array(suite.group.bytes).fill(0xff)], proof],
+    ]
+    return spec.codec.encode(valid ? forms[0] : pick(random, forms))
+  }
+  if (repair && post.round === 'openings') {
+    const opening = spec.codec.decode(post.payload) as RepairOpening | null
+    if (opening === null) return undefined
+    const [salt, elements] = opening
+    const forms: readonly RepairOpening[] = [
+      [newSalt(random), elements],
+      [salt, elements.toReversed()],
+      [salt, [...elements, ...elements].slice(0, elements.length + 1)],
+      [salt, [...elements.slice(0, -1), new Uint8Array(suite.group.bytes).fill(0xff)]],
     ]
     return spec.codec.encode(valid ? forms[0] : pick(random, forms))
   }
@@ -186,7 +200,7 @@ const another = (
     ]
     return spec.codec.encode([chance(random, 8) ? newSalt(random) : salt, ...pick(random, forms)()])
   }
-  if (post.round === 'shares') return spec.codec.encode(scalar())
+  if (isPrivate(post.round)) return spec.codec.encode(scalar())
   if (post.round === 'commitments') {
     const { commitment } = commit(suite, Number(seat.party) as Index, random(32), random)
     if (valid) return spec.codec.encode(commitment.bytes)
@@ -196,9 +210,14 @@ const another = (
   return undefined
 }
 
+type RepairOpening = Parameters<typeof partsHash>[4]
+
+/** Rounds of scalars, each for one receiver. */
+const isPrivate = (round: string): boolean => ['shares', 'parts', 'sums'].includes(round)
+
 const outOfRange = ({ table }: Liar, post: SignedMessage, place: Place): Uint8Array | undefined => {
   const spec = roundSpec(place.rounds, post.round)
-  if (spec === undefined || post.round !== 'shares') return undefined
+  if (spec === undefined || !isPrivate(post.round)) return undefined
   return spec.codec.encode(new Uint8Array(suiteOf(table.terms.protocol).group.field.bytes).fill(0xff))
 }
 
@@ -341,7 +360,9 @@ const tell = (
 }
 
 const placeIn = ({ protocols, sites, terms }: Table, post: SignedMessage): Place => {
-  const whole = [protocols.keygen, protocols.refresh, protocols.reshare].find(({ id }) => id === post.protocol)
+  const whole = [protocols.keygen, protocols.refresh, protocols.reshare, protocols.repair].find(
+    ({ id }) => id === post.protocol,
+  )
   return whole === undefined
     ? { rounds: protocols.sign.rounds, parties: terms.t }
     : { rounds: whole.rounds, parties: sites.length }

@@ -4,6 +4,7 @@ import { testContext, testLabel } from '../../src/ceremony/blame/test-session.ts
 import { definitionAuthority } from '../../src/ceremony/definition/authority.ts'
 import { epochOutcome } from '../../src/ceremony/epoch/epoch-outcome.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
+import { repairContext } from '../../src/ceremony/kinds/repair-context.ts'
 import { reshareContext } from '../../src/ceremony/kinds/reshare-context.ts'
 import { Session } from '../../src/ceremony/session/session.ts'
 import { subSession } from '../../src/ceremony/session/sub-session.ts'
@@ -14,13 +15,14 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Clock, Random } from '../../src/lib/ports.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import type { ReshareInput, Scheme } from '../../src/mpc/scheme.ts'
+import type { KeygenOutput, ReshareInput, Scheme } from '../../src/mpc/scheme.ts'
 import { testSignerSets } from '../../src/mpc/test-signature.ts'
 import { type Attempt, attemptCodec } from '../../src/records/attempt.ts'
 import { receiversIn } from '../../src/records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../src/records/outcome.ts'
@@ -33,9 +35,10 @@ export type Tamper = (to: SiteId, bytes: Uint8Array) => readonly Uint8Array[]
 
 /**
  * Kinds of session: a key generation, one followed by its test signatures, a refresh with those, a reshare with those (a new
- * site takes the place of the last one, which deals too), a signature.
+ * site takes the place of the last one, which deals too), a repair with those (a new site in the place of the last one, by
+ * the first), a signature.
  */
-export type Kind = 'keygen' | 'tested' | 'refresh' | 'reshare' | 'sign'
+export type Kind = 'keygen' | 'tested' | 'refresh' | 'reshare' | 'repair' | 'sign'
 
 export interface Terms {
   readonly kind: Kind
@@ -49,7 +52,7 @@ export interface Table {
   readonly terms: Terms
   readonly protocols: Scheme
   readonly sites: readonly SiteId[]
-  readonly definition: KeygenDefinition | RefreshDefinition | ReshareDefinition | SignDefinition
+  readonly definition: KeygenDefinition | RefreshDefinition | ReshareDefinition | RepairDefinition | SignDefinition
   readonly message: Uint8Array
   /** Of the key that a session signs by, or replaces. */
   readonly epoch:
@@ -101,6 +104,21 @@ const handedOn = async (
   }
 }
 
+/** A new site in the place of the last one, whose share is lost. */
+const mended = async (
+  sites: readonly SiteEntry[],
+  { threshold, publicKey, verifyingShares }: Outcome,
+  ofKey: Parameters<typeof refreshDefinition>[0] & { readonly sites: readonly SiteEntry[] },
+): Promise<RepairDefinition> => {
+  const old = ofKey.sites.map(({ name }) => name)
+  return {
+    ...(await refreshDefinition(ofKey)),
+    kind: 'repair',
+    sites: [...ofKey.sites.slice(0, -1), ...sites.slice(old.length)],
+    from: { sites: old, publicKey, verifyingShares: [...verifyingShares], helpers: old.slice(0, threshold) },
+  }
+}
+
 export const tableOf = async (terms: Terms): Promise<Table> => {
   const { kind, protocol, n, t } = terms
   const sites = await entriesOf(n)
@@ -117,6 +135,10 @@ export const tableOf = async (terms: Terms): Promise<Table> => {
   }
   if (kind === 'reshare' && epoch !== undefined) {
     const definition = await handedOn(await entriesOf(n + 1), epoch.outcome, ofKey)
+    return { terms, protocols, sites: definition.sites.map(({ name }) => name), definition, message, epoch }
+  }
+  if (kind === 'repair' && epoch !== undefined) {
+    const definition = await mended(await entriesOf(n + 1), epoch.outcome, ofKey)
     return { terms, protocols, sites: definition.sites.map(({ name }) => name), definition, message, epoch }
   }
   if (kind === 'refresh')
@@ -218,7 +240,24 @@ const baseOf = (table: Table, { outcome, shares }: NonNullable<Table['epoch']>, 
 
 /** Sites that hold a share of the key that a session uses, in the order of their indices. */
 const holdersOf = ({ definition, sites }: Table): readonly SiteId[] =>
-  definition.kind === 'reshare' ? definition.from.sites : sites
+  'from' in definition ? definition.from.sites : sites
+
+/** A helper opens its share; the others keep the one that they have, and the mended site has none before. */
+const repairAt = async (
+  table: Table,
+  site: SiteId,
+  box: ReturnType<Session['mailbox']>,
+  random: Random,
+): Promise<KeygenOutput> => {
+  const { definition, epoch, protocols } = table
+  if (definition.kind !== 'repair' || epoch === undefined) throw new Error('no repair')
+  const held = definition.from.sites.includes(site) ? baseOf(table, epoch, site).share : undefined
+  const helps = definition.from.helpers.includes(site)
+  const { publicKey, verifyingShares, ...rest } = repairContext(definition)
+  const context = { publicKey, verifyingShares, ...rest, share: helps ? held : undefined }
+  const { share } = await protocols.repair.run(box as never, context, { random })
+  return { publicKey, verifyingShares, share: (share ?? held) as Secret }
+}
 
 const reshareOf = (table: Table, attempt: Attempt, site: SiteId): ReshareInput => {
   const { definition, epoch } = table
@@ -316,14 +355,16 @@ export const play = async (
       }
       const terms = { threshold: table.terms.t, parties: table.terms.n }
       const { kind } = table.terms
-      const rules = kind === 'refresh' || kind === 'reshare' ? protocols[kind] : protocols.keygen
+      const rules = kind === 'refresh' || kind === 'reshare' || kind === 'repair' ? protocols[kind] : protocols.keygen
       const box = session.mailbox(rules as typeof protocols.keygen)
       const key =
-        kind === 'reshare'
-          ? await protocols.reshare.run(box as never, reshareOf(table, attempt, site), { random })
-          : epoch === undefined
-            ? await protocols.keygen.run(box, terms, { random })
-            : await protocols.refresh.run(box as never, { ...terms, ...baseOf(table, epoch, site) }, { random })
+        kind === 'repair'
+          ? await repairAt(table, site, box as never, random)
+          : kind === 'reshare'
+            ? await protocols.reshare.run(box as never, reshareOf(table, attempt, site), { random })
+            : epoch === undefined
+              ? await protocols.keygen.run(box, terms, { random })
+              : await protocols.refresh.run(box as never, { ...terms, ...baseOf(table, epoch, site) }, { random })
       const outcome = epochOutcome(definition, authority.hash, id, session.transcript(), key)
       made.set(site, { outcome, record: recordOf(table, outcome) })
       await afterDealing(table, seat, box as never, outcome, key.share, random)

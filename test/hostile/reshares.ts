@@ -1,9 +1,10 @@
 import type { SiteId } from '../../src/lib/brand.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memorySite, memoryWorld } from '../support/memory-site.ts'
-import { reshareOf } from '../support/reshares.ts'
+import { repairOf, reshareOf } from '../support/reshares.ts'
 import { approveAll, joinAs } from './ceremonies.ts'
 import { deadlines } from './refreshes.ts'
 
@@ -20,6 +21,8 @@ export interface Owners {
   readonly keygen: Definition
   /** The definition that hands the first epoch on. */
   reshare(to: To): Promise<ReshareDefinition>
+  /** The definition that gives the share which `lost` has of it to `mended`. */
+  repair(lost: SiteId, mended: SiteId, nonce?: string): Promise<RepairDefinition>
 }
 
 export const keyOwners = async (old: readonly SiteId[], others: readonly SiteId[], threshold = 2): Promise<Owners> => {
@@ -35,6 +38,12 @@ export const keyOwners = async (old: readonly SiteId[], others: readonly SiteId[
     keygen,
     reshare: async ({ sites, threshold: quorum = 2, without = [], nonce = '11'.repeat(16) }) => ({
       ...(await reshareOf(world, keygen, { sites, threshold: quorum, without })),
+      deadlines,
+      nonce,
+      attempts: 8,
+    }),
+    repair: async (lost, mended, nonce = '11'.repeat(16)) => ({
+      ...(await repairOf(world, keygen, lost, mended)),
       deadlines,
       nonce,
       attempts: 8,

@@ -33,7 +33,9 @@ const drawn = async (random: Random): Promise<Draw> => {
       )
   const n = oneIn(random, 20) ? 9 : pick(random, [3, 3, 3, 3, 3, 3, 3, 3, 2, 4, 4, 5, 5, 6])
   const t = n <= 3 ? 2 : 2 + ((random(1)[0] ?? 0) % (Math.ceil(n / 2) - 1))
-  const kind: Kind = pick(random, ['keygen', 'tested', 'refresh', 'reshare', 'reshare', 'sign', 'sign'])
+  const kinds: readonly Kind[] = ['keygen', 'tested', 'refresh', 'reshare', 'reshare', 'sign', 'sign']
+  // Where all must sign, no share can be made again.
+  const kind: Kind = pick(random, t < n ? [...kinds, 'repair', 'repair'] : kinds)
   const table = await tableOf({ kind, protocol, n, t })
   const shuffled = [...table.sites].sort(() => (oneIn(random, 2) ? 1 : -1))
   const seated = new Set(kind === 'sign' ? shuffled.slice(0, t) : table.sites)

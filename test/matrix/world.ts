@@ -12,27 +12,28 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
+import { ceremonyId, type Definition, definitionCodec, recordKind } from '../../src/records/definition.ts'
 import { definitionYaml } from '../../src/records/definition-yaml.ts'
 import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { serveRelay } from '../../src/site/relay.ts'
 import { newFolder } from '../e2e/support.ts'
 import { writeHome } from '../hostile/ceremonies.ts'
-import { keygenDefinition, refreshDefinition, signDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { siteOptions } from '../support/home.ts'
 import { approveIn, type MemoryWorld, startJoin } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
+import { repairOf } from '../support/reshares.ts'
 import { runLine } from './line.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
 const MESSAGE = utf8('pay 250 to the supplier\n')
-const names = ['eu', 'us'] as SiteId[]
+const names = ['eu', 'us', 'ap'] as SiteId[]
 const DAY = 86_400_000
 
-/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, approved here. */
-export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing'] as const
+/** Where a ceremony can stand: over, approved here alone, begun and stopped, left; new shares, and a lost one, approved here. */
+export const standings = ['made', 'signed', 'pending', 'begun', 'left', 'refreshing', 'mending'] as const
 type Standing = (typeof standings)[number]
 
 export interface Ceremony {
@@ -41,7 +42,7 @@ export interface Ceremony {
   readonly file: string
 }
 
-/** Two sites that made two keys and a signature, and a relay that stands idle. */
+/** Three sites that made two keys and a signature, and a relay that stands idle. */
 export interface World {
   readonly folder: string
   at(path: string): string
@@ -79,6 +80,10 @@ class Rehearsal {
     this.#world = { clock, network: memoryNetwork({ clock, random: seededRandom('matrix') }), homes: sites }
   }
 
+  get world(): MemoryWorld {
+    return this.#world
+  }
+
   get eu(): Site {
     return this.#sites.get('eu' as SiteId) as Site
   }
@@ -101,7 +106,7 @@ class Rehearsal {
     return definition
   }
 
-  /** Approved here, and stopped while it waited for the other site. */
+  /** Approved here, and stopped while it waited for the other sites. */
   async begin(definition: Definition): Promise<Definition> {
     await this.approve(definition)
     const running = await this.#join('eu' as SiteId, definition)
@@ -114,8 +119,9 @@ class Rehearsal {
 
   async run(definition: Definition): Promise<Definition> {
     await this.approve(definition)
-    await approveIn(this.#world, 'us', definition)
-    const joins = await Promise.all(names.map((name) => this.#join(name, definition)))
+    const { candidates } = recordKind(definition).seats(definition)
+    for (const name of candidates.slice(1)) await approveIn(this.#world, name, definition)
+    const joins = await Promise.all(candidates.map((name) => this.#join(name, definition)))
     await Promise.all(joins.map(({ done }) => done))
     return definition
   }
@@ -142,7 +148,7 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
   await play.run(await keygen('other', '2'))
   const message = fileMessage('message', MESSAGE)
   const sign = (name: string, nonce: string) =>
-    signDefinition({ ...common, name, nonce: nonce.repeat(32), key, base, message })
+    signDefinition({ ...common, name, nonce: nonce.repeat(32), key, base, message, signers: names.slice(0, 2) })
   const definitions: Readonly<Record<Standing, Definition>> = {
     made,
     signed: await play.run(await sign('signed', '3')),
@@ -152,6 +158,11 @@ const playAll = async (play: Rehearsal, common: Pick<Definition, 'sites' | 'rela
     refreshing: await play.approve(
       await refreshDefinition({ ...common, key, base, name: 'made', nonce: '7'.repeat(32) }),
     ),
+    mending: await play.approve({
+      ...(await repairOf(play.world, made, 'ap', 'new')),
+      ...common,
+      sites: [...common.sites.slice(0, 2), ...(await siteEntries(['new']))],
+    }),
   }
   return { key, definitions }
 }
@@ -178,6 +189,8 @@ export const makeWorld = async (): Promise<World> => {
     await writeHome(at(name), disk.files)
     writeFileSync(at(`${name}.card`), await makeCard(await home.unlock(), await home.card()))
   }
+  const spare = await makeSite('spare' as SiteId, at)
+  writeFileSync(at('spare.card'), await makeCard(await spare.home.unlock(), await spare.home.card()))
   await lockedHome(at('locked'))
   writeFileSync(at('trust'), `${cards.map(({ identity }) => identity).join('\n')}\n`)
   writeFileSync(at('message'), MESSAGE)

@@ -11,6 +11,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
@@ -20,7 +21,7 @@ import { emergencyOf } from './emergencies.ts'
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
-import { reshareOf } from './reshares.ts'
+import { repairOf, reshareOf } from './reshares.ts'
 
 export interface Chain {
   readonly world: MemoryWorld
@@ -40,11 +41,6 @@ export interface RefreshedChain extends Chain {
 export interface ResharedChain extends RefreshedChain {
   readonly reshare: ReshareDefinition
   readonly reshareBundle: Uint8Array
-}
-
-export interface FencedChain extends ResharedChain {
-  readonly emergency: EmergencyDefinition
-  readonly emergencyBundle: Uint8Array
 }
 
 const joinRandom = (kind: string, name: string): Random => seededRandom(`join of ${kind} at ${name}`)
@@ -130,7 +126,7 @@ export const refreshedChain = async (): Promise<RefreshedChain> => {
 }
 
 /** Two of them hand the key on to a third site in the place of the one that is lost. */
-export const resharedChain = async (): Promise<ResharedChain> => {
+const resharedChain = async (): Promise<ResharedChain> => {
   const chain = await refreshedChain()
   const { world, refresh } = chain
   const homes = new Map([...world.homes, ['sa', await memoryHome('sa')] as const])
@@ -139,16 +135,6 @@ export const resharedChain = async (): Promise<ResharedChain> => {
   const [reshared] = await joinAll(wider, ['eu', 'us', 'sa'], reshare)
   if (reshared === undefined) throw new Error('no new shares')
   return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
-}
-
-/** An emergency puts a fresh key in the place of that one, at the same sites. */
-export const fencedChain = async (): Promise<FencedChain> => {
-  const chain = await resharedChain()
-  const { world, reshare } = chain
-  const emergency = await emergencyOf(world, reshare)
-  const [fenced] = await joinAll(world, ['eu', 'us', 'sa'], emergency)
-  if (fenced === undefined) throw new Error('no fresh key')
-  return { ...chain, emergency, emergencyBundle: await bundleIn(world, fenced) }
 }
 
 /** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
@@ -174,8 +160,36 @@ const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => 
 export const sharedChain = shared(memoryChain)
 export const sharedRefreshedChain = shared(refreshedChain)
 
-export const sharedResharedChain = shared(resharedChain)
+/** After them the share of us is made again for af. */
+export interface RepairedChain extends ResharedChain {
+  readonly repair: RepairDefinition
+  readonly repairBundle: Uint8Array
+}
+
+const repairedChain = async (): Promise<RepairedChain> => {
+  const chain = await resharedChain()
+  const world = { ...chain.world, homes: new Map([...chain.world.homes, ['af', await memoryHome('af')] as const]) }
+  const repair = await repairOf(world, chain.reshare, 'us', 'af')
+  const [repaired] = await joinAll(world, ['eu', 'af', 'sa'], repair)
+  if (repaired === undefined) throw new Error('no mended share')
+  return { ...chain, world, repair, repairBundle: await bundleIn(world, repaired) }
+}
+export const sharedRepairedChain = shared(repairedChain)
+
+export interface FencedChain extends RepairedChain {
+  readonly emergency: EmergencyDefinition
+  readonly emergencyBundle: Uint8Array
+}
+
+/** An emergency puts a fresh key in the place of that one, at the same sites. */
+const fencedChain = async (): Promise<FencedChain> => {
+  const chain = await repairedChain()
+  const { world, repair } = chain
+  const emergency = await emergencyOf(world, repair)
+  const [fenced] = await joinAll(world, ['eu', 'af', 'sa'], emergency)
+  if (fenced === undefined) throw new Error('no fresh key')
+  return { ...chain, emergency, emergencyBundle: await bundleIn(world, fenced) }
+}
+export const sharedFencedChain = shared(fencedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))
-
-export const sharedFencedChain = shared(fencedChain)

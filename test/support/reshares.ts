@@ -2,6 +2,7 @@ import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
@@ -57,6 +58,40 @@ export const reshareOf = async (
       publicKey,
       verifyingShares: [...verifyingShares],
       dealers: old.map(({ name }) => name).filter((name) => to.without?.includes(name) !== true),
+    },
+  }
+}
+
+/** The definition that gives the share which `lost` has of the newest epoch of `made` to `mended`. */
+export const repairOf = async (
+  world: MemoryWorld,
+  made: Definition,
+  lost: string,
+  mended: string,
+  helpers?: readonly string[],
+): Promise<RepairDefinition> => {
+  const old = receiversIn(made)
+  const left = old.map(({ name }) => name).filter((name) => name !== lost)
+  const base = await newestAt(world, left[0] ?? '')
+  const { publicKey, verifyingShares, threshold } = base.made
+  const [entry] = await siteEntries([mended])
+  if (entry === undefined) throw new Error('no entry')
+  const { base: _, ...common } = await keygenDefinition({ name: made.name, protocol: made.protocol })
+  return {
+    ...common,
+    kind: 'repair',
+    nonce: hashOf(new TextEncoder().encode(`${ceremonyId(made)} ${lost} ${mended}`)).slice(0, 32),
+    threshold,
+    sites: old.map((site) => (site.name === lost ? entry : site)),
+    key: base.key,
+    base: recordHashOf(base),
+    epoch: base.core.epoch + 1,
+    supersedes: [],
+    from: {
+      sites: old.map(({ name }) => name),
+      publicKey,
+      verifyingShares: [...verifyingShares],
+      helpers: (helpers ?? left.slice(0, threshold)) as RepairDefinition['from']['helpers'],
     },
   }
 }

@@ -6,7 +6,7 @@ import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { fenceOf } from '../fence-shown.ts'
-import { resultOf } from '../kinds/index.ts'
+import { auditKind, resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
 import { answersFor, eventsOf, faulty } from './faults.ts'
 
@@ -150,7 +150,7 @@ const retired = (facts: BundleFacts): Finding | undefined => {
     )
   return left.length < before.threshold
     ? holds(
-        `${total - left.length} of ${total} say that their share of ${old} is destroyed; those who do not are no quorum`,
+        `${total - left.length} of ${total} say that their share of ${old} is destroyed; ${auditKind(definition).oldShares ?? 'those who do not are no quorum'}`,
         objects(words),
       )
     : open(`shares of ${old} that were not said to be destroyed: ${names(left)}`, objects(words))

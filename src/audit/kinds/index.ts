@@ -7,11 +7,12 @@ import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { AuditKind } from './kind.ts'
 import { refresh } from './refresh.ts'
+import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, emergency } satisfies Record<Kind, AuditKind>
+export const auditKinds = { keygen, sign, refresh, reshare, repair, emergency } satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
 export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>

@@ -1,7 +1,8 @@
 import type { Hash } from '../../lib/brand.ts'
-import { type Definition, receiversIn } from '../../records/definition.ts'
+import { type Definition, type Handover, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import { mendedPlace, type RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { error, type Finding } from './finding.ts'
@@ -45,10 +46,7 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
   ]
 }
 
-const lintCommon = (
-  definition: SignDefinition | RefreshDefinition | ReshareDefinition,
-  base: KeyBase,
-): readonly Finding[] => [
+const lintCommon = (definition: SignDefinition | Successor, base: KeyBase): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
   ...(definition.base === base.record
     ? []
@@ -71,10 +69,43 @@ export const lintAgainst = (definition: SignDefinition | RefreshDefinition, base
 export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): readonly Finding[] => {
   const { from } = definition
   const sites = from.sites.map((name) => definition.sites.find((site) => site.name === name))
-  const shares = from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
   return [
     ...lintCommon(definition, base),
     ...lintRoster({ threshold: ['from.threshold', from.threshold], place: 'from.sites', sites }, base),
-    ...(shares ? [] : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]),
+    ...lintShares(definition, base),
+  ]
+}
+
+const lintShares = ({ from }: Handover, base: KeyBase): readonly Finding[] =>
+  from.publicKey === base.publicKey && from.verifyingShares.join() === base.verifyingShares.join()
+    ? []
+    : [error('key-shares', 'from', 'not the public key and verifying shares of this key')]
+
+/**
+ * Where a definition that mends a site says otherwise than the key: of each old site but the lost one, and of the name that
+ * this one had. The machine in its place has another identity.
+ */
+export const lintLostSite = (definition: RepairDefinition, base: KeyBase): readonly Finding[] => {
+  const holders = receiversIn(base.definition)
+  const place = mendedPlace(definition)
+  const mended = definition.sites[place]
+  const sites = definition.sites.map((site, at) => (at === place ? holders[at] : site))
+  const misnamed = definition.from.sites.findIndex((name, at) => name !== holders[at]?.name)
+  return [
+    ...lintCommon(definition, base),
+    ...lintRoster({ threshold: ['threshold', definition.threshold], place: 'sites', sites }, base),
+    ...(misnamed < 0
+      ? []
+      : [
+          error(
+            'old-site',
+            `from.sites[${misnamed}]`,
+            `the key calls this site ${holders[misnamed]?.name ?? 'nothing'}`,
+          ),
+        ]),
+    ...(mended !== undefined && holders.some(({ identity }) => identity === mended.identity)
+      ? [error('mended-site', 'sites', `${mended.name} has the identity of a site that holds a share of this key`)]
+      : []),
+    ...lintShares(definition, base),
   ]
 }

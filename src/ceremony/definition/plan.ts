@@ -9,13 +9,14 @@ import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
 import { lintFence } from './lint-fence.ts'
-import { type KeyBase, lintAgainst, lintOldRoster } from './lint-key.ts'
+import { type KeyBase, lintAgainst, lintLostSite, lintOldRoster } from './lint-key.ts'
 
 interface Planned<D extends Definition> {
   readonly definition: D
@@ -173,6 +174,17 @@ export const planRefresh = (
   return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
 }
 
+/** Throws E_USAGE for a name that no site of the key has. */
+const refuseStrangers = (names: readonly SiteId[], sites: readonly SiteEntry[], { definition }: KeyBase): void => {
+  const stranger = names.find((name) => !sites.some((site) => site.name === name))
+  if (stranger !== undefined)
+    throw new QuorateError(
+      'E_USAGE',
+      `no site ${stranger} holds a share of this key`,
+      `quorate keys show --key ${definition.name} names them`,
+    )
+}
+
 /**
  * The next epoch of a key for the sites of the cards `to`, in their order, or for its own; under the key's own name.
  * `without`: old sites that do not deal. Throws E_CARD for a card of a stranger, and E_USAGE for a name that no old site
@@ -194,13 +206,7 @@ export const planReshare = (
   const staying = current.filter(({ name }) => !wanted.without.includes(name))
   const receivers = wanted.to.length === 0 ? staying : wanted.to.map((card) => readCard(card).value)
   const old = current.map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
-  const stranger = wanted.without.find((name) => !old.some((site) => site.name === name))
-  if (stranger !== undefined)
-    throw new QuorateError(
-      'E_USAGE',
-      `no site ${stranger} holds a share of this key`,
-      `quorate keys show --key ${made.name} names them`,
-    )
+  refuseStrangers(wanted.without, old, wanted.key)
   const leaving = old.filter(({ identity }) => !receivers.some((site) => site.identity === identity))
   const dealers = old.filter(({ name }) => !wanted.without.includes(name))
   const seated = new Set([...receivers, ...dealers].map(({ identity }) => identity))
@@ -255,4 +261,46 @@ export const planEmergency = (
     },
   }
   return planned(definition, [...lintFence(definition, wanted.key), ...lint(definition, now)])
+}
+
+/**
+ * The share of the site `lost`, for the machine of the card `to`. `helpers`: those that make it again; empty: the first of
+ * the others. Throws E_CARD for a card of a stranger, and E_USAGE for a name that no site of the key has.
+ */
+export const planRepair = (
+  wanted: Omit<Common, 'name'> &
+    OfKey & {
+      readonly supersedes: readonly Hash[]
+      readonly lost: SiteId
+      readonly to: Uint8Array
+      readonly helpers: readonly SiteId[]
+    },
+  random: Random,
+  now?: number,
+): Planned<RepairDefinition> => {
+  const { definition: made, epoch, publicKey, verifyingShares } = wanted.key
+  const old = sitesOf(wanted)
+  refuseStrangers([wanted.lost, ...wanted.helpers], old, wanted.key)
+  const mended = readCard(wanted.to).value
+  const names = old.map(({ name }) => name)
+  const left = names.filter((name) => name !== wanted.lost)
+  const helpers = wanted.helpers.length === 0 ? left.slice(0, made.threshold) : wanted.helpers
+  const definition: RepairDefinition = {
+    kind: 'repair',
+    ...shared({ ...wanted, name: made.name }, old.length, made.threshold, random),
+    ...sharedWithKey(
+      wanted,
+      old.map((site) => (site.name === wanted.lost ? mended : site)),
+    ),
+    threshold: made.threshold,
+    epoch: epoch + 1,
+    supersedes: [...wanted.supersedes].sort(),
+    from: {
+      sites: names,
+      publicKey,
+      verifyingShares: [...verifyingShares],
+      helpers: [...helpers].sort((a, b) => names.indexOf(a) - names.indexOf(b)),
+    },
+  }
+  return planned(definition, [...lintLostSite(definition, wanted.key), ...lint(definition, now)])
 }

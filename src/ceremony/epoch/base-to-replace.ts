@@ -1,6 +1,4 @@
-import { ceremonyId } from '../../records/definition.ts'
-import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
-import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import { ceremonyId, type Successor } from '../../records/definition.ts'
 import { type Finding, refuseErrors } from '../definition/finding.ts'
 import { keyBaseOf } from '../definition/key-base.ts'
 import type { KeyBase } from '../definition/lint-key.ts'
@@ -14,7 +12,7 @@ import { refuseOtherParts } from './rivals.ts'
  * The epoch that a definition replaces, at a site that holds a share of it. A site that is bound finishes, whatever it
  * holds since; before that the epoch must be its newest, and this site in no other ceremony that replaces it.
  */
-export const baseToReplace = async <D extends RefreshDefinition | ReshareDefinition>(
+export const baseToReplace = async <D extends Successor>(
   site: Site,
   definition: D,
   lint: (definition: D, base: KeyBase) => readonly Finding[],

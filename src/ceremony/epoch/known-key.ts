@@ -1,5 +1,4 @@
-import { ceremonyId } from '../../records/definition.ts'
-import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import { ceremonyId, type Handover } from '../../records/definition.ts'
 import { error, refuseErrors } from '../definition/finding.ts'
 import type { Site } from '../ports.ts'
 
@@ -8,7 +7,7 @@ import type { Site } from '../ports.ts'
  * where its own home knows otherwise of the key: it would take a share of another one under the same name, or of an epoch
  * that is none.
  */
-export const refuseOtherKey = async (site: Site, definition: ReshareDefinition): Promise<void> => {
+export const refuseOtherKey = async (site: Site, definition: Handover): Promise<void> => {
   const { key, from, epoch } = definition
   const ceremony = ceremonyId(definition)
   const used = (await site.shards.list()).filter(

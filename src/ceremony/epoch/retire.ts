@@ -1,7 +1,7 @@
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { shortId } from '../../records/short-id.ts'
-import { recordHashOf, supersededIn } from '../../shards/rival.ts'
+import { recordHashOf, supersededIn, topicOf } from '../../shards/rival.ts'
 import type { StoredEpoch } from '../../shards/store.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { awaitEach } from './await-each.ts'
@@ -80,7 +80,7 @@ const refuseNewerUnfinished = ({ site: { ledger } }: Ceremony, newest: StoredEpo
   throw new QuorateError(
     'E_NOT_FINISHED',
     `this site uses a newer record, of ceremony ${id}, and destroys old shares by the receipts for that one`,
-    `finish that one first: quorate rotate join --ceremony ${id}; then run join here again`,
+    `finish that one first: quorate ${topicOf(newest)} join --ceremony ${id}; then run join here again`,
     { ceremony },
   )
 }

@@ -1,9 +1,8 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import type { Disk } from '../../lib/ports.ts'
-import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
-import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
-import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import { ceremonyId, type Definition, recordKind, type Successor } from '../../records/definition.ts'
+import type { Topic } from '../../records/kinds/kind.ts'
 import { recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { definitionAt } from '../definition/key-base.ts'
@@ -24,12 +23,11 @@ interface Parts extends Votes {
   ceremonyLog(ceremony: Hash): Promise<LogView>
 }
 
-/** A definition of what replaces an epoch. */
-type Successor = RefreshDefinition | ReshareDefinition
-
 /** A record that this site voted for, and of which it never saw all votes. */
 export interface UndecidedVote {
   readonly ceremony: Hash
+  /** The commands that run it. */
+  readonly topic: Topic
   readonly record: Hash
   /** Records that its own definition names. */
   readonly supersedes: readonly Hash[]
@@ -61,7 +59,12 @@ export const undecidedVotes = async (site: Votes, key: Hash): Promise<readonly U
     const definition = decided.has(record) ? undefined : await definitionAt(site, ceremony)
     if (definition === undefined || recordKind(definition).key(definition) !== key) continue
     const names = 'supersedes' in definition ? definition.supersedes : []
-    found.push({ ceremony, record, supersedes: names.filter((one) => !decided.has(one)) })
+    found.push({
+      ceremony,
+      topic: recordKind(definition).topic,
+      record,
+      supersedes: names.filter((one) => !decided.has(one)),
+    })
   }
   return found
 }
@@ -89,8 +92,8 @@ const refuseRivals = async (site: Votes, definition: Successor): Promise<void> =
 /** Throws E_NOT_FINISHED for the first vote, of another ceremony, that the definition does not name. */
 export const refuseUnnamed = (definition: Successor, votes: readonly UndecidedVote[]): void => {
   const own = ceremonyId(definition)
-  for (const { ceremony, record } of votes)
-    if (ceremony !== own && !definition.supersedes.includes(record)) throw rivalFound(ceremony, record)
+  for (const vote of votes)
+    if (vote.ceremony !== own && !definition.supersedes.includes(vote.record)) throw rivalFound(vote, vote.record)
 }
 
 /** Throws E_NOT_FINISHED where this site dealt its share away in another ceremony that replaces the same record. */
@@ -102,7 +105,8 @@ const refuseDealt = async (site: Parts, definition: Successor): Promise<void> =>
     const other = ceremony === ceremonyId(definition) ? undefined : await definitionAt(site, ceremony)
     const name = other?.sites.find(({ identity }) => identity === site.home.identity)?.name
     if (other?.base !== definition.base || name === undefined) continue
-    if (hasDealtAway(await site.ceremonyLog(ceremony), name, other)) throw rivalFound(ceremony, undefined)
+    if (hasDealtAway(await site.ceremonyLog(ceremony), name, other))
+      throw rivalFound({ ceremony, topic: recordKind(other).topic }, undefined)
   }
 }
 

@@ -1,14 +1,12 @@
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import type { ReshareOutput, Scheme } from '../../mpc/scheme.ts'
-import { ceremonyId, recordKind } from '../../records/definition.ts'
+import { receiversIn } from '../../records/definition.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import { lintOldRoster } from '../definition/lint-key.ts'
-import { baseToReplace } from '../epoch/base-to-replace.ts'
 import { type Epoch, noteEpoch, openShare, whileUsable } from '../epoch/epoch.ts'
-import { boundByVote } from '../epoch/epoch-result.ts'
 import { EpochRun } from '../epoch/epoch-run.ts'
-import { refuseOtherKey } from '../epoch/known-key.ts'
 import { LeavingRun } from '../epoch/leaving-run.ts'
+import { oldEpochAt } from '../epoch/old-share.ts'
 import { hedged } from '../hedge.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
@@ -37,17 +35,8 @@ const run = async (
 
 export const prepareReshare: CeremonyKind<ReshareDefinition>['prepare'] = async (site, definition) => {
   const { from } = definition
-  const own = definition.sites.find(({ identity }) => identity === site.home.identity)
-  const holds = own !== undefined && from.sites.includes(own.name)
-  const receives = own !== undefined && recordKind(definition).receivers(definition).includes(own.name)
-  const base = holds ? await baseToReplace(site, definition, lintOldRoster) : undefined
-  // A site that is bound finishes, whatever its home knows since.
-  if (
-    own !== undefined &&
-    !holds &&
-    boundByVote(await site.ceremonyLog(ceremonyId(definition)), own.name) === undefined
-  )
-    await refuseOtherKey(site, definition)
+  const receives = receiversIn(definition).some(({ identity }) => identity === site.home.identity)
+  const base = await oldEpochAt(site, definition, lintOldRoster)
   return {
     base: definition.base,
     epoch: base,

@@ -17,7 +17,7 @@ const context = ({ definition, attempt }: PublicFacts): SessionContext =>
   attempt === undefined ? 'unknown' : { context: reshareContext(definition as ReshareDefinition, attempt) }
 
 /** True where the names of `some` stand in `all`, in the same order, each once. */
-const inOrder = (some: readonly SiteId[], all: readonly SiteId[]): boolean =>
+export const inOrder = (some: readonly SiteId[], all: readonly SiteId[]): boolean =>
   some.every((name, at) => all.indexOf(name) > (at === 0 ? -1 : all.indexOf(some[at - 1] as SiteId)))
 
 const lint = ({ sites, receivers, from }: ReshareDefinition): readonly Finding[] => {

@@ -5,10 +5,11 @@ import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { CliKind } from './kind.ts'
 import { refresh } from './refresh.ts'
+import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const cliKinds = { keygen, sign, refresh, reshare, emergency } satisfies {
+const cliKinds = { keygen, sign, refresh, reshare, repair, emergency } satisfies {
   readonly [K in Kind]: CliKind<DefinitionOf<K>>
 }
 

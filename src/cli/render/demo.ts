@@ -15,7 +15,16 @@ const whole = (event: Progress): boolean =>
   (event.phase === 'round' || event.phase === 'step') && event.waiting.length === 0
 
 /** Phases that are a ceremony of their own. */
-const CEREMONIES: readonly string[] = ['keygen', 'sign', 'refresh', 'sign-again', 'reshare', 'sign-last']
+const CEREMONIES: readonly string[] = [
+  'keygen',
+  'sign',
+  'refresh',
+  'sign-again',
+  'repair',
+  'sign-mended',
+  'reshare',
+  'sign-last',
+]
 
 /** The demo's story as it unfolds, on stderr. */
 export const demoReporter = (flags: {
@@ -49,6 +58,9 @@ export const demoReporter = (flags: {
         return
       case 'refused':
         return say({ label: 'refused', text: 'a signature that was planned on the old shares', note: step.message })
+      case 'lost':
+        say('')
+        return say({ label: 'lost', text: `${step.site}: its share is made again for a new machine` })
       case 'history':
         return say({ label: 'history', text: `${step.epochs} epochs of one key, from its keygen`, note: step.verdict })
       case 'verified':

@@ -4,14 +4,15 @@ import { equal, fromHex, u32, utf8 } from '../../lib/bytes.ts'
 import { tupleHash } from '../../lib/hash.ts'
 import type { Random } from '../../lib/ports.ts'
 import { Secret } from '../../lib/secret.ts'
-import { cborCodec } from '../../records/codec.ts'
+import { cborCodec, DecodeError } from '../../records/codec.ts'
 import { bytes } from '../../records/fields.ts'
 import { oneMessage } from '../evidence.ts'
 import type { Element, Scalar, ScalarField } from '../group/group.ts'
-import type { Claim, Protocol, Round } from '../mailbox.ts'
-import type { RepairContext, RepairInput, RepairOutput } from '../scheme.ts'
+import type { Claim, Round } from '../mailbox.ts'
+import type { KeyProtocol, RepairContext, RepairInput, RepairOutput } from '../scheme.ts'
 import { contradiction, openBase } from './base.ts'
 import { failedShare, MOST_COEFFICIENTS, newSalt, SALT_BYTES } from './dealing.ts'
+import { everyOpening } from './every-opening.ts'
 import { frostFacts, type RepairCheck, type ShareCheck } from './facts.ts'
 import { openOwnShare } from './own-share.ts'
 import { lagrange, randomScalar } from './polynomial.ts'
@@ -135,7 +136,7 @@ const sumChecks = {
  * commitment does of a coefficient. Nobody has to prove that it knows its parts: it committed to them before it saw
  * others', and one that it does not know it can neither send nor sum.
  */
-export const frostRepair = (id: SuiteId): Protocol<RepairRounds, RepairContext, RepairInput, RepairOutput> => {
+export const frostRepair = (id: SuiteId): KeyProtocol<RepairRounds, RepairContext, RepairInput, RepairOutput> => {
   const rounds = repairRounds(id)
 
   /** A party's elements, undefined where it rightly sent none, or the first check that its first two messages fail. */
@@ -168,7 +169,7 @@ export const frostRepair = (id: SuiteId): Protocol<RepairRounds, RepairContext, 
 
   const openedIn = (
     suite: Suite,
-    claim: Claim<RepairContext>,
+    claim: Pick<Claim<RepairContext>, 'messages' | 'context' | 'session'>,
     base: readonly Element[],
     party: Party,
   ): ReturnType<typeof open> | 'missing' => {
@@ -303,6 +304,21 @@ export const frostRepair = (id: SuiteId): Protocol<RepairRounds, RepairContext, 
 
     judge(claim) {
       return firstFailure(claim) === claim.check ? 'proven' : 'refuted'
+    },
+
+    derive(context, session, messages) {
+      const suite = suiteOf(id)
+      const base = isSound(context) ? openBase(suite, context) : undefined
+      if (base === undefined) throw new DecodeError('the base: its verifying shares are not shares of its key')
+      const named = [...context.helpers, context.mended].map(({ party }) => party)
+      const rows = everyOpening(messages, named, (party) =>
+        openedIn(suite, { messages, context, session }, base, party),
+      )
+      // The parts of all helpers add up to the mended share by their checks: nothing of the key is another than before.
+      const sums = context.helpers.map((_, at) => sumAt(suite, rows, at))
+      if (sums.some((sum) => suite.group.isIdentity(sum)))
+        throw new DecodeError('all parties together: repair-sum-identity')
+      return { publicKey: context.publicKey, verifyingShares: context.verifyingShares }
     },
   }
 }

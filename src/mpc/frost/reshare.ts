@@ -11,6 +11,7 @@ import type { Claim, Round } from '../mailbox.ts'
 import type { KeyProtocol, ReshareContext, ReshareInput, ReshareOutput } from '../scheme.ts'
 import { contradiction, openBase } from './base.ts'
 import { drawPolynomial, failedShare, MOST_COEFFICIENTS } from './dealing.ts'
+import { everyOpening } from './every-opening.ts'
 import { frostFacts, type ReshareCheck } from './facts.ts'
 import { openOwnShare } from './own-share.ts'
 import { evaluate, lagrange, sumCommitments } from './polynomial.ts'
@@ -232,14 +233,9 @@ export const frostReshare = (id: SuiteId): KeyProtocol<ReshareRounds, ReshareCon
       const base = baseOf(suite, context)
       if (base === undefined) throw new DecodeError('the base: its verifying shares are not shares of its key')
       const named = [...context.dealers.map(({ party }) => party), ...context.receivers]
-      const parties = [...new Set([...named, ...messages.map(({ from }) => from)])].sort((a, b) => a - b)
-      const commitments: (readonly Element[])[] = []
-      for (const party of parties) {
-        const opened = openedIn(suite, { messages, context, session }, base, party)
-        if (opened === 'missing') throw new DecodeError(`party ${party}: its dealing is not here`)
-        if (typeof opened === 'string') throw new DecodeError(`party ${party}: ${opened}`)
-        if (opened !== undefined) commitments.push(opened)
-      }
+      const commitments = everyOpening(messages, named, (party) =>
+        openedIn(suite, { messages, context, session }, base, party),
+      )
       const made = resharedFrom(suite, sumCommitments(suite.group, commitments), context.receivers.length)
       if (typeof made === 'string') throw new DecodeError(`all parties together: ${made}`)
       return made

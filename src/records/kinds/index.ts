@@ -1,10 +1,11 @@
 import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import { refresh } from './refresh.ts'
+import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind of ceremony that there is. Ceremony, audit and cli have tables with the same keys. */
-export const recordKinds = { keygen, sign, refresh, reshare, emergency }
+export const recordKinds = { keygen, sign, refresh, reshare, repair, emergency }
 
 export type Kind = keyof typeof recordKinds

@@ -35,7 +35,7 @@ export interface Fence {
 }
 
 /** The commands that run a ceremony: `quorate TOPIC plan` and so on. */
-export type Topic = 'keygen' | 'sign' | 'rotate'
+export type Topic = 'keygen' | 'sign' | 'rotate' | 'recover'
 
 /** One kind of ceremony as the records see it: the form of its definition, and the rules that follow from it alone. */
 export interface RecordKind<D> {

@@ -1,19 +1,12 @@
 import * as v from 'valibot'
 import { commonFields } from '../definition-fields.ts'
-import { hash, sorted, whole } from '../fields.ts'
+import { epochFields } from './epoch-fields.ts'
 import type { RecordKind } from './kind.ts'
 
 const schema = v.strictObject({
   kind: v.literal('refresh'),
   ...commonFields,
-  /** The key: hash of its keygen outcome. */
-  key: hash,
-  /** The record whose shares are replaced; nothing newer may be there. */
-  base: hash,
-  /** Number of the epoch that is made; that of the keygen is 1. */
-  epoch: whole(2, 1_000_000),
-  /** Records of this key that some site voted for and that never came true there: the one that is made replaces them too. */
-  supersedes: sorted(hash, 32),
+  ...epochFields,
 })
 export type RefreshDefinition = v.InferOutput<typeof schema>
 

@@ -1,39 +1,26 @@
 import * as v from 'valibot'
 import type { SiteId } from '../../lib/brand.ts'
 import { commonFields } from '../definition-fields.ts'
-import { hash, hexOf, siteId, sorted, whole } from '../fields.ts'
+import { whole } from '../fields.ts'
+import { epochFields, point, siteNames } from './epoch-fields.ts'
 import type { RecordKind } from './kind.ts'
-
-const point = hexOf(32, 64)
-const names = v.pipe(
-  v.array(siteId),
-  v.minLength(2, 'expected two sites or more'),
-  v.maxLength(32, 'expected at most 32 sites'),
-)
 
 const schema = v.strictObject({
   kind: v.literal('reshare'),
   ...commonFields,
-  /** The key: hash of its keygen outcome. */
-  key: hash,
-  /** The record whose shares are replaced; nothing newer may be there. */
-  base: hash,
-  /** Number of the epoch that is made; that of the keygen is 1. */
-  epoch: whole(2, 1_000_000),
-  /** Records of this key that some site voted for and that never came true there: the one that is made replaces them too. */
-  supersedes: sorted(hash, 32),
+  ...epochFields,
   /** How many sites hold a share afterwards: the first of `sites`. The others only hold one of the old. */
   receivers: whole(2, 32),
   /** The epoch that is replaced, as its outcome says it: a site that holds no share of it has no other word of it. */
   from: v.strictObject({
     threshold: whole(2, 255),
     /** In the order of their indices. */
-    sites: names,
+    sites: siteNames,
     publicKey: point,
     /** In the same order. */
     verifyingShares: v.pipe(v.array(point), v.minLength(2), v.maxLength(32)),
     /** Those of them that deal: as many as sign together, or more. In the same order. */
-    dealers: names,
+    dealers: siteNames,
   }),
 })
 export type ReshareDefinition = v.InferOutput<typeof schema>

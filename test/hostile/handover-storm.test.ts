@@ -8,8 +8,7 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { type Definition, receiversIn } from '../../src/records/definition.ts'
-import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
+import { type Definition, type Handover, receiversIn, recordKind } from '../../src/records/definition.ts'
 import { signDefinition } from '../support/definition.ts'
 import type { MemoryWorld } from '../support/memory-site.ts'
 import { many, report, SEED } from '../support/report.ts'
@@ -32,6 +31,8 @@ const rosters = {
   '2 of 3 to other machines': { sites: others, threshold: 2 },
   'a site replaced': { sites: ['us', 'sa', 'eu'] as SiteId[], threshold: 2 },
 } as const
+/** 3 of 5, of which one is lost and mended. */
+const five = [...old, 'sa', 'af'] as SiteId[]
 const words = ['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const
 const steps = ['staged', 'proven', 'ready', 'installed', 'retired'] as const
 const CASES = many(1, 8, 200)
@@ -49,16 +50,21 @@ interface Storm {
   readonly rival: boolean
 }
 
-const drawn = (seed: number, definition: ReshareDefinition): Storm => {
+/** The old quorum. */
+const quorumBefore = (definition: Handover): number => recordKind(definition).replaces(definition)?.threshold ?? 0
+
+const drawn = (seed: number, definition: Handover): Storm => {
   const random = seeded(seed)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
   const all = definition.sites.map(({ name }) => name)
   const receivers = receiversIn(definition).map(({ name }) => name)
+  // A site that is lost is one that the old quorum has to bear.
+  const lost = definition.from.sites.filter((name) => !all.includes(name)).length
   const liars: SiteId[] = []
   for (const name of [...all].sort(() => random() - 0.5)) {
     const next = [...liars, name]
     const bears =
-      next.filter((one) => old.includes(one)).length < definition.from.threshold &&
+      lost + next.filter((one) => definition.from.sites.includes(one)).length < quorumBefore(definition) &&
       next.filter((one) => receivers.includes(one)).length < definition.threshold
     if (bears && random() < 0.7) liars.push(name)
   }
@@ -117,14 +123,14 @@ const usableAt = async (world: MemoryWorld, honest: readonly SiteId[], number: n
 const check = async (
   world: MemoryWorld,
   honest: readonly SiteId[],
-  one: ReshareDefinition,
+  one: Handover,
   both: readonly Definition[],
 ): Promise<void> => {
   const held = (await Promise.all(honest.map((name) => epochsAt(world, name)))).flat()
   expect(new Set(held.map(({ made }) => made.publicKey))).toEqual(new Set([one.from.publicKey]))
   const made = held.filter(({ core, state }) => core.epoch === 2 && state === 'installed')
   expect(new Set(made.map(recordHash)).size).toBeLessThanOrEqual(1)
-  const olds = (await usableAt(world, honest, 1)).length >= one.from.threshold
+  const olds = (await usableAt(world, honest, 1)).length >= quorumBefore(one)
   const news = (await usableAt(world, honest, 2)).length >= one.threshold
   expect(olds || news, 'no quorum of honest sites can sign').toBe(true)
   if (held.some(({ core, state }) => core.epoch === 1 && state === 'retired'))
@@ -136,7 +142,7 @@ const check = async (
 }
 
 /** Honest sites sign by the new epoch where a quorum of them can use it, else by the old one. */
-const signs = async (world: MemoryWorld, honest: readonly SiteId[], { keygen }: Owners, one: ReshareDefinition) => {
+const signs = async (world: MemoryWorld, honest: readonly SiteId[], { keygen }: Owners, one: Handover) => {
   const news = await usableAt(world, honest, 2)
   const [roster, able, number] =
     news.length >= one.threshold ? [one, news, 2] : [keygen, await usableAt(world, honest, 1), 1]
@@ -163,9 +169,9 @@ const signs = async (world: MemoryWorld, honest: readonly SiteId[], { keygen }: 
 const ENDS =
   /^(closed|E_(NOT_FINISHED|ABORTED|PEER_SILENT|QUORUM|PEER_RESTARTED|APPROVALS_MISSING|DEFINITION|STOPPED|ATTEMPTS|NOT_FOUND))$/
 
-const play = async (owners: Owners, to: Parameters<Owners['reshare']>[0], seed: number): Promise<string> => {
-  const one = await owners.reshare(to)
-  const two = await owners.reshare({ ...to, nonce: '22'.repeat(16) })
+const play = async (owners: Owners, plan: (nonce: string) => Promise<Handover>, seed: number): Promise<string> => {
+  const one = await plan('11'.repeat(16))
+  const two = await plan('22'.repeat(16))
   const storm = drawn(seed, one)
   const world = await copyWorld(owners.world, `storm ${seed}`)
   const all = one.sites.map(({ name }) => name)
@@ -231,10 +237,23 @@ describe('a reshare in a storm', () => {
     async (name, to) => {
       const ends = new Map<string, number>()
       for (let at = 0; at < CASES; at++) {
-        const end = await play(owners, to, SEED + at)
+        const end = await play(owners, (nonce) => owners.reshare({ ...to, nonce }), SEED + at)
         ends.set(end, (ends.get(end) ?? 0) + 1)
       }
       report(`storms, ${name}: ${JSON.stringify(Object.fromEntries(ends))}`)
     },
   )
+})
+
+describe('a repair in a storm', () => {
+  it(`leaves the honest sites able to sign, by one epoch (${CASES} cases, QUORATE_SEED=${SEED})`, async () => {
+    const owners = await keyOwners(five, ['me'] as SiteId[], 3)
+    const ends = new Map<string, number>()
+    for (let at = 0; at < CASES; at++) {
+      const lost = five[(SEED + at) % five.length] as SiteId
+      const end = await play(owners, (nonce) => owners.repair(lost, 'me' as SiteId, nonce), SEED + at)
+      ends.set(end, (ends.get(end) ?? 0) + 1)
+    }
+    report(`storms of a repair: ${JSON.stringify(Object.fromEntries(ends))}`)
+  })
 })
