@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join as joinPath } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { built } from '../support/cli.ts'
+import { built, quorate, root } from '../support/cli.ts'
 import { opensslVerifies } from './openssl.ts'
 import { type Document, Group, inBackground, newFolder, type RunningRelay, serveRelay, type Told } from './support.ts'
 
@@ -10,15 +10,33 @@ const group = new Group(work.path)
 let relay: RunningRelay
 let old: Document
 
+/** Commands that ran here, each with the names of its flags. */
+const ran = new Set<string>()
+const shapeOf = (words: readonly string[]): string => {
+  const command = words.slice(
+    0,
+    words.findIndex((word) => word.startsWith('--')),
+  )
+  const flags = words.filter((word) => word.startsWith('--') && !/^--(?:confirm|gather|trust|json)$/.test(word))
+  return [...command, ...new Set(flags)].join(' ')
+}
+const run = (site: string, ...args: string[]): Promise<Told> => {
+  ran.add(shapeOf(args))
+  return group.run(site, ...args)
+}
 const ok = async (site: string, ...args: string[]): Promise<Document> => {
-  const ran = await group.run(site, ...args)
-  expect(ran.code, ran.stdout).toBe(0)
-  return ran.document
+  const { code, stdout, document } = await run(site, ...args)
+  expect(code, stdout).toBe(0)
+  return document
+}
+const join = (site: string, topic: 'keygen' | 'sign' | 'rotate', file: string) => {
+  ran.add(shapeOf([topic, 'join', '--definition', file]))
+  return group.join(site, topic, file)
 }
 const all = async (topic: 'keygen' | 'sign' | 'rotate', sites: readonly string[], file: string, ...more: string[]) => {
   const { ceremony } = await ok(sites[0] as string, topic, 'plan', '--definition', file)
   for (const site of sites) await ok(site, topic, 'approve', '--definition', file, '--confirm', ceremony, ...more)
-  return Promise.all(sites.map((site) => group.join(site, topic, file).ended))
+  return Promise.all(sites.map((site) => join(site, topic, file).ended))
 }
 const signsWith = async (key: string, name: string, sites: readonly string[]): Promise<readonly Told[]> => {
   const [message, file] = [group.write(`${name}.txt`, `${name}\n`), group.path(`${name}.yaml`)]
@@ -36,6 +54,7 @@ beforeAll(async () => {
   await built()
   relay = await serveRelay()
   await group.create()
+  await group.createOne('sa')
   const cards = group.names.flatMap((name) => ['--site', group.path(`${name}.card`)])
   const key = ['--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2']
   const file = group.path('treasury.yaml')
@@ -49,26 +68,37 @@ afterAll(async () => {
 })
 
 const file = group.path('emergency.yaml')
-const command = ['rotate', 'emergency', '--key', 'treasury', '--reason', 'two administrators in doubt', '--out', file]
+const reason = 'two administrators in doubt'
+const to = ['eu', 'us', 'sa'].flatMap((name) => ['--to', group.path(`${name}.card`)])
+const command = ['rotate', 'emergency', '--key', 'treasury', '--reason', reason, ...to, '--out', file]
 
 test('the key is suspended before anything else, also where the rest fails', async () => {
-  const ran = await group.run('eu', ...command, '--confirm', '0'.repeat(64))
-  expect([ran.code, ran.document.error.code]).toEqual([1, 'E_WORDS'])
-  expect(ran.document.error.hint).toContain(`the key ${old.key.slice(0, 8)} stays suspended here`)
-  expect(ran.stderr).toContain('two administrators in doubt')
+  const ended = await run('eu', ...command, '--confirm', '0'.repeat(64))
+  expect([ended.code, ended.document.error.code]).toEqual([1, 'E_WORDS'])
+  expect(ended.document.error.hint).toContain(`the key ${old.key.slice(0, 8)} stays suspended here`)
+  expect(ended.stderr).toContain(reason)
   expect(existsSync(file)).toBe(false)
-  const unanswered = await group.run('eu', ...command)
+  const unanswered = await run('eu', ...command)
   expect([unanswered.code, unanswered.document.error.code]).toEqual([2, 'E_NO_TERMINAL'])
-  expect(await ok('eu', 'keys', 'show', '--key', 'treasury')).toMatchObject({
-    suspended: { reason: 'two administrators in doubt' },
-    fenced: null,
-  })
-  const unknown = await group.run('eu', 'rotate', 'emergency', '--key', 'none', '--reason', 'x', '--out', file)
+  expect(await ok('eu', 'keys', 'show', '--key', 'treasury')).toMatchObject({ suspended: { reason }, fenced: null })
+  const unknown = await run('eu', 'rotate', 'emergency', '--key', 'none', '--reason', 'x', '--out', file)
   expect([unknown.code, unknown.document.error.code]).toEqual([2, 'E_NOT_FOUND'])
+  expect(existsSync(file)).toBe(false)
 })
 
-test('one command from decision to done: a fresh key that signs, and the old one fenced at every site', async () => {
+test('one command from decision to done: a fresh key that signs, and the old one fenced at its holders', async () => {
   const sure = [...command, '--confirm', old.key, '--gather', '60']
+  // Another site began, too, and nobody came.
+  const other = group.path('other-emergency.yaml')
+  const own = ['rotate', 'emergency', '--key', 'treasury', '--reason', reason, '--out', other, '--gather', '1']
+  const alone = await run('us', ...own, '--confirm', old.key)
+  expect([alone.code, alone.document.error.code]).toEqual([3, 'E_APPROVALS_MISSING'])
+  expect(alone.document.error).toMatchObject({
+    hint: expect.stringContaining('stays suspended here'),
+    details: { suspended: old.key },
+  })
+
+  ran.add(shapeOf(sure))
   const first = inBackground(sure, group.as('eu'))
   const { ceremony } = await first.event(({ phase }) => phase === 'join')
   const shown = await ok('us', 'rotate', 'plan', '--definition', file)
@@ -79,59 +109,98 @@ test('one command from decision to done: a fresh key that signs, and the old one
       kind: 'emergency',
       name: 'treasury-2',
       threshold: 2,
-      fences: { key: old.key, name: 'treasury', reason: 'two administrators in doubt' },
+      fences: { key: old.key, name: 'treasury', reason, holders: [{ name: 'eu' }, { name: 'us' }, { name: 'ap' }] },
     },
   })
-  // Stopped and run again it goes on with the same definition.
+  // Stopped and run again it goes on with the same definition, whatever file it is to write.
   first.kill('SIGTERM')
   expect((await first.ended).code).toBe(130)
-  const again = inBackground(sure, group.as('eu'))
+  const elsewhere = [...command.slice(0, -1), other, '--confirm', old.key]
+  const again = inBackground(elsewhere, group.as('eu'))
   expect((await again.event(({ phase }) => phase === 'join')).ceremony).toBe(ceremony)
-  for (const site of ['us', 'ap']) await ok(site, 'rotate', 'approve', '--definition', file, '--confirm', ceremony)
-  const ends = await Promise.all([again.ended, ...['us', 'ap'].map((site) => group.join(site, 'rotate', file).ended)])
+  expect(await ok('us', 'rotate', 'plan', '--definition', other)).not.toMatchObject({ ceremony })
+
+  const given = ['rotate', 'approve', '--definition', file, '--confirm', ceremony]
+  const torn = await run('us', ...given)
+  expect([torn.code, torn.document.error.code]).toEqual([3, 'E_NOT_FINISHED'])
+  const { ceremony: id } = await ok('us', 'rotate', 'plan', '--definition', other)
+  await ok('us', 'rotate', 'abort', '--definition', other, '--confirm', id)
+  for (const site of ['us', 'sa']) await ok(site, ...given)
+  const ends = await Promise.all([again.ended, ...['us', 'sa'].map((site) => join(site, 'rotate', file).ended)])
   for (const { code, document, stdout } of ends) {
     expect(code, stdout).toBe(0)
     expect(document).toMatchObject({
       kind: 'emergency',
       state: 'closed',
       open: [],
-      fences: { key: old.key, fenced: ['eu', 'us', 'ap'], left: [], retired: true, outOfUse: true },
+      fences: { key: old.key, fenced: ['eu', 'us'], left: ['ap'], retired: true, outOfUse: true },
     })
   }
   expect(new Set(ends.map(({ document }) => readFileSync(document.bundle).toString('base64'))).size).toBe(1)
-  const { keys } = await ok('ap', 'keys', 'list')
+  const { keys } = await ok('us', 'keys', 'list')
   expect(keys.map(({ name, fenced }: Document) => [name, fenced]).sort()).toEqual([
     ['treasury', ceremony],
     ['treasury-2', null],
   ])
-  const verified = await ok('us', 'audit', 'verify', '--bundle', ends[0]?.document.bundle, '--trust', group.trust())
-  expect(verified).toMatchObject({ verdict: 'valid', fences: { fenced: ['eu', 'us', 'ap'], outOfUse: true } })
-  await signsWith('treasury-2', 'fresh', ['us', 'ap'])
+  const trust = group.trust('trust.txt', [...group.names, 'sa'])
+  const verified = await ok('us', 'audit', 'verify', '--bundle', ends[0]?.document.bundle, '--trust', trust)
+  expect(verified).toMatchObject({ verdict: 'valid', fences: { fenced: ['eu', 'us'], left: ['ap'], outOfUse: true } })
+  await signsWith('treasury-2', 'fresh', ['us', 'sa'])
 })
 
-test('run a third time it shows the same end; the old key signs nothing until it is resumed, which says what that means', async () => {
-  const done = await ok('eu', ...command, '--confirm', old.key)
-  expect(done).toMatchObject({ kind: 'emergency', state: 'closed', open: [] })
+test('run a third time it shows the same end, for people too', async () => {
+  const ended = await quorate([...command, '--confirm', old.key], group.as('eu'))
+  expect(ended.code).toBe(0)
+  expect(ended.stderr).toMatch(/suspended +treasury/)
+  expect(ended.stderr).toMatch(/goes on +with ceremony/)
+  expect(ended.stdout).toMatch(/old key +treasury [0-9a-f]{8}: suspended at eu, us +fewer than 2 are left/)
+  expect(ended.stdout).toContain('its shares are kept')
+})
+
+test('the old key signs nothing until it is resumed, which says what that means', async () => {
   const message = group.write('old.txt', 'by the old key\n')
   const sign = group.path('old.yaml')
-  await ok('us', 'sign', 'plan', '--name', 'old', '--key', 'treasury', '--message', message, '--out', sign)
-  const { ceremony } = await ok('us', 'sign', 'plan', '--definition', sign)
-  const given = ['--definition', sign, '--confirm', ceremony, '--message', message]
-  const refused = await group.run('us', 'sign', 'approve', ...given)
-  expect([refused.code, refused.document.error.code]).toEqual([1, 'E_NOT_ALLOWED'])
-  for (const site of ['us', 'ap']) {
-    const resumed = await ok(site, 'keys', 'resume', '--key', 'treasury', '--reason', 'to move the funds')
-    expect(resumed).toMatchObject({ suspended: false, fenced: expect.stringMatching(/^[0-9a-f]{64}$/) })
-  }
-  await signsWith('treasury', 'sweep', ['us', 'ap'])
-  const history = await ok(
+  const { ceremony } = await ok(
     'us',
-    'audit',
-    'verify',
-    '--history',
-    join(group.path('us'), 'bundles'),
-    '--trust',
-    group.trust(),
+    'sign',
+    'plan',
+    '--name',
+    'old',
+    '--key',
+    'treasury',
+    '--message',
+    message,
+    '--out',
+    sign,
   )
+  const refused = await run('us', 'sign', 'approve', '--definition', sign, '--confirm', ceremony, '--message', message)
+  expect([refused.code, refused.document.error.code]).toEqual([1, 'E_NOT_ALLOWED'])
+  for (const site of ['eu', 'us']) {
+    const resume = ['keys', 'resume', '--key', 'treasury', '--reason', 'to move what it protects']
+    if (site === 'eu') expect((await quorate(resume, group.as(site))).stdout).toContain('sign nothing else')
+    else
+      expect(await ok(site, ...resume)).toMatchObject({
+        suspended: false,
+        fenced: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })
+  }
+  await signsWith('treasury', 'sweep', ['eu', 'us'])
+  for (const site of ['eu', 'us'])
+    await ok(site, 'keys', 'suspend', '--key', 'treasury', '--reason', 'what it protects is moved')
+  const trust = group.trust('trust.txt', [...group.names, 'sa'])
+  const folder = joinPath(group.path('us'), 'bundles')
+  const history = await ok('us', 'audit', 'verify', '--history', folder, '--trust', trust)
+  const treasury = history.keys.find(({ key }: Document) => key === old.key)
   expect(history.verdict).toBe('valid')
+  expect(treasury).toMatchObject({ faults: [], replaced: [{ name: 'treasury-2', retired: true, outOfUse: true }] })
+  expect(treasury.signatures.map(({ name, afterFence }: Document) => [name, afterFence])).toEqual([['sweep', true]])
+  const [unknown] = readdirSync(folder).filter((name) => name.includes('sign'))
+  await ok('us', 'audit', 'show', '--bundle', joinPath(folder, unknown ?? ''))
+})
+
+test('every command of the playbook is one that ran here', () => {
+  const page = readFileSync(joinPath(root, 'ceremonies/playbooks/attack.md'), 'utf8')
+  const lines = [...page.matchAll(/^ *quorate (.+)$/gm)].map(([, line = '']) => shapeOf(line.split(' ')))
+  expect(lines.length).toBeGreaterThan(10)
+  expect(lines.filter((line) => !ran.has(line))).toEqual([])
 })
