@@ -14,6 +14,7 @@ import { definitionFault, planView } from './render/definition.ts'
 import { suspendedView } from './render/keys.ts'
 import { askedOnce, passphraseAsked } from './secret-input.ts'
 import { type Lines, say } from './term.ts'
+import { shellWord } from './text.ts'
 
 /** From the decision to the fresh key in one go; run again it goes on with what it began. */
 export abstract class EmergencyCommand extends RunCommand {
@@ -106,12 +107,24 @@ export abstract class EmergencyCommand extends RunCommand {
       },
       Date.now(),
     )
-    this.#tell(planView({ ...shown, file: flags.out }, seen), flags)
+    this.#tell(planView({ ...shown, file: null }, seen), flags)
     const fault = definitionFault(shown)
     if (fault !== undefined) throw fault
     await confirmKey(key, name, { confirm: flags.confirm, noInput: flags['no-input'] })
     await writeNewFile(flags.out, yaml, 0o644)
     const { definition } = shown
+    const file = shellWord(flags.out)
+    this.#tell(
+      [
+        { label: 'written', text: flags.out, note: 'and approved here' },
+        {
+          label: 'next',
+          text: `quorate rotate approve --definition ${file}`,
+          note: 'at every other site, then rotate join',
+        },
+      ],
+      flags,
+    )
     await approveDefinition({
       ...{ home, definition, passphrase, message: undefined, trust: undefined },
       relays: await relayAccess(flags),

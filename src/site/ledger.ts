@@ -78,8 +78,8 @@ export interface KeyWords {
 
 export const NO_WORDS: KeyWords = { installed: new Map(), suspended: new Map(), fenced: new Map() }
 
-/** The last one counts. */
-const fencedByLedger = (ledger: LogView): KeyWords['fenced'] =>
+/** Emergencies in which this site promised to leave a key alone, by the key; the last one of each. */
+export const fencedByLedger = (ledger: Pick<LogView, 'replay'>): KeyWords['fenced'] =>
   new Map(
     [...ledger.replay()].flatMap(({ what, ceremony, object }) =>
       what === 'fenced' && ceremony !== null && object !== null ? [[object, ceremony] as const] : [],

@@ -6,6 +6,7 @@ import { QuorateError } from '../lib/errors.ts'
 import { ceremonyId, type Definition, fenceIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { keyBase } from './keys.ts'
+import { fencedByLedger } from './ledger.ts'
 import { votedIn, votesOfHome } from './votes.ts'
 
 /** Things of which a definition holds only hashes, as people see them. */
@@ -14,6 +15,8 @@ export interface Seen {
   readonly content: Uint8Array | undefined
   /** The key that is used, or taken out of use; undefined: this home does not know it. */
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
+  /** The emergency in which this site promised to use that key no more; undefined: none is known here. */
+  readonly fenced?: Hash | undefined
   /** The ceremony in which this site voted for a record, by the record's hash. */
   readonly voted: ReadonlyMap<Hash, Hash>
 }
@@ -33,12 +36,16 @@ const keyOf = async (home: string, definition: Definition): Promise<Seen['key']>
   }
 }
 
-/** Votes of this home. None where it has no ledger that can be read: an approver's has none. */
-const votedOf = async (home: string): Promise<Seen['voted']> => {
+/** The ledger's words. None where it cannot be read: an approver's has none. */
+const saidOf = async (home: string, definition: Definition): Promise<Pick<Seen, 'voted' | 'fenced'>> => {
+  const key = recordKind(definition).key(definition)
   try {
-    return await votesOfHome(home, async ({ ledger }) => votedIn(ledger))
+    return await votesOfHome(home, async ({ ledger }) => ({
+      voted: votedIn(ledger),
+      fenced: key === null ? undefined : fencedByLedger(ledger).get(key),
+    }))
   } catch (error) {
-    if (error instanceof QuorateError) return new Map()
+    if (error instanceof QuorateError) return { voted: new Map() }
     throw error
   }
 }
@@ -49,7 +56,7 @@ const votedOf = async (home: string): Promise<Seen['voted']> => {
  */
 export const seenFrom = async (home: string, definition: Definition, given: Uint8Array | undefined): Promise<Seen> => {
   if (given !== undefined) ceremonyKind(definition).refuseUnfit(definition, { base: undefined, message: given })
-  return { content: given, key: await keyOf(home, definition), voted: await votedOf(home) }
+  return { content: given, key: await keyOf(home, definition), ...(await saidOf(home, definition)) }
 }
 
 /** The same, with the content that was kept when this home approved; where that is damaged none is shown, and join says so. */
@@ -59,7 +66,7 @@ export const seenAtJoin = async (home: string, definition: Definition): Promise<
     return await seenFrom(home, definition, await disk.read(messagePath(ceremonyId(definition))))
   } catch (error) {
     if (error instanceof QuorateError)
-      return { content: undefined, key: await keyOf(home, definition), voted: await votedOf(home) }
+      return { content: undefined, key: await keyOf(home, definition), ...(await saidOf(home, definition)) }
     throw error
   } finally {
     await disk.close()

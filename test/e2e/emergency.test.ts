@@ -185,6 +185,10 @@ test('the old key signs nothing until it is resumed, which says what that means'
       })
   }
   await signsWith('treasury', 'sweep', ['eu', 'us'])
+  const swept = await ok('us', 'sign', 'plan', '--definition', group.path('sweep.yaml'))
+  const given = ['--definition', group.path('sweep.yaml'), '--confirm', swept.ceremony]
+  const shown = await run('us', 'sign', 'approve', ...given, '--message', group.path('sweep.txt'))
+  expect(shown.stderr).toContain('took this key out of use')
   for (const site of ['eu', 'us'])
     await ok(site, 'keys', 'suspend', '--key', 'treasury', '--reason', 'what it protects is moved')
   const trust = group.trust('trust.txt', [...group.names, 'sa'])

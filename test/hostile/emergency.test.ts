@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openLog } from '../../src/audit/disk-log.ts'
 import { ledgerOrigin } from '../../src/audit/note.ts'
+import { emergenciesOf } from '../../src/ceremony/epoch/other-emergency.ts'
 import { sayOfKey, suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
@@ -11,7 +12,7 @@ import type { LogEvent } from '../../src/records/event.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import { emergencyDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import type { MemoryWorld } from '../support/memory-site.ts'
+import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { many } from '../support/report.ts'
 import { approveAll, type Joined, joinAs, type Liar } from './ceremonies.ts'
 import {
@@ -91,7 +92,7 @@ beforeAll(async () => {
 
 describe('an emergency with one site that falls silent', () => {
   const MOST = 90
-  const step = many(60, 6, 1)
+  const step = many(6, 6, 1)
   const places = Array.from({ length: Math.ceil(MOST / step) }, (_, at) => at * step)
 
   it.each(places)(
@@ -196,6 +197,64 @@ describe('two emergencies of one key', () => {
     // A second fresh key in the place of a key that has one is refused for good.
     const late = await joinAs(world, eu, two, null)
     expect(late.error).toMatchObject({ code: 'E_CONSUMED', details: { ceremony: id } })
+  })
+})
+
+describe('an emergency in which one site never shows its vote', () => {
+  it('keeps nobody from another one, by those who voted in it', async () => {
+    const world = await caseOf(holders, 'undecided')
+    const first = await emergency()
+    await approveAll(world, names, first)
+    const liar: Liar = {
+      site: ap,
+      ceremony: undefined,
+      connected: (wire) => ({ ...wire, post: () => undefined }),
+      talk: (_to, talk) => (talk.is === 'object' && talk.name === 'ready' ? [] : [talk]),
+      post: (_topic, _to, bytes) => [bytes],
+    }
+    const ends = await Promise.all(
+      names.map((name) => joinAs(world, name, first, null, name === ap ? liar : undefined)),
+    )
+    expect(ends.slice(0, 2).map(said)).toEqual(['E_NOT_FINISHED', 'E_NOT_FINISHED'])
+    const wider = { ...world, homes: new Map([...world.homes, [sa, await memoryHome(sa)] as const]) }
+    const second = await emergency([eu, us, sa], '78'.repeat(16))
+    await approveAll(wider, [eu, us, sa], second)
+    expect((await joinTogether(wider, [eu, us, sa], second)).map(said)).toEqual(['closed', 'closed', 'closed'])
+    const states = (await emergenciesOf(await memorySite(wider, eu), holders.key)).map(({ ceremony, state }) => [
+      ceremony,
+      state,
+    ])
+    expect(states).toEqual([
+      [ceremonyId(first), 'voted'],
+      [ceremonyId(second), 'made'],
+    ])
+    const third = await emergency([eu, us, sa], '79'.repeat(16))
+    await approveAll(wider, [eu], third)
+    expect(said(await joinAs(wider, eu, third, null))).toBe('E_CONSUMED')
+  })
+})
+
+describe('an emergency that says otherwise of the old key', () => {
+  it.each<[string, (fences: EmergencyDefinition['fences']) => object]>([
+    ['another threshold', () => ({ threshold: 3 })],
+    ['other holders', ({ holders: [first, second] }) => ({ holders: [second, first] })],
+  ])('%s: is joined by nobody who holds a share of it', async (_, change) => {
+    const world = await caseOf(holders, 'false')
+    const sound = await emergency()
+    const definition = { ...sound, fences: { ...sound.fences, ...change(sound.fences) } } as EmergencyDefinition
+    await approveAll(world, names, definition)
+    expect(said(await joinAs(world, eu, definition, null))).toBe('E_DEFINITION')
+    expect((await wordsAt(world, eu, definition)).fenced).toBe(-1)
+  })
+
+  it('is fenced all the same where a rotation ended since it was planned', async () => {
+    const world = await caseOf(holders, 'rotated')
+    const definition = await emergency()
+    const refresh = await holders.refresh()
+    await approveAll(world, names, refresh)
+    expect((await joinTogether(world, names, refresh)).map(said)).toEqual(['closed', 'closed', 'closed'])
+    await approveAll(world, names, definition)
+    expect((await joinTogether(world, names, definition)).map(said)).toEqual(['closed', 'closed', 'closed'])
   })
 })
 

@@ -49,8 +49,8 @@ export const emergency: CliKind<EmergencyDefinition> = {
       },
       {
         label: 'old shares',
-        text: 'are kept: what the old key protects has to be moved by it',
-        note: `counted as that until ${shortTime(fences.sweep)}`,
+        text: 'are kept: what it protects is moved by it',
+        note: `signatures count as that until ${shortTime(fences.sweep)}`,
       },
       {
         label: 'emergency',

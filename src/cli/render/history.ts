@@ -36,7 +36,7 @@ const keyLines = (key: Key): Line[] => {
     ...epochs.map(
       ({ epoch, kind, record, closed, file, verdict }): Line => ({
         label: `epoch ${epoch}`,
-        text: `${kind.padEnd(9)}${time(closed)}  ${file}`,
+        text: `${kind.padEnd(10)}${time(closed)}  ${file}`,
         note: epochs.some(({ supersedes }) => supersedes.includes(record)) ? 'superseded' : verdict,
       }),
     ),
