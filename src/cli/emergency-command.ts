@@ -113,13 +113,12 @@ export abstract class EmergencyCommand extends RunCommand {
     await confirmKey(key, name, { confirm: flags.confirm, noInput: flags['no-input'] })
     await writeNewFile(flags.out, yaml, 0o644)
     const { definition } = shown
-    const file = shellWord(flags.out)
     this.#tell(
       [
         { label: 'written', text: flags.out, note: 'and approved here' },
         {
           label: 'next',
-          text: `quorate rotate approve --definition ${file}`,
+          text: `quorate rotate approve --definition ${shellWord(flags.out)}`,
           note: 'at every other site, then rotate join',
         },
       ],

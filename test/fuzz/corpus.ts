@@ -3,7 +3,7 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { open, sharedRefreshedChain } from '../support/bundles.ts'
+import { open, sharedFencedChain } from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -36,8 +36,9 @@ export const loadCorpus = async (): Promise<Corpus> => {
   }
   for (const reader of [keygen, sign, abort]) await take(reader)
   // Records and versions that v0.1 did not have are said by the ceremonies of today.
-  const today = await sharedRefreshedChain()
-  for (const bytes of [today.keygenBundle, today.signBundle, today.refreshBundle]) await take(await open(bytes))
+  const today = await sharedFencedChain()
+  for (const bytes of [today.keygenBundle, today.signBundle, today.refreshBundle, today.emergencyBundle])
+    await take(await open(bytes))
   return {
     bundles,
     readers: { keygen, sign, abort },
