@@ -183,7 +183,10 @@ const replacementsOf = (key: Hash, own: readonly Made[], all: readonly Made[]): 
     .flatMap(({ file, report }): ReplacementShown[] => {
       const { fences, bundle } = report
       if (fences?.key !== key || bundle.state !== 'made') return []
-      const base = own.find((one) => one.report.epoch.record === fences.base)?.report.epoch
+      // A signature names the record, too, and no voters.
+      const base = own
+        .map((one) => one.report.epoch)
+        .find((epoch) => epoch.number !== null && epoch.record === fences.base)
       const same = base?.threshold === fences.threshold && sameSet(base.voters, fences.holders)
       if (!same) return []
       const { fenced, left, retired, outOfUse, sweep } = fences

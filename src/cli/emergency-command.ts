@@ -5,7 +5,7 @@ import type { Definition } from '../records/definition.ts'
 import { shortId } from '../records/short-id.ts'
 import type { Shown } from './base-command.ts'
 import { confirmKey } from './confirm-key.ts'
-import { writeNewFile, writeSameFile } from './files.ts'
+import { refuseUncreatable, writeNewFile, writeSameFile } from './files.ts'
 import { homeFlag, homeFolder, wholeFlag } from './flags.ts'
 import { RunCommand } from './join-command.ts'
 import { commonFlags, nameFlag, newFlags, readCards } from './plan-command.ts'
@@ -92,7 +92,7 @@ export abstract class EmergencyCommand extends RunCommand {
     return definition
   }
 
-  /** A new one, confirmed, written, and approved here. */
+  /** A new one, confirmed, approved here, and written. */
   async #planned(home: string, { key, name }: SuspendedKey, passphrase: () => Promise<Secret>): Promise<Definition> {
     const { flags } = await this.parse(this.ctor as typeof EmergencyCommand)
     const { planNewEmergency } = await import('../site/emergency.ts')
@@ -110,9 +110,15 @@ export abstract class EmergencyCommand extends RunCommand {
     this.#tell(planView({ ...shown, file: null }, seen), flags)
     const fault = definitionFault(shown)
     if (fault !== undefined) throw fault
+    await refuseUncreatable(flags.out)
     await confirmKey(key, name, { confirm: flags.confirm, noInput: flags['no-input'] })
-    await writeNewFile(flags.out, yaml, 0o644)
     const { definition } = shown
+    // The approval first: whatever comes between it and the file, the next run goes on with what was approved.
+    await approveDefinition({
+      ...{ home, definition, passphrase, message: undefined, trust: undefined },
+      relays: await relayAccess(flags),
+    })
+    await writeNewFile(flags.out, yaml, 0o644)
     this.#tell(
       [
         { label: 'written', text: flags.out, note: 'and approved here' },
@@ -124,10 +130,6 @@ export abstract class EmergencyCommand extends RunCommand {
       ],
       flags,
     )
-    await approveDefinition({
-      ...{ home, definition, passphrase, message: undefined, trust: undefined },
-      relays: await relayAccess(flags),
-    })
     return definition
   }
 }

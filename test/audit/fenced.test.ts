@@ -142,6 +142,14 @@ describe('the history of a key that was taken out of use', () => {
     ])
   })
 
+  it('says so whatever else names the record that was fenced, in whatever order', () => {
+    const record = reports.get('repair')?.epoch?.record as Hash
+    const signed = bundle('sign', ({ epoch }) => ({ epoch: { ...(epoch ?? expect.fail()), record } }))
+    const others = ['emergency', 'keygen', 'refresh', 'reshare', 'repair'].map((name) => bundle(name))
+    const old = historiesOf([signed, ...others]).find(({ key }) => key === chain.sign.key)
+    expect(old?.replaced).toMatchObject([{ name: 'treasury-2', outOfUse: true }])
+  })
+
   it('is not touched by who does not speak for it: too few, other holders, another threshold, an unknown record', () => {
     const few = history(
       bundle('emergency', fences({ retired: false })),

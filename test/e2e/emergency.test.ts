@@ -81,6 +81,10 @@ test('the key is suspended before anything else, also where the rest fails', asy
   const unanswered = await run('eu', ...command)
   expect([unanswered.code, unanswered.document.error.code]).toEqual([2, 'E_NO_TERMINAL'])
   expect(await ok('eu', 'keys', 'show', '--key', 'treasury')).toMatchObject({ suspended: { reason }, fenced: null })
+  // A file that is there is not overwritten, and nothing is approved.
+  const taken = await run('eu', ...command.slice(0, -1), group.path('treasury.yaml'), '--confirm', old.key)
+  expect([taken.code, taken.document.error.code]).toEqual([2, 'E_EXISTS'])
+  expect((await ok('eu', 'keys', 'list')).keys).toHaveLength(1)
   const unknown = await run('eu', 'rotate', 'emergency', '--key', 'none', '--reason', 'x', '--out', file)
   expect([unknown.code, unknown.document.error.code]).toEqual([2, 'E_NOT_FOUND'])
   expect(existsSync(file)).toBe(false)
