@@ -52,7 +52,7 @@ export const askedOnce = (ask: () => Promise<Secret>): (() => Promise<Secret>) =
   let first: Promise<Secret> | undefined
   return async () => {
     first ??= ask()
-    return new Secret((await first).reveal().slice())
+    return new Secret(new Uint8Array((await first).reveal()))
   }
 }
 
