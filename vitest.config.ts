@@ -25,7 +25,7 @@ const both = [
   'test/audit/{disk-log,endings,forged,stripped,verify}.test.ts',
   'test/ceremony/{chain,repair,reshare,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
-  'test/faults/{abort,crash,crash-refresh,crash-reshare,lying,network}.test.ts',
+  'test/faults/{abort,crash,crash-refresh,crash-handover,lying,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
   'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-left,refresh-storm,reshare-left,reshare-rivals,handover-storm,rushing-dealer}.test.ts',

@@ -64,6 +64,10 @@ export interface BundleFacts extends Records {
   held<N extends RecordName>(name: N): readonly Held<RecordValue<N>>[]
 }
 
+/** True where no log here is of a site that held a share of the epoch before: the others have never seen its record. */
+export const baseUnseen = ({ holders, logs }: Pick<BundleFacts, 'holders' | 'logs'>): boolean =>
+  holders.length > 0 && !holders.some(({ name }) => logs.has(name))
+
 interface VerifyInput {
   readonly trust: Trust | 'stated' | undefined
   readonly at: number | undefined

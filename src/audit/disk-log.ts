@@ -85,7 +85,7 @@ const recover = (path: string, file: Uint8Array, origin: string, key: KeyHex): C
     0,
     records.findLastIndex((r) => r.kind === 'barrier') + 1,
   )) {
-    if (kind === 'body') bodies.set(hashOf(payload), payload.slice())
+    if (kind === 'body') bodies.set(hashOf(payload), new Uint8Array(payload))
     else if (kind === 'event') {
       const event = decodeEvent(path, payload)
       if (event.seq !== events.length) throw damaged(path, `event ${event.seq} stands at ${events.length}`)
@@ -205,7 +205,7 @@ class DiskLog extends ReadLog implements Log {
       const object = hashOf(body)
       if (object !== event.object) throw new RangeError('body is not the event’s object')
       if (!this.bodies.has(object)) {
-        this.bodies.set(object, body.slice())
+        this.bodies.set(object, new Uint8Array(body))
         this.#pending.push(encodeRecord('body', body))
       }
     }

@@ -7,7 +7,7 @@ import { type RawSigner, rawSigner, recordSigner } from './ed25519.ts'
 /** The long-lived key of a home, in memory while it is needed. */
 export interface IdentityKey {
   readonly identity: Identity
-  /** Signs cards, approvals, key certificates, manifests, and reports of rehearsals and drills; throws TypeError for any other type. */
+  /** Signs cards, approvals, key certificates, manifests, reports of rehearsals and drills, heads; throws TypeError for any other type. */
   readonly signer: Signer
 }
 
@@ -32,6 +32,7 @@ const siteTypes = [
   'application/vnd.in-toto+json',
   'rehearsal/v1',
   'drill/v1',
+  'key-head/v1',
 ]
 
 /** Wipes the seed: the key lives on only inside the signer. */

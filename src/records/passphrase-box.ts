@@ -27,7 +27,7 @@ export type PassphraseSealed = v.InferOutput<typeof passphraseSealed>
  * and for bytes that are no UTF-8. The caller wipes them.
  */
 const spellings = (passphrase: Uint8Array): readonly [Uint8Array, ...Uint8Array[]] => {
-  const raw = passphrase.slice()
+  const raw = new Uint8Array(passphrase)
   // Only other text makes a string, which nothing could wipe.
   if (raw.every((byte) => byte < 0x80)) return [raw]
   const text = textOf(raw)

@@ -105,7 +105,7 @@ const onTheWay = (
       wait += fault.does === 'delay' ? fault.ms : ((random(1)[0] as number) * HELD_MS) / 255
       happened(fault)
     }
-    const bytes = frame.slice()
+    const bytes = new Uint8Array(frame)
     if (wait === 0) wire.send(to, bytes)
     else void clock.sleep(wait).then(() => wire.send(to, bytes))
   }

@@ -20,14 +20,15 @@ export const memoryDisk = (): MemoryDisk => {
   return {
     files,
     async read(path) {
-      return files.get(at(path))?.slice()
+      const found = files.get(at(path))
+      return found && new Uint8Array(found)
     },
     async create(path, bytes) {
       if (files.has(at(path))) throw new QuorateError('E_EXISTS', `${path} is already there`, 'nothing was overwritten')
       const parent = homePath(path).slice(0, -1).join('/')
       if (parent !== '' && !folders.has(parent))
         throw new QuorateError('E_DISK', `no folder ${parent}`, 'this disk is in memory')
-      files.set(at(path), bytes.slice())
+      files.set(at(path), new Uint8Array(bytes))
     },
     async append(path, bytes) {
       files.set(at(path), concat(files.get(at(path)) ?? new Uint8Array(), bytes))

@@ -24,7 +24,7 @@ export const memoryRoom = (): MemoryRoom => {
       let closed = false
       return {
         send: (to, frame) => {
-          const bytes = frame.slice()
+          const bytes = new Uint8Array(frame)
           if (!closed) for (const queue of wires.get(to) ?? []) queue.push({ from: self, bytes })
         },
         receive: () => frames,

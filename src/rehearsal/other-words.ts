@@ -15,7 +15,7 @@ const otherValue = <T>(codec: Codec<T>, value: T): T => {
   const bytes = codec.encode(value)
   for (let step = 0; step < bytes.length; step++) {
     const at = (step + (bytes.length >> 1)) % bytes.length
-    const changed = bytes.slice()
+    const changed = new Uint8Array(bytes)
     changed[at] = ((bytes[at] as number) + 1) % 256
     try {
       const read = codec.decode(changed)

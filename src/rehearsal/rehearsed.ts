@@ -5,6 +5,7 @@ import { toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { type Definition, definitionCodec, fenceIn, recordKind } from '../records/definition.ts'
+import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { type Joined, joinAll } from './act.ts'
@@ -144,6 +145,13 @@ export const keyFor = async (props: Props, definition: Definition, cast: Cast): 
     threshold: definition.threshold,
     sites: kind.receivers(definition),
   }
-  const players = sites.map((name) => cast.sites.find((player) => player.name === name) as Player)
+  const players = await Promise.all(
+    sites.map(
+      (name, at) =>
+        // A site that lost its share is nobody's player any more: one like the machine in its place made the key.
+        cast.sites.find((player) => player.name === name) ??
+        sitePlayer(props, { ...(definition.sites[at] as SiteEntry), name }),
+    ),
+  )
   return throwAwayKey(props, definition, players, threshold)
 }

@@ -56,6 +56,17 @@ export const refuseRival = (
 /** The commands that run the ceremony which made an epoch; of a damaged one, those that nearly every one is run by. */
 export const topicOf = ({ core }: Pick<Held, 'core'>): Topic => (core === undefined ? 'rotate' : recordKind(core).topic)
 
+/** A ceremony in which this site dealt its share away; `free`: how many of its new sites must leave before it is free. */
+export const dealtIn = ({ ceremony, topic }: { readonly ceremony: Hash; readonly topic: Topic }, free: number) => {
+  const id = shortId(ceremony)
+  return new QuorateError(
+    'E_NOT_FINISHED',
+    `this site dealt its share in ceremony ${id}, which replaces the same record`,
+    `finish that one first: quorate ${topic} join --ceremony ${id}. Where it cannot be finished, this site is free once ${free} of its new sites left: they run quorate ${topic} abort --ceremony ${id}, then join it here once more to hear of that`,
+    { ceremony },
+  )
+}
+
 /** `voted`: the record of it that this site voted for. */
 export const rivalFound = (
   { ceremony, topic }: { readonly ceremony: Hash; readonly topic: Topic },
@@ -67,7 +78,7 @@ export const rivalFound = (
     return new QuorateError(
       'E_NOT_FINISHED',
       `this site has a part in ceremony ${id}, which replaces the same record`,
-      `${finish}. Where it cannot be finished, and this site has neither voted nor dealt its share away in it, leave it: quorate ${topic} abort --ceremony ${id}`,
+      `${finish}. Where it cannot be finished, and this site has not voted in it, leave it: quorate ${topic} abort --ceremony ${id}`,
       { ceremony },
     )
   return new QuorateError(

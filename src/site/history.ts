@@ -1,8 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { historiesOf, type KeyHistory, type VerifiedBundle } from '../audit/history.ts'
+import { parseTrust } from '../audit/trust.ts'
 import type { VerifyReport } from '../audit/verify.ts'
+import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
+import { recordKind } from '../records/definition.ts'
+import { type HistoryHead, headsOf, readHead } from './key-head.ts'
 import { verifyFile } from './verify.ts'
 
 /** Most bundles of one folder. */
@@ -17,8 +21,10 @@ export interface HistoryWanted {
   /** Milliseconds since 1970. */
   readonly at: number | undefined
   readonly require: readonly string[]
-  /** Days; a newest epoch that is older is overdue. */
+  /** Days; shares that are older are overdue. */
   readonly maxAge: number | undefined
+  /** Files of `keys show --head`; they need a trust file. */
+  readonly heads?: readonly Uint8Array[]
   readonly now: number
 }
 
@@ -26,10 +32,14 @@ export interface HistoryReport {
   readonly folder: string
   readonly trust: VerifyReport['trust']
   readonly keys: readonly (KeyHistory & {
-    /** Milliseconds since its newest epoch was made; null where its bundle does not say. */
+    /** Milliseconds since its newest shares were made; null where no bundle says. */
     readonly age: number | null
     readonly overdue: boolean
+    /** Signed words of sites that the trust file names. */
+    readonly heads: readonly HistoryHead[]
   })[]
+  /** Keys that a head is about, and no bundle here. */
+  readonly unseen: readonly { readonly key: Hash; readonly name: string }[]
   /** Bundles that are not valid, and files that are none, each with its reason. */
   readonly refused: readonly { readonly file: string; readonly reason: string }[]
   /** Bundles that lack a log, a cosignature or a manifest signature. */
@@ -62,6 +72,8 @@ const bundlesIn = async (folder: string): Promise<readonly string[]> => {
  * Offline. Throws E_NOT_FOUND where there is no bundle.
  */
 export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryReport> => {
+  const trust = wanted.trust === undefined ? undefined : parseTrust(wanted.trust)
+  const heads = trust === undefined ? [] : (wanted.heads ?? []).map((bytes) => readHead(bytes, trust))
   const verified: VerifiedBundle[] = []
   const refused: { file: string; reason: string }[] = []
   for (const file of await bundlesIn(wanted.folder)) {
@@ -76,10 +88,11 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
     }
   }
   const keys = historiesOf(verified).map((key) => {
-    const closed = key.epochs.at(-1)?.closed ?? null
+    const renewed = key.epochs.findLast(({ kind }) => recordKind({ kind }).keepsShares !== true)
+    const closed = renewed?.closed ?? null
     const age = closed === null ? null : Math.max(0, wanted.now - Date.parse(closed))
     const overdue = wanted.maxAge !== undefined && (age === null || age > wanted.maxAge * DAY)
-    return { ...key, age, overdue }
+    return { ...key, age, overdue, heads: headsOf(heads, key) }
   })
   const faults = keys.flatMap((key) => key.faults.map(({ what }) => what))
   const madeNothing = verified.filter(({ report }) => report.verdict !== 'invalid' && report.bundle.state !== 'made')
@@ -88,11 +101,14 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
     one.report.verdict === 'incomplete' && madeNothing.includes(one) ? [] : one.report.verdict,
   )
   if (refused.length > 0 || faults.includes('fork') || faults.includes('twice')) verdicts.push('invalid')
-  if (faults.includes('gap')) verdicts.push('incomplete')
+  const unseen = heads.filter((head) => !keys.some(({ key }) => key === head.key))
+  const behind = keys.some((key) => key.heads.some(({ says }) => says === 'unknown'))
+  if (faults.includes('gap') || behind || unseen.length > 0) verdicts.push('incomplete')
   return {
     folder: wanted.folder,
     trust: wanted.trust !== undefined ? 'file' : wanted.trustStated ? 'stated' : 'none',
     keys,
+    unseen: unseen.map(({ key, name }) => ({ key, name })),
     refused,
     incomplete: incomplete.map(({ file }) => file),
     madeNothing: madeNothing.map(({ file }) => file),

@@ -8,6 +8,7 @@ import type { Disk } from '../lib/ports.ts'
 import { type Definition, receiversIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
+import { recordHashOf } from '../shards/rival.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
 import { type KeyWords, keyWords, NO_WORDS } from './ledger.ts'
@@ -63,6 +64,8 @@ interface Found {
   readonly shown: KeyShown
   readonly definition: Definition | undefined
   readonly verifyingShares: readonly string[]
+  /** When this site installed the epoch that made its share, in milliseconds since 1970; undefined where it does not know. */
+  readonly sharesSince: number | undefined
 }
 
 interface Damaged {
@@ -73,7 +76,19 @@ interface Damaged {
 
 const iso = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
 
-const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended, fenced }: KeyWords): Promise<Found> => {
+/** A repair keeps the shares of the epoch before it, which a mended site has never had. */
+const madeShares = (epoch: StoredEpoch, all: readonly StoredEpoch[]): StoredEpoch | undefined => {
+  if (recordKind({ kind: epoch.core.kind }).keepsShares !== true) return epoch
+  const before = all.find((one) => recordHashOf(one) === epoch.made.base)
+  return before && madeShares(before, all)
+}
+
+const describe = async (
+  disk: Disk,
+  epoch: StoredEpoch,
+  all: readonly StoredEpoch[],
+  { installed, suspended, fenced }: KeyWords,
+): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
   if (state !== 'staged' && made !== undefined && definition === undefined) throw missingDefinition(made.ceremony)
@@ -95,7 +110,9 @@ const describe = async (disk: Disk, epoch: StoredEpoch, { installed, suspended, 
     suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
     fenced: fenced.get(key) ?? null,
   }
-  return { shown, definition, verifyingShares: made?.verifyingShares ?? [] }
+  const first = madeShares(epoch, all)
+  const sharesSince = installed.get((first && recordHashOf(first)) ?? ('' as Hash))
+  return { shown, definition, verifyingShares: made?.verifyingShares ?? [], sharesSince }
 }
 
 /** Returns the reader's value, or the fault of a file that it found damaged. */
@@ -127,14 +144,15 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     for (const { key, made, fault } of await shards.listDamaged())
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
     const epochs = new Map<Hash, StoredEpoch>()
-    for (const one of await shards.list()) {
+    const all = await shards.list()
+    for (const one of all) {
       const before = epochs.get(one.key)
       if (before === undefined || RANK[one.state] >= RANK[before.state]) epochs.set(one.key, one)
     }
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch, words))
+      const found = await orFault(() => describe(disk, epoch, all, words))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }
@@ -196,12 +214,12 @@ export const keyBase = async (folder: string, wanted: string): Promise<KeyBase> 
   )
 }
 
-/** The newest epoch of a key, and its age in milliseconds: null where this home does not know it. Throws E_NOT_FOUND. */
+/** The newest epoch of a key, and the age of its shares in milliseconds: null where this home does not know it. Throws E_NOT_FOUND. */
 export const keyAge = async (
   folder: string,
   wanted: string,
   now: number,
 ): Promise<{ readonly shown: KeyShown; readonly age: number | null }> => {
-  const shown = await showKey(folder, wanted)
-  return { shown, age: shown.since === null ? null : Math.max(0, now - Date.parse(shown.since)) }
+  const { shown, sharesSince } = await find(folder, wanted)
+  return { shown, age: sharesSince === undefined ? null : Math.max(0, now - sharesSince) }
 }

@@ -72,7 +72,7 @@ export class Outbox {
     if (this.#queued + bytes.length + OVERHEAD > QUEUE_LIMIT) return undefined
     this.#queued += bytes.length + OVERHEAD
     const done = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ topic, bytes: bytes.slice(), resolve, reject })
+      this.#waiting.push({ topic, bytes: new Uint8Array(bytes), resolve, reject })
     })
     // Whoever does not wait for the end must not be a fault when the channel ends.
     done.catch(() => {})

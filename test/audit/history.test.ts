@@ -5,9 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { historiesOf, type VerifiedBundle } from '../../src/audit/history.ts'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { makeCard } from '../../src/identity/card.ts'
+import { toEnvelope } from '../../src/identity/dsse.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import { type KeyHead, keyHeadCodec } from '../../src/records/key-head.ts'
 import { verifyHistory } from '../../src/site/history.ts'
 import { open, type RefreshedChain, sharedRefreshedChain } from '../support/bundles.ts'
 import { forge } from '../support/forge.ts'
@@ -190,6 +193,56 @@ describe('a folder of bundles', () => {
     const report = await looked()
     rmSync(aborted)
     expect([report.verdict, report.incomplete, report.madeNothing]).toEqual(['valid', [], ['e.abort.bundle']])
+  })
+
+  describe('beside what sites say is the newest epoch', () => {
+    const headBy = async (name: string, change: Partial<KeyHead> = {}): Promise<Uint8Array> => {
+      const { home } = chain.world.homes.get(name) ?? expect.fail()
+      const { signer } = await home.unlock()
+      const { key, epoch } = reports.get(refresh) ?? expect.fail()
+      const head = {
+        key: key?.id,
+        name: 'treasury',
+        record: epoch?.record,
+        epoch: 2,
+        identity: home.identity,
+        at: closed(),
+      }
+      return toEnvelope(await signer.sign(keyHeadCodec, { ...head, ...change } as KeyHead))
+    }
+    const trustOf = (...more: string[]) =>
+      [...['eu', 'us', 'ap'].map((name) => chain.world.homes.get(name)?.home.identity), ...more].join('\n')
+    const withHeads = (...heads: Uint8Array[]) => looked({ trust: trustOf(), trustStated: false, heads })
+
+    it('confirms the newest, shows an older one, and asks for what is not here', async () => {
+      const old = reports.get(keygen)?.epoch?.record as Hash
+      const same = await withHeads(await headBy('eu'), await headBy('us', { record: old, epoch: 1 }))
+      expect(same).toMatchObject({ verdict: 'valid', unseen: [] })
+      expect(same.keys[0]?.heads.map(({ epoch, says }) => [epoch, says])).toEqual([
+        [2, 'newest'],
+        [1, 'older'],
+      ])
+      const newer = await withHeads(await headBy('ap', { record: '77'.repeat(32) as Hash, epoch: 3 }))
+      expect([newer.verdict, newer.keys[0]?.heads[0]?.says]).toEqual(['incomplete', 'unknown'])
+      const other = await withHeads(await headBy('ap', { key: '78'.repeat(32) as Hash, name: 'other' }))
+      expect([other.verdict, other.unseen]).toEqual(['incomplete', [{ key: '78'.repeat(32), name: 'other' }]])
+    })
+
+    it('counts on no stranger’s, on none that was changed, and on nothing else that is signed', async () => {
+      const { home } = chain.world.homes.get('eu') ?? expect.fail()
+      const only = looked({ trust: `${trustOf().split('\n')[1]}\n`, trustStated: false, heads: [await headBy('eu')] })
+      await expect(only).rejects.toMatchObject({ code: 'E_REFUSED' })
+      const gone = trustOf().replace(home.identity, `${home.identity} revoked 2020-01-01T00:00:00Z`)
+      const revoked = looked({ trust: gone, trustStated: false, heads: [await headBy('eu')] })
+      await expect(revoked).rejects.toMatchObject({ code: 'E_REFUSED' })
+      const text = Buffer.from(await headBy('eu')).toString()
+      const { payload } = JSON.parse(text) as { payload: string }
+      const changed = Buffer.from(Buffer.from(payload, 'base64').toString().replace('"epoch":2', '"epoch":9'))
+      const forged = Buffer.from(text.replace(payload, changed.toString('base64')))
+      await expect(withHeads(forged)).rejects.toMatchObject({ code: 'E_FILE' })
+      const card = await makeCard(await home.unlock(), await home.card())
+      await expect(withHeads(Buffer.from(card))).rejects.toMatchObject({ code: 'E_FILE' })
+    })
   })
 
   it('without a bundle is refused', async () => {

@@ -102,3 +102,39 @@ describe('a bundle of a reshare', () => {
     expect(verdictOf(report, 'votes.retired')).toBe('fails')
   })
 })
+
+describe('a bundle of a repair', () => {
+  const verify = async (edit: (draft: Draft) => unknown) => {
+    const bytes = await forge(chain, chain.repairBundle, (draft) => void edit(draft))
+    return verifyBundle(await open(bytes), { trust: 'stated', evidence: protocolEvidence })
+  }
+
+  it('is valid as it is, and says that the lost share still counts', async () => {
+    const report = await verify(() => undefined)
+    expect(report.verdict).toBe('valid')
+    const retired = report.checks.find(({ id }) => id === 'votes.retired')
+    expect(retired).toMatchObject({ verdict: 'holds', reason: expect.stringContaining('the lost one still counts') })
+    expect(report.notShown.join()).toContain('where the lost share is')
+  })
+
+  it.each([
+    'staged',
+    'ready',
+    'ready-set',
+    'installed',
+    'possession',
+    'test-signature',
+    'message',
+    'outcome',
+    'record',
+  ])('is not valid without any %s', async (what) => {
+    const report = await verify(({ logs }) => {
+      for (const [site, events] of logs)
+        logs.set(
+          site,
+          events.filter((event) => event.what !== what),
+        )
+    })
+    expect(report.verdict).not.toBe('valid')
+  })
+})

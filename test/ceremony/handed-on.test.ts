@@ -9,14 +9,14 @@ import { open } from '../support/bundles.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { many, SEED } from '../support/report.ts'
-import { epochsAt, joinSites, newestAt, recordHashOf, reshareOf } from '../support/reshares.ts'
+import { epochsAt, joinSites, newestAt, recordHashOf, repairOf, reshareOf } from '../support/reshares.ts'
 
-/** Sequences of ceremonies over one key: sites come and go, quorums rise and fall. */
+/** Sequences of ceremonies over one key: sites come, go and lose their shares, quorums rise and fall. */
 
 const POOL = ['eu', 'us', 'ap', 'sa', 'af', 'me']
 
 interface Step {
-  readonly kind: 'refresh' | 'reshare'
+  readonly kind: 'refresh' | 'reshare' | 'repair'
   readonly order: readonly number[]
   readonly sites: number
   readonly threshold: number
@@ -25,7 +25,7 @@ interface Step {
 }
 
 const step = fc.record<Step>({
-  kind: fc.constantFrom('refresh', 'reshare', 'reshare'),
+  kind: fc.constantFrom('refresh', 'reshare', 'reshare', 'repair', 'repair'),
   order: fc.array(fc.nat(1000), { minLength: POOL.length, maxLength: POOL.length }),
   sites: fc.integer({ min: 2, max: 5 }),
   threshold: fc.nat(5),
@@ -39,8 +39,24 @@ const between = (n: number, least: number, most: number): number => least + (n %
 
 const namesIn = (definition: Definition): readonly string[] => receiversIn(definition).map(({ name }) => name)
 
-const nextOf = async (world: MemoryWorld, made: Definition, one: Step): Promise<Definition> => {
+/** `gone`: sites whose share was lost and made again for another one. */
+const nextOf = async (world: MemoryWorld, made: Definition, one: Step, gone: Set<string>): Promise<Definition> => {
   const old = namesIn(made)
+  const pool = shuffled(POOL, one.order).filter((name) => !gone.has(name))
+  const mended = pool.find((name) => !old.includes(name))
+  if (one.kind === 'repair' && mended !== undefined && made.threshold < old.length) {
+    const [lost = ''] = shuffled(old, one.order)
+    gone.add(lost)
+    const left = old.filter((name) => name !== lost)
+    const helpers = shuffled(left, one.order.toReversed()).slice(0, made.threshold)
+    return repairOf(
+      world,
+      made,
+      lost,
+      mended,
+      left.filter((name) => helpers.includes(name)),
+    )
+  }
   if (one.kind === 'refresh') {
     const base = await newestAt(world, old[0] ?? '')
     return refreshDefinition({
@@ -52,7 +68,7 @@ const nextOf = async (world: MemoryWorld, made: Definition, one: Step): Promise<
       nonce: hashOf(utf8(`refresh of ${recordHashOf(base)}`)).slice(0, 32),
     })
   }
-  const sites = shuffled(POOL, one.order).slice(0, one.sites)
+  const sites = pool.slice(0, one.sites)
   const threshold = between(one.threshold, 2, sites.length)
   const without = shuffled(old, one.order).slice(0, Math.min(one.away, old.length - made.threshold))
   return reshareOf(world, made, { sites, threshold, without })
@@ -88,8 +104,9 @@ it('the public key stays, any quorum of the newest epoch signs, and no site that
         if (end.status === 'rejected') throw end.reason
       const { publicKey } = (await newestAt(world, 'eu')).made
       let made: Definition = keygen
+      const gone = new Set<string>()
       for (const one of steps) {
-        const next = await nextOf(world, made, one)
+        const next = await nextOf(world, made, one, gone)
         const seated = seatedIn(next)
         for (const end of await joinSites(world, seated, next)) {
           if (end.status === 'rejected') throw end.reason

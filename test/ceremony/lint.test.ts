@@ -3,7 +3,7 @@ import { sharedControl } from '../../src/ceremony/definition/control-domains.ts'
 import { type Finding, refuseErrors } from '../../src/ceremony/definition/finding.ts'
 import { lint } from '../../src/ceremony/definition/lint.ts'
 import { lintFence, lintHolders } from '../../src/ceremony/definition/lint-fence.ts'
-import { type KeyBase, lintAgainst } from '../../src/ceremony/definition/lint-key.ts'
+import { type KeyBase, lintAgainst, lintLostSite } from '../../src/ceremony/definition/lint-key.ts'
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
 import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'
@@ -12,12 +12,14 @@ import type { Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import {
   emergencyDefinition,
   keygenDefinition,
   pinnedRelays,
+  repairDefinition,
   reshareDefinition,
   signDefinition,
   siteEntries,
@@ -364,5 +366,75 @@ describe('lint of an emergency', () => {
       expect(said(lintFence(changed, base))).toEqual([rule])
       expect(said(lintHolders(changed, base))).toEqual('base' in change ? [] : [rule])
     }
+  })
+})
+
+describe('lint of a repair', () => {
+  const names = (...list: string[]) => list as SiteId[]
+
+  it('has nothing to say where one site is in the place of another', async () => {
+    expect(said(lint(await repairDefinition({ relays: pinnedRelays })))).toEqual(['warning long-window window'])
+  })
+
+  it.each<[string, Partial<RepairDefinition['from']>, Partial<RepairDefinition>, string]>([
+    ['fewer old sites than sites', { sites: names('eu', 'us') }, {}, 'error old-site from.sites'],
+    ['an old site twice', { sites: names('eu', 'us', 'eu') }, {}, 'error old-site from.sites'],
+    ['nobody who is mended', { sites: names('eu', 'us', 'sa') }, {}, 'error mended-site sites'],
+    ['two who are mended', { sites: names('eu', 'af', 'ap') }, {}, 'error mended-site sites'],
+    ['sites that changed their places', { sites: names('us', 'eu', 'ap') }, {}, 'error mended-site sites[0]'],
+    ['too few verifying shares', { verifyingShares: ['01'.repeat(32)] }, {}, 'error key-shares from.verifyingShares'],
+    ['helpers in another order', { helpers: names('us', 'eu') }, {}, 'error helper from.helpers'],
+    ['a helper twice', { helpers: names('eu', 'eu') }, {}, 'error helper from.helpers'],
+    ['the lost site as a helper', { helpers: names('eu', 'ap') }, {}, 'error helper from.helpers'],
+    ['the mended site as a helper', { helpers: names('eu', 'sa') }, {}, 'error helper from.helpers'],
+    ['too few helpers', {}, { threshold: 3 }, 'error helpers from.helpers'],
+    ['too many helpers', { helpers: names('eu', 'us', 'ap') }, {}, 'error helpers from.helpers'],
+  ])('finds %s', async (_, from, changes, expected) => {
+    const sound = await repairDefinition()
+    expect(said(lint({ ...sound, from: { ...sound.from, ...from }, ...changes }))).toContain(expected)
+  })
+
+  describe('against the key', () => {
+    let sound: RepairDefinition
+    let base: KeyBase
+    beforeAll(async () => {
+      sound = await repairDefinition()
+      const { key, base: record, from } = sound
+      base = { ...from, definition: keygen, key, record, epoch: 1 }
+    })
+
+    it('has nothing to say where all but the lost site are its own', () => {
+      expect(lintLostSite(sound, base)).toEqual([])
+    })
+
+    it.each<[string, () => Partial<RepairDefinition>, string]>([
+      ['another key', () => ({ key: '11'.repeat(32) as Hash }), 'error key key'],
+      ['another record', () => ({ base: '11'.repeat(32) as Hash }), 'error base base'],
+      ['another number', () => ({ epoch: 3 }), 'error epoch epoch'],
+      ['another threshold', () => ({ threshold: 3 }), 'error key-threshold threshold'],
+      [
+        'another site that holds a share',
+        () => ({ sites: sound.sites.with(1, { ...(many[4] as SiteEntry), name: 'us' as SiteId }) }),
+        'error roster sites[1]',
+      ],
+      [
+        'another lost site than the key has',
+        () => ({ from: { ...sound.from, sites: names('eu', 'us', 'af') } }),
+        'error old-site from.sites[2]',
+      ],
+      [
+        'the identity of a site that holds a share',
+        () => ({ sites: sound.sites.with(2, { ...(many[2] as SiteEntry), name: 'sa' as SiteId }) }),
+        'error mended-site sites',
+      ],
+      ['another public key', () => ({ from: { ...sound.from, publicKey: '22'.repeat(32) } }), 'error key-shares from'],
+      [
+        'another verifying share',
+        () => ({ from: { ...sound.from, verifyingShares: sound.from.verifyingShares.with(2, '04'.repeat(32)) } }),
+        'error key-shares from',
+      ],
+    ])('finds %s', (_, change, expected) => {
+      expect(said(lintLostSite({ ...sound, ...change() }, base))).toContain(expected)
+    })
   })
 })

@@ -79,6 +79,14 @@ test('a job rotates on a schedule: nothing too early, new shares by the script, 
   const history = await ok('eu', 'audit', 'verify', '--history', folder, '--trust', trust, '--max-age', '90')
   expect(history).toMatchObject({ verdict: 'valid', keys: [{ overdue: false, faults: [] }] })
   expect(history.keys[0].epochs.map(({ epoch }: Document) => epoch)).toEqual([1, 2])
+  const heads = await Promise.all(
+    group.names.map(async (name) => {
+      const shown = await group.run(name, 'keys', 'show', '--key', 'treasury', '--head')
+      return ['--head', group.write(`${name}.head`, shown.document.signed)]
+    }),
+  )
+  const newest = await ok('eu', 'audit', 'verify', '--history', folder, '--trust', trust, ...heads.flat())
+  expect(newest.keys[0].heads.map(({ says }: Document) => says)).toEqual(['newest', 'newest', 'newest'])
 
   const message = group.write('message.txt', 'with new shares\n')
   const sign = group.path('sign.yaml')

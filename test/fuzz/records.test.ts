@@ -16,6 +16,7 @@ import { ceremonyId, definitionCodec } from '../../src/records/definition.ts'
 import { drillCodec } from '../../src/records/drill.ts'
 import { eventCodec } from '../../src/records/event.ts'
 import { approvalCodec, type Card, cardCodec, certificateCodec } from '../../src/records/identity.ts'
+import { type KeyHead, keyHeadCodec } from '../../src/records/key-head.ts'
 import { ledgerExcerptCodec } from '../../src/records/ledger-excerpt.ts'
 import { manifestCodec } from '../../src/records/manifest.ts'
 import { noteCodec } from '../../src/records/note.ts'
@@ -29,6 +30,7 @@ import {
 } from '../../src/records/sealed-shard.ts'
 import { decodeEnvelope, encodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
 import { suspensionCodec } from '../../src/records/suspension.ts'
+import { readHead } from '../../src/site/key-head.ts'
 import { readReport, signReport } from '../../src/site/rehearsal-report.ts'
 import { openSigned } from '../../src/site/signed-report.ts'
 import { rehearsal } from '../rehearsal/support.ts'
@@ -160,6 +162,24 @@ test('report of a drill', async () => {
   const target = signedTarget(drillCodec, [report], (file) => {
     openSigned(drillCodec, file, parseTrust(identity))
     return toEnvelope(fromEnvelope(drillCodec, file, [signer.key]))
+  })
+  expect((await fuzz(target)).accepted).toBeGreaterThan(SOME_ACCEPTED)
+})
+
+test('head of a key', async () => {
+  const identity = identityOf('site', signer.key)
+  const [key, record] = ['ab'.repeat(32), 'cd'.repeat(32)] as Hash[]
+  const head = keyHeadCodec.encode({
+    key,
+    record,
+    name: 'treasury',
+    epoch: 3,
+    identity,
+    at: 1_800_000_000_000,
+  } as KeyHead)
+  const target = signedTarget(keyHeadCodec, [head], (file) => {
+    readHead(file, parseTrust(identity))
+    return toEnvelope(fromEnvelope(keyHeadCodec, file, [signer.key]))
   })
   expect((await fuzz(target)).accepted).toBeGreaterThan(SOME_ACCEPTED)
 })

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { LogView } from '../../src/audit/disk-log.ts'
+import { hasDealtAway } from '../../src/ceremony/epoch/dealt.ts'
 import type { JoinControl } from '../../src/ceremony/store/ceremony.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
@@ -122,24 +124,131 @@ describe('a dealer that receives no share', () => {
   })
 })
 
-describe('a reshare that a new site left after the old ones dealt', () => {
-  /**
-   * A fault: what a dealer gave away binds it for ever, and no definition can say that this one is over. One new site that
-   * leaves, or dies, ends whatever else is to replace the record. Nothing is lost: the old shares sign.
-   */
-  it.fails('gives way to one without that site', async () => {
+describe('a reshare that cannot be finished after the old ones dealt', () => {
+  const [sa, af, me] = next as [SiteId, SiteId, SiteId]
+  /** What the operator of a site does that is to leave. */
+  const leaves = (heard: string[]): JoinChanges => ({
+    control: (given) =>
+      void given.abort('it cannot be finished').then(
+        () => heard.push('left'),
+        (error: QuorateError) => heard.push(error.code),
+      ),
+  })
+  /** The old sites hear what there is to hear, while these new ones leave. */
+  const hear = (world: MemoryWorld, who: readonly SiteId[], heard: string[] = []) =>
+    Promise.all(
+      [...old, ...who].map((name) =>
+        joinAs(world, name, one, null, undefined, who.includes(name) ? leaves(heard) : {}),
+      ),
+    )
+  const others = [...old, sa, af]
+  const another = async (world: MemoryWorld): Promise<Definition> => {
+    const other = await owners.reshare({ sites: [sa, af], nonce: '22'.repeat(16) })
+    await approveAll(world, others, other)
+    return other
+  }
+
+  it('gives way to another one, where a new site left: those that hear it leave, too', async () => {
     const world = await begun('new site left')
-    const me = 'me' as SiteId
     await Promise.all(
       all.map((name) =>
         joinAs(world, name, one, null, undefined, name === me ? leavesAt('staged', next.length, []) : {}),
       ),
     )
     for (const name of old) expect(await heldAt(world, name)).toEqual(['1 installed'])
-    const other = await owners.reshare({ sites: ['sa', 'af'] as SiteId[], nonce: '22'.repeat(16) })
-    const who = [...old, 'sa', 'af'] as SiteId[]
-    await approveAll(world, who, other)
-    expect((await joinTogether(world, who, other)).map(said)).toEqual(who.map(() => 'closed'))
+    expect((await hear(world, [])).map(said)).toEqual(old.map(() => 'E_ABORTED'))
+    expect((await joinTogether(world, others, await another(world))).map(said)).toEqual(others.map(() => 'closed'))
+    for (const name of old) expect(await heldAt(world, name)).toEqual(['1 retired'])
+  })
+
+  it('gives way where a new site is gone for good, once as many of the others left as sign together', async () => {
+    const world = await begun('new site gone')
+    await Promise.all(
+      all.map((name) => joinAs(world, name, one, null, undefined, name === me ? stoppedAt('staged', next.length) : {})),
+    )
+    for (const name of old) expect(await heldAt(world, name)).toEqual(['1 installed'])
+    const other = await another(world)
+    const early = await joinTogether(world, others, other)
+    expect(early.map(said)).not.toContain('closed')
+    for (const { site, error } of early.filter(({ site }) => old.includes(site)))
+      expect([site, hintOf(error)]).toEqual([site, expect.stringContaining('once 2 of its new sites left')])
+    const heard: string[] = []
+    await hear(world, [sa, af], heard)
+    expect(heard).toEqual(['left', 'left'])
+    await hear(world, [])
+    expect((await joinTogether(world, others, other)).map(said)).toEqual(others.map(() => 'closed'))
+    // The site that was gone comes back: nothing is left for it.
+    expect((await joinTogether(world, [me, sa], one)).map(said)).toEqual(['E_ABORTED', 'E_ABORTED'])
+    expect(await heldAt(world, me)).toEqual([])
+  })
+})
+
+describe('a dealer', () => {
+  const log = (...events: readonly (readonly [what: string, site: SiteId | null])[]): LogView =>
+    ({
+      replay: () => events.map(([what, site], seq) => ({ what, site, object: 'x', seq })),
+      body: () => undefined,
+    }) as never
+  const [sa, af, me] = next as [SiteId, SiteId, SiteId]
+  const dealt: readonly [string, null] = ['started', null]
+
+  it.each<[string, boolean, readonly (readonly [string, SiteId])[]]>([
+    ['nobody left', true, []],
+    ['one new site left', true, [['abort', sa]]],
+    [
+      'one left twice',
+      true,
+      [
+        ['abort', sa],
+        ['abort', sa],
+      ],
+    ],
+    [
+      'two left',
+      false,
+      [
+        ['abort', sa],
+        ['abort', me],
+      ],
+    ],
+    [
+      'of two that left one had voted',
+      true,
+      [
+        ['abort', sa],
+        ['ready', me],
+        ['abort', me],
+      ],
+    ],
+    [
+      'of two that left one voted afterwards',
+      true,
+      [
+        ['abort', sa],
+        ['abort', me],
+        ['ready', me],
+      ],
+    ],
+    [
+      'of three that left one had voted',
+      false,
+      [
+        ['abort', sa],
+        ['abort', me],
+        ['ready', me],
+        ['abort', af],
+      ],
+    ],
+    [
+      'another old site left',
+      true,
+      [
+        ['abort', sa],
+        ['abort', ap],
+      ],
+    ],
+  ])('is bound by what it dealt or not: %s', (_, bound, events) => {
+    expect(hasDealtAway(log(dealt, ...events), us, one)).toBe(bound)
   })
 })
 

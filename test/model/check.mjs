@@ -48,6 +48,7 @@ const models = [
     holds: [[]],
     breaks: [
       ['DEAL_TWICE'],
+      ['FREE_BY_ONE'],
       ['FEW_DEALERS'],
       ['LEAVE_AFTER_DEAL'],
       ['RETIRE_ON_READY'],

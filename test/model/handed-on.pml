@@ -13,6 +13,7 @@
  *
  *   DEAL_TWICE        a site that dealt its share away deals in another reshare of the same epoch
  *   FEW_DEALERS       only t of the old sites deal: one of the honest in A, the other one in B, the liar in both
+ *   FREE_BY_ONE       a dealer is free once one new site left, which a liar may say and vote
  *   LEAVE_AFTER_DEAL  a site that dealt its share away may say that it left
  *   RETIRE_ON_READY   an old share goes with the ready set, without receipts
  *   FEWER_RECEIPTS    an old share goes after t' receipts, and a liar's may be one of them
@@ -44,15 +45,21 @@ byte k;
 #define dealersOf(e) (((dealt[0] & (e)) != 0) && ((dealt[1] & (e)) != 0))
 #define deals(x, e) true
 #endif
+/* Two new sites left, of which the liar may be one: what was dealt binds no more. */
+#ifdef FREE_BY_ONE
+#define givenUp true
+#else
+#define givenUp (left[2] || left[3])
+#endif
 #ifdef DEAL_TWICE
 #define mayDeal(x, e) (deals(x, e) && (dealt[x] & (e)) == 0 && !left[x])
 #else
-#define mayDeal(x, e) (deals(x, e) && dealt[x] == 0 && !left[x])
+#define mayDeal(x, e) (deals(x, e) && (dealt[x] == 0 || givenUp) && (dealt[x] & (e)) == 0 && !left[x])
 #endif
 #ifdef LEAVE_AFTER_DEAL
 #define mayLeaveOld(x) (!left[x])
 #else
-#define mayLeaveOld(x) (!left[x] && dealt[x] == 0)
+#define mayLeaveOld(x) (!left[x] && (dealt[x] == 0 || givenUp))
 #endif
 #ifdef QUORUM_IS_READY
 #define isReady(mask) (COUNT(mask) >= 2)

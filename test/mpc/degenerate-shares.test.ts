@@ -87,6 +87,11 @@ describe.each(protocolIds)('%s', (id) => {
       tools: (party) => ({ random: drawing(field, [drawn[party - 1] as Scalar], `${party}`) }),
     })
     nobody(ended, network, 'repair-sum-identity')
+    const { derive, rounds } = frostRepair(id)
+    const [{ share: _, ...context }] = inputs as [(typeof inputs)[number]]
+    expect(() => derive(context, session, network.broadcasts(rounds))).toThrow(
+      'all parties together: repair-sum-identity',
+    )
   })
 
   it('a helper draws again where the part that it keeps would be zero', async () => {

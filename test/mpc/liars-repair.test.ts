@@ -8,6 +8,7 @@ import { Scratch } from '../../src/mpc/frost/scratch.ts'
 import { loadSuite, type Suite } from '../../src/mpc/frost/suite.ts'
 import type { Scalar } from '../../src/mpc/group/group.ts'
 import type { RepairContext, RepairInput } from '../../src/mpc/scheme.ts'
+import { DecodeError } from '../../src/records/codec.ts'
 import { protocolIds } from '../../src/records/definition-fields.ts'
 import { multipleOfBase, notAnElement, order, plusOne, zero } from '../support/crooked.ts'
 import { type Epoch, type Mending, makeEpoch, refreshed, repairInputs, sessionOf, toolsOf } from '../support/epochs.ts'
@@ -36,7 +37,7 @@ type Opening = readonly [salt: Uint8Array, elements: readonly Uint8Array[]]
 
 describe.each(ids)('%s: liars in a repair', (id) => {
   const rules = frostRepair(id)
-  const { judge } = rules
+  const { judge, derive } = rules
   const rounds = repairRounds(id)
   let suite: Suite
   let epoch: Epoch
@@ -309,5 +310,26 @@ describe.each(ids)('%s: liars in a repair', (id) => {
     // A share at the mended site.
     const { ended } = await repair(undefined, honest.with(1, { ...second, share: first.share }))
     expect(ended[1]).toMatchObject({ error: expect.any(RangeError) })
+  })
+
+  it('derive gives the key as it was, and needs every opening and a base that holds', async () => {
+    const { network } = await repair()
+    const messages = network.broadcasts(rounds)
+    const { publicKey, verifyingShares } = context
+    expect(derive(context, session, messages)).toEqual({ publicKey, verifyingShares })
+    for (const party of all)
+      for (const missing of ['commitments', 'openings']) {
+        const fewer = messages.filter((one) => one.round !== missing || one.from !== party)
+        expect(() => derive(context, session, fewer)).toThrow(`party ${party}: its dealing is not here`)
+      }
+    for (const wrong of [
+      { verifyingShares: verifyingShares.toReversed() },
+      { threshold: 4 },
+      { helpers: mending.helpers.slice(1) },
+      { mended: { ...mending.mended, index: 0 as Index } },
+    ])
+      expect(() => derive({ ...context, ...wrong }, session, messages)).toThrow(DecodeError)
+    const other = { ...context, mended: { party: 2 as Party, index: 4 as Index } }
+    expect(() => derive(other, session, messages)).toThrow('party 1: opening')
   })
 })

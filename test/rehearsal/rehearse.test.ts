@@ -3,7 +3,13 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
-import { emergencyDefinition, keygenDefinition, refreshDefinition, siteEntries } from '../support/definition.ts'
+import {
+  emergencyDefinition,
+  keygenDefinition,
+  refreshDefinition,
+  repairDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 import { approverIdentities, NOW, rehearsal } from './support.ts'
 
 const OPENS = Date.parse('2026-01-01T00:00:00Z')
@@ -55,6 +61,17 @@ describe('a rehearsal without faults', () => {
     expect(replaced).toContain('key and its record')
     for (const { result } of first.joins)
       expect(result?.fences).toMatchObject({ fenced: ['us', 'eu'], left: ['af-old'], outOfUse: true })
+  })
+
+  it('makes a lost share again, for the machine in its place', async () => {
+    const definition = await repairDefinition({ epoch: 3 })
+    const { first } = await rehearsal({ definition })
+    expect(first.joins.map(({ site, fault }) => [site, fault])).toEqual(['eu', 'us', 'sa'].map((name) => [name, null]))
+    expect(first.end).toEqual({ state: 'made', by: ['eu', 'us', 'sa'], waiting: [], guilty: [] })
+    for (const round of [1, 2, 3, 4]) {
+      const lied = await rehearsal({ definition, faults: [`lie:us:${round}`] })
+      expect([round, lied.first.end]).toMatchObject([round, { guilty: ['us'] }])
+    }
   })
 
   it('names the phases in their order, and waits for nobody', async () => {

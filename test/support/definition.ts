@@ -6,6 +6,7 @@ import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
+import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
@@ -54,6 +55,20 @@ export const refreshDefinition = async (changes: Partial<RefreshDefinition> = {}
   base: 'cd'.repeat(32) as Hash,
   epoch: 2,
   supersedes: [],
+  ...changes,
+})
+
+/** The third site's share, for a machine called sa. */
+export const repairDefinition = async (changes: Partial<RepairDefinition> = {}): Promise<RepairDefinition> => ({
+  ...(await refreshDefinition()),
+  kind: 'repair',
+  sites: await siteEntries(['eu', 'us', 'sa']),
+  from: {
+    sites: ['eu', 'us', 'ap'] as SiteId[],
+    publicKey: 'ef'.repeat(32),
+    verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)),
+    helpers: ['eu', 'us'] as SiteId[],
+  },
   ...changes,
 })
 

@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fitsTerms, inTime, inWindow } from '../../records/admission.ts'
 import type { Certified } from '../../records/record-row.ts'
-import type { BundleFacts } from '../bundle-facts.ts'
+import { type BundleFacts, baseUnseen } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import type { HeldAttempt } from '../record-facts.ts'
@@ -145,7 +145,9 @@ const fresh = (facts: BundleFacts): Finding => {
 const seated = (facts: BundleFacts): Finding =>
   faultOf(
     facts,
-    ({ value }) => !fitsTerms(value, facts.definition) || (value.base !== null && !facts.records.has(value.base)),
+    ({ value }) =>
+      !fitsTerms(value, facts.definition) ||
+      (value.base !== null && !facts.records.has(value.base) && !baseUnseen(facts)),
     ({ value }) => `attempt ${value.number} seats, builds or waits otherwise than the definition says`,
   ) ?? holds('each attempt seats those, and builds on that, which the definition names', hashes(facts))
 

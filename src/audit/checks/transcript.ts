@@ -2,7 +2,7 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { recordKind, sharesIn } from '../../records/definition.ts'
-import type { BundleFacts } from '../bundle-facts.ts'
+import { type BundleFacts, baseUnseen } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
@@ -235,6 +235,10 @@ const based = (facts: BundleFacts): Finding | undefined => {
   const outcomeHash = facts.records.get(base)?.outcome
   const old = outcomeHash && facts.outcomes.get(outcomeHash)
   const inputs = [base, made.recordHash]
+  if (old === undefined && baseUnseen(facts))
+    return open(
+      `without the log of any of ${names(facts.holders.map(({ name }) => name))} nothing shows the epoch before`,
+    )
   if (old === undefined)
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch that it builds on is not in any log', inputs)
   if (old.publicKey !== made.outcome.publicKey || old.protocol !== made.outcome.protocol)

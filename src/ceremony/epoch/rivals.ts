@@ -3,7 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import type { Disk } from '../../lib/ports.ts'
 import { ceremonyId, type Definition, recordKind, type Successor } from '../../records/definition.ts'
 import type { Topic } from '../../records/kinds/kind.ts'
-import { recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
+import { dealtIn, recordHashOf, refuseRival, rivalFound, supersededIn } from '../../shards/rival.ts'
 import type { ShardStore } from '../../shards/store.ts'
 import { definitionAt } from '../definition/key-base.ts'
 import type { Site } from '../ports.ts'
@@ -106,7 +106,7 @@ const refuseDealt = async (site: Parts, definition: Successor): Promise<void> =>
     const name = other?.sites.find(({ identity }) => identity === site.home.identity)?.name
     if (other?.base !== definition.base || name === undefined) continue
     if (hasDealtAway(await site.ceremonyLog(ceremony), name, other))
-      throw rivalFound({ ceremony, topic: recordKind(other).topic }, undefined)
+      throw dealtIn({ ceremony, topic: recordKind(other).topic }, other.threshold)
   }
 }
 

@@ -4,6 +4,7 @@ import { span } from '../../lib/span.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { HistoryReport } from '../../site/history.ts'
 import type { Line, Lines, Tone } from '../term.ts'
+import { cut } from '../text.ts'
 
 type Key = HistoryReport['keys'][number]
 
@@ -22,6 +23,19 @@ const signaturesText = ({ signatures, replaced }: Key): string => {
     ? 'none here'
     : `${[...counts].map(([by, count]) => `${count} by ${by}`).join(', ')}${fenced}`
 }
+
+const SAYS = {
+  newest: ['the newest here', 'good'],
+  older: ['older than the newest here', 'plain'],
+  unknown: ['its bundle is not here: ask for it', 'warn'],
+} as const
+
+const headLine = ({ identity, at, epoch, says }: Key['heads'][number]): Line => ({
+  label: 'head',
+  text: `epoch ${epoch}, as ${cut(identity, 20)} says, ${at.slice(0, 19).replace('T', ' ')}Z`,
+  note: SAYS[says][0],
+  noteTone: SAYS[says][1],
+})
 
 const keyLines = (key: Key): Line[] => {
   const { name, protocol, publicKey, key: id, epochs, superseded, age, overdue, faults } = key
@@ -62,6 +76,7 @@ const keyLines = (key: Key): Line[] => {
       ...(overdue ? { noteTone: 'bad' as const } : {}),
     },
     ...(newest === undefined ? [] : [{ label: 'record', text: newest.record }]),
+    ...key.heads.map(headLine),
     ...faults.map(
       ({ what, reason, files }): Line => ({
         label: what,
@@ -79,8 +94,15 @@ const VERDICTS: Readonly<Record<HistoryReport['verdict'], readonly [string, Tone
   invalid: ['not valid', 'bad'],
 }
 
-export const historyView = ({ keys, refused, incomplete, madeNothing, verdict }: HistoryReport): Lines => [
+export const historyView = ({ keys, unseen, refused, incomplete, madeNothing, verdict }: HistoryReport): Lines => [
   ...keys.flatMap((key): Lines => [...keyLines(key), '']),
+  ...unseen.map(
+    ({ name, key }): Line => ({
+      label: 'head',
+      text: `of the key ${name} (${key.slice(0, 8)}), of which no bundle is here`,
+      tone: 'warn',
+    }),
+  ),
   ...refused.map(({ file, reason }): Line => ({ label: 'refused', text: `${file}: ${reason}`, tone: 'bad' })),
   ...(incomplete.length === 0
     ? []

@@ -42,6 +42,13 @@ export default class AuditVerify extends QuorateCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    head: Flags.string({
+      summary: 'what a site says is the newest epoch (keys show --head); its bundle must be in the folder',
+      helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['history', 'trust'],
+    }),
     message: Flags.string({
       summary: 'the signed file, where the bundle does not hold it',
       helpValue: 'FILE',
@@ -61,7 +68,7 @@ export default class AuditVerify extends QuorateCommand {
       at: flags.at,
       require: flags.require ?? [],
     }
-    if (flags.history !== undefined) return this.#history(flags.history, common, flags['max-age'])
+    if (flags.history !== undefined) return this.#history(flags.history, common, flags['max-age'], flags.head ?? [])
     const { schema: _, ...report } = await verifyFile({
       ...common,
       bundle: inputFlag(flags.bundle ?? ''),
@@ -76,9 +83,16 @@ export default class AuditVerify extends QuorateCommand {
     folder: string,
     common: Pick<HistoryWanted, 'trust' | 'trustStated' | 'at' | 'require'>,
     maxAge: number | undefined,
+    heads: readonly string[],
   ): Promise<Shown> {
     const { verifyHistory } = await import('../../site/history.ts')
-    const report = await verifyHistory({ ...common, folder, maxAge, now: Date.now() })
+    const report = await verifyHistory({
+      ...common,
+      folder,
+      maxAge,
+      heads: await Promise.all(heads.map((file) => readFileFlag(file, 65_536))),
+      now: Date.now(),
+    })
     return this.show(historyView, report, { columns: VERIFY_COLUMNS, fault: historyFault(report) })
   }
 }

@@ -60,7 +60,7 @@ export const sodiumField = (scalars: SodiumScalars): ScalarField => {
       const out = reduced(bytes)
       return equal(out, bytes) ? scalar(out) : undefined
     },
-    encode: (a) => raw(a).slice(),
+    encode: (a) => new Uint8Array(raw(a)),
     isZero: (a) => isZero(raw(a)),
     add: (a, b) => scalar(scalars.add(raw(a), raw(b))),
     subtract: (a, b) => scalar(scalars.subtract(raw(a), raw(b))),
@@ -103,10 +103,12 @@ export const sodiumGroup = (field: ScalarField, elements: SodiumElements): Group
     equals: (p, q) => equal(encoded(p), encoded(q)),
     isIdentity: (p) => isIdentity(encoded(p)),
     decode: (bytes) =>
-      bytes.length === BYTES && !isIdentity(bytes) && elements.isValid(bytes) ? element(bytes.slice()) : undefined,
+      bytes.length === BYTES && !isIdentity(bytes) && elements.isValid(bytes)
+        ? element(new Uint8Array(bytes))
+        : undefined,
     encode(p) {
       if (isIdentity(encoded(p))) throw new RangeError('the identity has no encoding')
-      return encoded(p).slice()
+      return new Uint8Array(encoded(p))
     },
   }
 }

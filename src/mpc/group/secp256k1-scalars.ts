@@ -24,8 +24,8 @@ export const loadSecp256k1Field = async (): Promise<ScalarField> => {
   shift[BYTES - HALF - 1] = 1
 
   const add = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-    if (isZero(a)) return b.slice()
-    if (isZero(b)) return a.slice()
+    if (isZero(a)) return new Uint8Array(b)
+    if (isZero(b)) return new Uint8Array(a)
     const sum = library.addTweakPrivateKey(a, b)
     // Of two scalars in range, the one sum that is refused is zero.
     return typeof sum === 'string' ? zero() : sum
@@ -56,9 +56,9 @@ export const loadSecp256k1Field = async (): Promise<ScalarField> => {
     },
     decode(bytes) {
       if (bytes.length !== BYTES) return undefined
-      return isZero(bytes) || library.validatePrivateKey(bytes) ? scalar(bytes.slice()) : undefined
+      return isZero(bytes) || library.validatePrivateKey(bytes) ? scalar(new Uint8Array(bytes)) : undefined
     },
-    encode: (a) => raw(a).slice(),
+    encode: (a) => new Uint8Array(raw(a)),
     isZero: (a) => isZero(raw(a)),
     add: (a, b) => scalar(add(raw(a), raw(b))),
     subtract(a, b) {

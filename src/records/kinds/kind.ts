@@ -56,6 +56,8 @@ export interface RecordKind<D> {
   key(definition: D): Hash | null
   /** Number of the epoch that it makes; null where it makes none. */
   epoch(definition: D): number | null
+  /** The shares of the epoch that it makes are those of the one before: no share is younger by it, and a lost one still counts. */
+  readonly keepsShares?: true
   /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses, or replaces. */
   readonly buildsOn: 'nothing' | 'record'
   /**

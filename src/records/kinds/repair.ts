@@ -42,6 +42,7 @@ export const repair = {
   seats: (definition) => ({ candidates: names(definition), count: definition.sites.length }),
   key: ({ key }) => key,
   epoch: ({ epoch }) => epoch,
+  keepsShares: true,
   buildsOn: 'record',
   makes: 'key',
 } as const satisfies RecordKind<RepairDefinition>
