@@ -23,10 +23,29 @@ interface EpochShown {
   readonly file: string
 }
 
+/** An emergency that put a fresh key in the place of this one, by its bundle. */
+interface ReplacementShown {
+  /** The fresh key: hash of its keygen outcome. */
+  readonly key: Hash
+  readonly name: string
+  readonly ceremony: Hash
+  readonly closed: string | null
+  /** Holders of this key that promised to leave it alone, and those that did not. */
+  readonly fenced: readonly string[]
+  readonly left: readonly string[]
+  /** As many promised as sign together. */
+  readonly retired: boolean
+  /** Fewer are left than sign together. */
+  readonly outOfUse: boolean
+  readonly sweep: string
+  readonly file: string
+}
+
 /**
  * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record, and neither
- * names the other. `rival`: a site voted for both of two such records. `twice`: one ceremony has two results. `late`:
- * signed with an epoch after a newer one could be used.
+ * names the other. `rival`: a site voted for both of two such records, or two emergencies made a fresh key each. `twice`: one ceremony has two results. `late`:
+ * signed with an epoch after a newer one could be used, or with a key that an emergency had taken out of use, when the time
+ * to move what it protects was over.
  */
 interface HistoryFault {
   readonly what: 'gap' | 'fork' | 'rival' | 'twice' | 'late'
@@ -53,6 +72,8 @@ export interface KeyHistory {
     readonly closed: string | null
     readonly verdict: VerifyReport['verdict']
     readonly file: string
+    /** Made after an emergency had taken the key out of use. */
+    readonly afterFence: boolean
   }[]
   /** Ceremonies that gave the whole key away, oldest first: every signature after the first may be by whoever holds it. */
   readonly reconstructed: readonly {
@@ -65,6 +86,8 @@ export interface KeyHistory {
     /** Signatures here that were closed after it. */
     readonly signedAfter: number
   }[]
+  /** Emergencies that put a fresh key in its place, oldest first; none: it was not replaced, as far as is known. */
+  readonly replaced: readonly ReplacementShown[]
   readonly faults: readonly HistoryFault[]
 }
 
@@ -183,7 +206,32 @@ const reconstructedIn = (here: readonly Made[], signed: readonly Made[]): KeyHis
     .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1))
 }
 
-const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
+/**
+ * Emergencies of a key. The definition names the holders, so they are held against those of the epoch that it names: a bundle
+ * of others says nothing of this key.
+ */
+const replacementsOf = (key: Hash, own: readonly Made[], all: readonly Made[]): readonly ReplacementShown[] =>
+  all
+    .flatMap(({ file, report }): ReplacementShown[] => {
+      const { fences, bundle } = report
+      if (fences?.key !== key || bundle.state !== 'made') return []
+      // A signature names the record, too, and no voters.
+      const base = own
+        .map((one) => one.report.epoch)
+        .find((epoch) => epoch.number !== null && epoch.record === fences.base)
+      const same = base?.threshold === fences.threshold && sameSet(base.voters, fences.holders)
+      if (!same) return []
+      const { fenced, left, retired, outOfUse, sweep } = fences
+      const { name, ceremony, closed } = bundle
+      return [{ key: report.key.id, name, ceremony, closed, fenced, left, retired, outOfUse, sweep, file }]
+    })
+    .filter((one, at, list) => list.findIndex(({ ceremony }) => ceremony === one.ceremony) === at)
+    .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1))
+
+const sameSet = (some: readonly string[], others: readonly string[]): boolean =>
+  some.length === others.length && some.every((one) => others.includes(one))
+
+const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]): KeyHistory => {
   const all = here.filter(isMade)
   const { once, twice } = eachOnce(all)
   const epochs = inOrder(once)
@@ -203,6 +251,27 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
     const reason = `signed with epoch ${byRecord.get(report.epoch.record)?.epoch ?? next.epoch - 1} at ${closed}, after epoch ${next.epoch} was made at ${next.closed}`
     return [{ what: 'late', reason, files: [file] }]
   })
+  const replaced = replacementsOf(key, all, everything)
+  // As many as sign together said so: fewer do not speak for the key.
+  const fence = replaced.find(({ retired, closed }) => retired && closed !== null)
+  const isAfterFence = (closed: string | null): boolean =>
+    fence?.closed != null && closed !== null && closed > fence.closed
+  const swept = signed.flatMap(({ file, report }): HistoryFault[] => {
+    const { closed } = report.bundle
+    if (fence === undefined || closed === null || !isAfterFence(closed) || closed <= fence.sweep) return []
+    const reason = `signed at ${closed}, after ${fence.name} took its place at ${fence.closed} and the time to move what it protects ended at ${fence.sweep}`
+    return [{ what: 'late', reason, files: [file] }]
+  })
+  const twofold: readonly HistoryFault[] =
+    new Set(replaced.map((one) => one.key)).size < 2
+      ? []
+      : [
+          {
+            what: 'rival',
+            reason: `${replaced.length} emergencies put a fresh key in its place: people have to say which counts`,
+            files: replaced.map(({ file }) => file),
+          },
+        ]
   const newest = epochs.at(-1)
   const shown = all.find(({ file }) => file === newest?.file) ?? all[0]
   return {
@@ -220,9 +289,11 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
         closed: report.bundle.closed,
         verdict: report.verdict,
         file,
+        afterFence: isAfterFence(report.bundle.closed),
       }))
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
     reconstructed: reconstructedIn(here, signed),
+    replaced,
     faults: [
       ...gapsIn(epochs),
       ...(unshown.length === 0
@@ -238,6 +309,8 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
       ...rivalsIn([...once, ...unfinished]),
       ...twice,
       ...late,
+      ...swept,
+      ...twofold,
     ],
   }
 }
@@ -245,10 +318,10 @@ const historyOf = (key: Hash, here: readonly Made[]): KeyHistory => {
 /** The history of each key that these bundles are about, from its keygen to the newest epoch that they show. */
 export const historiesOf = (bundles: readonly VerifiedBundle[]): readonly KeyHistory[] => {
   const byKey = new Map<Hash, Made[]>()
-  for (const one of bundles.filter(isShown))
-    byKey.set(one.report.key.id, [...(byKey.get(one.report.key.id) ?? []), one])
+  const shown = bundles.filter(isShown)
+  for (const one of shown) byKey.set(one.report.key.id, [...(byKey.get(one.report.key.id) ?? []), one])
   return [...byKey]
     .filter(([, all]) => all.some(isMade))
-    .map(([key, all]) => historyOf(key, all))
+    .map(([key, all]) => historyOf(key, all, shown))
     .sort((a, b) => (a.key < b.key ? -1 : 1))
 }

@@ -20,6 +20,7 @@ import {
 import { allChecks, type CheckId } from './check-table.ts'
 import { answersFor } from './checks/faults.ts'
 import { isClosed } from './checks/logs.ts'
+import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
@@ -68,7 +69,11 @@ export interface VerifyReport {
     readonly supersedes: readonly Hash[]
     /** Sites that voted for the record; none of a signature. */
     readonly voters: readonly Identity[]
+    /** How many sites sign together; null where no outcome of it is here. */
+    readonly threshold: number | null
   } | null
+  /** The key that an emergency takes out of use; null of every other kind. */
+  readonly fences: FenceShown | null
   readonly signature: string | null
   /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
@@ -189,12 +194,26 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
   const supersedes = 'supersedes' in definition ? definition.supersedes : []
   if (made?.makes === 'key') {
     const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
-    return { number, record: made.recordHash, base: made.outcome.base, supersedes, voters }
+    return {
+      number,
+      record: made.recordHash,
+      base: made.outcome.base,
+      supersedes,
+      voters,
+      threshold: made.outcome.threshold,
+    }
   }
   if (made?.makes === 'proof' && definition.base !== null && made.outcome !== undefined)
-    return { number, record: definition.base, base: made.outcome.base, supersedes, voters: [] }
+    return {
+      ...{ number, record: definition.base, base: made.outcome.base, supersedes, voters: [] },
+      threshold: made.outcome.threshold,
+    }
   if (made?.makes !== 'signature') return null
-  return { number, record: made.result.base, base: made.outcome?.base ?? null, supersedes, voters: [] }
+  const { outcome, result } = made
+  return {
+    ...{ number, record: result.base, base: outcome?.base ?? null, supersedes, voters: [] },
+    threshold: outcome?.threshold ?? null,
+  }
 }
 
 /** This ceremony counts once enough shares are given. */
@@ -283,6 +302,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     builds: buildsOf([...facts.hellos.values()].map(({ value }) => value)),
     key: keyOf(definition, made),
     epoch: epochOf(facts, made),
+    fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',

@@ -44,7 +44,7 @@ export type Progress =
     }
   | {
       readonly phase: 'step'
-      readonly step: 'staged' | 'proven' | 'ready' | 'installed' | 'retired' | 'signed' | 'given' | 'closed'
+      readonly step: 'fenced' | 'staged' | 'proven' | 'ready' | 'installed' | 'retired' | 'signed' | 'given' | 'closed'
       readonly got: number
       readonly total: number
       readonly waiting: readonly SiteId[]

@@ -1,4 +1,5 @@
 import type { Progress } from '../ceremony/progress.ts'
+import type { Secret } from '../lib/secret.ts'
 import type { Definition } from '../records/definition.ts'
 import type { Topic } from '../records/kinds/kind.ts'
 import type { Joined } from '../site/join.ts'
@@ -12,17 +13,22 @@ import { joinView } from './render/join.ts'
 import { passphraseAsked, passphraseFile } from './secret-input.ts'
 import { type Lines, say } from './term.ts'
 
-/** `join` under every topic: all decisions are in the definition, so it asks nothing but a passphrase. */
-export abstract class JoinCommand extends QuorateCommand {
-  protected abstract readonly topic: Topic
-  static override description =
-    'Everything that people decide is in the definition, so this asks nothing but a passphrase: the room and CI run the same command. It may be run again after any end; what was promised is finished, never repeated.'
-  static override flags = {
-    ...ceremonyFlags,
-    check: toggle({ summary: 'preflight and gather, then leave' }),
-    'passphrase-file': passphraseFileFlag,
-    'kms-passphrase-file': kmsPassphraseFileFlag,
-  }
+/** Flags that a run of a ceremony takes besides those that say which. */
+const runFlags = {
+  'passphrase-file': passphraseFileFlag,
+  'kms-passphrase-file': kmsPassphraseFileFlag,
+}
+
+interface RunFlags {
+  readonly quiet: boolean
+  readonly 'json-events': boolean
+  readonly 'relay-ca'?: string | undefined
+  readonly 'kms-passphrase-file'?: string | undefined
+}
+
+/** Any command that runs this site's side of a ceremony, and shows how it goes. */
+export abstract class RunCommand extends QuorateCommand {
+  static override flags = runFlags
 
   /** Refuses, while nothing has happened, flags that would make the outcome useless. */
   protected begin(_home: string, _definition: Definition): Promise<void> {
@@ -55,10 +61,13 @@ export abstract class JoinCommand extends QuorateCommand {
     return decisionLines(definition, await seenAtJoin(home, definition))
   }
 
-  override async run(): Promise<Shown> {
-    const { flags } = await this.parse(this.ctor as typeof JoinCommand)
+  /** This site's side of a ceremony, to its end. */
+  protected async runCeremony(
+    { home, definition, check }: { readonly home: string; readonly definition: Definition; readonly check: boolean },
+    passphrase: () => Promise<Secret>,
+    flags: RunFlags,
+  ): Promise<Shown> {
     const signal = this.stop()
-    const { home, definition } = await ceremonyOf(this.topic, flags)
     await this.begin(home, definition)
     const decision = flags.quiet || flags['json-events'] ? [] : await this.#decision(home, definition)
     const { join } = await import('../site/join.ts')
@@ -70,15 +79,33 @@ export abstract class JoinCommand extends QuorateCommand {
     const joined = await join({
       home,
       definition,
-      check: flags.check,
+      check,
       relays: await relayAccess(flags),
       progress: this.#progress(flags, decision),
       signal,
-      passphrase: passphraseAsked(flags),
+      passphrase,
       kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),
     })
     await this.finish(joined)
     for (const point of joined.open) this.warnOf(`open in the bundle: ${point}`)
     return this.show(joinView, joined)
+  }
+}
+
+/** `join` under every topic: all decisions are in the definition, so it asks nothing but a passphrase. */
+export abstract class JoinCommand extends RunCommand {
+  protected abstract readonly topic: Topic
+  static override description =
+    'Everything that people decide is in the definition, so this asks nothing but a passphrase: the room and CI run the same command. It may be run again after any end; what was promised is finished, never repeated.'
+  static override flags = {
+    ...ceremonyFlags,
+    check: toggle({ summary: 'preflight and gather, then leave' }),
+    ...runFlags,
+  }
+
+  override async run(): Promise<Shown> {
+    const { flags } = await this.parse(this.ctor as typeof JoinCommand)
+    const found = await ceremonyOf(this.topic, flags)
+    return this.runCeremony({ ...found, check: flags.check }, passphraseAsked(flags), flags)
   }
 }

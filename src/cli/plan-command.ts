@@ -10,13 +10,8 @@ import { relayCaFlag, wholeFlag } from './flags.ts'
 import { relayAccess } from './relay-access.ts'
 import { definitionFault, planView } from './render/definition.ts'
 
-const planFlags = {
-  definition: Flags.string({
-    summary: 'a definition to show and check',
-    helpValue: 'FILE',
-    exactlyOne: ['definition', 'out'],
-  }),
-  out: Flags.string({ summary: 'the new definition; must not be there yet', helpValue: 'FILE' }),
+/** Flags of every new definition. */
+export const newFlags = {
   site: Flags.string({ summary: "a site's card", helpValue: 'FILE', multiple: true, multipleNonGreedy: true }),
   relay: Flags.string({
     summary: 'where the sites meet; without an identity, that of the relay that answers there',
@@ -35,6 +30,16 @@ const planFlags = {
   gather: wholeFlag({ summary: 'seconds that a join waits for the others; without it 900', min: 1, max: 604_800 }),
   round: wholeFlag({ summary: 'seconds that a round waits for a message; without it 20', min: 1, max: 3600 }),
   closes: Flags.string({ summary: 'until when; without it for a week', helpValue: 'TIME' }),
+}
+
+const planFlags = {
+  definition: Flags.string({
+    summary: 'a definition to show and check',
+    helpValue: 'FILE',
+    exactlyOne: ['definition', 'out'],
+  }),
+  out: Flags.string({ summary: 'the new definition; must not be there yet', helpValue: 'FILE' }),
+  ...newFlags,
 }
 
 /** The label of what a plan makes; new shares of a key keep the key's. */
@@ -90,7 +95,7 @@ export abstract class PlanCommand extends QuorateCommand {
 
 /** The flags that every kind of plan takes. */
 export const commonFlags = async (
-  flags: Interfaces.InferredFlags<typeof planFlags>,
+  flags: Interfaces.InferredFlags<typeof newFlags>,
 ): Promise<Omit<CommonFlags, 'name'>> => ({
   ...(await relayAccess(flags)),
   relays: flags.relay ?? [],

@@ -16,6 +16,7 @@ const waiting = (sites: readonly string[]): { note?: string } =>
   sites.length === 0 ? {} : { note: `waiting: ${sites.join(', ')}` }
 
 const STEPS = {
+  fenced: 'old key suspended at its holders',
   staged: 'shards sealed, durable and reopened',
   proven: 'possession and test signatures',
   ready: 'ready votes',

@@ -47,6 +47,15 @@ export const passphraseAsked = (flags: PassphraseFlags) => (): Promise<Secret> =
     message: 'Passphrase of this home:',
   })
 
+/** The same, for a command with several uses of it: nobody types it twice, and stdin comes once. */
+export const askedOnce = (ask: () => Promise<Secret>): (() => Promise<Secret>) => {
+  let first: Promise<Secret> | undefined
+  return async () => {
+    first ??= ask()
+    return new Secret(new Uint8Array((await first).reveal()))
+  }
+}
+
 /** Of a new home, asked twice; undefined only where the operator said that there is to be none. */
 export const newPassphrase = async (
   flags: PassphraseFlags & { readonly 'no-passphrase': boolean },

@@ -1,9 +1,9 @@
 import type { Hash, Identity, KeyHex, SiteId } from '../lib/brand.ts'
 import type { Attempt, Hello } from './attempt.ts'
-import { type Definition, recordKind } from './definition.ts'
+import { type Definition, fenceIn, recordKind } from './definition.ts'
 import type { Approval, Certificate } from './identity.ts'
 import type { Note } from './note.ts'
-import type { Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
+import type { Fenced, Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
 import type { Release } from './release.ts'
 import { coordinatorsOf } from './seats.ts'
@@ -135,6 +135,14 @@ export const ofHolder = (value: Retired, author: Author, terms: Terms): string |
   const old = recordKind(definition).replaces(definition)?.sites ?? []
   const holds = author.site !== null && old.includes(author.site)
   return ownRecord(value, author, terms) ?? (holds ? undefined : 'of a site whose share is not replaced')
+}
+
+/** A promise of a site that holds a share of the key that is fenced: its identity counts, whatever the site is called now. */
+export const ofFenced = (value: Fenced, author: Author, terms: Terms): string | undefined => {
+  const fence = fenceIn(terms.definition)
+  const holds = fence?.holders.some(({ identity }) => identity === author.identity) === true
+  const other = value.key === fence?.key ? undefined : 'of another key than the one that is fenced'
+  return ownRecord(value, author, terms) ?? (holds ? other : 'of a site that holds no share of a key that is fenced')
 }
 
 const notVoted = 'of a record that its site did not vote for'

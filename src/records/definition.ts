@@ -4,7 +4,7 @@ import { hashOf } from '../lib/hash.ts'
 import { type Codec, jsonCodec } from './codec.ts'
 import type { SiteEntry } from './definition-fields.ts'
 import { type Kind, recordKinds } from './kinds/index.ts'
-import type { RecordKind } from './kinds/kind.ts'
+import type { Fence, RecordKind } from './kinds/kind.ts'
 import { inDefinition, rowOfKind } from './kinds/row.ts'
 
 type Schema = (typeof recordKinds)[Kind]['schema']
@@ -28,6 +28,15 @@ export const receiversIn = (definition: Definition): readonly SiteEntry[] =>
 
 /** How many sites hold a share of the epoch that a definition makes, or uses. */
 export const sharesIn = (definition: Definition): number => recordKind(definition).receivers(definition).length
+
+/** The key that a definition takes out of use; undefined where it takes none. */
+export const fenceIn = (definition: Definition): Fence | undefined => recordKind(definition).fences?.(definition)
+
+/** Entries of the sites that take part and hold a share of the key that is fenced. */
+export const fencedIn = (definition: Definition): readonly SiteEntry[] => {
+  const holders = new Set(fenceIn(definition)?.holders.map(({ identity }) => identity))
+  return definition.sites.filter(({ identity }) => holders.has(identity))
+}
 
 /** The row of a definition's kind, which takes definitions of that kind alone. Throws E_DEFINITION where there is none. */
 export const recordKind = ({ kind }: Pick<Definition, 'kind'>): RecordKind<Definition> =>

@@ -3,7 +3,7 @@ import { type Codec, jsonCodec } from './codec.ts'
 import { hash, identity, instant, label, line, siteId, whole } from './fields.ts'
 
 /** Incidents that can be drilled. */
-const incidents = ['shard-compromised', 'site-lost'] as const
+const incidents = ['shard-compromised', 'site-lost', 'attack'] as const
 export type Incident = (typeof incidents)[number]
 
 const incident = v.picklist(incidents, `expected one of ${incidents.join(', ')}`)

@@ -72,6 +72,11 @@ const retiredSchema = v.strictObject({ ceremony: hash, site: siteId, record: has
 export type Retired = v.InferOutput<typeof retiredSchema>
 export const retiredCodec: Codec<Retired> = jsonCodec('retired/v1', retiredSchema)
 
+const fencedSchema = v.strictObject({ ceremony: hash, site: siteId, key: hash })
+/** "This site has suspended `key`, of which it holds a share: its ledger says so, and it opens that share no more." */
+export type Fenced = v.InferOutput<typeof fencedSchema>
+export const fencedCodec: Codec<Fenced> = jsonCodec('fenced/v1', fencedSchema)
+
 const resultFields = {
   ceremony: hash,
   attempt: hash,

@@ -8,6 +8,7 @@ import {
   identityOfSite,
   inTime,
   inWindow,
+  ofFenced,
   ofHolder,
   ofReceiver,
   ownAbort,
@@ -27,6 +28,8 @@ import { type Attempt, attemptCodec, type Hello, helloCodec } from './attempt.ts
 import { type Approval, approvalCodec, type Certificate, certificateCodec } from './identity.ts'
 import { type Note, noteCodec } from './note.ts'
 import {
+  type Fenced,
+  fencedCodec,
   type Installed,
   installedCodec,
   type Possession,
@@ -188,6 +191,17 @@ export const recordTable = {
     slots: ({ record, signers }) => [`${record} ${signers.join()}`],
     own: ownTestSignature,
   } satisfies RecordRow<TestSignature>,
+  fenced: {
+    ...ofMessageKey,
+    own: ofFenced,
+    codec: fencedCodec,
+    event: 'fenced',
+    ledger: { what: 'fenced', object: ({ key }) => key },
+    reported: 'votes.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+  } satisfies RecordRow<Fenced>,
   ready: {
     ...ofEpoch,
     codec: readyCodec,

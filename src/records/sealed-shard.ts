@@ -8,7 +8,7 @@ import { bytes, hash, hexOf, index, label, line, sorted, whole } from './fields.
 
 const coreSchema = v.strictObject({
   /** The kind of ceremony that made the share. */
-  kind: v.picklist(['keygen', 'refresh', 'reshare', 'repair']),
+  kind: v.picklist(['keygen', 'refresh', 'reshare', 'repair', 'emergency']),
   /** The key: hash of its keygen outcome. */
   key: hash,
   protocol: v.picklist(protocolIds),

@@ -3,8 +3,9 @@ import { keyBaseOf } from '../ceremony/definition/key-base.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import type { KeyBase } from '../ceremony/definition/lint-key.ts'
 import { fileMessage } from '../ceremony/definition/message.ts'
-import { planRefresh, planReshare, planSign } from '../ceremony/definition/plan.ts'
-import { newestEpoch } from '../ceremony/epoch/epoch.ts'
+import { planEmergency, planRefresh, planReshare, planSign } from '../ceremony/definition/plan.ts'
+import { heldEpoch, newestEpoch } from '../ceremony/epoch/epoch.ts'
+import { sayOfKey, suspendedIn } from '../ceremony/epoch/suspended.ts'
 import { makeCard } from '../identity/card.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
@@ -63,13 +64,15 @@ interface Ceremony {
   readonly holds?: () => Promise<boolean>
 }
 
+/** Within this time a fresh key signs, in milliseconds. */
+const EMERGENCY = 4 * 3_600_000
 const MESSAGE = utf8('quorate drill: this is signed by a throw-away key.\n')
 
 /** The estate that an incident befalls. */
 class Estate {
   readonly props: Props
   readonly definition: Definition
-  readonly #key: Hash
+  #key: Hash
   #played = 0
 
   constructor(props: Props, definition: Definition, key: Hash) {
@@ -81,7 +84,7 @@ class Estate {
   /** The newest epoch as one of its sites has it, and what every plan of the estate says. */
   async plan(at: Player): Promise<{ readonly common: Omit<Definition, 'kind'> & { readonly key: KeyBase } }> {
     const site = await siteOf(this.props, at, memoryRoom(), 0)
-    const key = await keyBaseOf(site, await newestEpoch(site, this.#key))
+    const key = await keyBaseOf(site, await heldEpoch(site, this.#key))
     const now = this.props.clock.now()
     const { attempts, deadlines } = this.definition
     const window = { opens: timeAt(now - DAY), closes: timeAt(now + DAY) }
@@ -109,6 +112,36 @@ class Estate {
       this.random(what),
     )
     return this.play({ what, definition, players, message: MESSAGE, limit })
+  }
+
+  /** One site suspends the key, and no ceremony gets its share any more. */
+  async suspend(player: Player, reason: string, limit: number): Promise<Step> {
+    const { clock, stopwatch } = this.props
+    const site = await siteOf(this.props, player, memoryRoom(), 0)
+    const [begun, started] = [clock.monotonic(), stopwatch()]
+    await sayOfKey(site.ledger, clock, { key: this.#key, reason, suspended: true })
+    const refused = await newestEpoch(site, this.#key).then(
+      () => false,
+      (error: unknown) => error instanceof QuorateError && error.code === 'E_NOT_ALLOWED',
+    )
+    const [waited, measured] = [Math.round(clock.monotonic() - begun), Math.round(stopwatch() - started)]
+    const state = refused ? 'made' : 'nothing'
+    const what = `${player.name} suspends the key, and opens its share no more`
+    return { what, state, limit, waited, measured, met: refused && waited + measured <= limit }
+  }
+
+  /** True where every one of these sites suspended the key. */
+  async isSuspendedAt(players: readonly Player[]): Promise<boolean> {
+    const sites = await Promise.all(players.map((player) => siteOf(this.props, player, memoryRoom(), 0)))
+    return sites.every(({ ledger }) => suspendedIn(ledger).has(this.#key))
+  }
+
+  /** From now on the estate is that of the key which an emergency made. */
+  async adopt(player: Player): Promise<void> {
+    const { shards } = await siteOf(this.props, player, memoryRoom(), 0)
+    const fresh = (await shards.list()).find(({ core, state }) => core.kind === 'emergency' && state === 'installed')
+    if (fresh === undefined) throw new Error('no fresh key')
+    this.#key = fresh.key
   }
 
   /** True where a site can open its share of an epoch no more. */
@@ -155,6 +188,25 @@ const stories: Readonly<Record<Incident, Story>> = {
     )
     yield estate.play({ what: `${site.name} replaced by ${name}`, definition, players: receivers, limit: null })
     yield estate.sign(`a signature with ${name}`, receivers, null)
+  },
+  async *attack(estate, players, site) {
+    const reason = 'drilled: an attack on several sites'
+    yield estate.suspend(site, reason, 60_000)
+    const { common } = await estate.plan(site)
+    const { definition } = planEmergency(
+      {
+        ...common,
+        ...{ reason, to: [], threshold: estate.definition.threshold, sweep: common.window.closes },
+      },
+      estate.random('emergency'),
+    )
+    const made = await estate.play({
+      what: 'a fresh key, and the old one suspended at every site',
+      ...{ definition, players, limit: EMERGENCY, holds: () => estate.isSuspendedAt(players) },
+    })
+    yield made
+    await estate.adopt(site)
+    yield estate.sign('a signature with the fresh key', players, EMERGENCY - made.waited - made.measured)
   },
 }
 

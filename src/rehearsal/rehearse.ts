@@ -2,7 +2,7 @@ import { refuseErrors } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import type { Clock } from '../lib/ports.ts'
 import { loadScheme } from '../mpc/registry.ts'
-import { type Definition, recordKind } from '../records/definition.ts'
+import { type Definition, fenceIn, recordKind } from '../records/definition.ts'
 import { type Joined, joinAll, type Scene, type Trouble } from './act.ts'
 import { type End, endOf } from './end.ts'
 import { type Fault, inWords, parseFaults } from './fault.ts'
@@ -57,7 +57,9 @@ const partsOf = (definition: Definition, otherMessage: boolean | undefined): Pic
     ],
     replaced: [
       ...['identities', 'KMS keys', 'relays', 'nonce'],
-      ...(recordKind(definition).key(definition) === null ? [] : ['key and its record']),
+      ...(recordKind(definition).key(definition) === null && fenceIn(definition) === undefined
+        ? []
+        : ['key and its record']),
       ...message(true),
     ],
   }

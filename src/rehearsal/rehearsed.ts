@@ -4,7 +4,7 @@ import type { SiteId, Time } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
-import { type Definition, definitionCodec, recordKind } from '../records/definition.ts'
+import { type Definition, definitionCodec, fenceIn, recordKind } from '../records/definition.ts'
 import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
@@ -18,15 +18,30 @@ interface Cast {
   /** In roster order. */
   readonly sites: readonly Player[]
   readonly approvers: readonly Player[]
+  /** Holders of a key that is taken out of use, in index order: those of the sites that are, and others in their place. */
+  readonly holders: readonly Player[]
 }
 
 export const castOf = async (props: Props, definition: Definition): Promise<Cast> => {
-  const { sites, approvers } = definition
+  const { approvers } = definition
+  const sites = await Promise.all(definition.sites.map((entry) => sitePlayer(props, entry)))
   return {
-    sites: await Promise.all(sites.map((entry) => sitePlayer(props, entry))),
+    sites,
+    holders: await holdersOf(props, definition, sites),
     approvers: await Promise.all(approvers.map((_, at) => approverPlayer(props, `approver-${at + 1}` as SiteId))),
   }
 }
+
+const holdersOf = (props: Props, definition: Definition, sites: readonly Player[]): Promise<readonly Player[]> =>
+  Promise.all(
+    (fenceIn(definition)?.holders ?? []).map(({ name, identity }) => {
+      const at = definition.sites.findIndex((site) => site.identity === identity)
+      const [first] = definition.sites as [Definition['sites'][number]]
+      const control = { organisation: name, account: name, administrator: name }
+      const old = `${name.slice(0, 28)}-old` as SiteId
+      return sites[at] ?? sitePlayer(props, { ...first, name: old, control })
+    }),
+  )
 
 const cards = (players: readonly Player[]) => Promise.all(players.map(cardOf))
 
@@ -70,11 +85,16 @@ export const rehearsed = async (
     ...(message === undefined ? {} : { message: message.message }),
     ...(epoch !== undefined && 'key' in definition ? { key: epoch.key, base: epoch.hash } : {}),
     ...(epoch !== undefined && 'epoch' in definition ? { epoch: epoch.number + 1 } : {}),
+    ...(epoch !== undefined && 'fences' in definition
+      ? { fences: { ...definition.fences, key: epoch.key, base: epoch.hash, holders: heldBy(cast) } }
+      : {}),
     ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
     ...(epoch !== undefined && 'of' in definition ? { of: publicPart(epoch) } : {}),
   }
   return definitionCodec.decode(definitionCodec.encode(changed as Definition))
 }
+
+const heldBy = ({ holders }: Cast) => holders.map(({ name, identity }) => ({ name, identity }))
 
 const publicPart = ({ outcome: { publicKey, verifyingShares } }: Epoch) => ({ publicKey, verifyingShares })
 
@@ -116,9 +136,11 @@ const refused = (joined: readonly Joined[]): Error => {
   return new QuorateError(fault.code, fault.message, fault.hint)
 }
 
-/** The key that a ceremony uses, made by the sites that hold its shares; undefined where it makes a new one. */
+/** The key that a ceremony uses, or takes out of use, made by the sites that hold its shares; undefined where it makes a new one. */
 export const keyFor = async (props: Props, definition: Definition, cast: Cast): Promise<Epoch | undefined> => {
   const kind = recordKind(definition)
+  const fence = fenceIn(definition)
+  if (fence !== undefined) return throwAwayKey(props, definition, cast.holders, fence.threshold)
   if (kind.key(definition) === null) return undefined
   const { threshold, sites } = kind.replaces(definition) ?? {
     threshold: definition.threshold,

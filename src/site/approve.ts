@@ -1,5 +1,6 @@
 import { parseTrust } from '../audit/trust.ts'
 import { approve, checkApproval } from '../ceremony/definition/approve.ts'
+import { refuseOtherEmergency } from '../ceremony/epoch/other-emergency.ts'
 import { undecidedVotes } from '../ceremony/epoch/rivals.ts'
 import { approvalsFolder, messagePath } from '../ceremony/paths.ts'
 import { systemClock } from '../host/clock.ts'
@@ -12,7 +13,7 @@ import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { DecodeError } from '../records/codec.ts'
-import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import { ceremonyId, type Definition, fencedIn, fenceIn, recordKind } from '../records/definition.ts'
 import { type Approval, approvalCodec } from '../records/identity.ts'
 import type { Signed } from '../records/signed.ts'
 import { atHome } from './at-home.ts'
@@ -62,10 +63,15 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
     const key = keyOf(definition)
     const own = definition.sites.find(({ identity }) => identity === home.identity)?.name
     const holders = replaces(definition)?.sites ?? receivers(definition)
-    const base = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
-    if (base !== undefined) await refuseSuspendedAt(disk, home, base.key)
+    const used = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
+    if (used !== undefined) await refuseSuspendedAt(disk, home, used.key)
     const undecided =
-      base === undefined ? undefined : await votesOfHome(folder, (votes) => undecidedVotes(votes, base.key))
+      used === undefined ? undefined : await votesOfHome(folder, (votes) => undecidedVotes(votes, used.key))
+    const fence = fenceIn(definition)
+    if (fence !== undefined && home.role === 'site')
+      await votesOfHome(folder, (votes) => refuseOtherEmergency(votes, definition))
+    const fenced = fencedIn(definition).some(({ identity }) => identity === home.identity)
+    const base = fence !== undefined && fenced ? await keyBase(folder, fence.key) : used
     return {
       definition,
       now: systemClock.now(),

@@ -12,7 +12,7 @@ import { recordHashOf } from '../shards/rival.ts'
 import { type StoredEpoch, shardStore } from '../shards/store.ts'
 import { allWholeKeys, type WholeKeyHere } from './given-away.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
-import { type KeyWords, keyWords } from './ledger.ts'
+import { type KeyWords, keyWords, NO_WORDS } from './ledger.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -38,6 +38,8 @@ export interface KeyShown {
   readonly suspended: { readonly since: string; readonly reason: string } | null
   /** Ceremonies in which this site gave its share to recipients of the whole key, oldest first. */
   readonly reconstructed: readonly WholeKeyHere[]
+  /** The emergency in which this site promised to leave it alone; null: none. */
+  readonly fenced: Hash | null
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -88,7 +90,7 @@ const describe = async (
   disk: Disk,
   epoch: StoredEpoch,
   all: readonly StoredEpoch[],
-  { installed, suspended }: KeyWords,
+  { installed, suspended, fenced }: KeyWords,
   given: readonly WholeKeyHere[],
 ): Promise<Found> => {
   const { key, core, state, made, record } = epoch
@@ -111,6 +113,7 @@ const describe = async (
     since: at === undefined ? null : iso(at),
     suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
     reconstructed: given.filter((one) => one.key === key),
+    fenced: fenced.get(key) ?? null,
   }
   const first = madeShares(epoch, all)
   const sharesSince = installed.get((first && recordHashOf(first)) ?? ('' as Hash))
@@ -141,8 +144,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
   try {
     const shards = shardStore(disk)
     const home = await orFault(() => openHome(disk))
-    const words =
-      home instanceof QuorateError ? { installed: new Map(), suspended: new Map() } : await keyWords(disk, home)
+    const words = home instanceof QuorateError ? NO_WORDS : await keyWords(disk, home)
     const given = await allWholeKeys(folder)
     const damaged: Damaged[] = []
     for (const { key, made, fault } of await shards.listDamaged())

@@ -72,7 +72,19 @@ export interface KeyWords {
   /** When this site installed each record, by its own clock, in milliseconds since 1970. */
   readonly installed: ReadonlyMap<Hash, number>
   readonly suspended: ReadonlyMap<Hash, Suspended>
+  /** The emergency in which this site promised to leave a key alone. */
+  readonly fenced: ReadonlyMap<Hash, Hash>
 }
+
+export const NO_WORDS: KeyWords = { installed: new Map(), suspended: new Map(), fenced: new Map() }
+
+/** Emergencies in which this site promised to leave a key alone, by the key; the last one of each. */
+export const fencedByLedger = (ledger: Pick<LogView, 'replay'>): KeyWords['fenced'] =>
+  new Map(
+    [...ledger.replay()].flatMap(({ what, ceremony, object }) =>
+      what === 'fenced' && ceremony !== null && object !== null ? [[object, ceremony] as const] : [],
+    ),
+  )
 
 /** Throws E_NOT_ALLOWED where this home suspended the key, and E_LOG where its ledger cannot be read. */
 export const refuseSuspendedAt = async (disk: Disk, home: Home, key: Hash): Promise<void> =>
@@ -86,9 +98,10 @@ export const keyWords = async (disk: Disk, home: Home): Promise<KeyWords> => {
     return {
       installed: new Map(installed.flatMap(({ object, at }) => (object === null ? [] : [[object, at]]))),
       suspended: suspendedIn(ledger),
+      fenced: fencedByLedger(ledger),
     }
   } catch (error) {
-    if (error instanceof QuorateError) return { installed: new Map(), suspended: new Map() }
+    if (error instanceof QuorateError) return NO_WORDS
     throw error
   }
 }

@@ -5,7 +5,7 @@ import { toBase64 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Recipient } from '../records/kinds/reconstruct.ts'
 import { machine } from './machine.ts'
-import { made, type OfKeyFlags, ofKey, type PlanMade } from './planning.ts'
+import { type OfKeyFlags, ofKey, type PlanMade, planMade } from './planning.ts'
 
 const usage = (message: string, hint: string): QuorateError => new QuorateError('E_USAGE', message, hint)
 
@@ -49,5 +49,5 @@ export const planReconstruction = async (
     machine.random,
     now,
   )
-  return made(definition, findings, now, seen)
+  return planMade(definition, findings, now, seen)
 }

@@ -86,11 +86,11 @@ export interface CommonFlags extends RelayAccess {
   readonly approvers: readonly string[]
 }
 
-const WEEK = 7 * 86_400_000
+export const WEEK = 7 * 86_400_000
 /** A window that opens now is not open yet for a site whose clock is behind the planner's. */
 const EARLY = 600_000
 
-const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
+export const timeOf = (flag: string, text: string | undefined, otherwise: number): Time => {
   const value = text ?? `${new Date(otherwise).toISOString().slice(0, 19)}Z`
   if (!is(time, value)) throw usage(`--${flag} is not a time in UTC`, 'write it as 2026-12-01T09:00:00Z')
   return value
@@ -134,6 +134,13 @@ const commonOf = (flags: Omit<CommonFlags, 'name'>, now: number) => {
   }
 }
 
+/** The same of a key that is there: relays and approvers are those of its newest epoch where the flags name none. */
+export const commonOfKey = async (flags: Omit<CommonFlags, 'name'>, now: number) => ({
+  ...commonOf(flags, now),
+  ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
+  ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
+})
+
 /** A plan and the file that holds it. */
 export interface PlanMade {
   readonly shown: DefinitionShown
@@ -141,7 +148,7 @@ export interface PlanMade {
   readonly yaml: Uint8Array
 }
 
-export const made = async (
+export const planMade = async (
   definition: Definition,
   findings: readonly Finding[],
   now: number,
@@ -168,7 +175,7 @@ export const planNewKey = async (
     machine.random,
     now,
   )
-  return made(definition, findings, now, NOTHING_SEEN)
+  return planMade(definition, findings, now, NOTHING_SEEN)
 }
 
 export const planSignature = async (
@@ -185,14 +192,12 @@ export const planSignature = async (
   const [message, content] = await messageOf(flags)
   const { definition, findings } = planSign(
     {
-      ...commonOf(flags, now),
+      ...(await commonOfKey(flags, now)),
       name: flags.name,
       key: base,
       message,
       signers: flags.signers.length === 0 ? 'any' : (flags.signers as readonly SiteId[]),
       cards: flags.cards,
-      ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
-      ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
     },
     machine.random,
     now,
@@ -200,7 +205,7 @@ export const planSignature = async (
   const { publicKey } = base
   const key = { name: base.definition.name, protocol: base.definition.protocol, publicKey }
   const reconstructed = await wholeKeysOf(flags.home, base.key)
-  return { ...(await made(definition, findings, now, { ...NOTHING_SEEN, content, key, reconstructed })), publicKey }
+  return { ...(await planMade(definition, findings, now, { ...NOTHING_SEEN, content, key, reconstructed })), publicKey }
 }
 
 /** Flags of what replaces an epoch of a key; it keeps the key's name. */
@@ -221,14 +226,7 @@ export const ofKey = async (flags: OfKeyFlags, now: number) => {
   const { name, protocol } = base.definition
   const reconstructed = await wholeKeysOf(flags.home, base.key)
   const seen: Seen = { ...NOTHING_SEEN, key: { name, protocol, publicKey: base.publicKey }, voted, reconstructed }
-  const wanted = {
-    ...commonOf(flags, now),
-    key: base,
-    cards: flags.cards,
-    supersedes,
-    ...(flags.relays.length === 0 ? {} : { relays: await relaysOf(flags.relays, flags) }),
-    ...(flags.approvers.length === 0 ? {} : { approvers: flags.approvers.map(approverOf) }),
-  }
+  const wanted = { ...(await commonOfKey(flags, now)), key: base, cards: flags.cards, supersedes }
   return { wanted, seen }
 }
 
@@ -261,7 +259,7 @@ export const planRotation = async (
           machine.random,
           now,
         )
-  return made(definition, findings, now, seen)
+  return planMade(definition, findings, now, seen)
 }
 
 /** The share of a site that lost it, for another machine. Throws E_NOT_FOUND where this home holds no share of the key. */
@@ -282,5 +280,5 @@ export const planRecovery = async (
     now,
   )
   refuseUnnamed(definition, await votesOfHome(flags.home, (votes) => undecidedVotes(votes, definition.key)))
-  return made(definition, findings, now, seen)
+  return planMade(definition, findings, now, seen)
 }

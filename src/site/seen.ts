@@ -3,18 +3,21 @@ import { messagePath } from '../ceremony/paths.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
-import { ceremonyId, type Definition, recordKind } from '../records/definition.ts'
+import { ceremonyId, type Definition, fenceIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { type WholeKeyHere, wholeKeysOf } from './given-away.ts'
 import { keyBase } from './keys.ts'
+import { fencedByLedger } from './ledger.ts'
 import { votedIn, votesOfHome } from './votes.ts'
 
 /** Things of which a definition holds only hashes, as people see them. */
 export interface Seen {
   /** The bytes that are to be signed; undefined: not at hand here. */
   readonly content: Uint8Array | undefined
-  /** The key that is used; undefined: this home does not know it. */
+  /** The key that is used, or taken out of use; undefined: this home does not know it. */
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
+  /** The emergency in which this site promised to use that key no more; undefined: none is known here. */
+  readonly fenced?: Hash | undefined
   /** The ceremony in which this site voted for a record, by the record's hash. */
   readonly voted: ReadonlyMap<Hash, Hash>
   /** Ceremonies in which this home gave its share of that key to recipients of the whole key. */
@@ -24,7 +27,7 @@ export interface Seen {
 export const NOTHING_SEEN: Seen = { content: undefined, key: undefined, voted: new Map(), reconstructed: [] }
 
 const keyOf = async (home: string, definition: Definition): Promise<Seen['key']> => {
-  const key = recordKind(definition).key(definition)
+  const key = recordKind(definition).key(definition) ?? fenceIn(definition)?.key ?? null
   if (key === null) return undefined
   try {
     const { publicKey, definition: made } = await keyBase(home, key)
@@ -36,19 +39,23 @@ const keyOf = async (home: string, definition: Definition): Promise<Seen['key']>
   }
 }
 
-/** Votes of this home. None where it has no ledger that can be read: an approver's has none. */
-const votedOf = async (home: string): Promise<Seen['voted']> => {
+/** The ledger's words. None where it cannot be read: an approver's has none. */
+const saidOf = async (home: string, definition: Definition): Promise<Pick<Seen, 'voted' | 'fenced'>> => {
+  const key = recordKind(definition).key(definition)
   try {
-    return await votesOfHome(home, async ({ ledger }) => votedIn(ledger))
+    return await votesOfHome(home, async ({ ledger }) => ({
+      voted: votedIn(ledger),
+      fenced: key === null ? undefined : fencedByLedger(ledger).get(key),
+    }))
   } catch (error) {
-    if (error instanceof QuorateError) return new Map()
+    if (error instanceof QuorateError) return { voted: new Map() }
     throw error
   }
 }
 
 const ownFacts = async (home: string, definition: Definition): Promise<Omit<Seen, 'content'>> => ({
   key: await keyOf(home, definition),
-  voted: await votedOf(home),
+  ...(await saidOf(home, definition)),
   reconstructed: await wholeKeysOf(home, recordKind(definition).key(definition)),
 })
 

@@ -760,6 +760,7 @@ const openOnly = [
   'log.bodies',
   'log.present',
   'time.clocks',
+  'votes.fenced',
   'votes.installed',
   'votes.ready',
   'votes.retired',

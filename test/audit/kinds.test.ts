@@ -7,11 +7,12 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type ReconstructedChain, sharedReconstructedChain } from '../support/bundles.ts'
+import { open, type ReconstructedChain, sharedFencedChain, sharedReconstructedChain } from '../support/bundles.ts'
 
-let chain: ReconstructedChain
+let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array }
 beforeAll(async () => {
-  chain = await sharedReconstructedChain()
+  const { emergencyBundle } = await sharedFencedChain()
+  chain = { ...(await sharedReconstructedChain()), emergencyBundle }
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -22,6 +23,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   reshare: () => chain.reshareBundle,
   reconstruct: () => chain.reconstructBundle,
   repair: () => chain.repairBundle,
+  emergency: () => chain.emergencyBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -54,6 +56,7 @@ const notMade: Readonly<Record<Kind, readonly string[]>> = {
   reshare: ['signature.records', 'release.records'],
   repair: ['signature.records', 'release.records'],
   reconstruct: ['possession.records', 'signature.records'],
+  emergency: ['signature.records', 'release.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {

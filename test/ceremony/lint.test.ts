@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { sharedControl } from '../../src/ceremony/definition/control-domains.ts'
 import { type Finding, refuseErrors } from '../../src/ceremony/definition/finding.ts'
 import { lint } from '../../src/ceremony/definition/lint.ts'
+import { lintFence, lintHolders } from '../../src/ceremony/definition/lint-fence.ts'
 import { type KeyBase, lintAgainst, lintLostSite } from '../../src/ceremony/definition/lint-key.ts'
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
@@ -9,11 +10,13 @@ import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.t
 import { Secret } from '../../src/lib/secret.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
+import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import {
+  emergencyDefinition,
   keygenDefinition,
   pinnedRelays,
   repairDefinition,
@@ -312,6 +315,57 @@ describe('lint of a reshare', () => {
   ])('finds %s', async (_, from, changes, expected) => {
     const sound = await reshareDefinition()
     expect(said(lint({ ...sound, from: { ...sound.from, ...from }, ...changes }))).toContain(expected)
+  })
+})
+
+describe('lint of an emergency', () => {
+  it('has nothing to say of one that all holders take part in, or so many that the rest are no quorum', async () => {
+    const sound = await emergencyDefinition({ relays: pinnedRelays })
+    expect(said(lint(sound))).toEqual(['warning long-window window'])
+    expect(said(lint({ ...sound, sites: [...sound.sites.slice(0, 2), ...many.slice(3, 4)] }))).toEqual([
+      'warning long-window window',
+    ])
+  })
+
+  it.each<[string, (fences: EmergencyDefinition['fences']) => object, string]>([
+    ['an old threshold that nobody reaches', () => ({ threshold: 4 }), 'error fenced-threshold fences.threshold'],
+    [
+      'a holder twice',
+      ({ holders }) => ({ holders: [holders[0], holders[0], holders[2]] }),
+      'error fenced-holder fences.holders',
+    ],
+    ['a sweep that ends before it begins', () => ({ sweep: '2025-01-01T00:00:00Z' }), 'error sweep fences.sweep'],
+  ])('finds %s', async (_, change, rule) => {
+    const sound = await emergencyDefinition({ relays: pinnedRelays })
+    const fences = { ...sound.fences, ...change(sound.fences) } as EmergencyDefinition['fences']
+    expect(said(lint({ ...sound, fences }))).toContain(rule)
+  })
+
+  it('warns where the holders that take no part could still sign', async () => {
+    const sound = await emergencyDefinition({ relays: pinnedRelays })
+    expect(said(lint({ ...sound, sites: [sound.sites[0] as SiteEntry, ...many.slice(3)] }))).toContain(
+      'warning few-fenced sites',
+    )
+  })
+
+  it('finds where it says otherwise of the old key than a home that holds it', async () => {
+    const sound = await emergencyDefinition()
+    const { key, base: record } = sound.fences
+    const base: KeyBase = { definition: keygen, key, record, epoch: 1, publicKey: 'ef'.repeat(32), verifyingShares: [] }
+    expect(lintFence(sound, base)).toEqual([])
+    const [first, second, third] = sound.fences.holders as [never, never, never]
+    const cases: readonly (readonly [Partial<EmergencyDefinition['fences']>, string])[] = [
+      [{ key: 'cc'.repeat(32) as Hash }, 'error key fences.key'],
+      [{ base: 'cc'.repeat(32) as Hash }, 'error base fences.base'],
+      [{ threshold: 3 }, 'error key-threshold fences.threshold'],
+      [{ holders: [first, second] }, 'error roster fences.holders'],
+      [{ holders: [second, first, third] }, 'error roster fences.holders'],
+    ]
+    for (const [change, rule] of cases) {
+      const changed = { ...sound, fences: { ...sound.fences, ...change } }
+      expect(said(lintFence(changed, base))).toEqual([rule])
+      expect(said(lintHolders(changed, base))).toEqual('base' in change ? [] : [rule])
+    }
   })
 })
 

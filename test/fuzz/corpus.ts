@@ -3,7 +3,7 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { open, sharedReconstructedChain } from '../support/bundles.ts'
+import { open, sharedFencedChain, sharedReconstructedChain } from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -37,7 +37,14 @@ export const loadCorpus = async (): Promise<Corpus> => {
   for (const reader of [keygen, sign, abort]) await take(reader)
   // Records and versions that v0.1 did not have are said by the ceremonies of today.
   const today = await sharedReconstructedChain()
-  for (const bytes of [today.keygenBundle, today.signBundle, today.refreshBundle, today.reconstructBundle])
+  const { emergencyBundle } = await sharedFencedChain()
+  for (const bytes of [
+    today.keygenBundle,
+    today.signBundle,
+    today.refreshBundle,
+    today.reconstructBundle,
+    emergencyBundle,
+  ])
     await take(await open(bytes))
   return {
     bundles,

@@ -204,6 +204,7 @@ describe('text of others', () => {
             state: 'closed',
             key: null,
             signature: null,
+            fences: null,
             signers: [text as never],
             bundle: text,
             open: [text],

@@ -11,6 +11,7 @@ import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { open } from '../support/bundles.ts'
 import {
+  emergencyDefinition,
   keygenDefinition,
   reconstructDefinition,
   refreshDefinition,
@@ -103,6 +104,11 @@ const definitionOf = async ({ key, record, of }: Base, kind: Definition['kind'])
   if (kind === 'refresh') return refreshDefinition(ofKey)
   if (kind === 'reconstruct')
     return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
+  if (kind === 'emergency') {
+    const holders = common.sites.map(({ name, identity }) => ({ name, identity }))
+    const { fences, ...rest } = await emergencyDefinition(common)
+    return { ...rest, fences: { ...fences, key, base: record, holders } }
+  }
   return signDefinition({
     ...ofKey,
     signers: [s1, s3],

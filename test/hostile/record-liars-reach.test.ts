@@ -40,6 +40,7 @@ const silences: readonly (readonly [CheckId, RecordLie['kind'], RecordLie['subje
     ['manifest.signed', 'sign', 'manifest', 'open'],
     ['possession.proven', 'keygen', 'possession', 'nothing is closed'],
     ['votes.ready', 'keygen', 'ready', 'nothing is closed'],
+    ['votes.fenced', 'emergency', 'fenced', 'nothing is closed'],
     ['votes.installed', 'keygen', 'installed', 'nothing is closed'],
   ]
 

@@ -19,7 +19,7 @@ import {
   wholes,
 } from './record-lies.ts'
 
-const kinds = ['keygen', 'sign', 'refresh', 'reconstruct'] as const
+const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
 /** What s3 says of itself in ceremonies of honest sites. */

@@ -96,17 +96,20 @@ const roundLie = (ceremony: Ceremony, salt: Uint8Array): Codec<Record<string, un
 })
 
 const MOMENTS = [
-  'hello',
-  'attempt',
-  'staged',
-  'possession',
-  'ready',
-  'installed',
-  'retired',
-  'result',
-  'release',
-  'log',
-] as const
+  ...([
+    'hello',
+    'attempt',
+    'fenced',
+    'staged',
+    'possession',
+    'ready',
+    'installed',
+    'retired',
+    'result',
+    'release',
+    'log',
+  ] as const),
+]
 const MOST_AT_ONCE = 24
 /** Enough for every limit but that of certificates, of which a home makes one a join. */
 const MOST_JUNK = 140
@@ -341,8 +344,16 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
     .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`])
-    .concat('keygen result', 'keygen retired', 'refresh result', 'reconstruct result')
-    .concat('keygen release', 'sign release', 'refresh release'),
+    .concat(
+      'keygen result',
+      'keygen retired',
+      'refresh result',
+      'reconstruct result',
+      'emergency result',
+      'emergency retired',
+    )
+    .concat('keygen release', 'sign release', 'refresh release', 'emergency release')
+    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced'),
 )
 
 const sealed = (raw: { key: string; sign(bytes: Uint8Array): Uint8Array }, type: string, payload: Uint8Array) =>

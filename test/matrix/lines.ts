@@ -24,7 +24,7 @@ const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'
   home: world.at(command.id.startsWith('relay') ? 'locked' : command.id === 'identity create' ? 'new' : 'eu'),
   definition: ceremony.file,
   ceremony: ceremony.id,
-  confirm: ceremony.id,
+  confirm: command.id === 'rotate emergency' ? world.key : ceremony.id,
   message: world.at('message'),
   trust: world.at('trust'),
   bundle: world.bundle,
@@ -51,6 +51,8 @@ const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'
   port: '0',
   folder: world.at('demo'),
   'passphrase-file': world.at('passphrase'),
+  // The other sites never come.
+  ...(command.id === 'rotate emergency' ? { gather: '1' } : {}),
 })
 
 /** The command with as many right flags as go together, once for each way to choose among those that exclude each other. */

@@ -8,7 +8,13 @@ import type { Attempt } from '../../src/records/attempt.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { Author, RecordFacts } from '../../src/records/record-row.ts'
 import { type RecordName, recordNames, rowOf } from '../../src/records/record-table.ts'
-import { keygenDefinition, reconstructDefinition, refreshDefinition, reshareDefinition } from '../support/definition.ts'
+import {
+  emergencyDefinition,
+  keygenDefinition,
+  reconstructDefinition,
+  refreshDefinition,
+  reshareDefinition,
+} from '../support/definition.ts'
 
 /** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
 
@@ -19,6 +25,7 @@ const other = hash('something else')
 const definition = await keygenDefinition()
 const replacing = await refreshDefinition({ base: hash('replaced') })
 const giving = await reconstructDefinition()
+const fencing = await emergencyDefinition()
 const ceremony = ceremonyId(definition)
 const [identity, ofUs] = definition.sites.map((one) => one.identity) as unknown as [string, string]
 const identityKey = parseIdentity(identity as never)?.key as KeyHex
@@ -136,6 +143,11 @@ const records: Readonly<Record<RecordName, Good>> = {
   installed: {
     value: { ceremony, site: eu, record: hash('voted') },
     bad: [ceremonyOf, siteOf, [{ record: other }, 'of a record that its site did not vote for']],
+  },
+  fenced: {
+    definition: fencing,
+    value: { ceremony, site: eu, key: fencing.fences.key },
+    bad: [ceremonyOf, siteOf, [{ key: other }, 'of another key than the one that is fenced']],
   },
   retired: {
     definition: replacing,
@@ -269,4 +281,16 @@ describe('a record in a ceremony that hands a key on', () => {
     handed.from.sites.splice(0, 1)
     expect(refusedOf('retired', eu, vote)).toBe('of a site whose share is not replaced')
   })
+})
+
+it('a promise to leave a key alone is one of a site that holds a share of it, under whatever name', () => {
+  const { value } = records.fenced
+  const [, ...holders] = fencing.fences.holders
+  const refusedIn = (given: RecordFacts['definition']) =>
+    refusal(rowOf('fenced'), { value } as never, author, { ...facts, definition: given })?.why
+  const stranger = 'of a site that holds no share of a key that is fenced'
+  expect(refusedIn({ ...fencing, fences: { ...fencing.fences, holders } })).toBe(stranger)
+  expect(refusedIn(definition)).toBe(stranger)
+  const renamed = fencing.fences.holders.map((one) => ({ ...one, name: `old-${one.name}` as SiteId }))
+  expect(refusedIn({ ...fencing, fences: { ...fencing.fences, holders: renamed } })).toBeUndefined()
 })

@@ -50,6 +50,28 @@ describe('a drill', () => {
     ])
   })
 
+  it('of an attack suspends the key within a minute, and signs with a fresh one within four hours', async () => {
+    const played = await drilled({ incident: 'attack', site: 'us' })
+    expect(played).toMatchObject({ site: 'us', met: true })
+    expect(played.steps.map(({ what, limit, met }) => [what, limit, met])).toEqual([
+      ['us suspends the key, and opens its share no more', 60_000, true],
+      ['a fresh key, and the old one suspended at every site', 14_400_000, true],
+      ['a signature with the fresh key', expect.any(Number), true],
+    ])
+    const { waited, measured } = played.steps[1] ?? expect.fail()
+    expect(played.steps[2]?.limit).toBe(14_400_000 - waited - measured)
+  })
+
+  it('of an attack is not met where the fresh key comes too late', async () => {
+    let at = 0
+    const stopwatch = (): number => {
+      at += 8_000_000
+      return at
+    }
+    const { steps } = await drilled({ incident: 'attack', stopwatch })
+    expect(steps.map(({ met }) => met)).toEqual([false])
+  })
+
   it('is not met where nobody can be lost, and stops there', async () => {
     const played = await drilled({ definition: await keygenDefinition({ threshold: 3 }) })
     expect(played.met).toBe(false)

@@ -3,7 +3,13 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
-import { keygenDefinition, refreshDefinition, repairDefinition, siteEntries } from '../support/definition.ts'
+import {
+  emergencyDefinition,
+  keygenDefinition,
+  refreshDefinition,
+  repairDefinition,
+  siteEntries,
+} from '../support/definition.ts'
 import { approverIdentities, NOW, rehearsal } from './support.ts'
 
 const OPENS = Date.parse('2026-01-01T00:00:00Z')
@@ -40,6 +46,21 @@ describe('a rehearsal without faults', () => {
     )
     expect(first.end).toMatchObject({ state: 'made', waiting: [] })
     expect(replaced).toContain('key and its record')
+  })
+
+  it('makes a fresh key at new and old sites, and fences an old one that is thrown away too', async () => {
+    const common = await emergencyDefinition()
+    const holders = (await siteEntries(['us', 'af', 'eu'])).map(({ name, identity }) => ({ name, identity }))
+    const definition = {
+      ...common,
+      sites: await siteEntries(['eu', 'us', 'sa']),
+      fences: { ...common.fences, holders },
+    }
+    const { first, replaced } = await rehearsal({ definition })
+    expect(first.end).toMatchObject({ state: 'made', waiting: [] })
+    expect(replaced).toContain('key and its record')
+    for (const { result } of first.joins)
+      expect(result?.fences).toMatchObject({ fenced: ['us', 'eu'], left: ['af-old'], outOfUse: true })
   })
 
   it('makes a lost share again, for the machine in its place', async () => {

@@ -9,6 +9,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
+import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
@@ -17,6 +18,7 @@ import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
+import { emergencyOf } from './emergencies.ts'
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
@@ -193,5 +195,21 @@ const reconstructedChain = async (): Promise<ReconstructedChain> => {
 }
 
 export const sharedReconstructedChain = shared(reconstructedChain)
+
+export interface FencedChain extends RepairedChain {
+  readonly emergency: EmergencyDefinition
+  readonly emergencyBundle: Uint8Array
+}
+
+/** An emergency puts a fresh key in the place of that one, at the same sites. */
+const fencedChain = async (): Promise<FencedChain> => {
+  const chain = await repairedChain()
+  const { world, repair } = chain
+  const emergency = await emergencyOf(world, repair)
+  const [fenced] = await joinAll(world, ['eu', 'af', 'sa'], emergency)
+  if (fenced === undefined) throw new Error('no fresh key')
+  return { ...chain, emergency, emergencyBundle: await bundleIn(world, fenced) }
+}
+export const sharedFencedChain = shared(fencedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

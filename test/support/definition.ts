@@ -3,6 +3,7 @@ import { identityOf } from '../../src/identity/identity.ts'
 import type { Hash, Identity, SiteId, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
+import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
@@ -106,5 +107,22 @@ export const reconstructDefinition = async (
   givers: ['eu', 'us', 'ap'] as SiteId[],
   recipients: [ageRecipient(), certificateRecipient('vault', 'p256.crt'), certificateRecipient('court', 'rsa.crt')],
   reason: 'the vendor is gone',
+  ...changes,
+})
+
+export const emergencyDefinition = async (
+  changes: Partial<EmergencyDefinition> = {},
+): Promise<EmergencyDefinition> => ({
+  ...(await keygenDefinition({ name: 'treasury-2' })),
+  kind: 'emergency',
+  fences: {
+    key: 'ab'.repeat(32) as Hash,
+    base: 'cd'.repeat(32) as Hash,
+    name: 'treasury',
+    threshold: 2,
+    holders: (await siteEntries()).map(({ name, identity }) => ({ name, identity })),
+    reason: 'the build server was broken into',
+    sweep: '2027-01-31T00:00:00Z' as Time,
+  },
   ...changes,
 })

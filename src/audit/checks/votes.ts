@@ -1,10 +1,11 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { votesOnBase } from '../../records/admission.ts'
-import { recordKind, sharesIn } from '../../records/definition.ts'
+import { fencedIn, recordKind, sharesIn } from '../../records/definition.ts'
 import { type ProofName, type ProofOf, proofHolds } from '../../records/proofs.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
+import { fenceOf } from '../fence-shown.ts'
 import { auditKind, resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
 import { answersFor, eventsOf, faulty } from './faults.ts'
@@ -156,6 +157,27 @@ const retired = (facts: BundleFacts): Finding | undefined => {
 }
 
 /**
+ * The old key of an emergency is out of use once fewer holders are left than sign together: by the word of the others, each
+ * for itself. An honest site votes only after its own word and that of every holder that takes part.
+ */
+const fenced = (facts: BundleFacts): Finding | undefined => {
+  const made = key(facts)
+  const shown = fenceOf(facts)
+  if (made === undefined || shown === undefined) return undefined
+  const { threshold, holders, left, fenced: by, outOfUse } = shown
+  const words = objects(facts.held('fenced'))
+  const unsaid = fencedIn(facts.definition)
+    .map(({ name }) => name)
+    .filter((name) => made.voters.includes(name) && !by.includes(name))
+  if (unsaid.length > 0)
+    return accuses(facts, unsaid, `${names(unsaid)} voted, and did not say that it suspended the old key`, words)
+  const said = by.length === 0 ? 'nobody says' : `${by.length} of ${holders.length} say (${names(by)})`
+  return outOfUse
+    ? holds(`${said} that the old key is suspended there; fewer than ${threshold} are left that could use it`, words)
+    : open(`${said} that the old key is suspended there; ${names(left)} can still sign with it`, words)
+}
+
+/**
  * A site may leave before its vote, and not after it. An abort beside its vote decides nothing: it
  * shows that this site, or a thief of its note key, contradicts itself.
  */
@@ -256,6 +278,7 @@ export const voteChecks = [
   { id: 'votes.recorded', needs: 'result', run: recorded },
   { id: 'votes.installed', needs: 'result', run: installed },
   { id: 'votes.retired', needs: 'result', run: retired },
+  { id: 'votes.fenced', needs: 'result', run: fenced },
   { id: 'votes.kept', needs: 'result', run: kept },
   { id: 'votes.output', run: output },
   {

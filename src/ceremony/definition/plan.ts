@@ -6,6 +6,7 @@ import type { Random } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec, receiversIn } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
+import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
@@ -15,6 +16,7 @@ import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
+import { lintFence } from './lint-fence.ts'
 import { type KeyBase, lintAgainst, lintGiven, lintLostSite, lintOldRoster } from './lint-key.ts'
 
 interface Planned<D extends Definition> {
@@ -226,6 +228,40 @@ export const planReshare = (
     },
   }
   return planned(definition, [...lintOldRoster(definition, wanted.key), ...lint(definition, now)])
+}
+
+/**
+ * A fresh key in the place of one that is not safe any more, at the sites of the cards `to`, in their order, or at its own.
+ * Throws E_CARD for a card of a stranger.
+ */
+export const planEmergency = (
+  wanted: Common &
+    OfKey & {
+      readonly threshold: number
+      readonly to: readonly Uint8Array[]
+      readonly reason: string
+      readonly sweep: Time
+    },
+  random: Random,
+  now?: number,
+): Planned<EmergencyDefinition> => {
+  const { definition: made, key, record } = wanted.key
+  const { threshold, to, reason, sweep } = wanted
+  const old = receiversIn(made)
+  const sites = to.length === 0 ? sitesOf(wanted) : to.map((card) => readCard(card).value)
+  const { key: _, ...common } = sharedWithKey(wanted, sites)
+  const definition: EmergencyDefinition = {
+    kind: 'emergency',
+    ...shared(wanted, sites.length, threshold, random),
+    ...common,
+    base: null,
+    threshold,
+    fences: {
+      ...{ key, base: record, name: made.name, threshold: made.threshold, reason, sweep },
+      holders: old.map(({ name, identity }) => ({ name, identity })),
+    },
+  }
+  return planned(definition, [...lintFence(definition, wanted.key), ...lint(definition, now)])
 }
 
 /**

@@ -1,3 +1,4 @@
+import { type FenceShown, fenceShown } from '../../audit/fence-shown.ts'
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import type { Kind } from '../../records/kinds/index.ts'
 import type { Topic } from '../../records/kinds/kind.ts'
@@ -19,12 +20,17 @@ export interface JoinResult {
   /** Hex; of a sign ceremony. */
   readonly signature: string | null
   readonly signers: readonly SiteId[]
+  /** The key that an emergency takes out of use, and who promised to leave it alone; null of every other kind. */
+  readonly fences: FenceShown | null
   readonly bundle: string | null
   /** The parts that are missing from the bundle; empty: complete. */
   readonly open: readonly string[]
   /** Why members took themselves out, by name. */
   readonly left: Readonly<Record<string, string>>
 }
+
+const fenced = ({ authority, store }: Ceremony): FenceShown | undefined =>
+  fenceShown(authority.definition, new Set([...store.fenced.values()].map(({ author }) => author.identity)))
 
 /** `made` and `closed` are undefined of a join that only checked. */
 export const joinResult = (
@@ -41,6 +47,7 @@ export const joinResult = (
   key: made?.key ?? null,
   signature: made?.signature ?? null,
   signers: made?.signers ?? [],
+  fences: fenced(ceremony) ?? null,
   bundle: closed?.bundle ?? null,
   open: closed?.open ?? [],
   left: leftOf(ceremony),

@@ -20,7 +20,7 @@ import { recordOf, type StagedRecord } from './staged-record.ts'
 import { followVote, vote, votedBefore, votedElsewhere } from './vote.ts'
 
 /** A new epoch of a key, whatever makes it. */
-interface EpochChange {
+export interface EpochChange {
   readonly rules: Pick<KeyRules<Rounds, never>, 'id' | 'rounds' | 'checks'>
   /** The epoch that is replaced, where this site holds a share of it. */
   readonly base: Epoch | undefined

@@ -27,13 +27,17 @@ export interface Epoch {
   readonly reconstructed: readonly ReconstructDefinition[]
 }
 
-/**
- * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_NOT_ALLOWED where this site suspended
- * the key; E_SHARD where a file of this key is
- * damaged, unless it is one of an epoch that the newest is known to come after.
- */
+/** The newest epoch of a key, for its use. Throws as `heldEpoch` does, and E_NOT_ALLOWED where this site suspended the key. */
 export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   refuseSuspended(site.ledger, key)
+  return heldEpoch(site, key)
+}
+
+/**
+ * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is
+ * damaged, unless it is one of an epoch that the newest is known to come after.
+ */
+export const heldEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
   const held = (await site.shards.list()).filter((one) => one.key === key)
   const newest = held.filter(({ state }) => state === 'installed').at(-1)
   const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)

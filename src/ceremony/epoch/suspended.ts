@@ -1,6 +1,9 @@
 import type { LogView } from '../../audit/disk-log.ts'
+import type { Log } from '../../audit/log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
+import { hashOf } from '../../lib/hash.ts'
+import type { Clock } from '../../lib/ports.ts'
 import { suspensionCodec } from '../../records/suspension.ts'
 
 /** When a site suspended a key, in milliseconds since 1970, and why. */
@@ -20,6 +23,28 @@ export const suspendedIn = (ledger: Pick<LogView, 'replay' | 'body'>): ReadonlyM
     else suspended.delete(key)
   }
   return suspended
+}
+
+/** A site's word on a key. */
+export interface KeyWord {
+  readonly key: Hash
+  readonly reason: string
+  /** False: the key is used again. */
+  readonly suspended: boolean
+}
+
+/** Durable when it resolves. Saying the same again changes nothing. */
+export const sayOfKey = async (
+  ledger: Pick<Log, 'replay' | 'body' | 'append' | 'barrier'>,
+  clock: Pick<Clock, 'now'>,
+  { key, reason, suspended }: KeyWord,
+): Promise<void> => {
+  if (suspendedIn(ledger).has(key) !== suspended) {
+    const body = suspensionCodec.encode({ key, reason })
+    const what = suspended ? 'suspended' : 'resumed'
+    ledger.append({ at: clock.now(), what, ceremony: null, site: null, object: hashOf(body) }, body)
+  }
+  await ledger.barrier()
 }
 
 /** Throws E_NOT_ALLOWED where this site suspended the key: it opens no share of it. */

@@ -1,6 +1,7 @@
 import type { Definition, DefinitionOf } from '../../records/definition.ts'
 import type { Kind } from '../../records/kinds/index.ts'
 import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
+import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
 import { reconstruct } from './reconstruct.ts'
@@ -9,7 +10,7 @@ import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

@@ -51,6 +51,7 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'log-opened',
   'attempt-signed',
   'staged',
+  'fenced',
   'ready',
   'installed',
   'retired',

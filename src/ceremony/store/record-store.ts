@@ -147,6 +147,10 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'installed'>('installed')
   }
 
+  get fenced() {
+    return this.#only<SiteId, 'fenced'>('fenced')
+  }
+
   get retired() {
     return this.#only<SiteId, 'retired'>('retired')
   }

@@ -1,5 +1,6 @@
 import { publicKeyForms, shortKey } from '../../formats/public-key.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
+import { shortId } from '../../records/short-id.ts'
 import type { Seen } from '../../site/seen.ts'
 import { contentLines, formOf } from '../render/content.ts'
 import type { Line } from '../term.ts'
@@ -43,6 +44,17 @@ export const sign: CliKind<SignDefinition> = {
       ...wholeKeyLines(seen),
       { label: 'signers', text: signers === 'any' ? `any ${threshold} of ${siteNames(sites)}` : signers.join(', ') },
       ...messageLines(message, seen.content),
+      ...(seen.fenced === undefined
+        ? []
+        : [
+            {
+              label: 'fenced',
+              text: `an emergency (${shortId(seen.fenced)}) took this key out of use`,
+              note: 'sign nothing but the move of what it protects',
+              tone: 'bad' as const,
+              noteTone: 'bad' as const,
+            },
+          ]),
       { label: 'sign', text: `${name}, ${keyText(definition, seen)}`, tone: 'strong' },
     ]
   },

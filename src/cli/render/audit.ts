@@ -29,6 +29,19 @@ const keyLine = ({ key, bundle }: Verified): Line[] =>
         },
       ]
 
+/** The old key of an emergency: out of use as far as its holders say so, and keep their word. */
+const fenceLine = ({ fences }: Verified): Line[] =>
+  fences === null
+    ? []
+    : [
+        {
+          label: 'old key',
+          text: `${fences.name} ${fences.key.slice(0, 8)}: fenced at ${fences.fenced.length === 0 ? 'no holder' : fences.fenced.join(', ')}`,
+          note: fences.outOfUse ? 'out of use' : `${fences.left.join(', ')} can still sign`,
+          noteTone: fences.outOfUse ? 'good' : 'warn',
+        },
+      ]
+
 const points = (count: number): string => `${count} open point${count === 1 ? '' : 's'}`
 
 const VERDICTS: Readonly<Record<VerifyReport['verdict'], string>> = {
@@ -85,6 +98,7 @@ export const verifyView = (report: Verified): Lines => [
     text: `${report.bundle.kind} of ${report.bundle.name}, ceremony ${shortId(report.bundle.ceremony)}, ${ended(report.bundle)}`,
   },
   ...keyLine(report),
+  ...fenceLine(report),
   ...(report.signature === null ? [] : [{ label: 'signature', text: report.signature }]),
   ...wholeKeys(report.reconstructed),
   '',

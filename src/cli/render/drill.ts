@@ -5,12 +5,16 @@ import type { Line, Lines } from '../term.ts'
 import { shortIdentity, shortTime } from '../text.ts'
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-const limitText = (ms: number): string => (ms < 3_600_000 ? `${ms / 1000} s` : `${ms / 3_600_000} h`)
+const limitText = (ms: number): string => (ms < 3_600_000 ? `${ms / 1000} s` : `${Math.round(ms / 360_000) / 10} h`)
 
 export const drillView = (shown: DrillShown & { readonly report: string | null }): Lines => {
   const { incident, site, name, ceremony, protocol, seed, steps, met, report, signer } = shown
   return [
-    { label: 'drill', text: `${incident} of ${site}`, note: 'in memory; no real key or share' },
+    {
+      label: 'drill',
+      text: `${incident} ${incident === 'attack' ? 'seen first at' : 'of'} ${site}`,
+      note: 'in memory; no real key or share',
+    },
     { label: 'estate', text: `${name}  ${shortId(ceremony)}  ${protocol}` },
     { label: 'clock', text: 'fast: waited times pass at once; measured ones are real; people take none here' },
     { label: 'seed', text: seed, note: 'the same again with --seed' },

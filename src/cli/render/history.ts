@@ -11,13 +11,17 @@ type Key = HistoryReport['keys'][number]
 const time = (closed: string | null): string => (closed === null ? 'no closed log' : closed.replace('T', ' '))
 
 /** `4 by epoch 1, 2 by epoch 2`. */
-const signaturesText = ({ signatures }: Key): string => {
+const signaturesText = ({ signatures, replaced }: Key): string => {
   const counts = new Map<string, number>()
   for (const { epoch } of signatures) {
     const by = epoch === null ? 'an epoch that is not here' : `epoch ${epoch}`
     counts.set(by, (counts.get(by) ?? 0) + 1)
   }
-  return counts.size === 0 ? 'none here' : [...counts].map(([by, count]) => `${count} by ${by}`).join(', ')
+  const after = signatures.filter(({ afterFence }) => afterFence).length
+  const fenced = replaced.length === 0 ? '' : `; ${after} of them after the emergency`
+  return counts.size === 0
+    ? 'none here'
+    : `${[...counts].map(([by, count]) => `${count} by ${by}`).join(', ')}${fenced}`
 }
 
 const SAYS = {
@@ -46,7 +50,7 @@ const keyLines = (key: Key): Line[] => {
     ...epochs.map(
       ({ epoch, kind, record, closed, file, verdict }): Line => ({
         label: `epoch ${epoch}`,
-        text: `${kind.padEnd(9)}${time(closed)}  ${file}`,
+        text: `${kind.padEnd(10)}${time(closed)}  ${file}`,
         note: epochs.some(({ supersedes }) => supersedes.includes(record)) ? 'superseded' : verdict,
       }),
     ),
@@ -67,6 +71,14 @@ const keyLines = (key: Key): Line[] => {
       { label: '', text: `reason: ${unpadded(reason)}`, tone: 'bad' },
       { label: '', text: 'every signature after it may be by whoever holds the key, with no site', tone: 'bad' },
     ]),
+    ...key.replaced.map(
+      ({ name: fresh, key: id, closed, fenced, left, retired, outOfUse, file }): Line => ({
+        label: 'replaced',
+        text: `by ${fresh} ${id.slice(0, 8)}  ${time(closed)}  fenced at ${fenced.length === 0 ? 'no holder' : fenced.join(', ')}  ${file}`,
+        note: outOfUse ? 'out of use' : `${left.join(', ')} can still sign${retired ? '' : '; too few said so'}`,
+        noteTone: outOfUse ? 'good' : 'bad',
+      }),
+    ),
     { label: 'signatures', text: signaturesText(key) },
     {
       label: 'newest',

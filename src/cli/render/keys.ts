@@ -1,5 +1,6 @@
 import type { Addresses } from '../../formats/addresses.ts'
 import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/public-key.ts'
+import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { span } from '../../lib/span.ts'
 import { shortId } from '../../records/short-id.ts'
@@ -18,14 +19,19 @@ export const withForms = async (key: KeyShown): Promise<KeyWithForms> => {
   return { ...key, forms: { ...publicKeyForms(protocol, publicKey, name), ...addressesOf(protocol, publicKey) } }
 }
 
-const state = ({ state: now, epoch, since, suspended }: KeyShown): string =>
+/** An emergency took it out of use, by this site's own promise. */
+const fencedText = (ceremony: Hash): string => `fenced by emergency ceremony ${shortId(ceremony)}`
+
+const state = ({ state: now, epoch, since, suspended, fenced }: KeyShown): string =>
   suspended !== null
-    ? `suspended since ${suspended.since.slice(0, 10)}`
-    : {
-        installed: `epoch ${epoch}${since === null ? '' : `, since ${since.slice(0, 10)}`}`,
-        staged: 'staged, not usable yet',
-        retired: `epoch ${epoch}, replaced`,
-      }[now]
+    ? `${fenced === null ? 'suspended' : fencedText(fenced)} since ${suspended.since.slice(0, 10)}`
+    : fenced !== null
+      ? `${fencedText(fenced)}, and resumed`
+      : {
+          installed: `epoch ${epoch}${since === null ? '' : `, since ${since.slice(0, 10)}`}`,
+          staged: 'staged, not usable yet',
+          retired: `epoch ${epoch}, replaced`,
+        }[now]
 
 interface Keys {
   readonly keys: readonly KeyWithForms[]
@@ -57,6 +63,16 @@ export const keyView = (key: KeyWithForms): Lines => [
   { label: 'quorum', text: `${key.threshold} of ${key.sites.length}`, note: key.sites.join(', ') },
   { label: 'share', text: `${key.index} of ${key.sites.length}`, note: state(key) },
   ...(key.record === null ? [] : [{ label: 'record', text: key.record }]),
+  ...(key.fenced === null
+    ? []
+    : [
+        {
+          label: 'fenced',
+          text: `by emergency ceremony ${shortId(key.fenced)}: another key is in its place`,
+          note: key.suspended === null ? 'and resumed here' : 'suspended here',
+          tone: 'bad' as const,
+        },
+      ]),
   ...(key.suspended === null
     ? []
     : [{ label: 'suspended', text: key.suspended.reason, note: key.suspended.since, tone: 'bad' as const }]),
@@ -69,12 +85,31 @@ export const keyView = (key: KeyWithForms): Lines => [
   ...(key.forms === null ? [] : formLines(key.forms)),
 ]
 
+/** A key that an emergency took out of use is used again: for one thing alone. */
+const resumedLines = (ceremony: Hash, key: string): readonly Line[] => [
+  {
+    label: 'warning',
+    text: `ceremony ${shortId(ceremony)} put another key in its place, and this site promised to leave it alone`,
+    tone: 'bad',
+  },
+  {
+    label: '',
+    text: 'whoever made that necessary may sign with it too: move what it protects, and sign nothing else',
+    tone: 'bad',
+  },
+  {
+    label: 'next',
+    text: `then at once: quorate keys suspend --key ${key.slice(0, 8)} --reason "what it protects is moved"`,
+  },
+]
+
 export const suspendedView = (said: {
   readonly key: string
   readonly name: string
   readonly suspended: boolean
   readonly reason: string
   readonly threshold: number
+  readonly fenced: Hash | null
 }): Lines => [
   {
     label: said.suspended ? 'suspended' : 'resumed',
@@ -84,7 +119,9 @@ export const suspendedView = (said: {
   },
   ...(said.suspended
     ? [{ label: 'next', text: `the same at every other site: any ${said.threshold} that go on can still sign` }]
-    : []),
+    : said.fenced === null
+      ? []
+      : resumedLines(said.fenced, said.key)),
 ]
 
 /** Shares that are younger than was asked: nothing was planned. */

@@ -10,17 +10,20 @@ import { passphraseAsked } from '../../cli/secret-input.ts'
 export default class DrillRun extends QuorateCommand {
   static override summary = 'play an incident in memory, against its time limit'
   static override description =
-    'The sites, quorum, protocol and deadlines of a definition, with throw-away keys: no home, share or relay is touched. shard-compromised: new shares within 24 hours, the old one destroyed. site-lost: the others sign within 60 seconds, then the site is replaced. Ends with 1 where a limit was not met. The time that people take is not in it.'
+    'The sites, quorum, protocol and deadlines of a definition, with throw-away keys: no home, share or relay is touched. shard-compromised: new shares within 24 hours, the old one destroyed. site-lost: the others sign within 60 seconds, then the site is replaced. attack: the site suspends the key within 60 seconds, and a fresh key signs within 4 hours. Ends with 1 where a limit was not met. The time that people take is not in it.'
   static override examples = [
     '<%= config.bin %> drill run --definition treasury.yaml --incident site-lost --site ap --home /srv/quorate/eu',
   ]
   static override flags = {
     definition: definitionFlag,
-    incident: Flags.option({ options: ['shard-compromised', 'site-lost'] as const })({
+    incident: Flags.option({ options: ['shard-compromised', 'site-lost', 'attack'] as const })({
       summary: 'the incident',
       required: true,
     }),
-    site: Flags.string({ summary: 'the site that it befalls; without it the last one', helpValue: 'SITE' }),
+    site: Flags.string({
+      summary: 'the site that it befalls, or that sees an attack first; without it the last one',
+      helpValue: 'SITE',
+    }),
     seed: seedFlag,
     home: Flags.string({
       summary: 'the home whose identity signs the report; without it none is written',

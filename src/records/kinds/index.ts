@@ -1,3 +1,4 @@
+import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
@@ -6,6 +7,6 @@ import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind of ceremony that there is. Ceremony, audit and cli have tables with the same keys. */
-export const recordKinds = { keygen, sign, refresh, reshare, repair, reconstruct }
+export const recordKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency }
 
 export type Kind = keyof typeof recordKinds

@@ -1,5 +1,5 @@
 import type * as v from 'valibot'
-import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
+import type { Hash, Identity, SiteId, Time } from '../../lib/brand.ts'
 
 /** Approvals that a definition needs: of every one of `all`, and of any `quorum` of `some`. */
 export interface ApprovalRule {
@@ -21,6 +21,19 @@ interface Roster {
   readonly sites: readonly SiteId[]
 }
 
+/** A key that a ceremony takes out of use, and who holds its shares: in index order, by identity. */
+export interface Fence {
+  readonly key: Hash
+  /** Its newest record. */
+  readonly base: Hash
+  readonly name: string
+  readonly threshold: number
+  readonly holders: readonly { readonly name: SiteId; readonly identity: Identity }[]
+  readonly reason: string
+  /** Until when a signature of it is taken for one that moves what it protects. */
+  readonly sweep: Time
+}
+
 /** The commands that run a ceremony: `quorate TOPIC plan` and so on. */
 export type Topic = 'keygen' | 'sign' | 'rotate' | 'recover'
 
@@ -37,6 +50,8 @@ export interface RecordKind<D> {
   /** The epoch that this replaces; null where it replaces none. */
   replaces(definition: D): Roster | null
   seats(definition: D): Seats
+  /** The key that its holders promise to leave alone; left out of a kind that asks for no such promise. */
+  fences?(definition: D): Fence
   /** The key that is used: hash of its keygen outcome; null where one is made. */
   key(definition: D): Hash | null
   /** Number of the epoch that it makes; null where it makes none. */
