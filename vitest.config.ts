@@ -8,7 +8,7 @@ const long = [
   'test/e2e/{break-glass,by-hand,emergency,rotate}.test.ts',
   'test/faults/{crash-emergency,crash-release,kill}.test.ts',
   'test/faults/relays.test.ts',
-  'test/hostile/emergency.test.ts',
+  'test/hostile/{back-again,emergency,leaver-keeps,lost-counts,other-shares,repair-age,repair-screens,two-shares}.test.ts',
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',
   'test/hostile/session-liars-*.test.ts',

@@ -25,7 +25,8 @@ export const supersededIn = (epochs: readonly Held[]): ReadonlySet<Hash> =>
   new Set(epochs.flatMap((one) => (isUsed(one) ? one.supersedes : [])))
 
 /** A ceremony that makes no new share: what it seals is the share of the epoch before. */
-const keepsShares = (kind: Definition['kind']): boolean => recordKind({ kind }).keepsShares === true
+const keepsShares = (kind: Definition['kind'] | undefined): boolean =>
+  kind !== undefined && recordKind({ kind }).keepsShares === true
 
 /**
  * True of an epoch whose ceremony makes other shares than those before it, as far as is known. One that keeps them never
@@ -34,7 +35,8 @@ const keepsShares = (kind: Definition['kind']): boolean => recordKind({ kind }).
 const renews = ({ core }: Held): boolean => core === undefined || !keepsShares(core.kind)
 
 interface Successor extends Pick<Outcome, 'base' | 'ceremony'> {
-  readonly kind: Definition['kind']
+  /** undefined where its share is not here, or damaged. */
+  readonly kind: Definition['kind'] | undefined
 }
 
 /** One that this site has used leaves its base for good; one that it only voted for stands aside where it is named. */

@@ -229,8 +229,10 @@ export const shardStore = (disk: Disk): ShardStore => {
   const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
     const epochs = await ofKey(key)
     const outcome = hashOf(outcomeCodec.encode(made))
+    const own = epochs.find((one) => one.outcome === outcome)
+    const kind = own !== undefined && 'core' in own ? own.core.kind : undefined
+    refuseRival(epochs, { ...made, kind }, own?.supersedes ?? [])
     const found = await present(key, outcome)
-    refuseRival(epochs, { ...made, kind: found.core.kind }, found.supersedes)
     if (record.outcome !== outcome || !record.envelopes.includes(found.envelope))
       throw damaged(folderOf(key, outcome), new DecodeError('the record does not name this envelope'))
     await once(`${folderOf(key, outcome)}/record`, recordCodec.encode(record))

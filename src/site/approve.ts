@@ -1,5 +1,6 @@
 import { parseTrust } from '../audit/trust.ts'
 import { approve, checkApproval } from '../ceremony/definition/approve.ts'
+import { givenShares } from '../ceremony/epoch/given-shares.ts'
 import { refuseOtherEmergency } from '../ceremony/epoch/other-emergency.ts'
 import { undecidedVotes } from '../ceremony/epoch/rivals.ts'
 import { approvalsFolder, messagePath } from '../ceremony/paths.ts'
@@ -65,13 +66,19 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
     const holders = replaces(definition)?.sites ?? receivers(definition)
     const used = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
     if (used !== undefined) await refuseSuspendedAt(disk, home, used.key)
-    const undecided =
-      used === undefined ? undefined : await votesOfHome(folder, (votes) => undecidedVotes(votes, used.key))
+    const known =
+      used === undefined
+        ? undefined
+        : await votesOfHome(folder, async (votes) => ({
+            undecided: await undecidedVotes(votes, used.key),
+            given: await givenShares(votes, used.key, used.record),
+          }))
     const fence = fenceIn(definition)
     if (fence !== undefined && home.role === 'site')
       await votesOfHome(folder, (votes) => refuseOtherEmergency(votes, definition))
     const fenced = fencedIn(definition).some(({ identity }) => identity === home.identity)
-    const base = fence !== undefined && fenced ? await keyBase(folder, fence.key) : used
+    const base =
+      fence !== undefined && fenced ? await keyBase(folder, fence.key) : used && { ...used, given: known?.given }
     return {
       definition,
       now: systemClock.now(),
@@ -79,7 +86,7 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
       ...(message === undefined ? {} : { message }),
       ...(trust === undefined ? {} : { trust: parseTrust(trust) }),
       ...(base === undefined ? {} : { base }),
-      ...(undecided === undefined ? {} : { undecided }),
+      ...(known === undefined ? {} : { undecided: known.undecided }),
     }
   } finally {
     await disk.close()

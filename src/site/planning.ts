@@ -3,6 +3,7 @@ import { type ControlDomain, sharedControl } from '../ceremony/definition/contro
 import type { Finding } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { planKeygen, planRefresh, planRepair, planReshare, planSign } from '../ceremony/definition/plan.ts'
+import { givenShares } from '../ceremony/epoch/given-shares.ts'
 import { recordsToName, refuseUnnamed, undecidedVotes } from '../ceremony/epoch/rivals.ts'
 import { parseIdentity } from '../identity/identity.ts'
 import { fingerprint } from '../identity/words.ts'
@@ -219,14 +220,15 @@ export type OfKeyFlags = Omit<CommonFlags, 'name'> & {
 /** Throws E_NOT_FOUND where this home holds no share of the key. */
 export const ofKey = async (flags: OfKeyFlags, now: number) => {
   const base = await keyBase(flags.home, flags.key)
-  const { supersedes, voted } = await votesOfHome(flags.home, async (votes) => ({
+  const { supersedes, voted, given } = await votesOfHome(flags.home, async (votes) => ({
+    given: await givenShares(votes, base.key, base.record),
     supersedes: await recordsToName(votes, base.key),
     voted: votedIn(votes.ledger),
   }))
   const { name, protocol } = base.definition
   const reconstructed = await wholeKeysOf(flags.home, base.key)
   const seen: Seen = { ...NOTHING_SEEN, key: { name, protocol, publicKey: base.publicKey }, voted, reconstructed }
-  const wanted = { ...(await commonOfKey(flags, now)), key: base, cards: flags.cards, supersedes }
+  const wanted = { ...(await commonOfKey(flags, now)), key: { ...base, given }, cards: flags.cards, supersedes }
   return { wanted, seen }
 }
 

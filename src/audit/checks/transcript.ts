@@ -2,6 +2,7 @@ import type { Hash, SiteId } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { recordKind, sharesIn } from '../../records/definition.ts'
+import type { Outcome } from '../../records/outcome.ts'
 import { type BundleFacts, baseUnseen } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
@@ -225,6 +226,10 @@ const stated = (facts: BundleFacts): Finding | undefined => {
     : fails('the outcome is not one of this definition', [outcomeHash])
 }
 
+type Shares = Pick<Outcome, 'publicKey' | 'verifyingShares'>
+const sameShares = (some: Shares, others: Shares): boolean =>
+  some.publicKey === others.publicKey && some.verifyingShares.join() === others.verifyingShares.join()
+
 /** An epoch is replaced by one of the same key; the number of the first is known by its keygen's outcome. */
 const based = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
@@ -246,6 +251,8 @@ const based = (facts: BundleFacts): Finding | undefined => {
   const before = recordKind(definition).replaces(definition)
   if (before?.threshold !== old.threshold || before.sites.length !== old.verifyingShares.length)
     return fails('the definition says another quorum than that of the epoch that it builds on', inputs)
+  if ('from' in definition && !sameShares(definition.from, old))
+    return fails('the definition says other shares than those of the epoch that it builds on', inputs)
   const first = old.base === null
   if (first !== (outcomeHash === key(definition)) || first !== (epoch(definition) === 2))
     return fails(

@@ -132,12 +132,13 @@ const tooEarly = (facts: BundleFacts, made: MadeKey): readonly SiteId[] => {
 /** Fewer sites than a quorum are left with an old share once n−t+1 have destroyed theirs. By their own word: no bundle proves it. */
 const retired = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
-  const { definition, holders } = facts
+  const { definition } = facts
   const before = recordKind(definition).replaces(definition)
   if (made === undefined || before === null) return undefined
   const words = facts.retired.filter(({ value }) => value.record === made.recordHash)
-  const { length: total } = holders
-  const left = holders.map(({ name }) => name).filter((name) => !words.some(({ site }) => site === name))
+  // A site that was lost held a share of it, too, and says nothing.
+  const { length: total } = before.sites
+  const left = before.sites.filter((name) => !words.some(({ site }) => site === name))
   const number = epochOf(facts)
   const old = number === null ? 'the old epoch' : `epoch ${number - 1}`
   const early = tooEarly(facts, made)

@@ -1,4 +1,4 @@
-import type { Hash } from '../../lib/brand.ts'
+import type { Hash, Identity } from '../../lib/brand.ts'
 import { type Definition, type Handover, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
@@ -21,6 +21,8 @@ export interface KeyBase {
   readonly publicKey: string
   /** In index order. */
   readonly verifyingShares: readonly string[]
+  /** Indices of these shares that each identity was given, as far as this home knows. */
+  readonly given?: ReadonlyMap<Identity, ReadonlySet<number>> | undefined
 }
 
 /** A roster as a definition names it: where it stands, its quorum, and who holds which share. */
@@ -100,6 +102,20 @@ export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): rea
   ...lintEpoch('of', definition.of, base),
 ]
 
+/** All repairs since the shares were made are of one polynomial: who has two of them has one more than it should. */
+const lintSecondShare = ({ name, identity }: SiteEntry, place: number, { given }: KeyBase): readonly Finding[] => {
+  const others = [...(given?.get(identity) ?? [])].filter((index) => index !== place + 1)
+  return others.length === 0
+    ? []
+    : [
+        error(
+          'mended-site',
+          `sites[${place}]`,
+          `${name} may hold share ${others.join(', ')} of these: take another machine, or make new shares first (quorate rotate plan)`,
+        ),
+      ]
+}
+
 /**
  * Where a definition that mends a site says otherwise than the key: of each old site but the lost one, and of the name that
  * this one had. The machine in its place has another identity.
@@ -125,6 +141,7 @@ export const lintLostSite = (definition: RepairDefinition, base: KeyBase): reado
     ...(mended !== undefined && holders.some(({ identity }) => identity === mended.identity)
       ? [error('mended-site', 'sites', `${mended.name} has the identity of a site that holds a share of this key`)]
       : []),
+    ...(mended === undefined ? [] : lintSecondShare(mended, place, base)),
     ...lintShares(definition, base),
   ]
 }

@@ -6,6 +6,7 @@ import type { Site } from '../ports.ts'
 import { hasDealtAway } from './dealt.ts'
 import { type Epoch, newestEpoch, replacedEpoch } from './epoch.ts'
 import { boundByVote } from './epoch-result.ts'
+import { givenShares } from './given-shares.ts'
 import { refuseOtherParts } from './rivals.ts'
 
 /**
@@ -26,7 +27,8 @@ export const baseToReplace = async <D extends Successor>(
       [...log.replay()].some((event) => event.what === 'ready-set'))
   if (isBound) return replacedEpoch(log, definition)
   const newest = await newestEpoch(site, definition.key)
-  refuseErrors(lint(definition, await keyBaseOf(site, newest)))
+  const given = await givenShares(site, newest.key, newest.hash)
+  refuseErrors(lint(definition, { ...(await keyBaseOf(site, newest)), given }))
   await refuseOtherParts(site, definition)
   return newest
 }

@@ -1,7 +1,9 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { superseded, supersededIn } from '../../shards/rival.ts'
+import { definitionAt } from '../definition/key-base.ts'
 import type { Duties } from '../kinds/kind.ts'
+import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { awaitEach } from './await-each.ts'
 import { keyOf } from './epoch-outcome.ts'
@@ -22,7 +24,7 @@ export const installEpoch = async (
   const returned = store.installed.has(seat.name)
   // Its vote is durable, and its only one: shards of other attempts are of no use any more.
   await dropStaged(site.shards, log, authority.definition, voted.record.outcome)
-  if (!returned && supersededIn(await site.shards.list()).has(voted.hash)) {
+  if (!returned && (supersededIn(await site.shards.list()).has(voted.hash) || (await handedOn(site, voted.hash)))) {
     // It waits for nothing more, and others may still lack its vote.
     await postNote()
     throw superseded()
@@ -30,6 +32,15 @@ export const installEpoch = async (
   await awaitReadySet(ceremony, voted.hash, postNote)
   await install(ceremony, voted)
   await awaitReceipts(ceremony, voted.hash, returned)
+}
+
+/** True where this site said that its share is destroyed, for a record that takes this one's place and of which it holds none. */
+const handedOn = async (site: Site, record: Hash): Promise<boolean> => {
+  for (const { what, ceremony } of site.ledger.replay()) {
+    const definition = what === 'retired' && ceremony !== null ? await definitionAt(site, ceremony) : undefined
+    if (definition !== undefined && 'supersedes' in definition && definition.supersedes.includes(record)) return true
+  }
+  return false
 }
 
 /** Throws E_NOT_FINISHED at the close deadline where a receiver's vote for the record is missing. */

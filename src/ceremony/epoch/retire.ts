@@ -22,8 +22,12 @@ export const retireBase = async (ceremony: Ceremony, made: CameTrue, base: Epoch
   const { store, seat, authority } = ceremony
   const newest = await newestOf(ceremony, base.key, made)
   const receives = authority.receivers.some(({ name }) => name === seat.name)
-  const isUsed = newest !== undefined && recordHashOf(newest) === made.hash
-  const isOld = newest === undefined || newest.core.epoch <= base.number
+  const newestRecord = newest && recordHashOf(newest)
+  const isUsed = newestRecord === made.hash
+  const isOld =
+    newest === undefined ||
+    newest.core.epoch <= base.number ||
+    namedIn(ceremony).some((record) => record === newestRecord)
   if (receives ? isUsed : isOld) await destroyBefore(ceremony, made, base)
   else refuseNewerUnfinished(ceremony, newest)
   if (!store.retired.has(seat.name))
@@ -57,10 +61,15 @@ const newestOf = async (
   return (await shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
 }
 
-const destroyBefore = async ({ site: { shards } }: Ceremony, { hash }: CameTrue, base: Epoch): Promise<void> => {
+/** Records that the definition takes the place of. A site that receives no share has them from nowhere else. */
+const namedIn = ({ authority: { definition } }: Ceremony): readonly Hash[] =>
+  'supersedes' in definition ? definition.supersedes : []
+
+const destroyBefore = async (ceremony: Ceremony, { hash }: CameTrue, base: Epoch): Promise<void> => {
+  const { shards } = ceremony.site
   const epochs = (await shards.list()).filter(({ key }) => key === base.key)
   const damaged = (await shards.listDamaged()).filter(({ key }) => key === base.key)
-  const before = supersededIn(epochs)
+  const before = new Set([...supersededIn(epochs), ...namedIn(ceremony)])
   const isBefore = (one: (typeof epochs)[number] | (typeof damaged)[number]): boolean =>
     [...before].some((record) => record === recordHashOf(one))
   for (const one of epochs) {

@@ -1,6 +1,7 @@
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
+import { recordKind } from '../../records/definition.ts'
 import { type Epoch, openShare } from '../epoch/epoch.ts'
 import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
@@ -44,6 +45,10 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   }
   // Once it voted, or counted all votes, this site runs no attempt: its old share is asked for no more, and may be gone.
   if (epoch === undefined || store.ready.has(seat.name) || ceremony.events('ready-set').length > 0)
+    return ['clock', 'disk', 'kms']
+  // A site that dealt, and whose share was replaced otherwise since, still hears what came of its dealing.
+  const replaces = recordKind(authority.definition).replaces(authority.definition) !== null
+  if (replaces && (await site.shards.read(epoch.key, epoch.record.outcome))?.state === 'retired')
     return ['clock', 'disk', 'kms']
   const share = await openShare(ceremony, epoch)
   share.wipe()
