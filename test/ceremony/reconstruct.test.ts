@@ -252,11 +252,11 @@ describe('a site that lies', () => {
   it('gives twice, is proven to, and is left out of the next one', async () => {
     const definition = await planned()
     const { publish } = Ceremony.prototype
-    const said = new Set<string>()
+    const lied = new Set<string>()
     vi.spyOn(Ceremony.prototype, 'publish').mockImplementation(async function (this: Ceremony, name, value) {
-      const lying = name === 'release' && this.seat.name === ap && !said.has(this.authority.hash)
+      const lying = name === 'release' && this.seat.name === ap && !lied.has(this.authority.hash)
       if (lying) {
-        said.add(this.authority.hash)
+        lied.add(this.authority.hash)
         const { sealed } = value as Release
         const other = { ...(value as Release), sealed: sealed.map(() => toBase64(utf8('another'))) }
         await publish.call(this, name, other as never).catch(() => undefined)
@@ -264,11 +264,10 @@ describe('a site that lies', () => {
       return publish.call(this, name, value as never) as never
     })
     const ends = await joinSites(world, names, definition)
-    // Whoever had not given when the proof came ends by it; whoever had is done.
-    for (const end of ends.slice(0, 2))
-      if (end.status === 'rejected')
-        expect(end.reason).toMatchObject({ code: 'E_PEER_EQUIVOCATED', message: 'ap gave its share twice' })
-      else expect(end.value.state).toBe('closed')
+    // Whoever had not given when the proof came ends by it, or by the word of another that did; whoever had is done.
+    const said = ends.slice(0, 2).map((end) => (end.status === 'rejected' ? end.reason.message : end.value.state))
+    for (const one of said) expect(one).toMatch(/^(?:closed|ap gave its share twice|(?:eu|us) left this ceremony)$/)
+    expect(said.filter((one) => !/ left /.test(one)).length).toBeGreaterThan(0)
     vi.restoreAllMocks()
     const anew = await planned({ givers: [eu, us] })
     const after = await joinSites(world, [eu, us], anew)

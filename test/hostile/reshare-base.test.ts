@@ -80,7 +80,7 @@ describe('a site that holds a share', () => {
     const sameKey = { ...theirs, key, epoch: 3, from: { ...theirs.from, publicKey: from.publicKey } }
     expect((await refused(world, ap, sameKey)).error).toMatchObject({
       code: 'E_DEFINITION',
-      message: expect.stringContaining('join that ceremony here first'),
+      message: expect.stringContaining('it has to destroy it in the ceremony that replaced it'),
     })
   })
 })
