@@ -100,7 +100,7 @@ const undecided = (ceremony: Ceremony, voters: readonly SiteId[]): QuorateError 
   const otherwise =
     authority.definition.base === null
       ? ', or plan a new definition when all agree'
-      : ', or plan here what supersedes it (quorate rotate plan); until then the key signs with the old shares'
+      : `, or plan here what supersedes it (quorate ${authority.topic} plan); until then the key signs with the old shares`
   const hint =
     left.length === 0
       ? 'their operators run join again; then run it here again too'

@@ -1,5 +1,6 @@
 import { lateIn } from '../../lib/open-points.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
+import type { Topic } from '../../records/kinds/kind.ts'
 import type { Phase } from '../lifecycle.ts'
 import type { MemberStatus, Status } from './describe.ts'
 
@@ -40,7 +41,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   const names = members.flatMap(({ name }) => (name.startsWith('approver ') ? [] : [name]))
   if (phase === 'ready' || phase === 'installed' || phase === 'retired') {
     if (!facts.possible && phase === 'ready')
-      return undecided(Object.keys(left), join, recordKind(status).buildsOn === 'nothing')
+      return undecided(Object.keys(left), topic, recordKind(status).buildsOn === 'nothing')
     const late = names.filter((name) => !(phase === 'ready' ? facts.voters : facts.receipts).has(name))
     const who = late.length === 0 ? 'all sites' : `${late.join(', ')} and then all the others`
     return `${who} run ${join} until it says closed; what was voted for is safe on the disk`
@@ -67,8 +68,8 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   return `all sites run ${join}`
 }
 
-const undecided = (left: readonly string[], join: string, fresh: boolean): string =>
-  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run ${join} here again when there is news${fresh ? ', or plan a new definition' : ', or plan here what supersedes it (`quorate rotate plan`); until then the key signs with the old shares'}`
+const undecided = (left: readonly string[], topic: Topic, fresh: boolean): string =>
+  `this site has voted and waits for the vote of ${left.join(', ')}, who left: nothing is lost. Run \`quorate ${topic} join\` here again when there is news${fresh ? ', or plan a new definition' : `, or plan here what supersedes it (\`quorate ${topic} plan\`); until then the key signs with the old shares`}`
 
 const afterClosing = ({ proven, open, kind, site }: Omit<Status, 'next'>, join: string): string => {
   if (proven.length > 0)
