@@ -26,6 +26,8 @@ const beyondMessages: Partial<Record<CheckId, string>> = {
   'signature.message': 'each honest site looked at the message itself, before it signed',
   'signature.key': 'the key is in the definition, and each honest site signed with its own shard',
   'signature.output': 'the site that writes the bundle shows the signature that it verified',
+  'release.key': 'the shares are in the definition, and each honest site holds them against its own record',
+  'release.known': 'it is open where the log of a site says that it gave a share of the key before, and none here did',
   'blame.left': 'it says who left, and holds of whoever did',
   'identities.unrevoked': 'a revocation stands in the auditor’s trust file, and no ceremony says it',
   'attestation.measured': 'it is open wherever the definition wants evidence of what ran',
@@ -75,6 +77,10 @@ it('each check of the audit is violated by some lie', async () => {
             .filter((_, at, { length }) => at < 3 || at > length - 4))
             count(await violatedByLog(heard, lie, message))
     }
+  const gave = await hearHonest(base, 'reconstruct', s3)
+  for (const lie of allLies(samples))
+    if (lie.kind === 'reconstruct' && lie.by === s3 && lie.subject === 'release' && packed.includes(lie.way))
+      count(await violatedByRecord(gave, samples, lie, message))
   report(`checks by lies that violate them: ${JSON.stringify(Object.fromEntries([...reached].sort()))}`)
   const never = [...wanted].filter((id) => !reached.has(id) && !(id in beyondMessages))
   expect(never, 'no lie violates').toEqual([])
