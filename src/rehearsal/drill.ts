@@ -139,7 +139,7 @@ class Estate {
   /** From now on the estate is that of the key which an emergency made. */
   async adopt(player: Player): Promise<void> {
     const { shards } = await siteOf(this.props, player, memoryRoom(), 0)
-    const fresh = (await shards.list()).find(({ core, state }) => core.kind === 'emergency' && state === 'installed')
+    const fresh = (await shards.list()).find(({ key, state }) => key !== this.#key && state === 'installed')
     if (fresh === undefined) throw new Error('no fresh key')
     this.#key = fresh.key
   }

@@ -90,7 +90,7 @@ export const renewalFound = (ceremony: Hash): QuorateError => {
   return new QuorateError(
     'E_NOT_FINISHED',
     `this site voted for new shares in ceremony ${id}, and a repair would keep the old ones`,
-    `finish that one first: quorate rotate join --ceremony ${id}. Where it cannot be finished, plan new shares that name it, at this site: quorate rotate plan`,
+    `finish that one first: quorate rotate join --ceremony ${id}. Where it cannot be finished, plan new shares that name it, at this site: quorate rotate plan, with --to and --without where a site is lost`,
     { ceremony },
   )
 }

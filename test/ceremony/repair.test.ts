@@ -1,15 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
-import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
-import { type Definition, receiversIn } from '../../src/records/definition.ts'
+import type { Definition } from '../../src/records/definition.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { inTurn } from '../support/report.ts'
-import { epochsAt, joinSites, newestAt, recordHashOf, repairOf } from '../support/reshares.ts'
+import { epochsAt, joinSites, newestAt, repairOf, signatureBy } from '../support/reshares.ts'
 
 interface Key {
   readonly world: MemoryWorld
@@ -21,21 +20,6 @@ const newKey = async (sites: readonly string[], threshold: number): Promise<Key>
   const keygen = await keygenDefinition({ sites: await siteEntries(sites), threshold })
   for (const end of await joinSites(world, sites, keygen)) if (end.status === 'rejected') throw end.reason
   return { world, keygen }
-}
-
-const signs = async (world: MemoryWorld, made: Definition, signers: readonly string[]) => {
-  const base = await newestAt(world, signers[0] ?? '')
-  const message = utf8(`pay ${signers.join()}`)
-  const definition = await signDefinition({
-    sites: [...receiversIn(made)],
-    threshold: made.threshold,
-    key: base.key,
-    base: recordHashOf(base),
-    nonce: hashOf(utf8(`${signers.join()} ${recordHashOf(base)}`)).slice(0, 32),
-    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-    signers: signers as never,
-  })
-  return joinSites(world, signers, definition, message)
 }
 
 const all = ['eu', 'us', 'ap', 'sa', 'af']
@@ -83,7 +67,7 @@ describe.each(inTurn(cases, 2))('%s', (_, count, threshold, lost, helpers) => {
     const signers = sites.filter((name) => name === 'new' || sites.indexOf(name) > sites.length - threshold - 1)
     const quorum = [...new Set(['new', ...signers])].slice(0, threshold)
     const inOrder = sites.filter((name) => quorum.includes(name))
-    for (const end of await signs(key.world, made, inOrder)) {
+    for (const end of await signatureBy(key.world, made, inOrder)) {
       if (end.status === 'rejected') throw end.reason
       expect(end.value.key?.publicKey).toBe(made.from.publicKey)
     }
@@ -91,7 +75,7 @@ describe.each(inTurn(cases, 2))('%s', (_, count, threshold, lost, helpers) => {
 
   it('the machine that lost its share signs no more with the others', async () => {
     const other = sites.find((name) => name !== 'new') ?? ''
-    const [, end] = await signs(key.world, key.keygen, [lost, other, ...sites.slice(2)].slice(0, threshold))
+    const [, end] = await signatureBy(key.world, key.keygen, [lost, other, ...sites.slice(2)].slice(0, threshold))
     expect(end).toMatchObject({ status: 'rejected' })
   })
 })

@@ -4,18 +4,17 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
-import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { inTurn } from '../support/report.ts'
-import { epochsAt, joinSites, newestAt, recordHashOf, reshareOf } from '../support/reshares.ts'
+import { epochsAt, joinSites, newestAt, reshareOf, signatureBy } from '../support/reshares.ts'
 
 const old = ['eu', 'us', 'ap']
 
@@ -32,18 +31,7 @@ const newKey = async (names: readonly string[]): Promise<Key> => {
 }
 
 const signs = async (world: MemoryWorld, made: Definition, signers: readonly string[]): Promise<string | null> => {
-  const base = await newestAt(world, signers[0] ?? '')
-  const message = utf8(`pay ${signers.join()}`)
-  const definition = await signDefinition({
-    sites: [...receiversIn(made)],
-    threshold: made.threshold,
-    key: base.key,
-    base: recordHashOf(base),
-    nonce: hashOf(utf8(`${signers.join()} ${recordHashOf(base)}`)).slice(0, 32),
-    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-    signers: signers as never,
-  })
-  const ends = await joinSites(world, signers, definition, message)
+  const ends = await signatureBy(world, made, signers)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return ends[0]?.status === 'fulfilled' ? (ends[0].value.key?.publicKey ?? null) : null
 }

@@ -6,7 +6,7 @@ import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
 import type { LedgerEventName, LogEvent } from '../../src/records/event.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
-import { keygenDefinition, refreshDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, repairDefinition } from '../support/definition.ts'
 
 /** Votes that a home's ledger alone still shows: the shares that they were for are gone. */
 
@@ -73,5 +73,15 @@ describe('the records that a definition has to name', () => {
     })
     await refuseOtherParts(votes, a)
     await refuseOtherParts(votes, c)
+  })
+
+  it('are never those of new shares, for a repair: it may take the place of another repair alone', async () => {
+    const repair = await repairDefinition({ supersedes: [hash('a')] })
+    await expect(refuseOtherParts(home(['ready', a, 'a']), repair)).rejects.toMatchObject({
+      code: 'E_NOT_FINISHED',
+      message: expect.stringContaining('a repair would keep the old ones'),
+    })
+    const another = await repairDefinition({ nonce: 'ab'.repeat(16) })
+    await refuseOtherParts(home(['ready', another, 'a']), repair)
   })
 })

@@ -1,12 +1,13 @@
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import type { Hash } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, siteEntries } from './definition.ts'
+import { keygenDefinition, signDefinition, siteEntries } from './definition.ts'
 import { approveIn, type MemoryWorld, startJoin } from './memory-site.ts'
 
 export const epochsAt = async ({ homes }: MemoryWorld, name: string): Promise<readonly StoredEpoch[]> =>
@@ -106,4 +107,20 @@ export const joinSites = async (
   for (const name of who) await approveIn(world, name, definition)
   const runs = await Promise.all(who.map((name) => startJoin(world, name, definition, message)))
   return Promise.allSettled(runs.map(({ done }) => done))
+}
+
+/** Those sites sign a message with the newest epoch of the first of them; how each of them ended. */
+export const signatureBy = async (world: MemoryWorld, made: Definition, signers: readonly string[]) => {
+  const base = await newestAt(world, signers[0] ?? '')
+  const message = utf8(`pay ${signers.join()}`)
+  const definition = await signDefinition({
+    sites: [...receiversIn(made)],
+    threshold: made.threshold,
+    key: base.key,
+    base: recordHashOf(base),
+    nonce: hashOf(utf8(`${signers.join()} ${recordHashOf(base)}`)).slice(0, 32),
+    message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+    signers: signers as never,
+  })
+  return joinSites(world, signers, definition, message)
 }

@@ -6,7 +6,7 @@ import type { BundleFacts } from '../bundle-facts.ts'
 import type { MadeKey } from '../ceremony-result.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { fenceOf } from '../fence-shown.ts'
-import { auditKind, resultOf } from '../kinds/index.ts'
+import { resultOf } from '../kinds/index.ts'
 import type { Held } from '../record-facts.ts'
 import { answersFor, eventsOf, faulty } from './faults.ts'
 
@@ -133,7 +133,8 @@ const tooEarly = (facts: BundleFacts, made: MadeKey): readonly SiteId[] => {
 const retired = (facts: BundleFacts): Finding | undefined => {
   const made = key(facts)
   const { definition } = facts
-  const before = recordKind(definition).replaces(definition)
+  const { replaces, keepsShares } = recordKind(definition)
+  const before = replaces(definition)
   if (made === undefined || before === null) return undefined
   const words = facts.retired.filter(({ value }) => value.record === made.recordHash)
   // A site that was lost held a share of it, too, and says nothing.
@@ -151,7 +152,7 @@ const retired = (facts: BundleFacts): Finding | undefined => {
     )
   return left.length < before.threshold
     ? holds(
-        `${total - left.length} of ${total} say that their share of ${old} is destroyed; ${auditKind(definition).oldShares ?? 'those who do not are no quorum'}`,
+        `${total - left.length} of ${total} say that their share of ${old} is destroyed; ${keepsShares === true ? 'the lost one still counts with the new ones' : 'those who do not are no quorum'}`,
         objects(words),
       )
     : open(`shares of ${old} that were not said to be destroyed: ${names(left)}`, objects(words))

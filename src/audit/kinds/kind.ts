@@ -22,8 +22,6 @@ export interface AuditKind {
   readonly outputs: readonly string[]
   /** Text of the transcript's line after "one transcript at all sites". */
   readonly transcript: string
-  /** Said of the old shares once too few are left to sign with them, where more is to be known of them than that. */
-  readonly oldShares?: string
   /** Facts that no bundle of this kind can show, besides those that none can. */
   readonly notShown: readonly string[]
 }

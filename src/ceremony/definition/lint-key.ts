@@ -1,5 +1,5 @@
 import type { Hash, Identity } from '../../lib/brand.ts'
-import { type Definition, type Handover, receiversIn, type Successor } from '../../records/definition.ts'
+import { type Definition, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
@@ -81,11 +81,9 @@ export const lintOldRoster = (definition: ReshareDefinition, base: KeyBase): rea
   return [
     ...lintCommon(definition, base),
     ...lintRoster({ threshold: ['from.threshold', from.threshold], place: 'from.sites', sites }, base),
-    ...lintShares(definition, base),
+    ...lintEpoch('from', from, base),
   ]
 }
-
-const lintShares = ({ from }: Handover, base: KeyBase): readonly Finding[] => lintEpoch('from', from, base)
 
 const lintEpoch = (
   place: string,
@@ -111,7 +109,7 @@ const lintSecondShare = ({ name, identity }: SiteEntry, place: number, { given }
         error(
           'mended-site',
           `sites[${place}]`,
-          `${name} may hold share ${others.join(', ')} of these: take another machine, or make new shares first (quorate rotate plan)`,
+          `${name} may hold share ${others.join(', ')} of these: take another machine, or hand the key on with it (quorate rotate plan --to --without)`,
         ),
       ]
 }
@@ -142,6 +140,6 @@ export const lintLostSite = (definition: RepairDefinition, base: KeyBase): reado
       ? [error('mended-site', 'sites', `${mended.name} has the identity of a site that holds a share of this key`)]
       : []),
     ...(mended === undefined ? [] : lintSecondShare(mended, place, base)),
-    ...lintShares(definition, base),
+    ...lintEpoch('from', definition.from, base),
   ]
 }
