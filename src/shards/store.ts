@@ -56,6 +56,13 @@ interface DamagedEpoch {
   readonly fault: QuorateError
 }
 
+/** Epochs as one reading of the disk found them: of two readings each could leave out what failed in the other one. */
+interface Epochs {
+  /** By key and then in the order in which each comes after the one before. */
+  readonly whole: readonly StoredEpoch[]
+  readonly damaged: readonly DamagedEpoch[]
+}
+
 /** keys/KEY/OUTCOME/{shard, slots, outcome, supersedes, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
   /**
@@ -79,10 +86,12 @@ export interface ShardStore {
   reopen(key: Hash, outcome: Hash, expected: Hash, keys: readonly KmsKey[]): Promise<Secret>
   /** undefined where nothing whole is there. Throws E_SHARD where it is damaged. */
   read(key: Hash, outcome: Hash): Promise<StoredEpoch | undefined>
-  /** All that is whole, by key and then in the order in which each comes after the one before. */
+  /** All that is whole. */
   list(): Promise<readonly StoredEpoch[]>
-  /** All that `list` leaves out because one of its files is damaged. */
-  listDamaged(): Promise<readonly DamagedEpoch[]>
+  /** All that is here, to be shown. */
+  all(): Promise<Epochs>
+  /** All of one key, to decide by. Throws E_DISK where a file could not be read: the next reading may show what it holds. */
+  ofKey(key: Hash): Promise<Epochs>
 }
 
 const ROOT = 'keys'
@@ -101,6 +110,11 @@ const inOrder = (epochs: readonly (StoredEpoch | DamagedEpoch)[]): readonly (Sto
     ).length
   return epochs.toSorted((a, b) => numberOf(a) - numberOf(b) || named(a) - named(b))
 }
+
+const apart = (found: readonly (StoredEpoch | DamagedEpoch)[]): Epochs => ({
+  whole: found.flatMap((one) => ('fault' in one ? [] : [one])),
+  damaged: found.flatMap((one) => ('fault' in one ? [one] : [])),
+})
 
 export const shardStore = (disk: Disk): ShardStore => {
   const folderOf = (key: Hash, outcome: Hash): string => `${ROOT}/${key}/${outcome}`
@@ -174,7 +188,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     }
   }
 
-  const ofKey = async (key: Hash): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
+  const foundOf = async (key: Hash): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
     const outcomes = await outcomesOf(key)
     if (outcomes instanceof QuorateError)
       return [{ key, outcome: key, made: undefined, record: undefined, supersedes: [], fault: outcomes }]
@@ -182,10 +196,16 @@ export const shardStore = (disk: Disk): ShardStore => {
     return inOrder(epochs.filter((one) => one !== undefined))
   }
 
-  const all = async (): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
-    const found: (StoredEpoch | DamagedEpoch)[] = []
-    for (const key of (await disk.list(ROOT)).filter(isHash)) found.push(...(await ofKey(key)))
+  const decidedBy = async (key: Hash): Promise<readonly (StoredEpoch | DamagedEpoch)[]> => {
+    const found = await foundOf(key)
+    for (const one of found) if ('fault' in one && one.fault.code === 'E_DISK') throw one.fault
     return found
+  }
+
+  const all = async (): Promise<Epochs> => {
+    const found: (StoredEpoch | DamagedEpoch)[] = []
+    for (const key of (await disk.list(ROOT)).filter(isHash)) found.push(...(await foundOf(key)))
+    return apart(found)
   }
 
   const present = async (key: Hash, outcome: Hash): Promise<StoredEpoch> => {
@@ -214,7 +234,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     const { key, outcome, kind } = shardCoreCodec.decode(sealed.core)
     const bytes = outcomeCodec.encode(made)
     if (hashOf(bytes) !== outcome) throw new TypeError('a shard of another outcome')
-    refuseRival(await ofKey(key), { ...made, kind }, supersedes)
+    refuseRival(await decidedBy(key), { ...made, kind }, supersedes)
     const folder = folderOf(key, outcome)
     await durableFolder(disk, folder)
     // Half of an earlier sealing, which a crash left, opens nothing without the other half.
@@ -227,7 +247,7 @@ export const shardStore = (disk: Disk): ShardStore => {
   }
 
   const keep = async (key: Hash, made: Outcome, record: EpochRecord): Promise<void> => {
-    const epochs = await ofKey(key)
+    const epochs = await decidedBy(key)
     const outcome = hashOf(outcomeCodec.encode(made))
     const own = epochs.find((one) => one.outcome === outcome)
     const kind = own !== undefined && 'core' in own ? own.core.kind : undefined
@@ -242,7 +262,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     const found = await present(key, outcome)
     const record = recordHashOf(found)
     if (record === undefined) throw new TypeError('an epoch is installed after its record is kept')
-    if (supersededIn(await ofKey(key)).has(record)) throw superseded()
+    if (supersededIn(await decidedBy(key)).has(record)) throw superseded()
     const bytes = votesText(votes)
     parseVotes(bytes)
     await once(`${folderOf(key, outcome)}/votes`, bytes)
@@ -304,11 +324,12 @@ export const shardStore = (disk: Disk): ShardStore => {
       if (sealed === undefined) throw await missing(key, outcome)
       return openShard(sealed, expected, keys)
     },
+    all,
     async list() {
-      return (await all()).flatMap((one) => ('fault' in one ? [] : [one]))
+      return (await all()).whole
     },
-    async listDamaged() {
-      return (await all()).flatMap((one) => ('fault' in one ? [one] : []))
+    async ofKey(key) {
+      return apart(await decidedBy(key))
     },
   }
 }

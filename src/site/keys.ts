@@ -147,18 +147,18 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const words = home instanceof QuorateError ? NO_WORDS : await keyWords(disk, home)
     const given = await allWholeKeys(folder)
     const damaged: Damaged[] = []
-    for (const { key, made, fault } of await shards.listDamaged())
+    const stored = await shards.all()
+    for (const { key, made, fault } of stored.damaged)
       damaged.push({ key, name: await nameIn(disk, made?.ceremony), fault })
     const epochs = new Map<Hash, StoredEpoch>()
-    const all = await shards.list()
-    for (const one of all) {
+    for (const one of stored.whole) {
       const before = epochs.get(one.key)
       if (before === undefined || RANK[one.state] >= RANK[before.state]) epochs.set(one.key, one)
     }
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch, all, words, given))
+      const found = await orFault(() => describe(disk, epoch, stored.whole, words, given))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }

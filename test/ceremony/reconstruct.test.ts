@@ -389,8 +389,7 @@ describe('a share that is none', () => {
       ...(sites[2] as Site),
       shards: {
         ...(sites[2] as Site).shards,
-        list: () => (sites[2] as Site).shards.list(),
-        listDamaged: () => (sites[2] as Site).shards.listDamaged(),
+        ofKey: (key) => (sites[2] as Site).shards.ofKey(key),
         read: (...given) => (sites[2] as Site).shards.read(...given),
         reopen: async () => {
           const newest = await newestAt(world, 'eu')

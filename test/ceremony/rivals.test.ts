@@ -41,7 +41,7 @@ const home = (...said: readonly Said[]): Parts => {
   return {
     home: { disk: { read: async () => undefined }, identity: keygen.sites[0]?.identity ?? expect.fail() },
     ledger: { replay: () => events[Symbol.iterator]() as never },
-    shards: { list: async () => [], listDamaged: async () => [] },
+    shards: { ofKey: async () => ({ whole: [], damaged: [] }) },
     ceremonyLog: async (ceremony) => {
       const body = (at: Hash) => (at === ceremony ? definitions.get(ceremony) : undefined)
       return { body } as never

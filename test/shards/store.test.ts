@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Hash, Index, SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { type Outcome, outcomeCodec, readyCodec, recordCodec } from '../../src/records/outcome.ts'
@@ -151,6 +152,31 @@ describe('shard store', () => {
     expect(await lone.list('keys')).toEqual([])
   })
 
+  it('says that the disk failed where it decides by what could not be read once, and shows it as damaged', async () => {
+    const disk = memoryDisk()
+    const sealed = await seal()
+    const calm = shardStore(disk)
+    await calm.stage(sealed, first)
+    await calm.keepRecord(key, first, recordOf(sealed))
+    await calm.install(key, key, votesFor(sealed))
+    for (let at = 0; ; at++) {
+      let reads = 0
+      const read: typeof disk.read = async (path, ...given) => {
+        if (reads++ === at) throw new QuorateError('E_DISK', `EIO at ${path}`, 'look at the disk')
+        return disk.read(path, ...given)
+      }
+      const store = shardStore({ ...disk, read })
+      const found = await store.ofKey(key).catch((error: QuorateError) => error.code)
+      if (reads <= at) {
+        expect([at > 5, (found as { whole: readonly unknown[] }).whole]).toMatchObject([true, [{ state: 'installed' }]])
+        return
+      }
+      expect(found).toBe('E_DISK')
+      reads = 0
+      expect((await store.all()).damaged).toMatchObject([{ key, fault: { code: 'E_DISK' } }])
+    }
+  })
+
   it('takes no vote for another record, nor none, for a ready set', async () => {
     for (const votes of [[], votesFor(await seal(key, 1, 'other'))]) {
       const store = shardStore(memoryDisk())
@@ -160,7 +186,9 @@ describe('shard store', () => {
       await store.install(key, key, votes)
       await expect(store.read(key, key)).rejects.toMatchObject({ code: 'E_SHARD' })
       expect(await store.list()).toEqual([])
-      expect(await store.listDamaged()).toMatchObject([{ key, outcome: key, made: first, fault: { code: 'E_SHARD' } }])
+      expect((await store.all()).damaged).toMatchObject([
+        { key, outcome: key, made: first, fault: { code: 'E_SHARD' } },
+      ])
     }
   })
 

@@ -174,7 +174,7 @@ it.each(['shard', 'slots', 'supersedes'])(
     const [a, c] = [await make('a', old), await make('c', old)]
     await vote(store, a)
     disk.files.set(`keys/${key}/${a.record.outcome}/${part}`, utf8('damaged'))
-    expect(await store.listDamaged()).toHaveLength(1)
+    expect((await store.all()).damaged).toHaveLength(1)
     await expect(store.stage(c.sealed, c.outcome)).rejects.toMatchObject({ details: { record: a.hash } })
     await vote(store, c, [a.hash])
     await install(store, c)

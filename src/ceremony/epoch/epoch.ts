@@ -34,13 +34,12 @@ export const newestEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
 }
 
 /**
- * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_SHARD where a file of this key is
- * damaged, unless it is one of an epoch that the newest is known to come after.
+ * The newest epoch of a key whose ready set this site can show. Throws E_NOT_FOUND; E_DISK where a file of this
+ * key could not be read; E_SHARD where one is damaged, unless it is of an epoch that the newest is known to come after.
  */
 export const heldEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
-  const held = (await site.shards.list()).filter((one) => one.key === key)
+  const { whole: held, damaged } = await site.shards.ofKey(key)
   const newest = held.filter(({ state }) => state === 'installed').at(-1)
-  const damaged = (await site.shards.listDamaged()).filter((one) => one.key === key)
   const older =
     newest === undefined || damaged.length === 0
       ? new Set<Hash>()
@@ -93,7 +92,7 @@ const outcomesBefore = async (site: Site, { ceremony, base }: Outcome): Promise<
 
 /** Outcomes of the records that one which this site has used supersedes, where it voted for them. */
 const outcomesSuperseded = async ({ shards, ledger, ceremonyLog }: Site, key: Hash): Promise<readonly Hash[]> => {
-  const records = supersededIn((await shards.list()).filter((one) => one.key === key))
+  const records = supersededIn((await shards.ofKey(key)).whole)
   const found: Hash[] = []
   for (const { what, ceremony, object } of ledger.replay())
     if (what === 'ready' && ceremony !== null && object !== null && records.has(object))

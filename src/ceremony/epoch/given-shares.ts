@@ -17,7 +17,7 @@ export const givenShares = async (site: Votes, key: Hash, record: Hash): Promise
     for (const [at, { identity }] of (definition === undefined ? [] : receiversIn(definition)).entries())
       given.set(identity, (given.get(identity) ?? new Set()).add(at + 1))
   }
-  const epochs = (await site.shards.list()).filter((one) => one.key === key)
+  const epochs = (await site.shards.ofKey(key)).whole
   const records = new Set<Hash | null>()
   for (let next: Hash | null = record; next !== null && !records.has(next); ) {
     records.add(next)

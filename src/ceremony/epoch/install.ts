@@ -24,7 +24,8 @@ export const installEpoch = async (
   const returned = store.installed.has(seat.name)
   // Its vote is durable, and its only one: shards of other attempts are of no use any more.
   await dropStaged(site.shards, log, authority.definition, voted.record.outcome)
-  if (!returned && (supersededIn(await site.shards.list()).has(voted.hash) || (await handedOn(site, voted.hash)))) {
+  const { whole } = await site.shards.ofKey(keyOf(authority.definition, voted.record.outcome))
+  if (!returned && (supersededIn(whole).has(voted.hash) || (await handedOn(site, voted.hash)))) {
     // It waits for nothing more, and others may still lack its vote.
     await postNote()
     throw superseded()

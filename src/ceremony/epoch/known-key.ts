@@ -10,8 +10,8 @@ import type { Site } from '../ports.ts'
 export const refuseOtherKey = async (site: Site, definition: Handover): Promise<void> => {
   const { key, from, epoch } = definition
   const ceremony = ceremonyId(definition)
-  const used = (await site.shards.list()).filter(
-    (one) => one.key === key && one.state !== 'staged' && one.made.ceremony !== ceremony,
+  const used = (await site.shards.ofKey(key)).whole.filter(
+    ({ state, made }) => state !== 'staged' && made.ceremony !== ceremony,
   )
   const newest = used.at(-1)
   refuseErrors([

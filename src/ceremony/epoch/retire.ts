@@ -57,8 +57,9 @@ const newestOf = async (
   key: Hash,
   made: CameTrue,
 ): Promise<StoredEpoch | undefined> => {
-  for (const { outcome, fault } of await shards.listDamaged()) if (outcome === made.outcome) throw fault
-  return (await shards.list()).filter((one) => one.key === key && one.state === 'installed').at(-1)
+  const { whole, damaged } = await shards.ofKey(key)
+  for (const { outcome, fault } of damaged) if (outcome === made.outcome) throw fault
+  return whole.filter(({ state }) => state === 'installed').at(-1)
 }
 
 /** Records that the definition takes the place of. A site that receives no share has them from nowhere else. */
@@ -67,12 +68,11 @@ const namedIn = ({ authority: { definition } }: Ceremony): readonly Hash[] =>
 
 const destroyBefore = async (ceremony: Ceremony, { hash }: CameTrue, base: Epoch): Promise<void> => {
   const { shards } = ceremony.site
-  const epochs = (await shards.list()).filter(({ key }) => key === base.key)
-  const damaged = (await shards.listDamaged()).filter(({ key }) => key === base.key)
-  const before = new Set([...supersededIn(epochs), ...namedIn(ceremony)])
-  const isBefore = (one: (typeof epochs)[number] | (typeof damaged)[number]): boolean =>
+  const { whole, damaged } = await shards.ofKey(base.key)
+  const before = new Set([...supersededIn(whole), ...namedIn(ceremony)])
+  const isBefore = (one: (typeof whole)[number] | (typeof damaged)[number]): boolean =>
     [...before].some((record) => record === recordHashOf(one))
-  for (const one of epochs) {
+  for (const one of whole) {
     if (one.state === 'installed' && recordHashOf(one) !== hash) await shards.retire(one.key, one.outcome, hash)
     if (one.state === 'staged' && isBefore(one)) await shards.dropStaged(one.key, one.outcome)
   }

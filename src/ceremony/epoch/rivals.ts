@@ -13,7 +13,7 @@ import { hasDealtAway } from './dealt.ts'
 export interface Votes {
   readonly home: { readonly disk: Pick<Disk, 'read'> }
   readonly ledger: Pick<LogView, 'replay'>
-  readonly shards: Pick<ShardStore, 'list' | 'listDamaged'>
+  readonly shards: Pick<ShardStore, 'ofKey'>
   ceremonyLog(ceremony: Hash): Promise<Pick<LogView, 'body'>>
 }
 
@@ -35,8 +35,10 @@ export interface UndecidedVote {
   readonly supersedes: readonly Hash[]
 }
 
-const epochsOf = async ({ shards }: Pick<Votes, 'shards'>, key: Hash) =>
-  [...(await shards.list()), ...(await shards.listDamaged())].filter((one) => one.key === key)
+const epochsOf = async ({ shards }: Pick<Votes, 'shards'>, key: Hash) => {
+  const { whole, damaged } = await shards.ofKey(key)
+  return [...whole, ...damaged]
+}
 
 /**
  * Successors of a key's records that this site voted for and that are undecided here: it uses none of them, and nothing

@@ -63,8 +63,8 @@ class EmergencyRun implements KindRun {
  */
 const refuseOtherHolders = async (site: Site, definition: EmergencyDefinition): Promise<void> => {
   const { key } = definition.fences
-  const damaged = (await site.shards.listDamaged()).some((one) => one.key === key)
-  if (!damaged) refuseErrors(lintHolders(definition, await keyBaseOf(site, await heldEpoch(site, key))))
+  const { damaged } = await site.shards.ofKey(key)
+  if (damaged.length === 0) refuseErrors(lintHolders(definition, await keyBaseOf(site, await heldEpoch(site, key))))
 }
 
 export const prepareEmergency: CeremonyKind<EmergencyDefinition>['prepare'] = async (site, definition) => {
