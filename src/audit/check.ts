@@ -28,6 +28,7 @@ export const groups = [
   'votes',
   'signature',
   'release',
+  'readmit',
   'blame',
   'manifest',
   'attestation',
@@ -37,8 +38,9 @@ export type Group = (typeof groups)[number]
 
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
- * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature and shares that
- * were given away, which some kinds always have and which a log of any other may name; words that they were before.
+ * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature, shares that
+ * were given away and words that take a site back, which some kinds always have and which a log of any other may name; words
+ * that these two were before.
  */
 export type Need =
   | 'result'
@@ -50,7 +52,9 @@ export type Need =
   | 'votes'
   | 'statements'
   | 'releases'
+  | 'readmissions'
   | 'reconstructed'
+  | 'readmitted'
 
 export interface Check {
   /** Group and name. Never changes and is never used for another check. */

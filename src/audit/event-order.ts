@@ -17,17 +17,21 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
   installed: ['ready-set'],
   retired: ['installed'],
   release: ['attempt', 'outcome', 'record'],
+  readmitted: ['attempt', 'outcome', 'record'],
+  rebound: ['attempt', 'outcome', 'record'],
 }
 
 /** Events of the log's own site that may not come after one of these of its own. */
 const never: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventName[]>>> = {
-  attempt: ['ready', 'result', 'release', 'abort'],
-  started: ['ready', 'result', 'release', 'abort'],
+  attempt: ['ready', 'result', 'release', 'readmitted', 'rebound', 'abort'],
+  started: ['ready', 'result', 'release', 'readmitted', 'rebound', 'abort'],
   message: ['ready', 'abort'],
   staged: ['ready', 'abort'],
   ready: ['abort'],
   release: ['abort'],
-  abort: ['ready', 'result', 'release'],
+  readmitted: ['abort'],
+  rebound: ['abort'],
+  abort: ['ready', 'result', 'release', 'readmitted', 'rebound'],
 }
 
 const once: ReadonlySet<Name> = new Set<CeremonyEventName>(['opened', 'definition', 'ready-set', 'closing'])

@@ -24,6 +24,7 @@ import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
+import { type ReadmissionShown, readmissionShown, type SaidReadmitted } from './readmitted.ts'
 import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
@@ -77,6 +78,8 @@ export interface VerifyReport {
   readonly signature: string | null
   /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
+  /** Ceremonies that took a site of the key back after its ledger had gone back: this one, and those that sites name here. */
+  readonly readmitted: readonly ReadmissionShown[]
   readonly trust: 'file' | 'stated' | 'none'
   /** The file that the auditor gave as the message: the one that the definition names, or another. */
   readonly messageGiven: 'none' | 'same' | 'another'
@@ -142,8 +145,11 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
   releases: (facts) => isNamed(facts, 'release.records'),
+  readmissions: (facts) => isNamed(facts, 'readmit.records'),
   reconstructed: ({ logs }) =>
     [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
+  readmitted: ({ logs }) =>
+    [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'readmission')),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
 }
 
@@ -221,6 +227,13 @@ const givenIn = ({ definition, reconstructed }: BundleFacts, made: CeremonyResul
   'recipients' in definition && made?.makes === 'proof' && made.stated.length >= definition.threshold
     ? [{ definition, by: made.stated }, ...reconstructed]
     : [...reconstructed]
+
+/** This ceremony counts once the site said that it is bound again by as many as sign together. */
+const readmissionsIn = (facts: BundleFacts, made: boolean): readonly SaidReadmitted[] => {
+  const { definition, readmitted } = facts
+  const by = [...new Set(facts.held('readmitted').map(({ site }) => site))].sort()
+  return 'returning' in definition && made ? [{ definition, by }, ...readmitted] : readmitted
+}
 
 const neverShown: readonly string[] = [
   'that all sites together did not collude',
@@ -305,6 +318,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
+    readmitted: readmissionsIn(facts, stateOf(kind, facts, made) === 'made').map(readmissionShown),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',
     lines: groups.flatMap((group) => lineOf(group, checks)),

@@ -6,6 +6,7 @@ import {
   authorOfResult,
   fitsTerms,
   identityOfSite,
+  inItsAttempt,
   inTime,
   inWindow,
   ofFenced,
@@ -16,10 +17,11 @@ import {
   ownAttempt,
   ownCertificate,
   ownHello,
+  ownReadmitted,
+  ownRebound,
   ownRecord,
   ownRelease,
   ownTestSignature,
-  releasedInAttempt,
   seatUnder,
   stagedInAttempt,
   votesOnBase,
@@ -45,9 +47,12 @@ import {
   type TestSignature,
   testSignatureCodec,
 } from './outcome.ts'
+import { type Readmitted, type Rebound, readmittedCodec, reboundCodec } from './readmission.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
 import { type Release, releaseCodec } from './release.ts'
 import { type Blame, blameCodec } from './round.ts'
+
+// Over 350 lines, and one table: each row says all that there is to know of a record.
 
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
 const MOST_KEYS = 1024
@@ -280,8 +285,34 @@ export const recordTable = {
     most: () => 1,
     twice: { check: 'two-releases', deed: 'gave its share twice' },
     own: ownRelease,
-    rests: releasedInAttempt,
+    rests: inItsAttempt,
   } satisfies RecordRow<Release>,
+  readmitted: {
+    ...ofMessageKey,
+    codec: readmittedCodec,
+    event: 'readmitted',
+    ledger: { what: 'readmitted', object: (_value, hash) => hash },
+    reported: 'readmit.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-readmissions', deed: 'took a site back in two ways' },
+    own: ownReadmitted,
+    rests: inItsAttempt,
+  } satisfies RecordRow<Readmitted>,
+  rebound: {
+    ...ofMessageKey,
+    codec: reboundCodec,
+    event: 'rebound',
+    ledger: { what: 'rebound', object: (_value, hash) => hash },
+    reported: 'readmit.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-returns', deed: 'said in two ways that it is bound again' },
+    own: ownRebound,
+    rests: inItsAttempt,
+  } satisfies RecordRow<Rebound>,
   aborted: {
     ...common,
     codec: noteCodec,

@@ -1,3 +1,4 @@
+import type { LogView } from '../audit/disk-log.ts'
 import type { Votes } from '../ceremony/epoch/rivals.ts'
 import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
@@ -15,7 +16,10 @@ export const votedIn = (ledger: Votes['ledger']): ReadonlyMap<Hash, Hash> =>
   )
 
 /** Looks at what a home voted for; needs no passphrase, and writes nothing. */
-export const votesOfHome = async <T>(folder: string, look: (votes: Votes) => Promise<T>): Promise<T> => {
+export const votesOfHome = async <T>(
+  folder: string,
+  look: (votes: Votes & { readonly ledger: LogView }) => Promise<T>,
+): Promise<T> => {
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)

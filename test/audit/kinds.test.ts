@@ -7,12 +7,19 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type ReconstructedChain, sharedFencedChain, sharedReconstructedChain } from '../support/bundles.ts'
+import {
+  open,
+  type ReconstructedChain,
+  sharedFencedChain,
+  sharedReadmittedChain,
+  sharedReconstructedChain,
+} from '../support/bundles.ts'
 
-let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array }
+let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array; readonly readmitBundle: Uint8Array }
 beforeAll(async () => {
   const { emergencyBundle } = await sharedFencedChain()
-  chain = { ...(await sharedReconstructedChain()), emergencyBundle }
+  const { readmitBundle } = await sharedReadmittedChain()
+  chain = { ...(await sharedReconstructedChain()), emergencyBundle, readmitBundle }
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -24,6 +31,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   reconstruct: () => chain.reconstructBundle,
   repair: () => chain.repairBundle,
   emergency: () => chain.emergencyBundle,
+  readmit: () => chain.readmitBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -48,15 +56,18 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
   return said.get(kind) ?? []
 }
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
-const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
+const idle: readonly string[] = [
+  ...['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known', 'readmit.known'],
+]
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records', 'release.records'],
-  sign: ['possession.records', 'votes.records', 'release.records'],
-  refresh: ['signature.records', 'release.records'],
-  reshare: ['signature.records', 'release.records'],
-  repair: ['signature.records', 'release.records'],
-  reconstruct: ['possession.records', 'signature.records'],
-  emergency: ['signature.records', 'release.records'],
+  keygen: ['signature.records', 'release.records', 'readmit.records'],
+  sign: ['possession.records', 'votes.records', 'release.records', 'readmit.records'],
+  refresh: ['signature.records', 'release.records', 'readmit.records'],
+  reshare: ['signature.records', 'release.records', 'readmit.records'],
+  repair: ['signature.records', 'release.records', 'readmit.records'],
+  reconstruct: ['possession.records', 'signature.records', 'readmit.records'],
+  readmit: ['possession.records', 'signature.records', 'release.records'],
+  emergency: ['signature.records', 'release.records', 'readmit.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {

@@ -6,6 +6,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import type { ReadmitDefinition } from '../../src/records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -13,12 +14,14 @@ import { open } from '../support/bundles.ts'
 import {
   emergencyDefinition,
   keygenDefinition,
+  readmitDefinition,
   reconstructDefinition,
   refreshDefinition,
   signDefinition,
   siteEntries,
 } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { headOf } from '../support/readmits.ts'
 import { ageRecipient } from '../support/recipients.ts'
 import { approversApprove } from '../support/reconstructs.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
@@ -34,6 +37,8 @@ export interface Base {
   readonly key: Hash
   readonly record: Hash
   readonly of: ReconstructDefinition['of']
+  /** The ledger of the first site: it is taken back as it is. */
+  readonly ledger: ReadmitDefinition['ledger']
 }
 
 /** Three homes before and after a key generation; every case works on a copy. */
@@ -50,6 +55,7 @@ export const lyingBase = async (): Promise<Base> => {
   return {
     ...{ fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) },
     of: { publicKey, verifyingShares: [...verifyingShares] },
+    ledger: await headOf(keyed, s1),
   }
 }
 
@@ -97,13 +103,14 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
   }
 }
 
-const definitionOf = async ({ key, record, of }: Base, kind: Definition['kind']): Promise<Definition> => {
+const definitionOf = async ({ key, record, of, ledger }: Base, kind: Definition['kind']): Promise<Definition> => {
   const common = { sites: await siteEntries(sites), deadlines }
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
   if (kind === 'refresh') return refreshDefinition(ofKey)
   if (kind === 'reconstruct')
     return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
+  if (kind === 'readmit') return readmitDefinition({ ...ofKey, returning: s1, ledger, helpers: sites.slice(1) })
   if (kind === 'emergency') {
     const holders = common.sites.map(({ name, identity }) => ({ name, identity }))
     const { fences, ...rest } = await emergencyDefinition(common)

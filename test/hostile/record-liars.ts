@@ -19,15 +19,18 @@ import {
   wholes,
 } from './record-lies.ts'
 
-const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'] as const
+const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'readmit', 'emergency'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
-/** What s3 says of itself in ceremonies of honest sites. */
+/** The site that returns in a readmit says what nobody else does. */
+const speakers = [...kinds.map((kind) => [kind, s3] as const), ['readmit', s1] as const]
+
+/** What a site says of itself in ceremonies of honest sites. */
 export const samplesOf = async (base: Base): Promise<Samples> => {
   const found = new Map<Subject, Record<string, unknown>>()
-  for (const kind of kinds) {
+  for (const [kind, site] of speakers) {
     const liar: Liar = {
-      site: s3,
+      site,
       ceremony: undefined,
       talk(_to, message) {
         const own: ReturnType<typeof ownValue> = liar.ceremony && ownValue(liar.ceremony, message)
@@ -39,7 +42,7 @@ export const samplesOf = async (base: Base): Promise<Samples> => {
         return [bytes]
       },
     }
-    for (const { ended, verdict } of await withLiar(base, kind, 'samples', () => liar))
+    for (const { ended, verdict } of await withLiar(base, kind, 'samples', () => liar, site))
       expect([ended, verdict]).toEqual(['0', 'valid'])
   }
   return found
@@ -54,7 +57,8 @@ export const allLies = (samples: Samples): readonly RecordLie[] => {
     subjects.flatMap((subject) => {
       const sample = sampled(subject)
       if (sample === undefined) throw new Error(`no true value of ${subject}: nobody lies with it`)
-      const by = subject === 'attempt' || subject === 'hello' || subject === 'round' ? [s1, s3] : [s3]
+      const returns = kind === 'readmit' && subject === 'rebound'
+      const by = returns ? [s1] : subject === 'attempt' || subject === 'hello' || subject === 'round' ? [s1, s3] : [s3]
       const common = () => ({ kind, subject, silent: drawn() % 4 === 0, pick: drawn() })
       return by.flatMap((who) => [
         ...wholes.map((way): RecordLie => ({ ...common(), by: who, field: undefined, way })),
@@ -133,8 +137,8 @@ const judgeEnds = ({ by, kind }: Pick<RecordLie, 'by' | 'kind'>, ended: readonly
   if (kind === 'refresh')
     expect(ended[0]?.usable.some((record) => ended.every(({ usable }) => usable.includes(record)))).toBe(true)
   // Where one has the key all voted for it, and nobody says that none was made.
-  // A share is given by its site alone: a proof may stop one before it gave, and another after that.
-  if (kind !== 'sign' && kind !== 'reconstruct' && closed.length > 0)
+  // A share is given, and a site taken back, by each site alone: a proof may stop one before it did, and another after that.
+  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'readmit' && closed.length > 0)
     for (const { ended: how } of ended) expect(['0', 'E_NOT_FINISHED']).toContain(how)
 }
 

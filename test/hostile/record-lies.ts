@@ -107,6 +107,8 @@ const MOMENTS = [
     'retired',
     'result',
     'release',
+    'readmitted',
+    'rebound',
     'log',
   ] as const),
 ]
@@ -343,17 +345,24 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 /** Records that this kind of ceremony does not have: a site may say them all the same. */
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
-    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`])
+    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `readmit ${name}`])
     .concat(
       'keygen result',
       'keygen retired',
       'refresh result',
       'reconstruct result',
       'emergency result',
+      'readmit result',
       'emergency retired',
     )
-    .concat('keygen release', 'sign release', 'refresh release', 'emergency release')
-    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced'),
+    .concat('keygen release', 'sign release', 'refresh release', 'emergency release', 'readmit release')
+    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced', 'readmit fenced')
+    .concat(
+      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'].flatMap((kind) => [
+        `${kind} readmitted`,
+        `${kind} rebound`,
+      ]),
+    ),
 )
 
 const sealed = (raw: { key: string; sign(bytes: Uint8Array): Uint8Array }, type: string, payload: Uint8Array) =>

@@ -6,6 +6,7 @@ import type { CeremonyResult } from '../ceremony-result.ts'
 import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { AuditKind } from './kind.ts'
+import { readmit } from './readmit.ts'
 import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
@@ -13,7 +14,7 @@ import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency } satisfies Record<
+export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency } satisfies Record<
   Kind,
   AuditKind
 >

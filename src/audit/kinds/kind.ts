@@ -72,6 +72,8 @@ export const mustAlways = [
   'signature.records',
   'release.records',
   'release.known',
+  'readmit.records',
+  'readmit.known',
   'blame.proven',
   'blame.left',
   'blame.records',

@@ -81,6 +81,8 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     )
 }
 
-/** This site voted, stated a signature, gave its share or destroyed the one that was replaced: what is left is to finish. */
+/** This site voted, stated a signature, gave or destroyed a share, or has its part in a readmission: what is left is to finish. */
 const bound = ({ store, seat }: Ceremony): boolean =>
-  [store.ready, store.results, store.retired, store.releases].some((said) => said.has(seat.name))
+  [store.ready, store.results, store.retired, store.releases, store.readmitted, store.rebound].some((said) =>
+    said.has(seat.name),
+  )

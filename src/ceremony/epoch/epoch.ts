@@ -5,6 +5,7 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import { definitionCodec, recordKind } from '../../records/definition.ts'
+import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
@@ -13,6 +14,7 @@ import { supersededIn } from '../../shards/rival.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { givenAway } from './given-away.ts'
+import { readmissionsOf } from './readmissions.ts'
 import { refuseSuspended } from './suspended.ts'
 
 /** One epoch of a key: what made it, and its record. */
@@ -25,6 +27,8 @@ export interface Epoch {
   readonly hash: Hash
   /** Ceremonies in which this site gave its share of this key to recipients of the whole key. */
   readonly reconstructed: readonly ReconstructDefinition[]
+  /** Ceremonies in which a site of this key was taken back, as far as this home had a part in them. */
+  readonly readmitted: readonly ReadmitDefinition[]
 }
 
 /** The newest epoch of a key, for its use. Throws as `heldEpoch` does, and E_NOT_ALLOWED where this site suspended the key. */
@@ -49,6 +53,7 @@ export const heldEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
     return {
       ...epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record }),
       reconstructed: (await givenAway(site, key)).map(({ definition }) => definition),
+      readmitted: (await readmissionsOf(site, key)).map(({ definition }) => definition),
     }
   if (held.some(({ state }) => state === 'retired'))
     throw new QuorateError(
@@ -72,6 +77,7 @@ const epochOf = (key: Hash, number: number, { outcome, record }: Logged): Epoch 
   record,
   hash: hashOf(recordCodec.encode(record)),
   reconstructed: [],
+  readmitted: [],
 })
 
 /** An epoch as a log names it, by the hash of its record: damage to the files of an epoch does not reach it. */
@@ -148,10 +154,12 @@ export const whileUsable = <R extends Rounds>(box: Mailbox<R>, site: Site, epoch
 
 /**
  * Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. And that the key is
- * whole elsewhere, where this site had a part in that: whatever is made with it later says so.
+ * whole elsewhere, or that a site of it was taken back, where this site had a part in that: whatever is made with it later
+ * says so.
  */
 export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
   ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
   ceremony.note('record', recordCodec.encode(epoch.record))
   for (const definition of epoch.reconstructed) ceremony.note('reconstructed', definitionCodec.encode(definition))
+  for (const definition of epoch.readmitted) ceremony.note('readmission', definitionCodec.encode(definition))
 }

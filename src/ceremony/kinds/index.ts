@@ -4,13 +4,14 @@ import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
+import { readmit } from './readmit.ts'
 import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

@@ -6,6 +6,8 @@ import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 
+const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'readmitted', 'rebound']
+
 /** An attempt that came to nothing at this site, and what its log shows of why. */
 export interface FailedAttempt {
   readonly number: number
@@ -26,10 +28,7 @@ export const failedAttempts = (
     const attempt = bytes === undefined ? undefined : decoded(() => attemptCodec.decode(bytes))
     if (attempt === undefined) return []
     const within = events.slice(at + 1, begun[n + 1])
-    if (
-      within.some(({ what, site }) => what === 'result' || ((what === 'ready' || what === 'release') && site === self))
-    )
-      return []
+    if (within.some(({ what, site }) => what === 'result' || (BINDING.includes(what) && site === self))) return []
     const end = within.findIndex(({ what }) => what === 'failed' || what === 'joined')
     if (end < 0 && running) return []
     const sites = attempt.participants.map(({ site }) => site)

@@ -57,6 +57,8 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'retired',
   'result',
   'released',
+  'readmitted',
+  'rebound',
 ]
 
 const text = ({ what, object }: Pick<LogEvent, 'what' | 'object'>): string => `${what} ${object}`

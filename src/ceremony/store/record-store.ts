@@ -164,6 +164,16 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'release'>('release')
   }
 
+  /** Words of those who take a site back. */
+  get readmitted() {
+    return this.#only<SiteId, 'readmitted'>('readmitted')
+  }
+
+  /** The word of the site that returns. */
+  get rebound() {
+    return this.#only<SiteId, 'rebound'>('rebound')
+  }
+
   /** Notes that take their author out of this ceremony, for good. */
   get aborts() {
     return this.#only<Identity, 'aborted'>('aborted')
@@ -203,9 +213,10 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
-  /** Identities that left. Beside a vote or a given share of the same site an abort decides nothing, whichever came first. */
+  /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const bound = this.authority.roster.filter(({ name }) => this.ready.has(name) || this.releases.has(name))
+    const binding = [this.ready, this.releases, this.readmitted, this.rebound]
+    const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }
