@@ -8,6 +8,7 @@ import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
+import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 
 const us = 'us' as SiteId
@@ -29,11 +30,13 @@ const knower = async ({ identity, keys }: Pick<Awaited<ReturnType<typeof grower>
   const { home, disk } = await memoryHome('eu')
   const place = { disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log }
   const peerHeads = new KnownHeads(await openLog(place))
+  const definition = await keygenDefinition()
   const meets = (remembered: Checkpoint | undefined) => {
-    const peer = { member: { name: us, identity }, remembered, asked: undefined } as unknown as Peer
+    const peer = { member: { name: us, identity }, remembered, generation: 0, asked: undefined } as unknown as Peer
     const store = { keys: () => [keys.log.key], changed: () => undefined }
     const sent: PeerMessage[] = []
-    const ceremony = { store, site: { peerHeads } } as unknown as Ceremony
+    const authority = { hash: 'ab'.repeat(32), definition }
+    const ceremony = { store, site: { peerHeads }, authority } as unknown as Ceremony
     const exchange = new LedgerExchange(ceremony, new Map([[us, peer]]), (_, message) => sent.push(message))
     return { peer, exchange, sent }
   }

@@ -51,7 +51,8 @@ export const samplesOf = async (base: Base): Promise<Samples> => {
 /** Every lie: subject by field by way, and the lies about whole records. */
 export const allLies = (samples: Samples): readonly RecordLie[] => {
   const random = seededRandom('moments and values')
-  const drawn = (): number => Buffer.from(random(2)).readUInt16BE()
+  // Drawn apart, so that the others lie at the moments that they did.
+  const later = seededRandom('moments and values of a readmit')
   const sampled = (subject: Subject) => samples.get(subject) ?? fallback[subject]
   return kinds.flatMap((kind) =>
     subjects.flatMap((subject) => {
@@ -59,6 +60,8 @@ export const allLies = (samples: Samples): readonly RecordLie[] => {
       if (sample === undefined) throw new Error(`no true value of ${subject}: nobody lies with it`)
       const returns = kind === 'readmit' && subject === 'rebound'
       const by = returns ? [s1] : subject === 'attempt' || subject === 'hello' || subject === 'round' ? [s1, s3] : [s3]
+      const isLater = kind === 'readmit' || subject === 'readmitted' || subject === 'rebound'
+      const drawn = (): number => Buffer.from((isLater ? later : random)(2)).readUInt16BE()
       const common = () => ({ kind, subject, silent: drawn() % 4 === 0, pick: drawn() })
       return by.flatMap((who) => [
         ...wholes.map((way): RecordLie => ({ ...common(), by: who, field: undefined, way })),

@@ -107,8 +107,6 @@ const MOMENTS = [
     'retired',
     'result',
     'release',
-    'readmitted',
-    'rebound',
     'log',
   ] as const),
 ]

@@ -29,10 +29,15 @@ const copied = async (disk: MemoryDisk): Promise<MemoryDisk> => {
 /** A site's home as it is now, to be put back later. */
 export const backupOf = (world: MemoryWorld, name: string): Promise<MemoryDisk> => copied(diskOf(world, name))
 
-/** The same world, in which a home came back from this copy. */
+/** A world like this one, in which a home came back from this copy; nothing that happens there happens here. */
 export const setBack = async (world: MemoryWorld, name: string, copy: MemoryDisk): Promise<MemoryWorld> => {
-  const disk = await copied(copy)
-  return { ...world, homes: new Map([...world.homes, [name, { home: await openHome(disk), disk }]]) }
+  const homes = await Promise.all(
+    [...world.homes.keys()].map(async (one) => {
+      const disk = await copied(one === name ? copy : diskOf(world, one))
+      return [one, { home: await openHome(disk), disk }] as const
+    }),
+  )
+  return { ...world, homes: new Map(homes) }
 }
 
 /** The ledger of a site, as its last barrier left it. */

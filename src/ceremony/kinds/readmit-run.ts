@@ -97,7 +97,7 @@ class ReadmitRun implements KindRun {
     const { site, authority, seat } = this.#ceremony
     const identity = returningIdentity(this.#definition)
     if (identity === undefined) throw new Error('a definition that lint let pass without the site that returns')
-    await refuseTwoHomes(site, this.#definition, authority.hash)
+    if (!site.peerHeads.goesOn(identity, authority.hash)) await refuseTwoHomes(site, this.#definition, authority.hash)
     const promises = await promisesOf(site, identity, authority.hash)
     const remembered = site.peerHeads.of(identity)
     this.#duties.mayBind()
@@ -151,9 +151,15 @@ class ReadmitRun implements KindRun {
   async #awaitReturn(): Promise<void> {
     const ceremony = this.#ceremony
     const { store, authority } = ceremony
-    const { returning } = this.#definition
+    const { returning, helpers } = this.#definition
+    const asked = authority.candidates.filter(({ name }) => name !== returning)
+    const isBack = (): boolean => this.#returned() !== undefined
+    // The site that returns waits as long for them, and says its word after that.
+    await awaitEach(ceremony, 'readmitted', asked, () =>
+      isBack() ? helpers : helpers.filter((name) => store.readmitted.has(name)),
+    )
     const back = authority.candidates.filter(({ name }) => name === returning)
-    await awaitEach(ceremony, 'rebound', back, () => (this.#returned() === undefined ? [] : [returning]))
+    await awaitEach(ceremony, 'rebound', back, () => (isBack() ? [returning] : []))
     const head = this.#returned()
     if (head === undefined)
       throw notFinished(
@@ -171,8 +177,9 @@ class ReadmitRun implements KindRun {
     if (identity === undefined || site.peerHeads.hasReadmitted(identity, authority.hash)) return
     await refuseOlderReadmission(site, this.#definition, authority.hash)
     const known = site.peerHeads.owedBy(identity)
-    const before = known.owed.length > 0 ? known.before : site.peerHeads.of(identity)
-    const others = await keysSharedWith(site, identity)
+    const goesOn = site.peerHeads.goesOn(identity, authority.hash)
+    const before = goesOn || known.owed.length > 0 ? known.before : site.peerHeads.of(identity)
+    const others = goesOn ? [] : await keysSharedWith(site, identity)
     const chain = {
       identity,
       key,

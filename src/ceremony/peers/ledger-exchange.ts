@@ -154,7 +154,7 @@ export class LedgerExchange {
   newest(peer: Peer): Checkpoint | undefined {
     const { name, identity } = peer.member
     const pending = pendingFrom(this.#ceremony, name, identity)
-    if (pending !== undefined) return peer.head ?? pending
+    if (pending !== undefined) return peer.head ?? this.#known.of(identity) ?? pending
     return this.#known.refusedFor(identity, keyOf(this.#ceremony)) ?? this.#known.of(identity)
   }
 
@@ -173,7 +173,13 @@ export class LedgerExchange {
       this.#ceremony.store.changed()
       return
     }
-    const old = this.newest(peer)
+    const floor = pendingFrom(this.#ceremony, peer.member.name, identity)
+    // What this home remembers may lie on the same ledger; where it does not, the head that all approved counts.
+    const returns = floor !== undefined && peer.head === undefined && message.from === floor.size
+    const known = this.#known.of(identity)
+    const goesOn = known !== undefined && message.from === known.size && extendsHead(known, head, message.proof)
+    if (pending && goesOn) this.#known.notePeerGoesOn(identity, this.#ceremony.authority.hash)
+    const old = returns && !goesOn && extendsHead(floor, head, message.proof) ? floor : this.newest(peer)
     const seen =
       [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root) ||
       (old !== undefined && this.#isOnTheWay(peer, head, old, message))

@@ -31,6 +31,8 @@ const headIn = (note: Uint8Array): Checkpoint & { readonly origin: string } => {
  */
 export class KnownHeads {
   readonly #chains = new Map<string, Chain>()
+  /** Sites that return in a ceremony with a ledger that goes on from the head known here: to this home none went back. */
+  readonly #goingOn = new Set<string>()
 
   /** Ceremonies that ran at once may have noted heads in another order than they were signed in: the largest counts. */
   constructor(ledger: Pick<LogView, 'replay' | 'body'>) {
@@ -65,6 +67,15 @@ export class KnownHeads {
     const last = before === null ? undefined : headIn(fromBase64(before))
     const readmittedBy = [...this.#chain(identity).readmittedBy, ceremony]
     this.#chains.set(ledgerOrigin(identity), { newest, readmittedBy, before: last, owed })
+  }
+
+  /** A site that is to be taken back in a ceremony proved that its ledger goes on from the newest head known here. */
+  notePeerGoesOn(identity: Identity, ceremony: Hash): void {
+    this.#goingOn.add(`${identity} ${ceremony}`)
+  }
+
+  goesOn(identity: Identity, ceremony: Hash): boolean {
+    return this.of(identity) === undefined || this.#goingOn.has(`${identity} ${ceremony}`)
   }
 
   hasReadmitted(identity: Identity, ceremony: Hash): boolean {
