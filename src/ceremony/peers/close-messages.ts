@@ -9,8 +9,8 @@ export interface SaidAtClose {
 }
 
 /**
- * Words of peers about closing, the newest of each, also those before this site closes. One place for each peer and each thing
- * that it can say: nobody takes the place of another. What was taken in is not looked at again.
+ * Words of peers about closing, the newest of each, also those before this site closes. One place for each peer and
+ * each thing that it can say: nobody takes the place of another. Those that were taken in are not looked at again.
  */
 export class CloseMessages {
   readonly #newest = new Map<string, SaidAtClose>()
