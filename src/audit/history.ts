@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import { type ReadmissionShown, readmissionsOnce } from './readmitted.ts'
 import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
 
@@ -86,6 +87,8 @@ export interface KeyHistory {
     /** Signatures here that were closed after it. */
     readonly signedAfter: number
   }[]
+  /** Sites of the key that were taken back after their ledger had gone back, each readmission once. */
+  readonly readmitted: readonly ReadmissionShown[]
   /** Emergencies that put a fresh key in its place, oldest first; none: it was not replaced, as far as is known. */
   readonly replaced: readonly ReplacementShown[]
   readonly faults: readonly HistoryFault[]
@@ -293,6 +296,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
       }))
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
     reconstructed: reconstructedIn(here, signed),
+    readmitted: readmissionsOnce(here.map(({ report }) => report)),
     replaced,
     faults: [
       ...gapsIn(epochs),

@@ -35,3 +35,17 @@ export const readmissionShown = ({ definition, by }: SaidReadmitted): Readmissio
   reason: definition.reason,
   by,
 })
+
+/** Each ceremony once, its own bundle before others' words. */
+export const readmissionsOnce = (
+  bundles: readonly {
+    readonly bundle: { readonly ceremony: Hash }
+    readonly readmitted: readonly ReadmissionShown[]
+  }[],
+): readonly ReadmissionShown[] => {
+  const first = new Map<Hash, ReadmissionShown>()
+  for (const { bundle, readmitted } of bundles)
+    for (const one of readmitted)
+      if (!first.has(one.ceremony) || bundle.ceremony === one.ceremony) first.set(one.ceremony, one)
+  return [...first.values()].sort((a, b) => (a.ceremony < b.ceremony ? -1 : 1))
+}

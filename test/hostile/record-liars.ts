@@ -22,8 +22,8 @@ import {
 const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'readmit', 'emergency'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
-/** The site that returns in a readmit says what nobody else does. */
-const speakers = [...kinds.map((kind) => [kind, s3] as const), ['readmit', s1] as const]
+/** The site that returns in a readmit says what nobody else does; of all else the samples are those of s3, who comes last. */
+const speakers = [['readmit', s1] as const, ...kinds.map((kind) => [kind, s3] as const)]
 
 /** What a site says of itself in ceremonies of honest sites. */
 export const samplesOf = async (base: Base): Promise<Samples> => {
