@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Real processes, sockets and time, or every case of something: minutes each. */
 const long = [
+  'test/audit/readmitted.test.ts',
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',

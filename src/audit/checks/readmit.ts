@@ -52,7 +52,7 @@ const taken = (facts: BundleFacts): Finding | undefined => {
 const bound = (facts: BundleFacts): Finding | undefined => {
   const definition = takesBack(facts)
   if (definition === undefined || resultOf(facts) === undefined) return undefined
-  const { returning, threshold } = definition
+  const { returning, threshold, helpers } = definition
   const said = facts.held('rebound')
   const [first] = said
   const inputs = objects(said)
@@ -64,7 +64,9 @@ const bound = (facts: BundleFacts): Finding | undefined => {
   if (returnedHead(definition, first.value, keys) === undefined)
     return accuses(facts, [returning], `${returning} shows a head that its ledger does not have`, inputs)
   const words = facts.held('readmitted')
-  const took = words.filter(({ hash }) => first.value.took.includes(hash)).map(({ site }) => site)
+  const isTaken = (name: SiteId): boolean =>
+    words.some(({ site, hash }) => site === name && first.value.took.includes(hash))
+  const took = helpers.filter(isTaken)
   if (took.length < threshold)
     return failsUnlessMissing(
       facts,
