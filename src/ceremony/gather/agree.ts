@@ -155,7 +155,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `the ledger of ${ceremony.seat.name} is older than the one that it showed before`,
-      `if this home was restored or cloned: \`quorate recover readmit\` here lets the others take it back; else keep it as evidence, and they mend ${ceremony.seat.name} on another machine (recover plan --lost)`,
+      'this home was restored or cloned. Where no other home of this site is left, `quorate recover readmit` here asks the others to take it back; else keep it as evidence: they sign on, and mend this site on another machine (recover plan --lost)',
       { site: ceremony.seat.name, remembered: own.remembered },
     )
   const rolled = [...peers.bySite.values()].find((peer) => peer.rolledBack !== undefined)
@@ -167,7 +167,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `${rolled.member.name} shows a ledger that is older than, or forked from, the one that it showed before`,
-      `plan with signers that are not ${rolled.member.name}, until the others take it back (\`quorate recover readmit\` there) or mend it on another machine (recover plan --lost)`,
+      `plan with signers that are not ${rolled.member.name}, until the others take it back (\`quorate recover readmit\` there) or mend it on another machine (recover plan --lost ${rolled.member.name})`,
       { site: rolled.member.name, ...rolled.rolledBack },
     )
 }
