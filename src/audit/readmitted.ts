@@ -36,6 +36,17 @@ export const readmissionShown = ({ definition, by }: SaidReadmitted): Readmissio
   by,
 })
 
+/** All that a bundle says; its own ceremony counts once the site said that it is bound again by as many as sign together. */
+export const readmissionsShown = (
+  { definition, readmitted }: { readonly definition: Definition; readonly readmitted: readonly SaidReadmitted[] },
+  words: readonly { readonly site: SiteId }[],
+  made: boolean,
+): readonly ReadmissionShown[] => {
+  const by = [...new Set(words.map(({ site }) => site))].sort()
+  const own = 'returning' in definition && made ? [{ definition, by }] : []
+  return [...own, ...readmitted].map(readmissionShown)
+}
+
 /** Each ceremony once, its own bundle before others' words. */
 export const readmissionsOnce = (
   bundles: readonly {

@@ -24,7 +24,7 @@ import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
-import { type ReadmissionShown, readmissionShown, type SaidReadmitted } from './readmitted.ts'
+import { type ReadmissionShown, readmissionsShown } from './readmitted.ts'
 import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
@@ -70,6 +70,8 @@ export interface VerifyReport {
     readonly supersedes: readonly Hash[]
     /** Sites that voted for the record; none of a signature. */
     readonly voters: readonly Identity[]
+    /** Sites that hold shares of `base`, or of the epoch that signed, as far as the definition names their identities. */
+    readonly holders: readonly Identity[]
     /** How many sites sign together; null where no outcome of it is here. */
     readonly threshold: number | null
   } | null
@@ -195,7 +197,10 @@ const keyOf = (definition: Definition, made: CeremonyResult | undefined): Verify
   }
 }
 
-const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | undefined): VerifyReport['epoch'] => {
+const epochOf = (
+  { definition, roster, holders }: BundleFacts,
+  made: CeremonyResult | undefined,
+): VerifyReport['epoch'] => {
   const number = recordKind(definition).epoch(definition)
   const supersedes = 'supersedes' in definition ? definition.supersedes : []
   if (made?.makes === 'key') {
@@ -206,18 +211,33 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
       base: made.outcome.base,
       supersedes,
       voters,
+      holders: holders.map(({ identity }) => identity),
       threshold: made.outcome.threshold,
     }
   }
   if (made?.makes === 'proof' && definition.base !== null && made.outcome !== undefined)
     return {
-      ...{ number, record: definition.base, base: made.outcome.base, supersedes, voters: [] },
+      ...{
+        number,
+        record: definition.base,
+        base: made.outcome.base,
+        supersedes,
+        voters: [],
+        holders: roster.map(({ identity }) => identity),
+      },
       threshold: made.outcome.threshold,
     }
   if (made?.makes !== 'signature') return null
   const { outcome, result } = made
   return {
-    ...{ number, record: result.base, base: outcome?.base ?? null, supersedes, voters: [] },
+    ...{
+      number,
+      record: result.base,
+      base: outcome?.base ?? null,
+      supersedes,
+      voters: [],
+      holders: roster.map(({ identity }) => identity),
+    },
     threshold: outcome?.threshold ?? null,
   }
 }
@@ -227,13 +247,6 @@ const givenIn = ({ definition, reconstructed }: BundleFacts, made: CeremonyResul
   'recipients' in definition && made?.makes === 'proof' && made.stated.length >= definition.threshold
     ? [{ definition, by: made.stated }, ...reconstructed]
     : [...reconstructed]
-
-/** This ceremony counts once the site said that it is bound again by as many as sign together. */
-const readmissionsIn = (facts: BundleFacts, made: boolean): readonly SaidReadmitted[] => {
-  const { definition, readmitted } = facts
-  const by = [...new Set(facts.held('readmitted').map(({ site }) => site))].sort()
-  return 'returning' in definition && made ? [{ definition, by }, ...readmitted] : readmitted
-}
 
 const neverShown: readonly string[] = [
   'that all sites together did not collude',
@@ -318,7 +331,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
-    readmitted: readmissionsIn(facts, stateOf(kind, facts, made) === 'made').map(readmissionShown),
+    readmitted: readmissionsShown(facts, facts.held('readmitted'), stateOf(kind, facts, made) === 'made'),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',
     lines: groups.flatMap((group) => lineOf(group, checks)),

@@ -174,7 +174,7 @@ export class LedgerExchange {
       return
     }
     const floor = pendingFrom(this.#ceremony, peer.member.name, identity)
-    // What this home remembers may lie on the same ledger; where it does not, the head that all approved counts.
+    // The head known here may lie on the same ledger; where it does not, the one that all approved counts.
     const returns = floor !== undefined && peer.head === undefined && message.from === floor.size
     const known = this.#known.of(identity)
     const goesOn = known !== undefined && message.from === known.size && extendsHead(known, head, message.proof)
