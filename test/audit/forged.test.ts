@@ -777,6 +777,12 @@ describe('the list of checks', () => {
       'release.shares',
       'release.key',
       'release.known',
+      // test/audit/readmitted.test.ts
+      'readmit.taken',
+      'readmit.bound',
+      'readmit.promises',
+      'readmit.key',
+      'readmit.known',
     ])
     const ids = allChecks.map(({ id }) => id as string)
     expect(ids.filter((id) => !forged.has(id)).sort()).toEqual(openOnly)

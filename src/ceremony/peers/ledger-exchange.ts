@@ -181,7 +181,9 @@ export class LedgerExchange {
     if (pending && goesOn) this.#known.notePeerGoesOn(identity, this.#ceremony.authority.hash)
     const old = returns && !goesOn && extendsHead(floor, head, message.proof) ? floor : this.newest(peer)
     const seen =
-      [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root) ||
+      [old, this.isOnChain(peer) ? peer.head : undefined].some(
+        (one) => one !== undefined && one.size === head.size && one.root === head.root,
+      ) ||
       (old !== undefined && this.#isOnTheWay(peer, head, old, message))
     if (old === undefined || seen || (message.from === old.size && extendsHead(old, head, message.proof))) {
       if (!seen && !pending) this.#known.take(identity, head)
