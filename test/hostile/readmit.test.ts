@@ -4,6 +4,7 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { refuseOtherParts, undecidedVotes } from '../../src/ceremony/epoch/rivals.ts'
 import { suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
+import type { Site } from '../../src/ceremony/ports.ts'
 import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
 import { toBase64, utf8 } from '../../src/lib/bytes.ts'
@@ -317,6 +318,69 @@ describe('two homes of one site', () => {
     const definition = await readmitOf(back, keygen, ap, { deadlines })
     const thief = await setBack(back, ap, old)
     expect(codes(await joinSites(thief, [ap], definition))).toEqual(['E_SITE_ROLLED_BACK'])
+  })
+})
+
+describe('beside other ceremonies of the same homes', () => {
+  /** These joins at once, each home opened once. */
+  const atOnce = async (
+    sites: ReadonlyMap<string, Site>,
+    joins: readonly (readonly [SiteId, Definition, Uint8Array | null])[],
+  ) => {
+    const here = (name: SiteId): Site => sites.get(name) ?? expect.fail(`no site ${name}`)
+    const runs = await Promise.all(
+      joins.map(([name, definition, message]) => startJoin(world, name, definition, message, here(name))),
+    )
+    return Promise.allSettled(runs.map(({ done }) => done))
+  }
+  const signing = async (here: MemoryWorld, signers: SiteId[]) => {
+    const base = await newestAt(here, eu)
+    const message = utf8('pay beside it')
+    const definition = await signDefinition({
+      ...{ sites: [...keygen.sites], deadlines, key: base.key, base: recordHashOf(base), signers },
+      message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+    })
+    return { definition, message }
+  }
+
+  it('a signature of the others goes on', async () => {
+    const back = await setBack(world, ap, old)
+    const definition = await readmitOf(back, keygen, ap, { deadlines })
+    const { definition: sign, message } = await signing(back, [eu, us])
+    for (const name of names) await approveIn(back, name, definition)
+    for (const name of [eu, us]) await approveIn(back, name, sign)
+    const sites = new Map(await Promise.all(names.map(async (name) => [name, await memorySite(back, name)] as const)))
+    const joins = [...names.map((name) => [name, definition, null] as const)]
+    const ends = await atOnce(sites, [...joins, [eu, sign, message], [us, sign, message]])
+    expect(codes(ends)).toEqual(Array.from({ length: 6 }, () => 'closed'))
+    all(await signatureBy(back, keygen, [us, ap]))
+  })
+
+  it('one in which the other home signs: never both are taken', async () => {
+    const live = await backupOf(world, ap)
+    const back = await setBack(world, ap, old)
+    const definition = await readmitOf(back, keygen, ap, { deadlines })
+    for (const name of names) await approveIn(back, name, definition)
+    const { definition: sign, message } = await signing(back, [eu, ap])
+    const clone = await setBack(back, ap, live)
+    await approveIn(clone, ap, sign)
+    await approveIn(back, eu, sign)
+    const sites = new Map(await Promise.all(names.map(async (name) => [name, await memorySite(back, name)] as const)))
+    const other = await memorySite(clone, ap)
+    const [taken, signed] = await Promise.all([
+      atOnce(sites, [...names.map((name) => [name, definition, null] as const), [eu, sign, message]]),
+      atOnce(new Map([[ap, other]]), [[ap, sign, message]]),
+    ])
+    const identity = definition.sites.find(({ name }) => name === ap)?.identity ?? expect.fail()
+    // Whichever came first at eu: there only one of the two chains of heads goes on.
+    const known = (await memorySite(back, eu)).peerHeads
+    const head = known.of(identity) ?? expect.fail()
+    const [returned, living] = [await ledgerOf(back, ap), await ledgerOf(clone, ap)]
+    const isOf = (ledger: typeof returned): boolean => head.size <= ledger.size && ledger.root(head.size) === head.root
+    expect([isOf(returned), isOf(living)].filter(Boolean)).toHaveLength(1)
+    expect(known.hasReadmitted(identity, ceremonyId(definition))).toBe(isOf(returned))
+    for (const end of [...taken, ...signed])
+      if (end.status === 'rejected') expect(end.reason.code).toMatch(/^E_(?!BUG)/)
   })
 })
 
