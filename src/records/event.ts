@@ -17,7 +17,6 @@ const ownEvents = [
   'outcome',
   'record',
   'ready-set', // all votes are here
-  'reconstructed', // this site gave its share of the key away before; object = that ceremony's definition
   'reconstructed', // this site gave its share of the key before; object = the definition by which it did
   'closing', // last
 ] as const

@@ -119,7 +119,7 @@ const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
       )
     newer.set(value.identity, value)
   }
-  return sites.map((site) => newer.get(site.identity) ?? site)
+  return sites.map((site) => newer.get(site.identity) ?? key.rewrapped?.get(site.identity) ?? site)
 }
 
 /** Fields that are those of the key, whoever holds it next, where the planner does not say otherwise. */
