@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import { type RewrapInHistory, rewrapsIn, twoEnvelopesIn } from './history-rewraps.ts'
 import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
 
@@ -43,7 +44,7 @@ interface ReplacementShown {
 
 /**
  * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record, and neither
- * names the other. `rival`: a site voted for both of two such records, or two emergencies made a fresh key each. `twice`: one ceremony has two results. `late`:
+ * names the other. `rival`: a site voted for both of two such records, two emergencies made a fresh key each, or a site went over from one envelope to two. `twice`: one ceremony has two results. `late`:
  * signed with an epoch after a newer one could be used, or with a key that an emergency had taken out of use, when the time
  * to move what it protects was over.
  */
@@ -86,6 +87,8 @@ export interface KeyHistory {
     /** Signatures here that were closed after it. */
     readonly signedAfter: number
   }[]
+  /** Shares that lie under other KMS keys since, oldest first. */
+  readonly rewrapped: readonly RewrapInHistory[]
   /** Emergencies that put a fresh key in its place, oldest first; none: it was not replaced, as far as is known. */
   readonly replaced: readonly ReplacementShown[]
   readonly faults: readonly HistoryFault[]
@@ -293,6 +296,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
       }))
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
     reconstructed: reconstructedIn(here, signed),
+    rewrapped: rewrapsIn(once, (record) => (record === undefined ? undefined : byRecord.get(record)?.epoch)),
     replaced,
     faults: [
       ...gapsIn(epochs),
@@ -307,6 +311,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
           ]),
       ...forksIn(epochs),
       ...rivalsIn([...once, ...unfinished]),
+      ...twoEnvelopesIn(once).map((fault) => ({ what: 'rival' as const, ...fault })),
       ...twice,
       ...late,
       ...swept,

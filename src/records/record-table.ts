@@ -59,6 +59,8 @@ import {
 } from './rewrap.ts'
 import { type Blame, blameCodec } from './round.ts'
 
+// Over 350 lines, and one story: a row for each record, and what is read from all of them.
+
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
 const MOST_KEYS = 1024
 const MOST_HELLOS = 128

@@ -50,7 +50,7 @@ export const endOf = async (props: Props, scene: Scene, joins: readonly Joined[]
     guilty: [...new Set(logs.flatMap((log) => log.guilty))].sort(),
   })
   // A site that leaves the key gets no share of it, and says that its old one is destroyed.
-  const made = saying('installed', 'retired', 'result', 'release')
+  const made = saying('installed', 'retired', 'result', 'release', 'replaced', 'witnessed')
   if (made.length > 0)
     return end(
       'made',

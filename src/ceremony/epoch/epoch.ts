@@ -122,7 +122,7 @@ export const epochInLog = (log: LogView, key: Hash, record: Hash): Epoch | undef
 }
 
 /** The envelope of this site's share of an epoch: that of the record, or of its newest rewrap. `place`: of its share, from 0. */
-export const ownEnvelope = async (site: Site, { hash, record }: Pick<Epoch, 'hash' | 'record'>, place: number) => {
+const ownEnvelope = async (site: Site, { hash, record }: Pick<Epoch, 'hash' | 'record'>, place: number) => {
   const own = (await rewrapsInUse(site, hash)).filter(
     ({ definition }) => rewrappedEntry(definition)?.identity === site.home.identity,
   )

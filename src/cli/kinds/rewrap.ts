@@ -1,12 +1,8 @@
-import type { KmsSlot } from '../../records/definition-fields.ts'
-import { type RewrapDefinition, rewrappedEntry } from '../../records/kinds/rewrap.ts'
-import { cut, unpadded } from '../text.ts'
+import type { RewrapDefinition } from '../../records/kinds/rewrap.ts'
+import { cut, kmsText } from '../text.ts'
 import type { CliKind } from './kind.ts'
 import { keyText } from './refresh.ts'
 import { wholeKeyLines } from './whole-key.ts'
-
-const kmsText = (keys: readonly KmsSlot[]): string =>
-  keys.map(({ provider, key }) => `${provider}:${unpadded(key)}`).join(', ')
 
 export const rewrap: CliKind<RewrapDefinition> = {
   about: ({ name, site }) => [
@@ -18,9 +14,9 @@ export const rewrap: CliKind<RewrapDefinition> = {
   ],
   uses: ({ key, base }) => [{ label: 'builds on', text: `key ${cut(key, 17)}`, note: `record ${cut(base, 17)}` }],
   decides: (definition, seen) => {
-    const { site, old, witnesses, threshold, name, protocol, of } = definition
+    const { site, sites, old, witnesses, threshold, name, protocol, of } = definition
     const key = { name, protocol, publicKey: of.publicKey }
-    const to = rewrappedEntry(definition)?.kms ?? []
+    const to = sites.find((entry) => entry.name === site)?.kms ?? []
     return [
       ...wholeKeyLines(seen),
       { label: 'from', text: kmsText(old.kms), note: 'its wrapped pieces are destroyed' },

@@ -17,7 +17,7 @@ const schema = v.strictObject({
     /** In the order of the sites. */
     verifyingShares: v.pipe(v.array(point), v.minLength(2), v.maxLength(32)),
   }),
-  /** Whose share is sealed anew: under the KMS keys of its entry. */
+  /** Its share is sealed anew, under the KMS keys of its entry. */
   site: siteId,
   /** The envelope that opens the share until then, and the KMS keys that it lies under. */
   old: v.strictObject({ envelope: hash, kms: kmsKeys }),
