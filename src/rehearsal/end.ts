@@ -51,7 +51,8 @@ export const endOf = async (props: Props, scene: Scene, joins: readonly Joined[]
   })
   // A site that leaves the key gets no share of it, and says that its old one is destroyed.
   const made = saying('installed', 'retired', 'result', 'release', 'replaced', 'witnessed')
-  if (made.length > 0)
+  // A witness makes nothing by itself.
+  if (made.some(({ own }) => !own.has('witnessed')))
     return end(
       'made',
       made,

@@ -215,19 +215,19 @@ const fencedChain = async (): Promise<FencedChain> => {
 }
 export const sharedFencedChain = shared(fencedChain)
 
-export interface RewrappedChain extends RepairedChain {
+export interface RewrappedChain extends Chain {
   readonly rewrap: RewrapDefinition
   readonly rewrapBundle: Uint8Array
 }
 
 /** The share of eu under another KMS key. */
 const rewrappedChain = async (): Promise<RewrappedChain> => {
-  const chain = await repairedChain()
-  const { world, repair } = chain
-  const from = repair.sites.find(({ name }) => name === 'eu')?.kms ?? []
+  const chain = await memoryChain()
+  const { world, keygen } = chain
+  const from = keygen.sites.find(({ name }) => name === 'eu')?.kms ?? []
   await moveCard(world, 'eu', '/keys/eu-2.key')
-  const rewrap = await rewrapOf(world, repair, 'eu', from)
-  const [sealed] = await joinAll(world, ['eu', 'af', 'sa'], rewrap, null, ['eu'])
+  const rewrap = await rewrapOf(world, keygen, 'eu', from)
+  const [sealed] = await joinAll(world, ['eu', 'us', 'ap'], rewrap, null, ['eu'])
   if (sealed === undefined) throw new Error('no new envelope')
   return { ...chain, rewrap, rewrapBundle: await bundleIn(world, sealed) }
 }

@@ -199,29 +199,44 @@ class RewrapRun implements KindRun {
     const said = this.#said
     if (said === undefined) throw new TypeError('nothing was sealed anew')
     if (this.#isOwn && store.replaced.has(site)) await this.#replace(said)
-    if (this.#isOwn && !store.replaced.has(site)) await this.#goOver(said, await this.#cosigned(said))
+    if (this.#isOwn && !store.replaced.has(site)) await this.#goOver(said)
+    // Those who come later still belong into the bundle.
+    const others = authority.candidates.filter(({ name }) => name !== site)
+    if (this.#isOwn) await awaitEach(ceremony, 'witnessed', others, () => this.#cosigned(said))
     const own = authority.candidates.filter(({ name }) => name === site)
     const replaced = await awaitEach(ceremony, 'replaced', own, () => [...store.replaced.keys()])
     if (!replaced) throw notFinished('replaced', [site])
   }
 
-  /** Those who cosigned, of whom a quorum with this site is enough; for the others it waits as at the end of a ceremony. */
-  async #cosigned(said: Held<Rewrapped>): Promise<readonly SiteId[]> {
-    const { store, authority } = this.#ceremony
-    const { site, witnesses } = this.#definition
-    const here = (): readonly SiteId[] =>
-      witnesses.filter((name) => store.witnessed.get(name)?.signed.value.rewrapped === recordHash(said.signed))
-    const others = authority.candidates.filter(({ name }) => name !== site)
-    await awaitEach(this.#ceremony, 'witnessed', others, here)
-    return here()
+  #cosigned({ signed }: Held<Rewrapped>): readonly SiteId[] {
+    const { witnessed } = this.#ceremony.store
+    const rewrapped = recordHash(signed)
+    return this.#definition.witnesses.filter((name) => witnessed.get(name)?.signed.value.rewrapped === rewrapped)
   }
 
-  /** The last look at both: what is destroyed next opens the share, and so does what stays. Then the promise, then the deed. */
-  async #goOver(said: Held<Rewrapped>, cosigned: readonly SiteId[]): Promise<void> {
-    const { site, seat, authority } = this.#ceremony
+  /** Throws E_NOT_FINISHED at the close deadline where fewer cosigned than sign together with this site. */
+  async #enoughCosigned(said: Held<Rewrapped>): Promise<void> {
+    const { store, authority, options } = this.#ceremony
     const { witnesses, threshold } = this.#definition
-    const missing = witnesses.filter((name) => !cosigned.includes(name))
-    if (cosigned.length < threshold - 1) throw notFinished('witnessed', missing)
+    const enough = (): true | undefined => {
+      const here = this.#cosigned(said)
+      const waiting = witnesses.filter((name) => !here.includes(name))
+      options.progress({ phase: 'step', step: 'witnessed', got: here.length, total: witnesses.length, waiting })
+      return here.length >= threshold - 1 ? true : undefined
+    }
+    const found = await store.until(enough, authority.terms.deadlines.close * 1000, options.signal)
+    const here = this.#cosigned(said)
+    const missing = witnesses.filter((name) => !here.includes(name))
+    if (found === undefined) throw notFinished('witnessed', missing)
+  }
+
+  /**
+   * With enough others, at once. The last look at both: what is destroyed next opens the share, and so does what stays. Then
+   * the promise, then the deed.
+   */
+  async #goOver(said: Held<Rewrapped>): Promise<void> {
+    const { site, seat, authority } = this.#ceremony
+    await this.#enoughCosigned(said)
     const { envelope } = said.signed.value
     await refuseUnusable(site, this.#epoch)
     const share = await this.#reopen(envelope)
