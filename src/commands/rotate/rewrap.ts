@@ -1,8 +1,9 @@
 import { Flags } from '@oclif/core'
 import type { Shown } from '../../cli/base-command.ts'
-import { homeFlag, homeFolder, toggle } from '../../cli/flags.ts'
+import { homeFlag, homeFolder, kmsPassphraseFileFlag, toggle } from '../../cli/flags.ts'
 import { commonFlags, PlanCommand, readCards, required } from '../../cli/plan-command.ts'
 import { sameKmsView } from '../../cli/render/keys.ts'
+import { passphraseFile } from '../../cli/secret-input.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { PlanMade } from '../../site/planning.ts'
 import type { Seen } from '../../site/seen.ts'
@@ -11,7 +12,7 @@ export default class RotateRewrap extends PlanCommand {
   protected override readonly topic = 'rotate'
   static override summary = 'write the definition that seals this site’s share under another KMS key, or show one'
   static override description =
-    'With --out, at the site that moves: its share is sealed under the KMS key that its site.yaml names now, and opened from there; others cosign that, and then the old envelope is destroyed. The share, the epoch and the public key stay. Where the share lies under that key already, nothing is written, unless --again says that the key has a new version. This site alone approves; the witnesses only join. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
+    'With --out, at the site that moves: its share is sealed under the KMS key that its site.yaml names now (a local one is made where there is none), and opened from there; others cosign that, and then the old envelope is destroyed. The share, the epoch and the public key stay. Where the share lies under that key already, nothing is written, unless --again says that the key has a new version. This site alone approves; the witnesses only join. With --definition: shows everything that is about to happen, with all eight words of the fingerprint.'
   static override examples = [
     '<%= config.bin %> rotate rewrap --key treasury --out rewrap.yaml',
     '<%= config.bin %> rotate rewrap --key treasury --witness us --out rewrap.yaml',
@@ -27,6 +28,7 @@ export default class RotateRewrap extends PlanCommand {
       multipleNonGreedy: true,
     }),
     again: toggle({ summary: 'seal it anew under the same KMS key: it has a new version' }),
+    'kms-passphrase-file': kmsPassphraseFileFlag,
     home: homeFlag,
   }
 
@@ -55,6 +57,7 @@ export default class RotateRewrap extends PlanCommand {
         key: required(flags.key, '--key'),
         cards: await readCards(flags.site ?? []),
         witnesses: flags.witness ?? [],
+        kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),
       },
       now,
     )
