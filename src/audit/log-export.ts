@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../lib/brand.ts'
-import { fromUtf8, utf8 } from '../lib/bytes.ts'
+import { utf8 } from '../lib/bytes.ts'
 import { DecodeError } from '../records/codec.ts'
-import { eventCodec, type LogEvent } from '../records/event.ts'
+import { eventCodec, eventText, type LogEvent } from '../records/event.ts'
 import { ledgerExcerptCodec } from '../records/ledger-excerpt.ts'
 import type { LogView } from './disk-log.ts'
 import { leafHash } from './merkle.ts'
@@ -28,7 +28,7 @@ export const exportLog = (log: LogView): LogExport => {
   const lines: string[] = []
   for (const event of log.replay()) {
     if (event.seq === log.head.size) break
-    lines.push(fromUtf8(eventCodec.encode(event)), '\n')
+    lines.push(eventText(event), '\n')
   }
   return { events: utf8(lines.join('')), checkpoint: log.head.note }
 }

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
-import { equal, fromHex, joined, toHex, utf8 } from '../lib/bytes.ts'
+import { equal, fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { DecodeError } from '../records/codec.ts'
-import { eventCodec, eventSchema, type LogEvent } from '../records/event.ts'
+import { eventCodec, eventSchema, eventText, type LogEvent } from '../records/event.ts'
 import { bytes } from '../records/fields.ts'
 
 /**
@@ -22,14 +22,14 @@ export const packedLogSchema = v.strictObject({
 })
 type PackedLog = v.InferOutput<typeof packedLogSchema>
 
-const NEWLINE = utf8('\n')
+const NEWLINE = 0x0a
 const hashIn = (raw: Uint8Array | null): Hash | null => raw && (toHex(raw) as Hash)
 
 /** The text of a log's events, as a bundle has it. Throws DecodeError where it is not that of a log. */
 export const packEvents = (text: Uint8Array): PackedLog => {
   const events: LogEvent[] = []
   for (let from = 0; from < text.length; ) {
-    const end = text.indexOf(NEWLINE[0] as number, from)
+    const end = text.indexOf(NEWLINE, from)
     if (end === -1) throw new DecodeError('log: no newline at the end')
     const event = eventCodec.decode(text.subarray(from, end))
     if (event.seq !== events.length) throw new DecodeError('log: events out of order')
@@ -56,19 +56,18 @@ export const unpackEvents = (packed: PackedLog): Uint8Array => {
   const first = packed.events.find(([, , ceremony]) => ceremony !== null)?.[2]
   if (first === undefined ? packed.ceremony.some((byte) => byte !== 0) : first !== SAME)
     throw new DecodeError('log: its ceremony is not that of its first event')
-  return joined(
-    packed.events.flatMap(([time, name, ceremony, author, object], seq) => {
-      if (ceremony instanceof Uint8Array && equal(ceremony, packed.ceremony))
-        throw new DecodeError('log: its ceremony said twice')
-      const event = {
-        seq,
-        at: time,
-        what: name,
-        ceremony: ceremony === SAME ? common : hashIn(ceremony),
-        site: author,
-        object: hashIn(object),
-      }
-      return [eventCodec.encode(event), NEWLINE]
-    }),
-  )
+  const lines = packed.events.map(([time, name, ceremony, author, object], seq) => {
+    if (ceremony instanceof Uint8Array && equal(ceremony, packed.ceremony))
+      throw new DecodeError('log: its ceremony said twice')
+    const event = {
+      seq,
+      at: time,
+      what: name,
+      ceremony: ceremony === SAME ? common : hashIn(ceremony),
+      site: author,
+      object: hashIn(object),
+    }
+    return `${eventText(event)}\n`
+  })
+  return utf8(lines.join(''))
 }

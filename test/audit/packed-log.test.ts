@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { packEvents, unpackEvents } from '../../src/audit/packed-log.ts'
 import { type PeerMessage, peerMessageCodec } from '../../src/ceremony/peers/peer-message.ts'
-import type { Hash } from '../../src/lib/brand.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { joined, utf8 } from '../../src/lib/bytes.ts'
 import { toCbor } from '../../src/lib/cbor.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { eventCodec } from '../../src/records/event.ts'
+import { eventCodec, eventSchema, eventText } from '../../src/records/event.ts'
 import { LONG } from '../support/report.ts'
 
 const ceremonies = [null, '00'.repeat(32), '11'.repeat(32), '22'.repeat(32)] as (Hash | null)[]
@@ -29,6 +29,24 @@ test('whatever ceremonies its events are about, a log comes out of its packed fo
       expect(peerMessageCodec.decode(peerMessageCodec.encode(message))).toEqual(message)
     }),
     { numRuns: 50 },
+  )
+})
+
+test('the text of an event is what its codec writes', () => {
+  const hash = fc.constantFrom(...ceremonies)
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 2 ** 40 }),
+      fc.integer({ min: 0, max: 2 ** 45 }),
+      fc.constantFrom(...eventSchema.entries.what.options),
+      hash,
+      fc.constantFrom(null, 'eu', 's-32' as SiteId),
+      hash,
+      (seq, at, what, ceremony, site, object) => {
+        const event = { seq, at, what, ceremony, site: site as SiteId | null, object }
+        expect(utf8(eventText(event))).toEqual(eventCodec.encode(event))
+      },
+    ),
   )
 })
 

@@ -1,7 +1,7 @@
 import { readEvents } from '../../src/audit/log-export.ts'
 import { Frontier, leafHash } from '../../src/audit/merkle.ts'
 import { ceremonyOrigin, ledgerOrigin, signCheckpoint } from '../../src/audit/note.ts'
-import type { CloseMessage } from '../../src/ceremony/peers/peers.ts'
+import type { CloseMessage } from '../../src/ceremony/peers/close-messages.ts'
 import { signMessage } from '../../src/ceremony/session/round-message.ts'
 import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
 import { toEnvelope } from '../../src/identity/dsse.ts'

@@ -119,11 +119,17 @@ export const signManifest = async (
 }
 
 export const takeSignatures = (ceremony: Ceremony, peers: Peers, endings: Endings, bundle: UnsignedBundle): void => {
-  for (const { from, message } of peers.closeMessages) {
-    if (message.is !== 'manifest' || endings.signatures.has(from)) continue
+  for (const said of peers.closeMessages.open()) {
+    const { from, message } = said
+    if (message.is !== 'manifest') continue
     const key = identityKeyOf(ceremony, from)
-    if (key !== undefined && signsStatement(bundle.manifestBytes, key, message.signature))
+    if (
+      key !== undefined &&
+      !endings.signatures.has(from) &&
+      signsStatement(bundle.manifestBytes, key, message.signature)
+    )
       endings.signatures.set(from, encodeSigstore(bundle.manifestBytes, key, message.signature))
+    if (endings.signatures.has(from)) peers.closeMessages.taken(said)
   }
 }
 

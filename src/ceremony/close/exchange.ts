@@ -11,14 +11,15 @@ import { clockBounds } from '../../records/clock-bounds.ts'
 import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
 import { ledgerExcerptCodec } from '../../records/ledger-excerpt.ts'
-import type { CloseMessage, Peers } from '../peers/peers.ts'
+import type { CloseMessage, SaidAtClose } from '../peers/close-messages.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { cosignOnce, type Endings, nested, openedSignature, shownKeys, takeCosignature } from './cosign.ts'
 import { cosignaturesIn } from './own-bundle.ts'
 
 /** Takes the endings of a bundle as if their authors said them again: they are checked like everything else. */
 export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle: BundleReader): Promise<void> => {
-  const said: { from: SiteId; message: CloseMessage }[] = []
+  const said: SaidAtClose[] = []
   for (const from of bundle.manifest.logs) {
     if (from !== ceremony.seat.name)
       said.push({
@@ -37,7 +38,7 @@ export const resumeFromBundle = async (ceremony: Ceremony, peers: Peers, bundle:
     const signature = openedSignature(ceremony, from, sigstore, bundle.manifestBytes)
     if (signature !== undefined) said.push({ from, message: { is: 'manifest', signature } })
   }
-  peers.closeMessages.unshift(...said)
+  peers.closeMessages.addFirst(said)
   for (const hash of bundle.objects) {
     const body = await bundle.object(hash)
     if (body !== undefined) peers.bodies.held.set(hash, body)
@@ -59,19 +60,23 @@ export const takeCloseMessages = async (
   sites: readonly SiteId[],
   cosigning: Set<SiteId>,
 ): Promise<void> => {
-  for (const { from, message } of peers.closeMessages) {
-    if (message.is === 'log' && sites.includes(from) && !endings.parts.has(from)) {
-      const part = await openLogMessage(ceremony, peers, from, message)
+  for (const said of [...peers.closeMessages.open()]) {
+    const { from, message } = said
+    if (message.is === 'log' && sites.includes(from)) {
+      const part = endings.parts.has(from) ? undefined : await openLogMessage(ceremony, peers, from, message)
       if (part !== undefined && !endings.parts.has(from)) endings.parts.set(from, part)
+      if (endings.parts.has(from)) peers.closeMessages.taken(said)
     }
-    if (message.is === 'cosignature' && sites.includes(message.of))
+    if (message.is === 'cosignature' && sites.includes(message.of)) {
       takeCosignature(ceremony, peers, endings, from, message.of, message.line)
+      if (endings.cosignatures.get(message.of)?.has(from) === true) peers.closeMessages.taken(said)
+    }
   }
+  const isLacking = (hash: Hash): boolean => !peers.bodies.held.has(hash) && ceremony.log.body(hash) === undefined
   for (const [of, part] of endings.parts) {
-    if (of === ceremony.seat.name || cosigning.has(of)) continue
-    const lacking = [...(await objectsOf(part.events))].filter(
-      (hash) => !peers.bodies.held.has(hash) && ceremony.log.body(hash) === undefined,
-    )
+    // While one that was asked for is on the way, the thousands of others are not looked for again.
+    if (of === ceremony.seat.name || cosigning.has(of) || peers.bodies.someAwaited(of, isLacking)) continue
+    const lacking = [...(await objectsOf(part.events))].filter(isLacking)
     if (lacking.length > 0) {
       peers.want(of, lacking)
       continue

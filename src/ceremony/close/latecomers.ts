@@ -32,8 +32,7 @@ export const serveLatecomers = async (
     for (const [of, line] of lines) peers.send(name, { is: 'cosignature', of, line })
     if (mine !== undefined) peers.send(name, { is: 'manifest', signature: mine })
   })
-  const isServed = (name: SiteId): boolean =>
-    peers.closeMessages.some(({ from, message }) => from === name && message.is === 'manifest')
+  const isServed = (name: SiteId): boolean => peers.closeMessages.hasSigned(name)
   const needy = (): boolean => sites.some((name) => peers.bySite.get(name)?.connected === true && !isServed(name))
   // A site that took no part may come for the result alone: only those who have everything are not waited for.
   await store.until(() => [...peers.bySite.keys()].every(isServed) || undefined, HELP_MS, options.signal)

@@ -10,15 +10,24 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
   const differing = new Set<SiteId>()
   const ahead = new Set<SiteId>()
   const warn = clockBounds(authority.definition).warn * 1000
+  const shown = new Map<SiteId, readonly unknown[]>()
+  /** Every message wakes this, and nearly none changes what it says. */
+  const isNews = (name: SiteId, facts: readonly unknown[]): boolean => {
+    const before = shown.get(name)
+    shown.set(name, facts)
+    return before === undefined || facts.some((fact, at) => fact !== before[at])
+  }
   const show = (): undefined => {
     const approvals = store.approved()
     const missing = authority.missing(approvals)
     for (const [name, peer] of peers.bySite) {
       if (!peer.connected) continue
       const approved = approvals.has(peer.member.identity)
-      const hello = peers.hello(name)
+      const hello = store.hellos.get(name)?.signed
       // Arrivals within the same instant are one line, not three.
       if (hello === undefined || (peer.head === undefined && peer.rolledBack === undefined)) continue
+      const needed = missing.includes(peer.member.identity)
+      if (!isNews(name, [approved, hello, peer.head, peer.rolledBack, peer.ahead, needed])) continue
       const parts = [
         'connected',
         ...(approved ? ['approved'] : []),
@@ -34,7 +43,6 @@ export const showGathering = (ceremony: Ceremony, peers: Peers): void => {
         ahead.add(name)
         options.progress({ phase: 'clock', site: name, ahead: peer.ahead })
       }
-      const needed = missing.includes(peer.member.identity)
       options.progress({
         phase: 'gather',
         site: name,

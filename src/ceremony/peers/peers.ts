@@ -16,13 +16,12 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { Admitted } from '../store/record-store.ts'
 import { Bodies } from './bodies.ts'
+import { CloseMessages } from './close-messages.ts'
 import { Deliveries } from './deliveries.ts'
 import { EarlyMessages } from './early-messages.ts'
 import { LedgerExchange, type Peer, peersOf } from './ledger-exchange.ts'
 import { MOST_HASHES, type PeerMessage, peerMessageCodec } from './peer-message.ts'
 import { RecordExchange } from './record-exchange.ts'
-
-export type CloseMessage = Extract<PeerMessage, { is: 'log' | 'cosignature' | 'manifest' }>
 
 /** The channels of one join and all that is said over them outside a session. */
 export class Peers {
@@ -32,8 +31,7 @@ export class Peers {
   #channels: Channels | undefined
   #session: { readonly topic: Hash; readonly session: Session } | undefined
   readonly #early = new EarlyMessages()
-  /** Closing messages of peers, the newest of each, before this site closes too. */
-  readonly closeMessages: { readonly from: SiteId; readonly message: CloseMessage }[] = []
+  readonly closeMessages = new CloseMessages()
   readonly bodies = new Bodies()
   readonly #closing = new AbortController()
   readonly #deliveries: Deliveries
@@ -239,16 +237,8 @@ export class Peers {
       case 'gone':
         return
       default: {
-        const same = this.closeMessages.findIndex(
-          (one) =>
-            one.from === from &&
-            one.message.is === message.is &&
-            (message.is !== 'cosignature' || (one.message.is === 'cosignature' && one.message.of === message.of)),
-        )
-        // One place for each peer and each thing that it can say: nobody takes the place of another.
         if (message.is === 'cosignature' && this.#ceremony.authority.member(message.of) === undefined) return
-        if (same >= 0) this.closeMessages.splice(same, 1)
-        this.closeMessages.push({ from, message })
+        this.closeMessages.add({ from, message })
         this.#ceremony.store.changed()
       }
     }
