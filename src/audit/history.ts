@@ -1,4 +1,5 @@
 import type { Hash } from '../lib/brand.ts'
+import { recordKind } from '../records/definition.ts'
 import { type RewrapInHistory, rewrapsIn, twoEnvelopesIn } from './history-rewraps.ts'
 import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
@@ -44,12 +45,13 @@ interface ReplacementShown {
 
 /**
  * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record, and neither
- * names the other. `rival`: a site voted for both of two such records, two emergencies made a fresh key each, or a site went over from one envelope to two. `twice`: one ceremony has two results. `late`:
- * signed with an epoch after a newer one could be used, or with a key that an emergency had taken out of use, when the time
- * to move what it protects was over.
+ * names the other. `roster`: an epoch is replaced, or used, by a definition that names other sites as those that hold it.
+ * `rival`: a site voted for both of two such records, two emergencies made a fresh key each, or a site went over from one
+ * envelope to two. `twice`: one ceremony has two results. `late`: signed with an epoch after a newer one could be used, or
+ * with a key that an emergency had taken out of use, when the time to move what it protects was over.
  */
 interface HistoryFault {
-  readonly what: 'gap' | 'fork' | 'rival' | 'twice' | 'late'
+  readonly what: 'gap' | 'fork' | 'roster' | 'rival' | 'twice' | 'late'
   readonly reason: string
   readonly files: readonly string[]
 }
@@ -167,6 +169,20 @@ const forksIn = (epochs: readonly EpochShown[]): HistoryFault[] => {
         ],
   )
 }
+
+/** Approvals are those of the sites that a definition names: by another roster nobody who holds the key may have given one. */
+const othersIn = (bundles: readonly Made[]): HistoryFault[] =>
+  bundles.flatMap(({ file, report: { epoch, bundle } }): HistoryFault[] => {
+    const held = epoch.voters.length === 0 ? epoch.record : epoch.base
+    const base = bundles.find(({ report }) => report.epoch.record === held && report.epoch.voters.length > 0)
+    // A repair names a lost site no more than by its label.
+    const unnamed = recordKind({ kind: bundle.kind }).keepsShares === true ? 1 : 0
+    const voters = base?.report.epoch.voters ?? []
+    const named = new Set(epoch.holders.filter((one) => voters.includes(one)))
+    if (base === undefined || (named.size === epoch.holders.length && named.size >= voters.length - unnamed)) return []
+    const reason = `names other sites as those that hold epoch ${base.report.epoch.number} than that one’s own bundle`
+    return [{ what: 'roster', reason, files: [base.file, file] }]
+  })
 
 /** A site that voted for two successors of one record, of which neither names the other. One bundle cannot show that. */
 const rivalsIn = (bundles: readonly Made[]): HistoryFault[] =>
@@ -310,6 +326,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
             },
           ]),
       ...forksIn(epochs),
+      ...othersIn(once),
       ...rivalsIn([...once, ...unfinished]),
       ...twoEnvelopesIn(once).map((fault) => ({ what: 'rival' as const, ...fault })),
       ...twice,

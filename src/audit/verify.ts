@@ -70,6 +70,8 @@ export interface VerifyReport {
     readonly supersedes: readonly Hash[]
     /** Sites that voted for the record; none of a signature. */
     readonly voters: readonly Identity[]
+    /** Sites that hold shares of `base`, or of the epoch that signed, as far as the definition names their identities. */
+    readonly holders: readonly Identity[]
     /** How many sites sign together; null where no outcome of it is here. */
     readonly threshold: number | null
   } | null
@@ -193,7 +195,10 @@ const keyOf = (definition: Definition, made: CeremonyResult | undefined): Verify
   }
 }
 
-const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | undefined): VerifyReport['epoch'] => {
+const epochOf = (
+  { definition, roster, holders }: BundleFacts,
+  made: CeremonyResult | undefined,
+): VerifyReport['epoch'] => {
   const number = recordKind(definition).epoch(definition)
   const supersedes = 'supersedes' in definition ? definition.supersedes : []
   if (made?.makes === 'key') {
@@ -204,18 +209,33 @@ const epochOf = ({ definition, roster }: BundleFacts, made: CeremonyResult | und
       base: made.outcome.base,
       supersedes,
       voters,
+      holders: holders.map(({ identity }) => identity),
       threshold: made.outcome.threshold,
     }
   }
   if (made?.makes === 'proof' && definition.base !== null && made.outcome !== undefined)
     return {
-      ...{ number, record: definition.base, base: made.outcome.base, supersedes, voters: [] },
+      ...{
+        number,
+        record: definition.base,
+        base: made.outcome.base,
+        supersedes,
+        voters: [],
+        holders: roster.map(({ identity }) => identity),
+      },
       threshold: made.outcome.threshold,
     }
   if (made?.makes !== 'signature') return null
   const { outcome, result } = made
   return {
-    ...{ number, record: result.base, base: outcome?.base ?? null, supersedes, voters: [] },
+    ...{
+      number,
+      record: result.base,
+      base: outcome?.base ?? null,
+      supersedes,
+      voters: [],
+      holders: roster.map(({ identity }) => identity),
+    },
     threshold: outcome?.threshold ?? null,
   }
 }

@@ -46,7 +46,7 @@ export interface HistoryReport {
   readonly incomplete: readonly string[]
   /** Ceremonies that made nothing: aborted, or not finished. Of these nothing has to be complete. */
   readonly madeNothing: readonly string[]
-  /** The worst of all: of a bundle, of a gap (`incomplete`), of a fork or of two results (`invalid`). */
+  /** The worst of all: of a bundle, of a gap (`incomplete`), of a fork, of another roster or of two results (`invalid`). */
   readonly verdict: VerifyReport['verdict']
 }
 
@@ -100,7 +100,8 @@ export const verifyHistory = async (wanted: HistoryWanted): Promise<HistoryRepor
   const verdicts = verified.flatMap((one) =>
     one.report.verdict === 'incomplete' && madeNothing.includes(one) ? [] : one.report.verdict,
   )
-  if (refused.length > 0 || faults.includes('fork') || faults.includes('twice')) verdicts.push('invalid')
+  if (refused.length > 0 || (['fork', 'roster', 'twice'] as const).some((what) => faults.includes(what)))
+    verdicts.push('invalid')
   const unseen = heads.filter((head) => !keys.some(({ key }) => key === head.key))
   const behind = keys.some((key) => key.heads.some(({ says }) => says === 'unknown'))
   if (faults.includes('gap') || behind || unseen.length > 0) verdicts.push('incomplete')

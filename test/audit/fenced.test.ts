@@ -129,10 +129,11 @@ describe('the history of a key that was taken out of use', () => {
   it('tells signatures after it: those that move what it protects in their time, and late ones', () => {
     const { sweep } = chain.emergency.fences
     expect(history(bundle('sign')).signatures.map(({ afterFence }) => afterFence)).toEqual([false])
+    const { record, voters } = reports.get('repair')?.epoch ?? expect.fail('no newest epoch')
     const late = (report: VerifyReport) => ({
       bundle: { ...report.bundle, closed: '2099-01-01T00:00:00Z' },
-      // By the newest epoch: else it is late for another reason.
-      epoch: { ...(report.epoch ?? expect.fail()), record: reports.get('repair')?.epoch?.record as Hash },
+      // By the newest epoch, and its sites: else it is late for another reason.
+      epoch: { ...(report.epoch ?? expect.fail()), record, holders: voters },
     })
     const moved = history(bundle('sign', (report) => ({ ...late(report), ...closedAt(sweep)(report) })))
     expect(moved.signatures.map(({ afterFence }) => afterFence)).toEqual([true])

@@ -80,6 +80,15 @@ describe('the history of a key', () => {
     ])
   })
 
+  it('names a ceremony that replaced or used an epoch in the name of other sites than those that hold it', () => {
+    const [eu, us] = chain.refresh.sites.map(({ identity }) => identity)
+    const others = (report: Made) => ({ epoch: { ...report.epoch, holders: [eu, us, eu] } })
+    expect(faultsOf(bundle(keygen), bundle(refresh, others), bundle(sign))).toEqual([['roster', [keygen, refresh]]])
+    expect(faultsOf(bundle(keygen), bundle(refresh), bundle(sign, others))).toEqual([['roster', [keygen, sign]]])
+    const none = (report: Made) => ({ epoch: { ...report.epoch, holders: [] } })
+    expect(faultsOf(bundle(keygen), bundle(refresh, none))).toEqual([['roster', [keygen, refresh]]])
+  })
+
   const successor =
     (record: string, changes: object = {}, state = 'made') =>
     (report: Made) => ({

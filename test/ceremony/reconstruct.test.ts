@@ -22,7 +22,7 @@ import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from
 import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { ageRecipient, identityFile } from '../support/recipients.ts'
 import { approversApprove, reconstructOf } from '../support/reconstructs.ts'
-import { inTurn } from '../support/report.ts'
+import { inTurn, LONG } from '../support/report.ts'
 import { joinSites, newestAt, recordHashOf } from '../support/reshares.ts'
 
 const names = ['eu', 'us', 'ap']
@@ -405,7 +405,7 @@ describe('a share that is none', () => {
 })
 
 describe('a definition that was planned on older shares', () => {
-  it('is refused by every site, once others replaced them', async () => {
+  it.runIf(LONG)('is refused by every site, once others replaced them', async () => {
     const definition = await planned()
     const newest = await newestAt(world, 'eu')
     const refresh = await refreshDefinition({

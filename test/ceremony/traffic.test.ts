@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest'
-import { NIGHTLY, report } from '../support/report.ts'
+import { LONG, NIGHTLY, report } from '../support/report.ts'
 import { keygenTraffic } from '../support/traffic.ts'
 
 const MB = 1_000_000
 
 /** Sites, and the most that all of them together may send, and one bundle take. */
 const bounds: readonly (readonly [sites: number, sent: number, bundle: number])[] = [
-  [9, 8 * MB, 2 * MB],
+  [5, 2 * MB, MB],
+  ...(LONG ? ([[16, 40 * MB, 6 * MB]] as const) : []),
   // Minutes of this machine's time.
-  ...(NIGHTLY ? ([[16, 40 * MB, 6 * MB]] as const) : []),
+  ...(NIGHTLY ? ([[32, 250 * MB, 20 * MB]] as const) : []),
 ]
 
 test.each(bounds)(

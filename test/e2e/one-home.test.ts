@@ -129,7 +129,7 @@ describe('one home, many ceremonies', () => {
     expect(await listKeys(homes.home('eu'))).toMatchObject({ keys: [{ suspended: null }] })
   })
 
-  test('a relay that is dead is named, once, while another works', async () => {
+  long('a relay that is dead is named, once, while another works', async () => {
     const dead = 'ws://127.0.0.1:1'
     const definition = await planSignIn(homes, signers, key, [url, dead], deadlines)
     const named: string[] = []
@@ -178,7 +178,7 @@ describe('one home, many ceremonies', () => {
     await expectWhole(await owner.done)
   })
 
-  test('where the process that owns the home is stopped, the others go on by themselves', async () => {
+  long('where the process that owns the home is stopped, the others go on by themselves', async () => {
     const [first, second] = (await plannedAll(2)) as [Definition, Definition]
     const stop = new AbortController()
     const owner = await begun('eu', first, stop.signal)
@@ -190,7 +190,7 @@ describe('one home, many ceremonies', () => {
   })
 
   /** Last: afterwards one of the two copies is of no use. */
-  test('two copies of a home that sign in two ceremonies at once are found out', async () => {
+  long('two copies of a home that sign in two ceremonies at once are found out', async () => {
     const short = { ...deadlines, proposal: 2 }
     const [first, second] = [
       await planSignIn(homes, signers, key, [url], short),

@@ -25,7 +25,7 @@ import {
 } from './crash-cases.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const KEYGEN_CASES = many(1, 15, Number.POSITIVE_INFINITY)
+const KEYGEN_CASES = many(1, 10, Number.POSITIVE_INFINITY)
 const SIGN_CASES = many(1, 10, Number.POSITIVE_INFINITY)
 const signers = ['eu', 'ap']
 const message = utf8('pay nobody')

@@ -156,7 +156,7 @@ const verdict = (ended: Ended): void => {
 
 const sites = ['s1', 's2', 's3'] as SiteId[]
 /** By day a small part of all, another one each time; the seed is in the name. */
-const share = many(96, 8, 1)
+const share = many(288, 8, 1)
 const seed = SEED % share
 
 describe('a vote to some and an abort to others', () => {

@@ -6,8 +6,8 @@ import { describePlan, type Outcome, planOf, play } from './seats.ts'
 vi.mock('../../src/transport/channels.ts', () => import('./light-channels.ts'))
 
 /** Runs, and most sites in one: by day small rooms, which leave most of the ways to fail in. */
-const [RUNS, MOST] = [many(10, 20, 2000), LONG ? 9 : 6]
-const SHARD = 10
+const [RUNS, MOST] = [many(5, 20, 2000), LONG ? 9 : 6]
+const SHARD = 5
 /** SEATS_SEED=… plays that one alone. */
 const one = process.env['SEATS_SEED']
 const base = process.env['QUORATE_SEED'] ?? randomBytes(4).toString('hex')

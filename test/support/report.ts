@@ -8,11 +8,13 @@ export const SEED = Number(process.env['QUORATE_SEED'] ?? 1)
 /** How many, by how long people wait. */
 export const many = (short: number, long: number, night: number): number => (NIGHTLY ? night : LONG ? long : short)
 
-/** By day `count` of a list, spread over it, others at each run; all of it by `npm run test:long`. */
-export const inTurn = <T>(all: readonly T[], count: number): readonly T[] =>
-  LONG || count >= all.length
+/** By day `short` of a list, spread over it, others at each run; by `npm run test:long` so many, or all; all of it at night. */
+export const inTurn = <T>(all: readonly T[], short: number, long = all.length): readonly T[] => {
+  const count = many(short, long, all.length)
+  return count >= all.length
     ? all
     : Array.from({ length: count }, (_, n) => all[(SEED + Math.floor((n * all.length) / count)) % all.length] as T)
+}
 
 /** A line of counts in a long run's output. A short run is silent when all is well. */
 export const report = (line: string): void => {

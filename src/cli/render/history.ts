@@ -137,7 +137,7 @@ export const historyFault = ({ verdict, refused, keys }: HistoryReport): Quorate
       'E_REFUSED',
       refused.length > 0
         ? `bundles that do not hold: ${refused.map(({ file }) => file).join(', ')}`
-        : 'the history has a fork, or one ceremony with two results',
+        : 'the history has a fork, other sites than those that hold the key, or one ceremony with two results',
       'do not rely on it; ask the sites for their bundles of these ceremonies',
       { refused: refused.map(({ file }) => file) },
     )
