@@ -158,6 +158,18 @@ describe('a rewrap', () => {
     expect(codes(await joinSites(wider, [eu, us, 'sa'], { ...repair, sites: moved, deadlines }))).toEqual(closed)
   })
 
+  it('is no business of a site that was no witness: it plans with the old entry, and the site that moved refuses that', async () => {
+    const { world, definition } = await moving({ witnesses: [us] })
+    expect(codes(await join(world, [eu, us], definition))).toEqual(['closed', 'closed'])
+    expect(await rewrapsInUse(await memorySite(world, ap), definition.base)).toEqual([])
+    const common = { key: definition.key, base: definition.base, deadlines }
+    const old = await refreshDefinition({ ...common, sites: keygen.sites })
+    for (const name of names) await approveIn(world, name, old)
+    expect(codes(await join(world, [eu], old))).toEqual(['E_CARD'])
+    const newer = await refreshDefinition({ ...common, sites: definition.sites, nonce: 'cd'.repeat(16) })
+    expect(codes(await joinSites(world, names, newer))).toEqual(closed)
+  })
+
   it('needs the approval of the site that moves, and of nobody else', async () => {
     copies += 1
     const world = await copyWorld(keyed, `unapproved ${copies}`)
