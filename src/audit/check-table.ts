@@ -5,6 +5,7 @@ import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
 import { releaseChecks } from './checks/release.ts'
+import { rewrapChecks } from './checks/rewrap.ts'
 import { signatureChecks } from './checks/signature.ts'
 import { timeChecks } from './checks/times.ts'
 import { transcriptChecks } from './checks/transcript.ts'
@@ -22,6 +23,7 @@ export const allChecks = [
   ...voteChecks,
   ...signatureChecks,
   ...releaseChecks,
+  ...rewrapChecks,
   ...blameChecks,
   ...endingChecks,
   ...timeChecks,

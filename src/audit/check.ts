@@ -28,6 +28,7 @@ export const groups = [
   'votes',
   'signature',
   'release',
+  'rewrap',
   'blame',
   'manifest',
   'attestation',
@@ -37,8 +38,8 @@ export type Group = (typeof groups)[number]
 
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
- * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature and shares that
- * were given away, which some kinds always have and which a log of any other may name; words that they were before.
+ * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature, shares that
+ * were given away and words on a new envelope, which some kinds always have and which a log of any other may name; words that they were before.
  */
 export type Need =
   | 'result'
@@ -50,6 +51,7 @@ export type Need =
   | 'votes'
   | 'statements'
   | 'releases'
+  | 'rewraps'
   | 'reconstructed'
 
 export interface Check {

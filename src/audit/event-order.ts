@@ -17,17 +17,23 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
   installed: ['ready-set'],
   retired: ['installed'],
   release: ['attempt', 'outcome', 'record'],
+  rewrapped: ['attempt', 'outcome', 'record'],
+  witnessed: ['attempt', 'outcome', 'record'],
+  replaced: ['rewrapped'],
 }
 
 /** Events of the log's own site that may not come after one of these of its own. */
 const never: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventName[]>>> = {
-  attempt: ['ready', 'result', 'release', 'abort'],
-  started: ['ready', 'result', 'release', 'abort'],
+  attempt: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'abort'],
+  started: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'abort'],
   message: ['ready', 'abort'],
   staged: ['ready', 'abort'],
   ready: ['abort'],
   release: ['abort'],
-  abort: ['ready', 'result', 'release'],
+  rewrapped: ['abort'],
+  witnessed: ['abort'],
+  replaced: ['abort'],
+  abort: ['ready', 'result', 'release', 'witnessed', 'replaced'],
 }
 
 const once: ReadonlySet<Name> = new Set<CeremonyEventName>(['opened', 'definition', 'ready-set', 'closing'])

@@ -25,6 +25,7 @@ import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
 import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
+import { type RewrapShown, rewrapShown } from './rewrap-shown.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
 
@@ -77,6 +78,8 @@ export interface VerifyReport {
   /** The key that an emergency takes out of use; null of every other kind. */
   readonly fences: FenceShown | null
   readonly signature: string | null
+  /** The share that lies under other KMS keys since; null where none was sealed anew. */
+  readonly rewrapped: RewrapShown | null
   /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
   readonly trust: 'file' | 'stated' | 'none'
@@ -144,6 +147,7 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
   releases: (facts) => isNamed(facts, 'release.records'),
+  rewraps: (facts) => isNamed(facts, 'rewrap.records'),
   reconstructed: ({ logs }) =>
     [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
@@ -324,6 +328,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     epoch: epochOf(facts, made),
     fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
+    rewrapped: rewrapShown(facts) ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',

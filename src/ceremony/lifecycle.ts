@@ -44,8 +44,12 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'installed':
     case 'retired':
       return site === self ? what : undefined
+    case 'rewrapped':
+      return site === self ? 'staged' : undefined
     case 'result':
     case 'release':
+    case 'witnessed':
+    case 'replaced':
       return site === self ? 'done' : undefined
     case 'abort':
       // Beside a vote or a result of the same site an abort decides nothing.

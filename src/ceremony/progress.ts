@@ -44,7 +44,18 @@ export type Progress =
     }
   | {
       readonly phase: 'step'
-      readonly step: 'fenced' | 'staged' | 'proven' | 'ready' | 'installed' | 'retired' | 'signed' | 'given' | 'closed'
+      readonly step:
+        | 'fenced'
+        | 'staged'
+        | 'proven'
+        | 'ready'
+        | 'installed'
+        | 'retired'
+        | 'signed'
+        | 'given'
+        | 'witnessed'
+        | 'replaced'
+        | 'closed'
       readonly got: number
       readonly total: number
       readonly waiting: readonly SiteId[]

@@ -24,6 +24,8 @@ const STEPS = {
   retired: 'old shares destroyed',
   signed: 'signature verified',
   given: 'shares sealed to the recipients',
+  witnessed: 'proof of the new envelope cosigned',
+  replaced: 'old envelope destroyed',
   closed: 'logs cosigned',
 } as const
 

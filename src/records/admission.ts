@@ -6,6 +6,7 @@ import type { Note } from './note.ts'
 import type { Fenced, Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
 import type { Release } from './release.ts'
+import type { Replaced, Rewrapped, Witnessed } from './rewrap.ts'
 import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
@@ -185,17 +186,31 @@ export const ownRelease = (value: Release, author: Author, terms: Terms): string
 }
 
 /**
- * Given in an attempt that all had signed, its site among them: under whatever key of its own, since a site that was
- * stopped in it gives later.
+ * Said in an attempt that all had signed, its site among them: under whatever key of its own, since a site that was
+ * stopped in it says so later.
  */
-export const releasedInAttempt = (
-  { attempt }: Release,
+export const saidInAttempt = (
+  { attempt }: Release | Rewrapped,
   { site }: Author,
   { started }: RecordFacts,
 ): string | undefined => {
   const value = started(attempt)
   if (value === undefined) return notStarted
   return value.participants.some((one) => one.site === site) ? undefined : 'by none of its attempt'
+}
+
+/** The word of the site whose share is sealed anew. */
+export const ofRewrapped = (value: Rewrapped | Replaced, author: Author, terms: Terms): string | undefined => {
+  const { definition } = terms
+  const own = 'witnesses' in definition && author.site === definition.site
+  return ownRecord(value, author, terms) ?? (own ? undefined : 'of a site whose share is not sealed anew')
+}
+
+/** The word of a site that the definition names for it: nobody cosigns for himself. */
+export const ofWitness = (value: Witnessed, author: Author, terms: Terms): string | undefined => {
+  const { definition } = terms
+  const asked = 'witnesses' in definition && author.site !== null && definition.witnesses.includes(author.site)
+  return ownRecord(value, author, terms) ?? (asked ? undefined : 'of a site that is no witness')
 }
 
 /**

@@ -11,6 +11,8 @@ import {
   ofFenced,
   ofHolder,
   ofReceiver,
+  ofRewrapped,
+  ofWitness,
   ownAbort,
   ownApproval,
   ownAttempt,
@@ -19,7 +21,7 @@ import {
   ownRecord,
   ownRelease,
   ownTestSignature,
-  releasedInAttempt,
+  saidInAttempt,
   seatUnder,
   stagedInAttempt,
   votesOnBase,
@@ -47,7 +49,17 @@ import {
 } from './outcome.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
 import { type Release, releaseCodec } from './release.ts'
+import {
+  type Replaced,
+  type Rewrapped,
+  replacedCodec,
+  rewrappedCodec,
+  type Witnessed,
+  witnessedCodec,
+} from './rewrap.ts'
 import { type Blame, blameCodec } from './round.ts'
+
+// Over 350 lines, and one story: a row for each record, and what is read from all of them.
 
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
 const MOST_KEYS = 1024
@@ -280,8 +292,46 @@ export const recordTable = {
     most: () => 1,
     twice: { check: 'two-releases', deed: 'gave its share twice' },
     own: ownRelease,
-    rests: releasedInAttempt,
+    rests: saidInAttempt,
   } satisfies RecordRow<Release>,
+  rewrapped: {
+    ...ofMessageKey,
+    codec: rewrappedCodec,
+    event: 'rewrapped',
+    ledger: { what: 'rewrapped', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    // A proof that does not hold is nothing that a witness stands for.
+    logged: 'later',
+    most: () => 1,
+    twice: { check: 'two-rewraps', deed: 'sealed its share anew in two envelopes of one ceremony' },
+    own: ofRewrapped,
+    rests: saidInAttempt,
+  } satisfies RecordRow<Rewrapped>,
+  witnessed: {
+    ...ofMessageKey,
+    codec: witnessedCodec,
+    event: 'witnessed',
+    ledger: { what: 'witnessed', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-witnesses', deed: 'cosigned two envelopes of one ceremony' },
+    own: ofWitness,
+  } satisfies RecordRow<Witnessed>,
+  replaced: {
+    ...ofMessageKey,
+    codec: replacedCodec,
+    event: 'replaced',
+    ledger: { what: 'replaced', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-replacements', deed: 'went over to two envelopes of one ceremony' },
+    own: ofRewrapped,
+  } satisfies RecordRow<Replaced>,
   aborted: {
     ...common,
     codec: noteCodec,

@@ -1,7 +1,8 @@
+import type { RewrapsKnown } from '../ceremony/definition/rewraps.ts'
 import type { Votes } from '../ceremony/epoch/rivals.ts'
 import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
-import type { Hash } from '../lib/brand.ts'
+import type { Hash, Identity } from '../lib/brand.ts'
 import { shardStore } from '../shards/store.ts'
 import { lookAtLog } from './home-session.ts'
 import { lookAtLedger } from './ledger.ts'
@@ -14,13 +15,16 @@ export const votedIn = (ledger: Votes['ledger']): ReadonlyMap<Hash, Hash> =>
     ),
   )
 
+/** The same, and what it knows of rewraps. */
+type KnownHere = Votes & RewrapsKnown & { readonly home: { readonly identity: Identity } }
+
 /** Looks at what a home voted for; needs no passphrase, and writes nothing. */
-export const votesOfHome = async <T>(folder: string, look: (votes: Votes) => Promise<T>): Promise<T> => {
+export const votesOfHome = async <T>(folder: string, look: (votes: KnownHere) => Promise<T>): Promise<T> => {
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)
     return await look({
-      home: { disk },
+      home: { disk, identity: home.identity },
       ledger: await lookAtLedger(disk, home),
       shards: shardStore(disk),
       ceremonyLog: (ceremony) => lookAtLog(disk, home, ceremony),

@@ -777,6 +777,11 @@ describe('the list of checks', () => {
       'release.shares',
       'release.key',
       'release.known',
+      // test/audit/rewrapped.test.ts
+      'rewrap.proven',
+      'rewrap.witnessed',
+      'rewrap.key',
+      'rewrap.replaced',
     ])
     const ids = allChecks.map(({ id }) => id as string)
     expect(ids.filter((id) => !forged.has(id)).sort()).toEqual(openOnly)

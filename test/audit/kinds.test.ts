@@ -7,12 +7,19 @@ import type { AuditKind } from '../../src/audit/kinds/kind.ts'
 import { type VerifyOptions, type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { type Kind, recordKinds } from '../../src/records/kinds/index.ts'
-import { open, type ReconstructedChain, sharedFencedChain, sharedReconstructedChain } from '../support/bundles.ts'
+import {
+  open,
+  type ReconstructedChain,
+  sharedFencedChain,
+  sharedReconstructedChain,
+  sharedRewrappedChain,
+} from '../support/bundles.ts'
 
-let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array }
+let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array; readonly rewrapBundle: Uint8Array }
 beforeAll(async () => {
   const { emergencyBundle } = await sharedFencedChain()
-  chain = { ...(await sharedReconstructedChain()), emergencyBundle }
+  const { rewrapBundle } = await sharedRewrappedChain()
+  chain = { ...(await sharedReconstructedChain()), emergencyBundle, rewrapBundle }
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -24,6 +31,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   reconstruct: () => chain.reconstructBundle,
   repair: () => chain.repairBundle,
   emergency: () => chain.emergencyBundle,
+  rewrap: () => chain.rewrapBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -50,13 +58,14 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
 const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records', 'release.records'],
-  sign: ['possession.records', 'votes.records', 'release.records'],
-  refresh: ['signature.records', 'release.records'],
-  reshare: ['signature.records', 'release.records'],
-  repair: ['signature.records', 'release.records'],
-  reconstruct: ['possession.records', 'signature.records'],
-  emergency: ['signature.records', 'release.records'],
+  keygen: ['signature.records', 'release.records', 'rewrap.records'],
+  sign: ['possession.records', 'votes.records', 'release.records', 'rewrap.records'],
+  refresh: ['signature.records', 'release.records', 'rewrap.records'],
+  reshare: ['signature.records', 'release.records', 'rewrap.records'],
+  repair: ['signature.records', 'release.records', 'rewrap.records'],
+  reconstruct: ['possession.records', 'signature.records', 'rewrap.records'],
+  emergency: ['signature.records', 'release.records', 'rewrap.records'],
+  rewrap: ['possession.records', 'signature.records', 'release.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
@@ -108,7 +117,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['rewrap', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['readmit', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

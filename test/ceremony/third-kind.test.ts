@@ -171,7 +171,7 @@ describe('a kind that no room knows', () => {
     expect([verdict.verdict, verdict.bundle.state, verdict.bundle.kind]).toEqual(['valid', 'made', 'probe'])
     expect(verdict.missing).toEqual([])
     const idle = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
-    const notMade = ['possession.records', 'signature.records', 'release.records']
+    const notMade = ['possession.records', 'signature.records', 'release.records', 'rewrap.records']
     const { must } = probe.audit.auditKind(definition)
     expect(verdict.checks.map(({ id }) => id).sort()).toEqual(
       [...must].filter((id) => ![...idle, ...notMade].includes(id)).sort(),

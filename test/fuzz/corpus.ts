@@ -3,7 +3,7 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { open, sharedFencedChain, sharedReconstructedChain } from '../support/bundles.ts'
+import { open, sharedFencedChain, sharedReconstructedChain, sharedRewrappedChain } from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -38,12 +38,14 @@ export const loadCorpus = async (): Promise<Corpus> => {
   // Records and versions that v0.1 did not have are said by the ceremonies of today.
   const today = await sharedReconstructedChain()
   const { emergencyBundle } = await sharedFencedChain()
+  const { rewrapBundle } = await sharedRewrappedChain()
   for (const bytes of [
     today.keygenBundle,
     today.signBundle,
     today.refreshBundle,
     today.reconstructBundle,
     emergencyBundle,
+    rewrapBundle,
   ])
     await take(await open(bytes))
   return {

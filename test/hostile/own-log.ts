@@ -15,6 +15,7 @@ import {
   keygenDefinition,
   reconstructDefinition,
   refreshDefinition,
+  rewrapDefinition,
   signDefinition,
   siteEntries,
 } from '../support/definition.ts'
@@ -34,6 +35,8 @@ export interface Base {
   readonly key: Hash
   readonly record: Hash
   readonly of: ReconstructDefinition['of']
+  /** The envelope of the share of s3. */
+  readonly envelope: Hash
 }
 
 /** Three homes before and after a key generation; every case works on a copy. */
@@ -50,6 +53,7 @@ export const lyingBase = async (): Promise<Base> => {
   return {
     ...{ fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) },
     of: { publicKey, verifyingShares: [...verifyingShares] },
+    envelope: epoch.record.envelopes[2] as Hash,
   }
 }
 
@@ -97,13 +101,17 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
   }
 }
 
-const definitionOf = async ({ key, record, of }: Base, kind: Definition['kind']): Promise<Definition> => {
+const definitionOf = async ({ key, record, of, envelope }: Base, kind: Definition['kind']): Promise<Definition> => {
   const common = { sites: await siteEntries(sites), deadlines }
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
   if (kind === 'refresh') return refreshDefinition(ofKey)
   if (kind === 'reconstruct')
     return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
+  if (kind === 'rewrap') {
+    const old = { envelope, kms: common.sites[2]?.kms ?? [] }
+    return rewrapDefinition({ ...ofKey, of, site: s3, old, witnesses: sites.filter((name) => name !== s3) })
+  }
   if (kind === 'emergency') {
     const holders = common.sites.map(({ name, identity }) => ({ name, identity }))
     const { fences, ...rest } = await emergencyDefinition(common)

@@ -19,15 +19,15 @@ import {
   wholes,
 } from './record-lies.ts'
 
-const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'] as const
+const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency', 'rewrap'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
-/** What s3 says of itself in ceremonies of honest sites. */
+/** What s3 says of itself in ceremonies of honest sites, and s1 as the witness of its new envelope. */
 export const samplesOf = async (base: Base): Promise<Samples> => {
   const found = new Map<Subject, Record<string, unknown>>()
-  for (const kind of kinds) {
+  for (const [kind, site] of [['rewrap', s1] as const, ...kinds.map((one) => [one, s3] as const)]) {
     const liar: Liar = {
-      site: s3,
+      site,
       ceremony: undefined,
       talk(_to, message) {
         const own: ReturnType<typeof ownValue> = liar.ceremony && ownValue(liar.ceremony, message)
@@ -39,7 +39,7 @@ export const samplesOf = async (base: Base): Promise<Samples> => {
         return [bytes]
       },
     }
-    for (const { ended, verdict } of await withLiar(base, kind, 'samples', () => liar))
+    for (const { ended, verdict } of await withLiar(base, kind, `samples ${site}`, () => liar, site))
       expect([ended, verdict]).toEqual(['0', 'valid'])
   }
   return found
@@ -54,7 +54,12 @@ export const allLies = (samples: Samples): readonly RecordLie[] => {
     subjects.flatMap((subject) => {
       const sample = sampled(subject)
       if (sample === undefined) throw new Error(`no true value of ${subject}: nobody lies with it`)
-      const by = subject === 'attempt' || subject === 'hello' || subject === 'round' ? [s1, s3] : [s3]
+      const isWitness = kind === 'rewrap' && subject === 'witnessed'
+      const by = isWitness
+        ? [s1]
+        : subject === 'attempt' || subject === 'hello' || subject === 'round'
+          ? [s1, s3]
+          : [s3]
       const common = () => ({ kind, subject, silent: drawn() % 4 === 0, pick: drawn() })
       return by.flatMap((who) => [
         ...wholes.map((way): RecordLie => ({ ...common(), by: who, field: undefined, way })),
@@ -133,8 +138,8 @@ const judgeEnds = ({ by, kind }: Pick<RecordLie, 'by' | 'kind'>, ended: readonly
   if (kind === 'refresh')
     expect(ended[0]?.usable.some((record) => ended.every(({ usable }) => usable.includes(record)))).toBe(true)
   // Where one has the key all voted for it, and nobody says that none was made.
-  // A share is given by its site alone: a proof may stop one before it gave, and another after that.
-  if (kind !== 'sign' && kind !== 'reconstruct' && closed.length > 0)
+  // A share is given by its site alone, and a witness cosigns by itself: a proof may stop one before it did, and another after.
+  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'rewrap' && closed.length > 0)
     for (const { ended: how } of ended) expect(['0', 'E_NOT_FINISHED']).toContain(how)
 }
 

@@ -107,6 +107,9 @@ const MOMENTS = [
     'retired',
     'result',
     'release',
+    'rewrapped',
+    'witnessed',
+    'replaced',
     'log',
   ] as const),
 ]
@@ -343,7 +346,7 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 /** Records that this kind of ceremony does not have: a site may say them all the same. */
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
-    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`])
+    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `rewrap ${name}`])
     .concat(
       'keygen result',
       'keygen retired',
@@ -353,7 +356,13 @@ const strays = new Set(
       'emergency retired',
     )
     .concat('keygen release', 'sign release', 'refresh release', 'emergency release')
-    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced'),
+    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced')
+    .concat('rewrap result', 'rewrap release', 'rewrap fenced')
+    .concat(
+      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'].flatMap((kind) =>
+        ['rewrapped', 'witnessed', 'replaced'].map((name) => `${kind} ${name}`),
+      ),
+    ),
 )
 
 const sealed = (raw: { key: string; sign(bytes: Uint8Array): Uint8Array }, type: string, payload: Uint8Array) =>

@@ -10,10 +10,11 @@ import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
+import { rewrap } from './rewrap.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency } satisfies Record<
+export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency, rewrap } satisfies Record<
   Kind,
   AuditKind
 >

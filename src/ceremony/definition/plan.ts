@@ -19,13 +19,13 @@ import { lint } from './lint.ts'
 import { lintFence } from './lint-fence.ts'
 import { type KeyBase, lintAgainst, lintGiven, lintLostSite, lintOldRoster } from './lint-key.ts'
 
-interface Planned<D extends Definition> {
+export interface Planned<D extends Definition> {
   readonly definition: D
   readonly findings: readonly Finding[]
 }
 
 /** Fields that a planner may leave to the defaults. */
-interface Common {
+export interface Common {
   readonly name: string
   readonly window: { readonly opens: Time; readonly closes: Time }
   readonly approvers?: readonly Identity[]
@@ -53,7 +53,7 @@ const deadlinesOf = (wanted: Common, sites: number): Definition['deadlines'] => 
   return { ...deadlines, proposal: Math.min(deadlines.proposal, deadlines.gather) }
 }
 
-const shared = (wanted: Common, candidates: number, threshold: number, random: Random) => ({
+export const shared = (wanted: Common, candidates: number, threshold: number, random: Random) => ({
   name: wanted.name,
   nonce: toHex(random(16)),
   window: wanted.window,
@@ -62,7 +62,7 @@ const shared = (wanted: Common, candidates: number, threshold: number, random: R
 })
 
 /** Throws E_USAGE where a value is none that a definition can hold. */
-const planned = <D extends Definition>(definition: D, findings: readonly Finding[]): Planned<D> => {
+export const planned = <D extends Definition>(definition: D, findings: readonly Finding[]): Planned<D> => {
   try {
     return { definition: definitionCodec.decode(definitionCodec.encode(definition)) as D, findings }
   } catch (error) {
@@ -99,7 +99,7 @@ export const planKeygen = (
 }
 
 /** A key that is used, and what a planner may say otherwise than the ceremony that made its newest epoch. */
-interface OfKey {
+export interface OfKey {
   readonly key: KeyBase
   /** Of sites whose card has changed since. */
   readonly cards?: readonly Uint8Array[]
@@ -107,7 +107,7 @@ interface OfKey {
 }
 
 /** The sites of the key, in their order, by their newest cards. Throws E_CARD for a card of a stranger. */
-const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
+export const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
   const sites = receiversIn(key.definition)
   const newer = new Map<Identity, SiteEntry>()
   for (const { value } of (cards ?? []).map(readCard)) {
@@ -119,11 +119,11 @@ const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
       )
     newer.set(value.identity, value)
   }
-  return sites.map((site) => newer.get(site.identity) ?? site)
+  return sites.map((site) => newer.get(site.identity) ?? key.rewrapped?.get(site.identity) ?? site)
 }
 
 /** Fields that are those of the key, whoever holds it next, where the planner does not say otherwise. */
-const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: readonly SiteEntry[]) => {
+export const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: readonly SiteEntry[]) => {
   const { definition: made, key, record } = wanted.key
   return {
     protocol: made.protocol,
@@ -176,7 +176,7 @@ export const planRefresh = (
 }
 
 /** Throws E_USAGE for a name that no site of the key has. */
-const refuseStrangers = (names: readonly SiteId[], sites: readonly SiteEntry[], { definition }: KeyBase): void => {
+export const refuseNoSite = (names: readonly SiteId[], sites: readonly SiteEntry[], { definition }: KeyBase): void => {
   const stranger = names.find((name) => !sites.some((site) => site.name === name))
   if (stranger !== undefined)
     throw new QuorateError(
@@ -207,7 +207,7 @@ export const planReshare = (
   const staying = current.filter(({ name }) => !wanted.without.includes(name))
   const receivers = wanted.to.length === 0 ? staying : wanted.to.map((card) => readCard(card).value)
   const old = current.map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
-  refuseStrangers(wanted.without, old, wanted.key)
+  refuseNoSite(wanted.without, old, wanted.key)
   const leaving = old.filter(({ identity }) => !receivers.some((site) => site.identity === identity))
   const dealers = old.filter(({ name }) => !wanted.without.includes(name))
   const seated = new Set([...receivers, ...dealers].map(({ identity }) => identity))
@@ -281,7 +281,7 @@ export const planRepair = (
 ): Planned<RepairDefinition> => {
   const { definition: made, epoch, publicKey, verifyingShares } = wanted.key
   const old = sitesOf(wanted)
-  refuseStrangers([wanted.lost, ...wanted.helpers], old, wanted.key)
+  refuseNoSite([wanted.lost, ...wanted.helpers], old, wanted.key)
   const mended = readCard(wanted.to).value
   const names = old.map(({ name }) => name)
   const left = names.filter((name) => name !== wanted.lost)
@@ -318,7 +318,7 @@ export const planReconstruct = (
 ): Planned<ReconstructDefinition> => {
   const { definition: made, publicKey, verifyingShares } = wanted.key
   const sites = sitesOf(wanted)
-  refuseStrangers(wanted.without, sites, wanted.key)
+  refuseNoSite(wanted.without, sites, wanted.key)
   const givers = sites.map(({ name }) => name).filter((name) => !wanted.without.includes(name))
   const definition: ReconstructDefinition = {
     kind: 'reconstruct',

@@ -13,6 +13,9 @@ export interface FailedAttempt {
   readonly why: string
 }
 
+/** Words of a site by which its attempt came to something. */
+const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'rewrapped', 'witnessed']
+
 /** Attempts that ended without an outcome, oldest first. `running`: a process of this site may still be in the last one. */
 export const failedAttempts = (
   log: Pick<LogView, 'replay' | 'body'>,
@@ -26,10 +29,7 @@ export const failedAttempts = (
     const attempt = bytes === undefined ? undefined : decoded(() => attemptCodec.decode(bytes))
     if (attempt === undefined) return []
     const within = events.slice(at + 1, begun[n + 1])
-    if (
-      within.some(({ what, site }) => what === 'result' || ((what === 'ready' || what === 'release') && site === self))
-    )
-      return []
+    if (within.some(({ what, site }) => what === 'result' || (BINDING.includes(what) && site === self))) return []
     const end = within.findIndex(({ what }) => what === 'failed' || what === 'joined')
     if (end < 0 && running) return []
     const sites = attempt.participants.map(({ site }) => site)

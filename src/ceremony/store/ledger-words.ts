@@ -57,6 +57,9 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'retired',
   'result',
   'released',
+  'rewrapped',
+  'witnessed',
+  'replaced',
 ]
 
 const text = ({ what, object }: Pick<LogEvent, 'what' | 'object'>): string => `${what} ${object}`

@@ -164,6 +164,19 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'release'>('release')
   }
 
+  /** The word of the site whose share is sealed anew. */
+  get rewrapped() {
+    return this.#only<SiteId, 'rewrapped'>('rewrapped')
+  }
+
+  get witnessed() {
+    return this.#only<SiteId, 'witnessed'>('witnessed')
+  }
+
+  get replaced() {
+    return this.#only<SiteId, 'replaced'>('replaced')
+  }
+
   /** Notes that take their author out of this ceremony, for good. */
   get aborts() {
     return this.#only<Identity, 'aborted'>('aborted')
@@ -203,9 +216,10 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
-  /** Identities that left. Beside a vote or a given share of the same site an abort decides nothing, whichever came first. */
+  /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const bound = this.authority.roster.filter(({ name }) => this.ready.has(name) || this.releases.has(name))
+    const binding = [this.ready, this.releases, this.witnessed, this.replaced]
+    const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }
