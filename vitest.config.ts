@@ -6,8 +6,8 @@ const long = [
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
-  'test/e2e/{break-glass,by-hand,emergency,readmit,rotate}.test.ts',
-  'test/faults/{crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,kill,lying}.test.ts',
+  'test/e2e/{break-glass,by-hand,emergency,readmit,rewrap,rotate}.test.ts',
+  'test/faults/{crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,lying}.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,repair-age,repair-screens,two-shares}.test.ts',
   'test/hostile/{handover-storm,refresh-left,reshare-left,reshare-rivals}.test.ts',
@@ -27,7 +27,7 @@ const long = [
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/{disk-log,endings,forged,reconstructed,stripped,verify}.test.ts',
-  'test/ceremony/{chain,reconstruct,repair,reshare,traffic}.test.ts',
+  'test/ceremony/{chain,reconstruct,repair,reshare,rewrap,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,network}.test.ts',
   'test/fuzz/*.test.ts',

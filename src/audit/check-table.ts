@@ -6,6 +6,7 @@ import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
 import { readmitChecks } from './checks/readmit.ts'
 import { releaseChecks } from './checks/release.ts'
+import { rewrapChecks } from './checks/rewrap.ts'
 import { signatureChecks } from './checks/signature.ts'
 import { timeChecks } from './checks/times.ts'
 import { transcriptChecks } from './checks/transcript.ts'
@@ -24,6 +25,7 @@ export const allChecks = [
   ...signatureChecks,
   ...releaseChecks,
   ...readmitChecks,
+  ...rewrapChecks,
   ...blameChecks,
   ...endingChecks,
   ...timeChecks,

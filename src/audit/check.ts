@@ -29,6 +29,7 @@ export const groups = [
   'signature',
   'release',
   'readmit',
+  'rewrap',
   'blame',
   'manifest',
   'attestation',
@@ -39,7 +40,7 @@ export type Group = (typeof groups)[number]
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
  * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature, shares that
- * were given away and words that take a site back, which some kinds always have and which a log of any other may name; words
+ * were given away, words on a new envelope and words that take a site back, which some kinds always have and which a log of any other may name; words
  * that these two were before.
  */
 export type Need =
@@ -53,6 +54,7 @@ export type Need =
   | 'statements'
   | 'releases'
   | 'readmissions'
+  | 'rewraps'
   | 'reconstructed'
   | 'readmitted'
 

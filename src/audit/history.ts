@@ -1,8 +1,11 @@
 import type { Hash } from '../lib/brand.ts'
 import { recordKind } from '../records/definition.ts'
+import { type RewrapInHistory, rewrapsIn, twoEnvelopesIn } from './history-rewraps.ts'
 import { type ReadmissionShown, readmissionsOnce } from './readmitted.ts'
 import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
+
+// Over 350 lines, and one story: all that the bundles of one key say together, each fault beside what it is found by.
 
 /** A bundle, by the name of its file. */
 export interface VerifiedBundle {
@@ -46,9 +49,9 @@ interface ReplacementShown {
 /**
  * `gap`: the bundle of an epoch, or of the keygen, is not here. `fork`: two ceremonies replaced one record, and neither
  * names the other. `roster`: an epoch is replaced, or used, by a definition that names other sites as those that hold it.
- * `rival`: a site voted for both of two such records, or two emergencies made a fresh key each. `twice`: one ceremony has
- * two results. `late`: signed with an epoch after a newer one could be used, or with a key that an emergency had taken out of use, when the time
- * to move what it protects was over.
+ * `rival`: a site voted for both of two such records, two emergencies made a fresh key each, or a site went over from one
+ * envelope to two. `twice`: one ceremony has two results. `late`: signed with an epoch after a newer one could be used, or
+ * with a key that an emergency had taken out of use, when the time to move what it protects was over.
  */
 interface HistoryFault {
   readonly what: 'gap' | 'fork' | 'roster' | 'rival' | 'twice' | 'late'
@@ -91,6 +94,8 @@ export interface KeyHistory {
   }[]
   /** Sites of the key that were taken back after their ledger had gone back, each readmission once. */
   readonly readmitted: readonly ReadmissionShown[]
+  /** Shares that lie under other KMS keys since, oldest first. */
+  readonly rewrapped: readonly RewrapInHistory[]
   /** Emergencies that put a fresh key in its place, oldest first; none: it was not replaced, as far as is known. */
   readonly replaced: readonly ReplacementShown[]
   readonly faults: readonly HistoryFault[]
@@ -313,6 +318,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
     reconstructed: reconstructedIn(here, signed),
     readmitted: readmissionsOnce(here.map(({ report }) => report)),
+    rewrapped: rewrapsIn(once, (record) => (record === undefined ? undefined : byRecord.get(record)?.epoch)),
     replaced,
     faults: [
       ...gapsIn(epochs),
@@ -328,6 +334,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
       ...forksIn(epochs),
       ...othersIn(once),
       ...rivalsIn([...once, ...unfinished]),
+      ...twoEnvelopesIn(once).map((fault) => ({ what: 'rival' as const, ...fault })),
       ...twice,
       ...late,
       ...swept,

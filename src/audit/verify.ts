@@ -26,8 +26,11 @@ import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
 import { type ReadmissionShown, readmissionsShown } from './readmitted.ts'
 import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
+import { type RewrapShown, rewrapShown } from './rewrap-shown.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
+
+// Over 350 lines, and one story: the report's form, and how each part of it follows from the checks.
 
 export interface VerifyOptions {
   /** 'stated': the identities that the bundle names are believed; undefined: nobody is. */
@@ -78,6 +81,8 @@ export interface VerifyReport {
   /** The key that an emergency takes out of use; null of every other kind. */
   readonly fences: FenceShown | null
   readonly signature: string | null
+  /** The share that lies under other KMS keys since; null where none was sealed anew. */
+  readonly rewrapped: RewrapShown | null
   /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
   /** Ceremonies that took a site of the key back after its ledger had gone back: this one, and those that sites name here. */
@@ -148,6 +153,7 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
   releases: (facts) => isNamed(facts, 'release.records'),
   readmissions: (facts) => isNamed(facts, 'readmit.records'),
+  rewraps: (facts) => isNamed(facts, 'rewrap.records'),
   reconstructed: ({ logs }) =>
     [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
   readmitted: ({ logs }) =>
@@ -330,6 +336,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     epoch: epochOf(facts, made),
     fences: fenceOf(facts) ?? null,
     signature: made?.signature ?? null,
+    rewrapped: rewrapShown(facts) ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
     readmitted: readmissionsShown(facts, facts.held('readmitted'), stateOf(kind, facts, made) === 'made'),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',

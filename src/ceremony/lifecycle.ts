@@ -49,8 +49,12 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'rebound':
       // Whoever took it back waits for its word.
       return site === self || phase === 'ready' ? 'done' : undefined
+    case 'rewrapped':
+      return site === self ? 'staged' : undefined
     case 'result':
     case 'release':
+    case 'witnessed':
+    case 'replaced':
       return site === self ? 'done' : undefined
     case 'abort':
       // Beside a vote or a result of the same site an abort decides nothing.

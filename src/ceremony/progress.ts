@@ -55,6 +55,8 @@ export type Progress =
         | 'given'
         | 'readmitted'
         | 'rebound'
+        | 'witnessed'
+        | 'replaced'
         | 'closed'
       readonly got: number
       readonly total: number

@@ -26,6 +26,8 @@ const STEPS = {
   given: 'shares sealed to the recipients',
   readmitted: 'taken back by the others',
   rebound: 'bound again by what it promised',
+  witnessed: 'proof of the new envelope cosigned',
+  replaced: 'old envelope destroyed',
   closed: 'logs cosigned',
 } as const
 

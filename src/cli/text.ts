@@ -1,3 +1,4 @@
+import type { KmsSlot } from '../records/definition-fields.ts'
 /** Short forms for screens. JSON always has the whole. */
 
 export const cut = (text: string, width: number): string =>
@@ -38,3 +39,7 @@ export const siteNames = (sites: readonly { readonly name: string }[]): string =
   const names = sites.map(({ name }) => name)
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`
 }
+
+/** KMS keys as people write them. */
+export const kmsText = (keys: readonly KmsSlot[]): string =>
+  keys.map(({ provider, key }) => `${provider}:${unpadded(key)}`).join(', ')

@@ -7,6 +7,7 @@ import type { Fenced, Installed, Ready, Retired, SignResult, TestSignature } fro
 import type { Readmitted, Rebound } from './readmission.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
 import type { Release } from './release.ts'
+import type { Replaced, Rewrapped, Witnessed } from './rewrap.ts'
 import { coordinatorsOf } from './seats.ts'
 import type { Signed } from './signed.ts'
 
@@ -216,6 +217,20 @@ export const inItsAttempt = (
   const value = started(attempt)
   if (value === undefined) return notStarted
   return value.participants.some((one) => one.site === site) ? undefined : 'by none of its attempt'
+}
+
+/** The word of the site whose share is sealed anew. */
+export const ofRewrapped = (value: Rewrapped | Replaced, author: Author, terms: Terms): string | undefined => {
+  const { definition } = terms
+  const own = 'witnesses' in definition && author.site === definition.site
+  return ownRecord(value, author, terms) ?? (own ? undefined : 'of a site whose share is not sealed anew')
+}
+
+/** The word of a site that the definition names for it: nobody cosigns for himself. */
+export const ofWitness = (value: Witnessed, author: Author, terms: Terms): string | undefined => {
+  const { definition } = terms
+  const asked = 'witnesses' in definition && author.site !== null && definition.witnesses.includes(author.site)
+  return ownRecord(value, author, terms) ?? (asked ? undefined : 'of a site that is no witness')
 }
 
 /**

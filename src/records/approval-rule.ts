@@ -16,6 +16,12 @@ export const wantedApprovals = (definition: Definition, approved: ReadonlySet<Id
   return { all: absent(all), some: left === 0 ? [] : absent(some), quorum: left }
 }
 
+/** True where the approval of this identity counts. */
+export const isAsked = (definition: Definition, identity: Identity): boolean => {
+  const { all, some } = approvalRule(definition)
+  return all.includes(identity) || some.includes(identity)
+}
+
 /** Identities whose approval would count still; empty where the rule is met. */
 export const missingApprovals = (definition: Definition, approved: ReadonlySet<Identity>): readonly Identity[] => {
   const { all, some } = wantedApprovals(definition, approved)

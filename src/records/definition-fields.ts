@@ -6,11 +6,17 @@ import { protocols } from './protocols.ts'
 const kmsSlot = v.strictObject({ provider: label, key: line(512) })
 export type KmsSlot = v.InferOutput<typeof kmsSlot>
 
+export const kmsKeys = v.pipe(
+  v.array(kmsSlot),
+  v.minLength(1, 'expected a KMS key'),
+  v.maxLength(8, 'expected at most 8 keys'),
+)
+
 /** A site's entry, for which that site vouches; the same fields as its card. */
 export const siteEntry = v.strictObject({
   name: siteId,
   identity,
-  kms: v.pipe(v.array(kmsSlot), v.minLength(1, 'expected a KMS key'), v.maxLength(8, 'expected at most 8 keys')),
+  kms: kmsKeys,
   stores: v.pipe(v.array(line(512)), v.minLength(1, 'expected a store'), v.maxLength(8, 'expected at most 8 stores')),
   jurisdiction: line(64),
   /** Those who can make this site's KMS key open something: organisation, account, administrator. */

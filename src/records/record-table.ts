@@ -12,6 +12,8 @@ import {
   ofFenced,
   ofHolder,
   ofReceiver,
+  ofRewrapped,
+  ofWitness,
   ownAbort,
   ownApproval,
   ownAttempt,
@@ -50,6 +52,14 @@ import {
 import { type Readmitted, type Rebound, readmittedCodec, reboundCodec } from './readmission.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
 import { type Release, releaseCodec } from './release.ts'
+import {
+  type Replaced,
+  type Rewrapped,
+  replacedCodec,
+  rewrappedCodec,
+  type Witnessed,
+  witnessedCodec,
+} from './rewrap.ts'
 import { type Blame, blameCodec } from './round.ts'
 
 // Over 350 lines, and one table: each row says all that there is to know of a record.
@@ -313,6 +323,44 @@ export const recordTable = {
     own: ownRebound,
     rests: inItsAttempt,
   } satisfies RecordRow<Rebound>,
+  rewrapped: {
+    ...ofMessageKey,
+    codec: rewrappedCodec,
+    event: 'rewrapped',
+    ledger: { what: 'rewrapped', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    // A proof that does not hold is nothing that a witness stands for.
+    logged: 'later',
+    most: () => 1,
+    twice: { check: 'two-rewraps', deed: 'sealed its share anew in two envelopes of one ceremony' },
+    own: ofRewrapped,
+    rests: inItsAttempt,
+  } satisfies RecordRow<Rewrapped>,
+  witnessed: {
+    ...ofMessageKey,
+    codec: witnessedCodec,
+    event: 'witnessed',
+    ledger: { what: 'witnessed', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-witnesses', deed: 'cosigned two envelopes of one ceremony' },
+    own: ofWitness,
+  } satisfies RecordRow<Witnessed>,
+  replaced: {
+    ...ofMessageKey,
+    codec: replacedCodec,
+    event: 'replaced',
+    ledger: { what: 'replaced', object: ({ envelope }) => envelope },
+    reported: 'rewrap.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-replacements', deed: 'went over to two envelopes of one ceremony' },
+    own: ofRewrapped,
+  } satisfies RecordRow<Replaced>,
   aborted: {
     ...common,
     codec: noteCodec,

@@ -74,6 +74,9 @@ export const retiredFileCodec: Codec<[Uint8Array, Hash]> = cborCodec(
   4096,
 )
 
+/** The file beside a share that was sealed anew: the ceremony in which it was, and the envelope that opens it since. */
+export const envelopeFileCodec: Codec<[Hash, Hash]> = cborCodec('shard-envelope/v1', v.strictTuple([hash, hash]), 512)
+
 /** The file beside a share that names the records which its epoch supersedes, as the definition does. */
 export const supersedesFileCodec: Codec<Hash[]> = cborCodec('shard-supersedes/v1', sorted(hash, 32), 4096)
 

@@ -8,6 +8,7 @@ import { type Definition, definitionCodec, fenceIn, recordKind } from '../record
 import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
 import type { ReadmitDefinition } from '../records/kinds/readmit.ts'
+import type { RewrapDefinition } from '../records/kinds/rewrap.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { type Joined, joinAll } from './act.ts'
 import { memoryRoom } from './memory-room.ts'
@@ -92,6 +93,7 @@ export const rehearsed = async (
     ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
     ...(epoch !== undefined && 'of' in definition ? { of: publicPart(epoch) } : {}),
     ...('returning' in definition ? { ledger: await ledgerOf(props, cast, definition.returning) } : {}),
+    ...(epoch !== undefined && 'witnesses' in definition ? { old: await oldSeal(definition, cast, epoch) } : {}),
   }
   return definitionCodec.decode(definitionCodec.encode(changed as Definition))
 }
@@ -102,6 +104,20 @@ const ledgerOf = async (props: Props, { sites }: Cast, returning: SiteId): Promi
   if (player === undefined) throw new Error('a site that returns and is none of the sites')
   const { ledger } = await siteOf(props, player, memoryRoom(), 0)
   return { size: ledger.size, root: ledger.root(ledger.size) }
+}
+
+/** The throw-away share lies under the one throw-away KMS key that its site has, and is sealed under that again. */
+const oldSeal = async (
+  { site }: RewrapDefinition,
+  { sites }: Cast,
+  { record }: Epoch,
+): Promise<RewrapDefinition['old']> => {
+  const place = sites.findIndex(({ name }) => name === site)
+  const player = sites[place]
+  const envelope = record.envelopes[place]
+  if (player === undefined || envelope === undefined)
+    throw new TypeError('a site whose share is sealed anew, and no player')
+  return { envelope, kms: (await cardOf(player)).kms }
 }
 
 const heldBy = ({ holders }: Cast) => holders.map(({ name, identity }) => ({ name, identity }))

@@ -92,8 +92,22 @@ const decoded = <T>(decode: () => T): T => {
  */
 const keysFor = (slot: ShardSlot, keys: readonly KmsKey[]): readonly KmsKey[] => {
   const same = keys.filter(({ ref }) => ref.provider === slot.provider)
-  const named = same.filter(({ ref }) => ref.key === slot.key)
+  const named = same.filter((kms) => isNamed(slot, kms))
   return named.length > 0 ? named : same
+}
+
+const isNamed = ({ provider, key }: ShardSlot, { ref }: KmsKey): boolean => ref.provider === provider && ref.key === key
+
+/** None of the keys has the name that the slot says, and none of them opens it. */
+const underAnother = ({ provider, key }: ShardSlot, keys: readonly KmsKey[], cause: unknown): QuorateError => {
+  const others = keys.map(({ ref }) => `${ref.provider}:${ref.key}`).join(', ')
+  return new QuorateError(
+    cause instanceof QuorateError ? cause.code : 'E_KMS_UNAVAILABLE',
+    `the shard is sealed under ${provider}:${key}, and site.yaml names ${others === '' ? 'no key' : others}`,
+    'to move the shard to the key of site.yaml: quorate rotate rewrap, which opens it by the old key; for anything else put the old key back into site.yaml',
+    {},
+    cause,
+  )
 }
 
 /** The data key in a slot. Throws E_SHARD, and what the last of the keys throws. */
@@ -104,11 +118,7 @@ const unwrapped = async (
   keys: readonly KmsKey[],
 ): Promise<Secret> => {
   const { provider, key, version, wrapped } = slot
-  let failure: unknown = new QuorateError(
-    'E_KMS_UNAVAILABLE',
-    `the shard is sealed under ${provider}:${key}, and site.yaml names no key of ${provider}`,
-    'put that key back into site.yaml',
-  )
+  let failure: unknown
   for (const kms of keysFor(slot, keys)) {
     try {
       const piece = await kms.unwrap({ provider, key, version, ciphertext: wrapped }, slotContext(core, number))
@@ -119,7 +129,7 @@ const unwrapped = async (
       failure = error
     }
   }
-  throw failure
+  throw keys.some((kms) => isNamed(slot, kms)) ? failure : underAnother(slot, keys, failure)
 }
 
 /**

@@ -19,51 +19,22 @@ import {
 } from '../records/sealed-shard.ts'
 import { besideShard, readableAt } from './beside.ts'
 import { damaged, damagedShare, decoded, destroyedShare, notThere } from './damage.ts'
+import {
+  currentEnvelope,
+  destroyEnvelopes,
+  envelopeAt,
+  findEnvelope,
+  missingEnvelope,
+  removeEnvelope,
+  replaceEnvelopes,
+  writeEnvelope,
+} from './envelopes.ts'
+import { apart, type DamagedEpoch, type Epochs, inOrder, type StoredEpoch } from './epochs.ts'
 import { recordHashOf, refuseRival, superseded, supersededIn } from './rival.ts'
 import { openShard } from './seal.ts'
 import { parseVotes, votesText } from './votes-file.ts'
 
-/**
- * One generation of a key's shares in this home. `staged`: sealed and durable; `installed`: its ready set stands beside it;
- * `retired`: a newer one replaced it, and its share is destroyed.
- */
-export interface StoredEpoch {
-  readonly key: Hash
-  readonly outcome: Hash
-  readonly state: 'staged' | 'installed' | 'retired'
-  readonly core: ShardCore
-  readonly envelope: Hash
-  /** Kept before the vote; undefined before that. */
-  readonly record: EpochRecord | undefined
-  /** Public key, verifying shares, and what the epoch replaces. */
-  readonly made: Outcome
-  /** Records that were voted for on the way to this one, and that it comes after. */
-  readonly supersedes: readonly Hash[]
-  /** Envelope bytes of the ready votes; empty before `installed`. */
-  readonly votes: readonly Uint8Array[]
-}
-
-/** One of whose files is damaged: which one, says `fault`. */
-interface DamagedEpoch {
-  readonly key: Hash
-  readonly outcome: Hash
-  /** undefined where this file itself is damaged or missing. */
-  readonly made: Outcome | undefined
-  /** The same. */
-  readonly record: EpochRecord | undefined
-  /** Empty where this file itself is damaged or missing. */
-  readonly supersedes: readonly Hash[]
-  readonly fault: QuorateError
-}
-
-/** Epochs as one reading of the disk found them: of two readings each could leave out what failed in the other one. */
-interface Epochs {
-  /** By key and then in the order in which each comes after the one before. */
-  readonly whole: readonly StoredEpoch[]
-  readonly damaged: readonly DamagedEpoch[]
-}
-
-/** keys/KEY/OUTCOME/{shard, slots, outcome, supersedes, record, votes, retired}: KEY is the hash of the keygen outcome. One writer. */
+/** keys/KEY/OUTCOME/{shard, slots, outcome, supersedes, record, votes, retired}, and after a rewrap envelopes.ts: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
   /**
    * A share of the epoch `made`, whose definition names the records that it `supersedes`. Durable when it resolves. The
@@ -82,7 +53,19 @@ export interface ShardStore {
   retire(key: Hash, outcome: Hash, by: Hash): Promise<void>
   /** Removes what was staged and never installed. The caller knows that no vote was given for it. */
   dropStaged(key: Hash, outcome: Hash): Promise<void>
-  /** The share, from disk through the KMS. `expected`: the envelope's hash in the record. Throws E_SHARD and what the KMS throws. */
+  /** Writes the envelope of a rewrap beside the one that opens the share. Throws E_SHARD where the epoch is not in use. */
+  stageRewrap(key: Hash, outcome: Hash, ceremony: Hash, sealed: SealedShard): Promise<void>
+  /** Removes what a rewrap wrote that came to nothing. */
+  dropRewrap(key: Hash, ceremony: Hash): Promise<void>
+  /**
+   * From here on the envelope of this rewrap opens the share, and all others are destroyed. Once it has begun it is finished
+   * by the next call. Of a retired epoch there is nothing left to do.
+   */
+  replaceEnvelope(key: Hash, outcome: Hash, ceremony: Hash, envelope: Hash): Promise<void>
+  /**
+   * The share, from disk through the KMS. `expected`: the envelope's hash in the record, or in the newest rewrap of it.
+   * Throws E_SHARD and what the KMS throws.
+   */
   reopen(key: Hash, outcome: Hash, expected: Hash, keys: readonly KmsKey[]): Promise<Secret>
   /** undefined where nothing whole is there. Throws E_SHARD where it is damaged. */
   read(key: Hash, outcome: Hash): Promise<StoredEpoch | undefined>
@@ -97,50 +80,18 @@ export interface ShardStore {
 const ROOT = 'keys'
 const isHash = (name: string): name is Hash => /^[0-9a-f]{64}$/.test(name)
 
-const numberOf = (epoch: StoredEpoch | DamagedEpoch): number => ('fault' in epoch ? -1 : epoch.core.epoch)
-
-/**
- * Damaged ones first. Of two with one number that came true the later one names the other, and all of that number that the
- * other names: it was voted for while they were undecided.
- */
-const inOrder = (epochs: readonly (StoredEpoch | DamagedEpoch)[]): readonly (StoredEpoch | DamagedEpoch)[] => {
-  const named = (one: StoredEpoch | DamagedEpoch): number =>
-    epochs.filter(
-      (other) => numberOf(other) === numberOf(one) && one.supersedes.some((hash) => hash === recordHashOf(other)),
-    ).length
-  return epochs.toSorted((a, b) => numberOf(a) - numberOf(b) || named(a) - named(b))
-}
-
-const apart = (found: readonly (StoredEpoch | DamagedEpoch)[]): Epochs => ({
-  whole: found.flatMap((one) => ('fault' in one ? [] : [one])),
-  damaged: found.flatMap((one) => ('fault' in one ? [one] : [])),
-})
-
 export const shardStore = (disk: Disk): ShardStore => {
   const folderOf = (key: Hash, outcome: Hash): string => `${ROOT}/${key}/${outcome}`
-
-  const sealedAt = async (folder: string): Promise<SealedShard | undefined> => {
-    const [file, slots] = [await disk.read(`${folder}/shard`), await disk.read(`${folder}/slots`)]
-    if (file === undefined || slots === undefined) return undefined
-    const [core, ciphertext] = decoded(`${folder}/shard`, () => shardFileCodec.decode(file))
-    return { core, slots, ciphertext }
-  }
-
-  const missing = async (key: Hash, outcome: Hash): Promise<QuorateError> => {
-    const folder = folderOf(key, outcome)
-    for (const part of ['shard', 'slots'])
-      if ((await disk.read(`${folder}/${part}`)) === undefined) return notThere(`${folder}/${part}`)
-    return damagedShare(`no sealed shard in ${folder}`)
-  }
 
   const read = async (key: Hash, outcome: Hash): Promise<StoredEpoch | undefined> => {
     const folder = folderOf(key, outcome)
     const gone = await disk.read(`${folder}/retired`)
     if (gone !== undefined) return retiredAt(key, outcome, gone)
-    const sealed = await sealedAt(folder)
+    const current = await currentEnvelope(disk, folder)
+    const sealed = await envelopeAt(disk, folder, current?.ceremony)
     if (sealed === undefined) {
       // Half of a staged shard is what a crash leaves; an installed one was whole.
-      if ((await disk.read(`${folder}/votes`)) !== undefined) throw await missing(key, outcome)
+      if ((await disk.read(`${folder}/votes`)) !== undefined) throw await missingEnvelope(disk, folder)
       return undefined
     }
     const core = decoded(`${folder}/shard`, () => shardCoreCodec.decode(sealed.core))
@@ -153,7 +104,8 @@ export const shardStore = (disk: Disk): ShardStore => {
       throw notThere(`${folder}/outcome`)
     }
     const envelope = envelopeHash(sealed)
-    if (beside.record !== undefined && beside.record.envelopes[core.index - 1] !== envelope)
+    const named = current?.envelope ?? beside.record?.envelopes[core.index - 1]
+    if (beside.record !== undefined && named !== envelope)
       throw damagedShare(`${folder}: shard or slots is damaged, for the record names another envelope`)
     return { key, outcome, state: beside.votes.length === 0 ? 'staged' : 'installed', core, envelope, ...beside, made }
   }
@@ -210,7 +162,7 @@ export const shardStore = (disk: Disk): ShardStore => {
 
   const present = async (key: Hash, outcome: Hash): Promise<StoredEpoch> => {
     const found = await read(key, outcome)
-    if (found === undefined) throw await missing(key, outcome)
+    if (found === undefined) throw await missingEnvelope(disk, folderOf(key, outcome))
     return found
   }
 
@@ -238,7 +190,7 @@ export const shardStore = (disk: Disk): ShardStore => {
     const folder = folderOf(key, outcome)
     await durableFolder(disk, folder)
     // Half of an earlier sealing, which a crash left, opens nothing without the other half.
-    if ((await sealedAt(folder)) === undefined)
+    if ((await envelopeAt(disk, folder, undefined)) === undefined)
       for (const part of ['slots', 'shard']) await disk.remove(`${folder}/${part}`)
     await once(`${folder}/outcome`, bytes)
     if (made.base !== null) await once(`${folder}/supersedes`, supersedesFileCodec.encode([...supersedes]))
@@ -291,12 +243,7 @@ export const shardStore = (disk: Disk): ShardStore => {
         if (core !== undefined)
           await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
       }
-      // Wrapped pieces first: without them the ciphertext opens for nobody.
-      for (const part of ['slots', 'shard']) {
-        await disk.remove(`${folder}/${part}`)
-        await disk.remove(`${folder}/${part}.new`)
-      }
-      await disk.syncFolder(folder)
+      await destroyEnvelopes(disk, folder)
     },
     install: (...given) => inTurn(() => install(...given)),
     async dropStaged(key, outcome) {
@@ -319,11 +266,33 @@ export const shardStore = (disk: Disk): ShardStore => {
       }
     },
     async reopen(key, outcome, expected, keys) {
-      const sealed = await sealedAt(folderOf(key, outcome))
-      if ((await disk.read(`${folderOf(key, outcome)}/retired`)) !== undefined) throw destroyedShare()
-      if (sealed === undefined) throw await missing(key, outcome)
+      const folder = folderOf(key, outcome)
+      const current = await currentEnvelope(disk, folder)
+      const sealed = (await findEnvelope(disk, folder, expected)) ?? (await envelopeAt(disk, folder, current?.ceremony))
+      if ((await disk.read(`${folder}/retired`)) !== undefined) throw destroyedShare()
+      if (sealed === undefined) throw await missingEnvelope(disk, folder)
       return openShard(sealed, expected, keys)
     },
+    stageRewrap: (key, outcome, ceremony, sealed) =>
+      inTurn(async () => {
+        const { state, core } = await present(key, outcome)
+        if (state === 'retired') throw destroyedShare()
+        if (state !== 'installed') throw new TypeError('an epoch is sealed anew after it is installed')
+        await writeEnvelope(disk, folderOf(key, outcome), ceremony, sealed, core)
+      }),
+    dropRewrap: (key, ceremony) =>
+      inTurn(async () => {
+        for (const outcome of (await disk.list(`${ROOT}/${key}`)).filter(isHash)) {
+          const folder = folderOf(key, outcome)
+          if ((await currentEnvelope(disk, folder))?.ceremony !== ceremony) await removeEnvelope(disk, folder, ceremony)
+        }
+      }),
+    replaceEnvelope: (key, outcome, ceremony, envelope) =>
+      inTurn(async () => {
+        const folder = folderOf(key, outcome)
+        if ((await disk.read(`${folder}/retired`)) === undefined)
+          await replaceEnvelopes(disk, folder, { ceremony, envelope })
+      }),
     all,
     async list() {
       return (await all()).whole

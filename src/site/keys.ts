@@ -1,4 +1,5 @@
 import type { KeyBase } from '../ceremony/definition/lint-key.ts'
+import { entriesSince, rewrapsInUse } from '../ceremony/definition/rewraps.ts'
 import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
@@ -8,11 +9,13 @@ import type { Disk } from '../lib/ports.ts'
 import { type Definition, receiversIn, recordKind } from '../records/definition.ts'
 import type { ProtocolId } from '../records/definition-fields.ts'
 import { recordCodec } from '../records/outcome.ts'
+import type { StoredEpoch } from '../shards/epochs.ts'
 import { recordHashOf } from '../shards/rival.ts'
-import { type StoredEpoch, shardStore } from '../shards/store.ts'
+import { shardStore } from '../shards/store.ts'
 import { allWholeKeys, type WholeKeyHere } from './given-away.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
 import { type KeyWords, keyWords, NO_WORDS } from './ledger.ts'
+import { votesOfHome } from './votes.ts'
 
 /** A key of which this home holds a share; nothing secret. */
 export interface KeyShown {
@@ -207,12 +210,16 @@ const find = async (folder: string, wanted: string): Promise<Found> => {
 
 export const showKey = async (folder: string, wanted: string): Promise<KeyShown> => (await find(folder, wanted)).shown
 
+/** Newest entries of sites whose share was sealed anew, as this home knows them. */
+const rewrappedIn = (folder: string, record: Hash): Promise<KeyBase['rewrapped']> =>
+  votesOfHome(folder, async (known) => entriesSince(await rewrapsInUse(known, record)))
+
 /** Returns the record that a definition with this key builds on. Throws E_NOT_FOUND where it is not usable yet. */
 export const keyBase = async (folder: string, wanted: string): Promise<KeyBase> => {
   const { shown, definition, verifyingShares } = await find(folder, wanted)
   const { key, record, publicKey, state, epoch } = shown
   if (state === 'installed' && record !== null && publicKey !== null && definition !== undefined)
-    return { key, record, epoch, definition, publicKey, verifyingShares }
+    return { key, record, epoch, definition, publicKey, verifyingShares, rewrapped: await rewrappedIn(folder, record) }
   throw new QuorateError(
     'E_NOT_FOUND',
     'this key is not usable here yet',

@@ -1,6 +1,6 @@
 import { is } from 'valibot'
 import { type ControlDomain, sharedControl } from '../ceremony/definition/control-domains.ts'
-import type { Finding } from '../ceremony/definition/finding.ts'
+import { type Finding, warning } from '../ceremony/definition/finding.ts'
 import { lint } from '../ceremony/definition/lint.ts'
 import { planKeygen, planRefresh, planRepair, planReshare, planSign } from '../ceremony/definition/plan.ts'
 import { givenShares } from '../ceremony/epoch/given-shares.ts'
@@ -15,10 +15,13 @@ import type { ProtocolId } from '../records/definition-fields.ts'
 import { definitionYaml } from '../records/definition-yaml.ts'
 import { time } from '../records/fields.ts'
 import type { Topic } from '../records/kinds/kind.ts'
+import type { RefreshDefinition } from '../records/kinds/refresh.ts'
+import type { ReshareDefinition } from '../records/kinds/reshare.ts'
 import { askRelayIdentity } from '../transport/relay-identity.ts'
 import { wholeKeysOf } from './given-away.ts'
 import type { RelayAccess } from './home-session.ts'
 import { keyBase } from './keys.ts'
+import { kmsKeysOf } from './kms-keys.ts'
 import { machine } from './machine.ts'
 import { type MessageFlags, messageOf } from './message-flags.ts'
 import { NOTHING_SEEN, type Seen } from './seen.ts'
@@ -261,7 +264,15 @@ export const planRotation = async (
           machine.random,
           now,
         )
-  return planMade(definition, findings, now, seen)
+  return planMade(definition, [...findings, ...(await movedKms(flags.home, definition))], now, seen)
+}
+
+/** This site cannot take part by its card of today before its share lies under that card's KMS key. */
+const movedKms = async (home: string, { sites, key }: RefreshDefinition | ReshareDefinition): Promise<Finding[]> => {
+  const { site, moved } = await kmsKeysOf(home, key)
+  const place = sites.findIndex(({ identity }) => identity === site)
+  const why = 'this site’s share lies under another key than its site.yaml names: quorate rotate rewrap comes first'
+  return moved && place >= 0 ? [warning('kms-moved', `sites[${place}].kms`, why)] : []
 }
 
 /** The share of a site that lost it, for another machine. Throws E_NOT_FOUND where this home holds no share of the key. */

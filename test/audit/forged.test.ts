@@ -783,6 +783,11 @@ describe('the list of checks', () => {
       'readmit.promises',
       'readmit.key',
       'readmit.known',
+      // test/audit/rewrapped.test.ts
+      'rewrap.proven',
+      'rewrap.witnessed',
+      'rewrap.key',
+      'rewrap.replaced',
     ])
     const ids = allChecks.map(({ id }) => id as string)
     expect(ids.filter((id) => !forged.has(id)).sort()).toEqual(openOnly)

@@ -13,13 +13,19 @@ import {
   sharedFencedChain,
   sharedReadmittedChain,
   sharedReconstructedChain,
+  sharedRewrappedChain,
 } from '../support/bundles.ts'
 
-let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array; readonly readmitBundle: Uint8Array }
+let chain: ReconstructedChain & {
+  readonly emergencyBundle: Uint8Array
+  readonly rewrapBundle: Uint8Array
+  readonly readmitBundle: Uint8Array
+}
 beforeAll(async () => {
   const { emergencyBundle } = await sharedFencedChain()
+  const { rewrapBundle } = await sharedRewrappedChain()
   const { readmitBundle } = await sharedReadmittedChain()
-  chain = { ...(await sharedReconstructedChain()), emergencyBundle, readmitBundle }
+  chain = { ...(await sharedReconstructedChain()), emergencyBundle, rewrapBundle, readmitBundle }
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -32,6 +38,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   repair: () => chain.repairBundle,
   emergency: () => chain.emergencyBundle,
   readmit: () => chain.readmitBundle,
+  rewrap: () => chain.rewrapBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
   verifyBundle(await open(bundleOf[kind]()), { trust: 'stated', evidence: protocolEvidence, ...(checks && { checks }) })
@@ -57,17 +64,23 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
 }
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
 const idle: readonly string[] = [
-  ...['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known', 'readmit.known'],
+  'blame.proven',
+  'blame.left',
+  'blame.records',
+  'attestation.measured',
+  'release.known',
+  'readmit.known',
 ]
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records', 'release.records', 'readmit.records'],
-  sign: ['possession.records', 'votes.records', 'release.records', 'readmit.records'],
-  refresh: ['signature.records', 'release.records', 'readmit.records'],
-  reshare: ['signature.records', 'release.records', 'readmit.records'],
-  repair: ['signature.records', 'release.records', 'readmit.records'],
-  reconstruct: ['possession.records', 'signature.records', 'readmit.records'],
-  readmit: ['possession.records', 'signature.records', 'release.records'],
-  emergency: ['signature.records', 'release.records', 'readmit.records'],
+  keygen: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  sign: ['possession.records', 'votes.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  refresh: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  reshare: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  repair: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  reconstruct: ['possession.records', 'signature.records', 'rewrap.records', 'readmit.records'],
+  emergency: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  rewrap: ['possession.records', 'signature.records', 'release.records', 'readmit.records'],
+  readmit: ['possession.records', 'signature.records', 'release.records', 'rewrap.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
@@ -119,7 +132,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['rewrap', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['readmit', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

@@ -39,6 +39,34 @@ describe('the epoch that a reshare builds on', () => {
   })
 })
 
+describe('the log of a site that hands its share on', () => {
+  const dealer = 'eu' as SiteId
+  /** Facts in which this site receives nothing, with a log that lacks what the others said, and these events. */
+  const lost = (also: readonly string[], receives = false): BundleFacts => {
+    const log = facts.logs.get(dealer) ?? expect.fail('no log')
+    const entries = log.entries.filter(
+      ({ what, site }) => (what !== 'message' || site === dealer) && !also.includes(what),
+    )
+    return {
+      ...facts,
+      receivers: facts.receivers.filter(({ name }) => receives || name !== dealer),
+      logs: new Map([...facts.logs, [dealer, { ...log, entries }]]),
+    }
+  }
+
+  it('may lack the end of what it heard, and not the middle', async () => {
+    expect(await found('transcript.same', lost(['outcome']))).toMatchObject({ verdict: 'holds' })
+    expect(await found('transcript.same', lost([]))).toMatchObject({ verdict: 'open', accused: [dealer] })
+  })
+
+  it('lacks nothing where it receives a share, too', async () => {
+    expect(await found('transcript.same', lost(['outcome'], true))).toMatchObject({
+      verdict: 'open',
+      accused: [dealer],
+    })
+  })
+})
+
 describe('a bundle of a reshare', () => {
   const verify = async (edit: (draft: Draft) => unknown) => {
     const bytes = await forge(chain, chain.reshareBundle, (draft) => void edit(draft))

@@ -178,7 +178,7 @@ describe('a kind that no room knows', () => {
       'release.known',
       'readmit.known',
     ]
-    const notMade = ['possession.records', 'signature.records', 'release.records', 'readmit.records']
+    const notMade = ['possession.records', 'signature.records', 'release.records', 'readmit.records', 'rewrap.records']
     const { must } = probe.audit.auditKind(definition)
     expect(verdict.checks.map(({ id }) => id).sort()).toEqual(
       [...must].filter((id) => ![...idle, ...notMade].includes(id)).sort(),

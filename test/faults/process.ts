@@ -20,7 +20,7 @@ import type { Definition } from '../../src/records/definition.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
 import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
-import { memoryKms } from '../support/kms.ts'
+import { kmsOf } from '../support/kms.ts'
 import type { MemoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import { PowerLoss, type SimDisk } from '../support/sim-disk.ts'
@@ -215,7 +215,7 @@ export const startProcess = (options: {
           },
         }
       },
-      kms: async () => memoryKms(name),
+      kms: async (slot) => kmsOf(name, slot),
       sealTo,
     }
     return joinCeremony(site, definition, {

@@ -3,7 +3,13 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { open, sharedFencedChain, sharedReadmittedChain, sharedReconstructedChain } from '../support/bundles.ts'
+import {
+  open,
+  sharedFencedChain,
+  sharedReadmittedChain,
+  sharedReconstructedChain,
+  sharedRewrappedChain,
+} from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -39,6 +45,7 @@ export const loadCorpus = async (): Promise<Corpus> => {
   const today = await sharedReconstructedChain()
   const { emergencyBundle } = await sharedFencedChain()
   const { readmitBundle } = await sharedReadmittedChain()
+  const { rewrapBundle } = await sharedRewrappedChain()
   for (const bytes of [
     today.keygenBundle,
     today.signBundle,
@@ -46,6 +53,7 @@ export const loadCorpus = async (): Promise<Corpus> => {
     today.reconstructBundle,
     emergencyBundle,
     readmitBundle,
+    rewrapBundle,
   ])
     await take(await open(bytes))
   return {

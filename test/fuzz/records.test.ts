@@ -34,7 +34,7 @@ import { readHead } from '../../src/site/key-head.ts'
 import { readReport, signReport } from '../../src/site/rehearsal-report.ts'
 import { openSigned } from '../../src/site/signed-report.ts'
 import { rehearsal } from '../rehearsal/support.ts'
-import { keygenDefinition, reconstructDefinition, reshareDefinition } from '../support/definition.ts'
+import { keygenDefinition, reconstructDefinition, reshareDefinition, rewrapDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { type Corpus, loadCorpus } from './corpus.ts'
 import { type Dice, mutateBytes, mutateText, mutateTree, writeJson } from './mutate.ts'
@@ -100,6 +100,7 @@ test('definition, as JSON', async () => {
       corpus.file('sign.json'),
       definitionCodec.encode(await reshareDefinition()),
       definitionCodec.encode(await reconstructDefinition()),
+      definitionCodec.encode(await rewrapDefinition()),
     ]),
   )
   expect(accepted).toBeGreaterThan(SOME_ACCEPTED)

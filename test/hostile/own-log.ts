@@ -17,6 +17,7 @@ import {
   readmitDefinition,
   reconstructDefinition,
   refreshDefinition,
+  rewrapDefinition,
   signDefinition,
   siteEntries,
 } from '../support/definition.ts'
@@ -39,6 +40,8 @@ export interface Base {
   readonly of: ReconstructDefinition['of']
   /** The ledger of the first site: it is taken back as it is. */
   readonly ledger: ReadmitDefinition['ledger']
+  /** The envelope of the share of s3. */
+  readonly envelope: Hash
 }
 
 /** Three homes before and after a key generation; every case works on a copy. */
@@ -56,6 +59,7 @@ export const lyingBase = async (): Promise<Base> => {
     ...{ fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) },
     of: { publicKey, verifyingShares: [...verifyingShares] },
     ledger: await headOf(keyed, s1),
+    envelope: epoch.record.envelopes[2] as Hash,
   }
 }
 
@@ -103,7 +107,10 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
   }
 }
 
-const definitionOf = async ({ key, record, of, ledger }: Base, kind: Definition['kind']): Promise<Definition> => {
+const definitionOf = async (
+  { key, record, of, ledger, envelope }: Base,
+  kind: Definition['kind'],
+): Promise<Definition> => {
   const common = { sites: await siteEntries(sites), deadlines }
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
@@ -111,6 +118,10 @@ const definitionOf = async ({ key, record, of, ledger }: Base, kind: Definition[
   if (kind === 'reconstruct')
     return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
   if (kind === 'readmit') return readmitDefinition({ ...ofKey, returning: s1, ledger, helpers: sites.slice(1) })
+  if (kind === 'rewrap') {
+    const old = { envelope, kms: common.sites[2]?.kms ?? [] }
+    return rewrapDefinition({ ...ofKey, of, site: s3, old, witnesses: sites.filter((name) => name !== s3) })
+  }
   if (kind === 'emergency') {
     const holders = common.sites.map(({ name, identity }) => ({ name, identity }))
     const { fences, ...rest } = await emergencyDefinition(common)

@@ -27,6 +27,7 @@ const beyondMessages: Partial<Record<CheckId, string>> = {
   'signature.key': 'the key is in the definition, and each honest site signed with its own shard',
   'signature.output': 'the site that writes the bundle shows the signature that it verified',
   'release.key': 'the shares are in the definition, and each honest site holds them against its own record',
+  'rewrap.key': 'the shares are in the definition, and each honest site holds them against its own record',
   'release.known': 'it is open where the log of a site says that it gave a share of the key before, and none here did',
   'readmit.key': 'the key is in the definition, and each honest site holds it against its own record',
   'readmit.known': 'it is open where the log of a site says that a site was taken back before, and none here was',
@@ -46,6 +47,7 @@ const silences: readonly (readonly [CheckId, RecordLie['kind'], RecordLie['subje
     ['votes.ready', 'keygen', 'ready', 'nothing is closed'],
     ['votes.fenced', 'emergency', 'fenced', 'nothing is closed'],
     ['votes.installed', 'keygen', 'installed', 'nothing is closed'],
+    ['rewrap.replaced', 'rewrap', 'replaced', 'nothing is closed'],
   ]
 
 it('each check of the audit is violated by some lie', async () => {
@@ -91,6 +93,15 @@ it('each check of the audit is violated by some lie', async () => {
     for (const lie of allLies(samples))
       if (lie.kind === 'readmit' && lie.by === by && lie.subject === subject && packed.includes(lie.way))
         count(await violatedByRecord(back, samples, lie, message))
+  }
+  for (const [by, subjects] of [
+    [s3, ['rewrapped', 'replaced']],
+    [s1, ['witnessed']],
+  ] as const) {
+    const moved = await hearHonest(base, 'rewrap', by)
+    for (const lie of allLies(samples))
+      if (lie.kind === 'rewrap' && lie.by === by && (subjects as readonly string[]).includes(lie.subject))
+        if (packed.includes(lie.way)) count(await violatedByRecord(moved, samples, lie, message))
   }
   report(`checks by lies that violate them: ${JSON.stringify(Object.fromEntries([...reached].sort()))}`)
   const never = [...wanted].filter((id) => !reached.has(id) && !(id in beyondMessages))

@@ -19,11 +19,11 @@ import {
   wholes,
 } from './record-lies.ts'
 
-const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'readmit', 'emergency'] as const
+const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'readmit', 'emergency', 'rewrap'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
 /** The site that returns in a readmit says what nobody else does; of all else the samples are those of s3, who comes last. */
-const speakers = [['readmit', s1] as const, ...kinds.map((kind) => [kind, s3] as const)]
+const speakers = [['readmit', s1] as const, ['rewrap', s1] as const, ...kinds.map((kind) => [kind, s3] as const)]
 
 /** What a site says of itself in ceremonies of honest sites. */
 export const samplesOf = async (base: Base): Promise<Samples> => {
@@ -42,7 +42,7 @@ export const samplesOf = async (base: Base): Promise<Samples> => {
         return [bytes]
       },
     }
-    for (const { ended, verdict } of await withLiar(base, kind, 'samples', () => liar, site))
+    for (const { ended, verdict } of await withLiar(base, kind, `samples ${site}`, () => liar, site))
       expect([ended, verdict]).toEqual(['0', 'valid'])
   }
   return found
@@ -59,7 +59,13 @@ export const allLies = (samples: Samples): readonly RecordLie[] => {
       const sample = sampled(subject)
       if (sample === undefined) throw new Error(`no true value of ${subject}: nobody lies with it`)
       const returns = kind === 'readmit' && subject === 'rebound'
-      const by = returns ? [s1] : subject === 'attempt' || subject === 'hello' || subject === 'round' ? [s1, s3] : [s3]
+      const isWitness = kind === 'rewrap' && subject === 'witnessed'
+      const by =
+        returns || isWitness
+          ? [s1]
+          : subject === 'attempt' || subject === 'hello' || subject === 'round'
+            ? [s1, s3]
+            : [s3]
       const isLater = kind === 'readmit' || subject === 'readmitted' || subject === 'rebound'
       const drawn = (): number => Buffer.from((isLater ? later : random)(2)).readUInt16BE()
       const common = () => ({ kind, subject, silent: drawn() % 4 === 0, pick: drawn() })
@@ -141,7 +147,7 @@ const judgeEnds = ({ by, kind }: Pick<RecordLie, 'by' | 'kind'>, ended: readonly
     expect(ended[0]?.usable.some((record) => ended.every(({ usable }) => usable.includes(record)))).toBe(true)
   // Where one has the key all voted for it, and nobody says that none was made.
   // A share is given, and a site taken back, by each site alone: a proof may stop one before it did, and another after that.
-  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'readmit' && closed.length > 0)
+  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'readmit' && kind !== 'rewrap' && closed.length > 0)
     for (const { ended: how } of ended) expect(['0', 'E_NOT_FINISHED']).toContain(how)
 }
 

@@ -107,6 +107,9 @@ const MOMENTS = [
     'retired',
     'result',
     'release',
+    'rewrapped',
+    'witnessed',
+    'replaced',
     'log',
   ] as const),
 ]
@@ -343,7 +346,7 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 /** Records that this kind of ceremony does not have: a site may say them all the same. */
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
-    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `readmit ${name}`])
+    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `readmit ${name}`, `rewrap ${name}`])
     .concat(
       'keygen result',
       'keygen retired',
@@ -360,6 +363,12 @@ const strays = new Set(
         `${kind} readmitted`,
         `${kind} rebound`,
       ]),
+    )
+    .concat('rewrap result', 'rewrap release', 'rewrap fenced', 'rewrap readmitted', 'rewrap rebound')
+    .concat(
+      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency', 'readmit'].flatMap((kind) =>
+        ['rewrapped', 'witnessed', 'replaced'].map((name) => `${kind} ${name}`),
+      ),
     ),
 )
 

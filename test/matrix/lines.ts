@@ -43,6 +43,7 @@ const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'
   relay: world.relay,
   key: world.key,
   recipient: world.recipient,
+  witness: 'us',
   approver: [...world.approvers],
   identity: world.at('identity'),
   kms: `local:${world.at('kms/new.key')}`,

@@ -6,7 +6,7 @@ import type { Ceremony, JoinControl } from '../../src/ceremony/store/ceremony.ts
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
-import type { StoredEpoch } from '../../src/shards/store.ts'
+import type { StoredEpoch } from '../../src/shards/epochs.ts'
 import { approveAll, type Joined, joinAs, type Liar } from '../hostile/ceremonies.ts'
 import { caseOf, epochsAt, type KeyHolders, ownerOf, recordHash, said } from '../hostile/refreshes.ts'
 import { type MemoryWorld, memorySite } from '../support/memory-site.ts'

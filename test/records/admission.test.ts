@@ -15,6 +15,7 @@ import {
   reconstructDefinition,
   refreshDefinition,
   reshareDefinition,
+  rewrapDefinition,
 } from '../support/definition.ts'
 
 /** Each reason for which a record is refused. Sites and `audit verify` ask the same function, so nothing else would notice. */
@@ -28,6 +29,7 @@ const replacing = await refreshDefinition({ base: hash('replaced') })
 const giving = await reconstructDefinition()
 const takingBack = await readmitDefinition({ returning: 'us' as SiteId, helpers: ['eu', 'ap'] as SiteId[] })
 const comingBack = await readmitDefinition({ returning: 'eu' as SiteId, helpers: ['us', 'ap'] as SiteId[] })
+const moving = await rewrapDefinition()
 const fencing = await emergencyDefinition()
 const ceremony = ceremonyId(definition)
 const [identity, ofUs] = definition.sites.map((one) => one.identity) as unknown as [string, string]
@@ -194,6 +196,21 @@ const records: Readonly<Record<RecordName, Good>> = {
     value: { ceremony, attempt: hash('begun'), site: eu, head: '', proof: [], took: [] },
     bad: [ceremonyOf, siteOf, [{ attempt: other }, notStarted]],
   },
+  rewrapped: {
+    definition: moving,
+    value: { ceremony, attempt: hash('begun'), site: eu, index: 1, envelope: other, proof: '00' },
+    bad: [ceremonyOf, siteOf, indexOf, [{ attempt: other }, notStarted]],
+  },
+  witnessed: {
+    definition: { ...moving, site: us, witnesses: [eu] },
+    value: { ceremony, site: eu, rewrapped: other, envelope: other },
+    bad: [ceremonyOf, siteOf],
+  },
+  replaced: {
+    definition: moving,
+    value: { ceremony, site: eu, envelope: other },
+    bad: [ceremonyOf, siteOf],
+  },
   blame: { value: { ceremony }, bad: [ceremonyOf] },
 }
 
@@ -235,6 +252,20 @@ it('a share is given by whoever is to give one, in an attempt of its own, under 
   expect(of({ site: late, index: 4 }, { ...author, site: late, index: 4 as Index }, wider)).toBe(
     'by none of its attempt',
   )
+})
+
+it('a new envelope is said by the site that moves alone, and cosigned by its witnesses alone', () => {
+  const of = (name: 'rewrapped' | 'witnessed' | 'replaced', given: RecordFacts['definition']) =>
+    refusal(rowOf(name), { value: records[name].value } as never, author, { ...facts, definition: given })?.why
+  for (const name of ['rewrapped', 'replaced'] as const)
+    for (const given of [definition, { ...moving, site: us, witnesses: [eu] }])
+      expect(of(name, given)).toBe('of a site whose share is not sealed anew')
+  for (const given of [definition, moving]) expect(of('witnessed', given)).toBe('of a site that is no witness')
+  const late = 'late' as SiteId
+  const by = { ...author, site: late, index: 4 as Index }
+  const value = { ...records.rewrapped.value, site: late, index: 4 }
+  const given = { ...facts, definition: { ...moving, site: late } }
+  expect(refusal(rowOf('rewrapped'), { value } as never, by, given)?.why).toBe('by none of its attempt')
 })
 
 it('is refused of a key without the seat that it speaks for', () => {

@@ -9,6 +9,7 @@ import {
   readmitDefinition,
   refreshDefinition,
   repairDefinition,
+  rewrapDefinition,
   siteEntries,
 } from '../support/definition.ts'
 import { approverIdentities, NOW, rehearsal } from './support.ts'
@@ -79,6 +80,13 @@ describe('a rehearsal without faults', () => {
       const lied = await rehearsal({ definition, faults: [`lie:us:${round}`] })
       expect([round, lied.first.end]).toMatchObject([round, { guilty: ['us'] }])
     }
+  })
+
+  it('seals a share anew, under the one throw-away key that its site has', async () => {
+    const definition = await rewrapDefinition()
+    const { first } = await rehearsal({ definition })
+    expect(first.joins.map(({ site, fault }) => [site, fault])).toEqual(['eu', 'us', 'ap'].map((name) => [name, null]))
+    expect(first.end).toEqual({ state: 'made', by: ['eu', 'us', 'ap'], waiting: [], guilty: [] })
   })
 
   it('names the phases in their order, and waits for nobody', async () => {

@@ -15,6 +15,7 @@ import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
+import type { RewrapDefinition } from '../../src/records/kinds/rewrap.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -26,6 +27,7 @@ import { seededRandom } from './random.ts'
 import { backupOf, readmitOf, setBack } from './readmits.ts'
 import { approversApprove, reconstructOf } from './reconstructs.ts'
 import { repairOf, reshareOf, signatureBy } from './reshares.ts'
+import { moveCard, rewrapOf } from './rewraps.ts'
 
 export interface Chain {
   readonly world: MemoryWorld
@@ -69,8 +71,9 @@ const joinAll = async (
   names: readonly string[],
   definition: Definition,
   message: Uint8Array | null = null,
+  approving: readonly string[] = names,
 ): Promise<readonly JoinResult[]> => {
-  for (const name of names) await approveIn(world, name, definition)
+  for (const name of approving) await approveIn(world, name, definition)
   const runs = await Promise.all(
     names.map((name, at) =>
       startJoin(world, name, definition, message, {
@@ -240,5 +243,23 @@ const fencedChain = async (): Promise<FencedChain> => {
   return { ...chain, emergency, emergencyBundle: await bundleIn(world, fenced) }
 }
 export const sharedFencedChain = shared(fencedChain)
+
+export interface RewrappedChain extends Chain {
+  readonly rewrap: RewrapDefinition
+  readonly rewrapBundle: Uint8Array
+}
+
+/** The share of eu under another KMS key. */
+const rewrappedChain = async (): Promise<RewrappedChain> => {
+  const chain = await memoryChain()
+  const { world, keygen } = chain
+  const from = keygen.sites.find(({ name }) => name === 'eu')?.kms ?? []
+  await moveCard(world, 'eu', '/keys/eu-2.key')
+  const rewrap = await rewrapOf(world, keygen, 'eu', from)
+  const [sealed] = await joinAll(world, ['eu', 'us', 'ap'], rewrap, null, ['eu'])
+  if (sealed === undefined) throw new Error('no new envelope')
+  return { ...chain, rewrap, rewrapBundle: await bundleIn(world, sealed) }
+}
+export const sharedRewrappedChain = shared(rewrappedChain)
 
 export const open = (bytes: Uint8Array): Promise<BundleReader> => readBundle(bufferSource(bytes))

@@ -10,6 +10,7 @@ import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
+import type { RewrapDefinition } from '../../src/records/kinds/rewrap.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
 import { ageRecipient, certificateRecipient } from './recipients.ts'
@@ -120,6 +121,19 @@ export const readmitDefinition = async (changes: Partial<ReadmitDefinition> = {}
   ledger: { size: 40, root: 'ef'.repeat(32) as Hash },
   helpers: ['eu', 'us'] as SiteId[],
   reason: 'restored from an old backup',
+  ...changes,
+})
+
+/** The first site's share, from another KMS key. */
+export const rewrapDefinition = async (changes: Partial<RewrapDefinition> = {}): Promise<RewrapDefinition> => ({
+  ...(await keygenDefinition()),
+  kind: 'rewrap',
+  key: 'ab'.repeat(32) as Hash,
+  base: 'cd'.repeat(32) as Hash,
+  of: { publicKey: 'ef'.repeat(32), verifyingShares: ['01', '02', '03'].map((byte) => byte.repeat(32)) },
+  site: 'eu' as SiteId,
+  old: { envelope: '12'.repeat(32) as Hash, kms: [{ provider: 'local', key: '/keys/eu-old.key' }] },
+  witnesses: ['us', 'ap'] as SiteId[],
   ...changes,
 })
 

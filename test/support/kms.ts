@@ -3,7 +3,11 @@ import { openAead, sealAead } from '../../src/lib/aead.ts'
 import { concat, fromHex } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import type { KmsSlot } from '../../src/records/definition-fields.ts'
 import { seededRandom } from './random.ts'
+
+/** The key of a slot in memory: the one that a site's card names at first goes by the name of the site. */
+export const kmsOf = (name: string, { key }: KmsSlot): KmsKey => memoryKms(key === `/keys/${name}.key` ? name : key)
 
 /** A KMS key in memory; the same name is the same key. */
 export const memoryKms = (name = 'memory'): KmsKey => {

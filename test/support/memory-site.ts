@@ -18,7 +18,7 @@ import { approvalCodec } from '../../src/records/identity.ts'
 import { type StillClock, stillClock } from '../../src/rehearsal/still-clock.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { memoryHome } from './home.ts'
-import { memoryKms } from './kms.ts'
+import { kmsOf } from './kms.ts'
 import { type MemoryNetwork, memoryNetwork } from './memory-wire.ts'
 import { seededRandom } from './random.ts'
 
@@ -82,7 +82,7 @@ export const memorySite = async (
       const member = authority.roster.find((one) => one.identity === home.identity)
       return world.network.join(member?.name as SiteId, toEnvelope(home.certificates.note))
     },
-    kms: async () => memoryKms(name),
+    kms: async (slot) => kmsOf(name, slot),
     sealTo: (...given) => world.clock.hold(sealTo(...given)),
   }
 }

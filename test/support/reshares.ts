@@ -6,7 +6,8 @@ import { ceremonyId, type Definition, receiversIn } from '../../src/records/defi
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
-import { type StoredEpoch, shardStore } from '../../src/shards/store.ts'
+import type { StoredEpoch } from '../../src/shards/epochs.ts'
+import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from './definition.ts'
 import { approveIn, type MemoryWorld, startJoin } from './memory-site.ts'
 

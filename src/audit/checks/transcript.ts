@@ -168,7 +168,10 @@ const hashed = (facts: BundleFacts): Finding | undefined => {
     : fails(otherwise, [stated, found])
 }
 
-/** A site that staged a shard, or stated a signature that it helped to make, logged every broadcast that led to it. */
+/**
+ * A site that staged a shard had logged every broadcast that led to it, durably. One that receives none promises nothing by
+ * them: its machine may have lost the end of its log, but not the middle, and the outcome comes after the broadcasts.
+ */
 const same = (facts: BundleFacts): Finding | undefined => {
   const made = resultOf(facts)
   if (made?.makes !== 'key') return undefined
@@ -176,6 +179,10 @@ const same = (facts: BundleFacts): Finding | undefined => {
   // By their headers: whoever signs one again, otherwise, says nothing else by it.
   const headers = new Map(facts.posts.map(({ object, post }) => [object, toHex(post.headerBytes)]))
   const lacking = [...facts.logs.values()].filter((log) => {
+    const saysIt =
+      facts.receivers.some(({ name }) => name === log.site) ||
+      log.entries.some(({ what, object }) => what === 'outcome' && object === made.outcomeHash)
+    if (!saysIt) return false
     const has = new Set(
       log.entries.flatMap(({ what, object }) => (what === 'message' && object !== null ? headers.get(object) : [])),
     )

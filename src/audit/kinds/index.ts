@@ -11,13 +11,21 @@ import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
+import { rewrap } from './rewrap.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency } satisfies Record<
-  Kind,
-  AuditKind
->
+export const auditKinds = {
+  keygen,
+  sign,
+  refresh,
+  reshare,
+  repair,
+  reconstruct,
+  readmit,
+  emergency,
+  rewrap,
+} satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
 export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>

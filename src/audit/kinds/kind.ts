@@ -71,6 +71,7 @@ export const mustAlways = [
   'votes.records',
   'signature.records',
   'release.records',
+  'rewrap.records',
   'release.known',
   'readmit.records',
   'readmit.known',

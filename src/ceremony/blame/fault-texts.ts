@@ -33,6 +33,7 @@ const words: Readonly<Record<string, Words>> = {
   },
   possession: { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed' },
   'test-signature': { code: 'E_PEER_PROOF_INVALID', what: 'stated a test signature that does not verify' },
+  'rewrap-proof': { code: 'E_PEER_PROOF_INVALID', what: 'did not prove the share that it sealed anew' },
   result: { code: 'E_PEER_PROOF_INVALID', what: 'stated a signature that is not one over this message by this key' },
 }
 

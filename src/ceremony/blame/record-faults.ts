@@ -21,6 +21,7 @@ import {
   recordTable,
   rowOf,
 } from '../../records/record-table.ts'
+import { rewrapHolds } from '../../records/rewrap.ts'
 import type { Blame, Verdict } from '../../records/round.ts'
 import { decodeEnvelope, type Envelope, pae, payloadType, recordHash, type Signed } from '../../records/signed.ts'
 import { type Authority, definitionAuthority } from '../definition/authority.ts'
@@ -137,6 +138,10 @@ const isFalse =
     return outcome !== undefined && !proofHolds(name, value as never, outcome, proofRules(given.facts.protocols))
   }
 
+/** By the share that the definition names: nothing else is needed to see that a proof does not hold. */
+const isFalseRewrap = ({ facts: { definition, protocols }, record, length }: Case): boolean =>
+  length === 2 && 'witnesses' in definition && !rewrapHolds(record(0, 'rewrapped').signed.value, definition, protocols)
+
 /** With the certificate and the result alone: on another base than its attempt names. With the record and outcome of its base: any other fault. */
 const judgeResult = (given: Case): Verdict => {
   const { value } = given.record(0, 'result').signed
@@ -201,6 +206,7 @@ export const recordFaults: Readonly<Record<string, (given: Case) => Verdict>> = 
   ...ofTable(),
   'staged-outcome': judgeOutcome,
   ...Object.fromEntries(proofNames.map((name) => [name, decided(isFalse(name))])),
+  'rewrap-proof': decided(isFalseRewrap),
   'receipt-without-vote': decided(
     (given) =>
       given.length === 4 &&

@@ -1,7 +1,7 @@
 import type { Hash, Identity, Index, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { roleIn } from '../../records/admission.ts'
-import { missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
+import { isAsked, missingApprovals, wantedApprovals } from '../../records/approval-rule.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
 import type { Approval } from '../../records/identity.ts'
@@ -42,6 +42,8 @@ export interface Authority {
   readonly fixed: boolean
   /** Sites that may take a seat. */
   readonly candidates: readonly Member[]
+  /** True where an identity's own approval counts; a candidate without one takes part all the same. */
+  asks(identity: Identity): boolean
   /** Identities whose approval is still wanted; empty: may run. */
   missing(approved: ReadonlySet<Identity>): readonly Identity[]
   /** True where the ceremony could still run without these. */
@@ -87,6 +89,7 @@ export const definitionAuthority = (definition: Definition): Authority => {
     seats,
     fixed: seats === candidates.length,
     candidates,
+    asks: (identity) => !candidates.some((one) => one.identity === identity) || isAsked(definition, identity),
     missing: (approved) => missingApprovals(definition, approved),
     possibleWithout: (gone) =>
       missingApprovals(

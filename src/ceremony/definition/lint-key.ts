@@ -6,6 +6,7 @@ import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { mendedPlace, type RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
+import type { RewrapDefinition } from '../../records/kinds/rewrap.ts'
 import type { SignDefinition } from '../../records/kinds/sign.ts'
 import { error, type Finding } from './finding.ts'
 
@@ -24,6 +25,8 @@ export interface KeyBase {
   readonly verifyingShares: readonly string[]
   /** Indices of these shares that each identity was given, as far as this home knows. */
   readonly given?: ReadonlyMap<Identity, ReadonlySet<number>> | undefined
+  /** Newest entries of sites whose share was sealed anew since, as far as this home knows. */
+  readonly rewrapped?: ReadonlyMap<Identity, SiteEntry> | undefined
 }
 
 /** A roster as a definition names it: where it stands, its quorum, and who holds which share. */
@@ -51,7 +54,7 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
 }
 
 const lintCommon = (
-  definition: SignDefinition | ReconstructDefinition | ReadmitDefinition | Successor,
+  definition: SignDefinition | ReconstructDefinition | ReadmitDefinition | RewrapDefinition | Successor,
   base: KeyBase,
 ): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
@@ -68,7 +71,7 @@ const lintCommon = (
 
 /** Where a definition for the sites of a key says otherwise than the key. */
 export const lintAgainst = (
-  definition: SignDefinition | RefreshDefinition | ReconstructDefinition | ReadmitDefinition,
+  definition: SignDefinition | RefreshDefinition | ReconstructDefinition | ReadmitDefinition | RewrapDefinition,
   base: KeyBase,
 ): readonly Finding[] => [
   ...lintCommon(definition, base),
@@ -95,8 +98,8 @@ const lintEpoch = (
     ? []
     : [error('key-shares', place, 'not the public key and verifying shares of this key')]
 
-/** Where a definition that gives the key away says otherwise than the key. */
-export const lintGiven = (definition: ReconstructDefinition, base: KeyBase): readonly Finding[] => [
+/** Where a definition that says what the shares of the key are says otherwise than the key. */
+export const lintGiven = (definition: ReconstructDefinition | RewrapDefinition, base: KeyBase): readonly Finding[] => [
   ...lintAgainst(definition, base),
   ...lintEpoch('of', definition.of, base),
 ]

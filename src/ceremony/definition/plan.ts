@@ -20,7 +20,7 @@ import {
   type OfKey,
   type Planned,
   planned,
-  refuseStrangers,
+  refuseNoSite,
   shared,
   sharedWithKey,
   sitesOf,
@@ -113,7 +113,7 @@ export const planReshare = (
   const staying = current.filter(({ name }) => !wanted.without.includes(name))
   const receivers = wanted.to.length === 0 ? staying : wanted.to.map((card) => readCard(card).value)
   const old = current.map((site) => receivers.find(({ identity }) => identity === site.identity) ?? site)
-  refuseStrangers(wanted.without, old, wanted.key)
+  refuseNoSite(wanted.without, old, wanted.key)
   const leaving = old.filter(({ identity }) => !receivers.some((site) => site.identity === identity))
   const dealers = old.filter(({ name }) => !wanted.without.includes(name))
   const seated = new Set([...receivers, ...dealers].map(({ identity }) => identity))
@@ -187,7 +187,7 @@ export const planRepair = (
 ): Planned<RepairDefinition> => {
   const { definition: made, epoch, publicKey, verifyingShares } = wanted.key
   const old = sitesOf(wanted)
-  refuseStrangers([wanted.lost, ...wanted.helpers], old, wanted.key)
+  refuseNoSite([wanted.lost, ...wanted.helpers], old, wanted.key)
   const mended = readCard(wanted.to).value
   const names = old.map(({ name }) => name)
   const left = names.filter((name) => name !== wanted.lost)
@@ -224,7 +224,7 @@ export const planReconstruct = (
 ): Planned<ReconstructDefinition> => {
   const { definition: made, publicKey, verifyingShares } = wanted.key
   const sites = sitesOf(wanted)
-  refuseStrangers(wanted.without, sites, wanted.key)
+  refuseNoSite(wanted.without, sites, wanted.key)
   const givers = sites.map(({ name }) => name).filter((name) => !wanted.without.includes(name))
   const definition: ReconstructDefinition = {
     kind: 'reconstruct',
@@ -257,7 +257,7 @@ export const planReadmit = (
 ): Planned<ReadmitDefinition> => {
   const { definition: made } = wanted.key
   const sites = sitesOf(wanted)
-  refuseStrangers(wanted.without, sites, wanted.key)
+  refuseNoSite(wanted.without, sites, wanted.key)
   const returning = sites.find(({ identity }) => identity === wanted.identity)?.name
   if (returning === undefined)
     throw new QuorateError(

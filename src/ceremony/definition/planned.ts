@@ -85,7 +85,7 @@ export const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
       )
     newer.set(value.identity, value)
   }
-  return sites.map((site) => newer.get(site.identity) ?? site)
+  return sites.map((site) => newer.get(site.identity) ?? key.rewrapped?.get(site.identity) ?? site)
 }
 
 /** Fields that are those of the key, whoever holds it next, where the planner does not say otherwise. */
@@ -103,11 +103,7 @@ export const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: reado
 }
 
 /** Throws E_USAGE for a name that no site of the key has. */
-export const refuseStrangers = (
-  names: readonly SiteId[],
-  sites: readonly SiteEntry[],
-  { definition }: KeyBase,
-): void => {
+export const refuseNoSite = (names: readonly SiteId[], sites: readonly SiteEntry[], { definition }: KeyBase): void => {
   const stranger = names.find((name) => !sites.some((site) => site.name === name))
   if (stranger !== undefined)
     throw new QuorateError(

@@ -106,7 +106,7 @@ export const abortHere = (ceremony: Ceremony, peers: Peers, reason: string): Pro
  */
 export const endWithOthers = async (ceremony: Ceremony, peers: Peers, left: readonly SiteId[]): Promise<void> => {
   const { seat, store, site, log, authority } = ceremony
-  if (store.ready.has(seat.name) || !hasStaged(ceremony)) return
+  if (store.ready.has(seat.name) || store.replaced.has(seat.name) || !hasStaged(ceremony)) return
   await abortHere(ceremony, peers, `${left.join(', ')} left`)
   await dropStaged(site.shards, log, authority.definition)
 }
@@ -114,5 +114,6 @@ export const endWithOthers = async (ceremony: Ceremony, peers: Peers, left: read
 /** Removes the shards that this site staged before it aborted: a crash may have come between. */
 export const dropAfterAbort = async (ceremony: Ceremony): Promise<void> => {
   const { seat, store, site, log, authority } = ceremony
-  if (ceremony.aborted && !store.ready.has(seat.name)) await dropStaged(site.shards, log, authority.definition)
+  if (ceremony.aborted && !store.ready.has(seat.name) && !store.replaced.has(seat.name))
+    await dropStaged(site.shards, log, authority.definition)
 }

@@ -73,7 +73,7 @@ export const refuseEnded = (ceremony: Ceremony): void => {
       'this site has ended this definition',
       `the bundle is ${bundlePath(authority.hash, 'abort')}; plan a new definition`,
     )
-  if (!store.approved().has(seat.identity))
+  if (authority.asks(seat.identity) && !store.approved().has(seat.identity))
     throw new QuorateError(
       'E_NOT_APPROVED',
       'this site has not approved the definition',
@@ -81,8 +81,15 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     )
 }
 
-/** This site voted, stated a signature, gave or destroyed a share, or has its part in a readmission: what is left is to finish. */
+/** This site voted, stated a signature, gave or destroyed a share, cosigned, or has its part in a readmission: what is left is to finish. */
 const bound = ({ store, seat }: Ceremony): boolean =>
-  [store.ready, store.results, store.retired, store.releases, store.readmitted, store.rebound].some((said) =>
-    said.has(seat.name),
-  )
+  [
+    store.ready,
+    store.results,
+    store.retired,
+    store.releases,
+    store.witnessed,
+    store.replaced,
+    store.readmitted,
+    store.rebound,
+  ].some((said) => said.has(seat.name))

@@ -5,12 +5,15 @@ import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import { definitionCodec, recordKind } from '../../records/definition.ts'
+import type { KmsSlot } from '../../records/definition-fields.ts'
 import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
+import { rewrappedEntry } from '../../records/kinds/rewrap.ts'
 import { type EpochRecord, type Outcome, outcomeCodec, recordCodec } from '../../records/outcome.ts'
 import { destroyedShare } from '../../shards/damage.ts'
 import { supersededIn } from '../../shards/rival.ts'
+import { rewrapsInUse } from '../definition/rewraps.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { givenAway } from './given-away.ts'
@@ -20,7 +23,7 @@ import { refuseSuspended } from './suspended.ts'
 /** One epoch of a key: what made it, and its record. */
 export interface Epoch {
   readonly key: Hash
-  /** From 1. */
+  /** From 1; 0 where a log names the epoch and not its number. */
   readonly number: number
   readonly outcome: Outcome
   readonly record: EpochRecord
@@ -29,6 +32,8 @@ export interface Epoch {
   readonly reconstructed: readonly ReconstructDefinition[]
   /** Ceremonies in which a site of this key was taken back, as far as this home had a part in them. */
   readonly readmitted: readonly ReadmitDefinition[]
+  /** KMS keys that this site's share lies under, where they are not those of its entry: until it is sealed anew. */
+  readonly sealedUnder?: readonly KmsSlot[]
 }
 
 /** The newest epoch of a key, for its use. Throws as `heldEpoch` does, and E_NOT_ALLOWED where this site suspended the key. */
@@ -116,14 +121,29 @@ export const replacedEpoch = (
   return epochOf(key, epoch - 1, logged)
 }
 
+/** The epoch that a log names by its record: of a ceremony that made none itself, the one whose shares it used. */
+export const epochInLog = (log: LogView, key: Hash, record: Hash): Epoch | undefined => {
+  const logged = loggedAt(log, record)
+  return logged && epochOf(key, 0, logged)
+}
+
+/** The envelope of this site's share of an epoch: that of the record, or of its newest rewrap. `place`: of its share, from 0. */
+const ownEnvelope = async (site: Site, { hash, record }: Pick<Epoch, 'hash' | 'record'>, place: number) => {
+  const own = (await rewrapsInUse(site, hash)).filter(
+    ({ definition }) => rewrappedEntry(definition)?.identity === site.home.identity,
+  )
+  return own.at(-1)?.envelope ?? (record.envelopes[place] as Hash)
+}
+
 /** This site's share of an epoch, from disk through the KMS. The caller wipes it. Throws E_NOT_ALLOWED while the key is suspended. */
-export const openShare = async ({ site, seat, authority }: Ceremony, { key, record }: Epoch): Promise<Secret> => {
+export const openShare = async ({ site, seat, authority }: Ceremony, epoch: Epoch): Promise<Secret> => {
+  const { key, record, sealedUnder } = epoch
   refuseSuspended(site.ledger, key)
   const { definition } = authority
   const old = recordKind(definition).replaces(definition)
   const at = old === null ? seat.index - 1 : old.sites.indexOf(seat.name)
-  const keys = await Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
-  return site.shards.reopen(key, record.outcome, record.envelopes[at] as Hash, keys)
+  const keys = await Promise.all((sealedUnder ?? seat.entry.kms).map((slot) => site.kms(slot)))
+  return site.shards.reopen(key, record.outcome, await ownEnvelope(site, epoch, at), keys)
 }
 
 /**

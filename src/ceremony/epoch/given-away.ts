@@ -2,7 +2,7 @@ import type { LogView } from '../../audit/disk-log.ts'
 import type { Hash } from '../../lib/brand.ts'
 import type { Disk } from '../../lib/ports.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 
 /** A ceremony in which a site gave its share to recipients of the whole key. */
 interface GivenAway {

@@ -1,7 +1,7 @@
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { type Definition, receiversIn, recordKind } from '../../records/definition.ts'
 import { recordHashOf } from '../../shards/rival.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Votes } from './rivals.ts'
 
 /** Indices of the shares that each identity was given, as far as a home knows. */

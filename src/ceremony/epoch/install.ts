@@ -1,7 +1,7 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { superseded, supersededIn } from '../../shards/rival.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Duties } from '../kinds/kind.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'

@@ -2,7 +2,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { ceremonyId, type Definition, fenceIn } from '../../records/definition.ts'
 import { shortId } from '../../records/short-id.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Votes } from './rivals.ts'
 
 type Parts = Pick<Votes, 'home' | 'ledger' | 'ceremonyLog'>

@@ -8,7 +8,7 @@ import { certificateCodec } from '../../records/identity.ts'
 import type { PromisedIn } from '../../records/readmission.ts'
 import { type RecordName, recordOfEvent } from '../../records/record-table.ts'
 import { decodeEnvelope } from '../../records/signed.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Site } from '../ports.ts'
 
 type Home = Pick<Site, 'ledger' | 'shards' | 'home' | 'ceremonyLog'>

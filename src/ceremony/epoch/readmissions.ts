@@ -7,7 +7,7 @@ import type { Disk } from '../../lib/ports.ts'
 import type { LogEvent } from '../../records/event.ts'
 import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import { shortId } from '../../records/short-id.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Site } from '../ports.ts'
 
 interface Known {

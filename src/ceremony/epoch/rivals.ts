@@ -5,7 +5,7 @@ import { ceremonyId, type Definition, recordKind, type Successor } from '../../r
 import type { Topic } from '../../records/kinds/kind.ts'
 import { dealtIn, recordHashOf, refuseRival, renewalFound, rivalFound, supersededIn } from '../../shards/rival.ts'
 import type { ShardStore } from '../../shards/store.ts'
-import { definitionAt } from '../definition/key-base.ts'
+import { definitionAt } from '../definition/definition-at.ts'
 import type { Site } from '../ports.ts'
 import { hasDealtAway, mayHaveDealt } from './dealt.ts'
 

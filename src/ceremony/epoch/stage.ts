@@ -3,7 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { type Definition, recordKind } from '../../records/definition.ts'
+import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import { type Outcome, outcomeCodec } from '../../records/outcome.ts'
 import type { ShardCore } from '../../records/sealed-shard.ts'
 import { sealShard } from '../../shards/seal.ts'
@@ -18,7 +18,7 @@ import { awaitAll } from './await-all.ts'
 import { keyOf } from './epoch-outcome.ts'
 
 /**
- * Removes every shard that this ceremony staged here, `but` that of one outcome. The caller knows that no vote was given
+ * Removes every shard that this ceremony staged here, or sealed anew and never used, `but` that of one outcome. The caller knows that no vote was given
  * for any that goes.
  */
 export const dropStaged = async (
@@ -33,11 +33,12 @@ export const dropStaged = async (
     if (bytes === undefined || outcomeCodec.decode(bytes).ceremony !== ceremony) continue
     await shards.dropStaged(keyOf(definition, hashOf(bytes)), hashOf(bytes))
   }
+  if ('witnesses' in definition) await shards.dropRewrap(definition.key, ceremonyId(definition))
 }
 
 /** True where this site staged a shard in this ceremony: it may still be voted for. */
 export const hasStaged = (ceremony: Ceremony): boolean =>
-  ceremony.events('staged').some(({ site }) => site === ceremony.seat.name)
+  [...ceremony.events('staged'), ...ceremony.events('rewrapped')].some(({ site }) => site === ceremony.seat.name)
 
 /**
  * Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs.

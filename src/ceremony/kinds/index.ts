@@ -9,9 +9,10 @@ import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
 import { reshare } from './reshare.ts'
+import { rewrap } from './rewrap.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency, rewrap } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

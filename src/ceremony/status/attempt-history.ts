@@ -6,14 +6,15 @@ import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
 import { readSignedMessage } from '../session/round-message.ts'
 
-const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'readmitted', 'rebound']
-
 /** An attempt that came to nothing at this site, and what its log shows of why. */
 export interface FailedAttempt {
   readonly number: number
   readonly sites: readonly SiteId[]
   readonly why: string
 }
+
+/** Words of a site by which its attempt came to something. */
+const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'rewrapped', 'witnessed', 'readmitted', 'rebound']
 
 /** Attempts that ended without an outcome, oldest first. `running`: a process of this site may still be in the last one. */
 export const failedAttempts = (

@@ -87,7 +87,7 @@ export const describeStatus = (known: Known): Status => {
       ? approved.has(self)
         ? 'approved'
         : 'drafted'
-      : phaseOf(ceremonyKind(definition).lifecycle, events, own.name, approved.has(self))
+      : phaseOf(ceremonyKind(definition).lifecycle, events, own.name, approved.has(self) || !authority.asks(self))
   const everyone = [
     ...authority.roster.map((member) => ({ name: member.name as string, identity: member.identity })),
     ...definition.approvers.map((identity, at) => ({ name: `approver ${at + 1}`, identity })),

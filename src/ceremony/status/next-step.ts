@@ -49,7 +49,7 @@ export const nextStep = (status: Omit<Status, 'next'>, facts: Facts): string => 
   if (phase === 'done')
     return recordKind(status).makes === 'signature'
       ? `the signers run ${join} to finish the bundle; the signature is made`
-      : `all who give their share run ${join} to finish the bundle; this site has given its own`
+      : `all who take part run ${join} to finish the bundle; this site has done its part`
   if (!facts.possible) return `${Object.keys(left).join(', ')} left, and those who remain are not enough: ${anew}`
   if (window.is === 'closed') return `the window closed at ${window.closes}: ${anew}`
   if (running === 'join') {

@@ -59,6 +59,9 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'released',
   'readmitted',
   'rebound',
+  'rewrapped',
+  'witnessed',
+  'replaced',
 ]
 
 const text = ({ what, object }: Pick<LogEvent, 'what' | 'object'>): string => `${what} ${object}`

@@ -174,6 +174,19 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'rebound'>('rebound')
   }
 
+  /** The word of the site whose share is sealed anew. */
+  get rewrapped() {
+    return this.#only<SiteId, 'rewrapped'>('rewrapped')
+  }
+
+  get witnessed() {
+    return this.#only<SiteId, 'witnessed'>('witnessed')
+  }
+
+  get replaced() {
+    return this.#only<SiteId, 'replaced'>('replaced')
+  }
+
   /** Notes that take their author out of this ceremony, for good. */
   get aborts() {
     return this.#only<Identity, 'aborted'>('aborted')
@@ -215,7 +228,7 @@ export class RecordStore extends Watch {
 
   /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const binding = [this.ready, this.releases, this.readmitted, this.rebound]
+    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
     const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))

@@ -4,7 +4,7 @@ import { span } from '../../lib/span.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { HistoryReport } from '../../site/history.ts'
 import type { Line, Lines, Tone } from '../term.ts'
-import { cut, unpadded } from '../text.ts'
+import { cut, kmsText, unpadded } from '../text.ts'
 import { readmissionLines } from './audit.ts'
 
 type Key = HistoryReport['keys'][number]
@@ -73,6 +73,13 @@ const keyLines = (key: Key): Line[] => {
       { label: '', text: 'every signature after it may be by whoever holds the key, with no site', tone: 'bad' },
     ]),
     ...readmissionLines(key.readmitted),
+    ...key.rewrapped.map(
+      ({ site, epoch, to, closed, witnesses, file }): Line => ({
+        label: 'rewrapped',
+        text: `${site}${epoch === null ? '' : `, epoch ${epoch}`}, under ${kmsText(to)}  ${time(closed)}  ${file}`,
+        note: `cosigned by ${witnesses.join(', ')}`,
+      }),
+    ),
     ...key.replaced.map(
       ({ name: fresh, key: id, closed, fenced, left, retired, outOfUse, file }): Line => ({
         label: 'replaced',

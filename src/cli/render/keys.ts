@@ -3,11 +3,12 @@ import { type PublicKeyForms, publicKeyForms, shortKey } from '../../formats/pub
 import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { span } from '../../lib/span.ts'
+import type { KmsSlot } from '../../records/definition-fields.ts'
 import { shortId } from '../../records/short-id.ts'
 import type { DamagedKey, KeyShown } from '../../site/keys.ts'
 import { wholeKeyLines } from '../kinds/whole-key.ts'
 import type { Line, Lines } from '../term.ts'
-import { unpadded } from '../text.ts'
+import { kmsText, unpadded } from '../text.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
 type KeyWithForms = KeyShown & { readonly forms: (PublicKeyForms & Addresses) | null }
@@ -129,7 +130,29 @@ export const nothingDueView = (found: {
   readonly name: string
   readonly epoch: number
   readonly age: number
-}): Lines => [{ label: 'nothing', text: `to do: epoch ${found.epoch} of ${found.name} is ${span(found.age)} old` }]
+  readonly kms: { readonly lies: readonly KmsSlot[]; readonly wanted: readonly KmsSlot[]; readonly moved: boolean }
+}): Lines => [
+  { label: 'nothing', text: `to do: epoch ${found.epoch} of ${found.name} is ${span(found.age)} old` },
+  ...(found.kms.moved
+    ? [
+        {
+          label: 'KMS key',
+          text: `this site’s share lies under ${kmsText(found.kms.lies)}, and site.yaml names ${kmsText(found.kms.wanted)}`,
+          tone: 'warn' as const,
+        },
+        { label: '', text: 'seal it anew: quorate rotate rewrap --key … --out FILE' },
+      ]
+    : [{ label: 'KMS key', text: kmsText(found.kms.lies), note: 'as site.yaml names it' }]),
+]
+
+/** A share that lies under the KMS keys of its site's card: nothing was planned. */
+export const sameKmsView = (found: { readonly name: string; readonly kms: readonly KmsSlot[] }): Lines => [
+  {
+    label: 'nothing',
+    text: `to do: this site’s share of ${found.name} lies under ${kmsText(found.kms)}`,
+    note: 'put another key into site.yaml first, or say --again',
+  },
+]
 
 const formLines = ({ hex, taproot, solana, openssh, pem }: PublicKeyForms & Addresses): Line[] => [
   { label: taproot === null ? 'public key' : 'output key', text: hex, tone: 'strong' },

@@ -52,8 +52,11 @@ export default class RotatePlan extends PlanCommand {
     const { keyAge } = await import('../../site/keys.ts')
     const { shown, age } = await keyAge(homeFolder(flags.home), required(flags.key, '--key'), Date.now())
     if (age === null || age > flags['max-age'] * DAY) return super.run()
+    const { kmsKeysOf } = await import('../../site/kms-keys.ts')
+    const { lies, wanted, moved } = await kmsKeysOf(homeFolder(flags.home), shown.key)
     const { key, name, epoch, since } = shown
-    return this.show(nothingDueView, { key, name, epoch, since, age, file: null })
+    const kms = { lies, wanted, moved }
+    return this.show(nothingDueView, { key, name, epoch, since, age, kms, file: null })
   }
 
   protected override async seen(definition: Definition): Promise<Seen> {
