@@ -57,6 +57,7 @@ const lifeClock = (clock: Clock, died: AbortSignal): Clock => {
     monotonic: clock.monotonic,
     sleep: (ms, signal) => {
       if (signal?.aborted === true) return Promise.reject(signal.reason)
+      if (signal !== undefined) setMaxListeners(0, signal)
       return new Promise((resolve, reject) => {
         const over = new AbortController()
         const stop = (): void => over.abort(signal?.reason)
