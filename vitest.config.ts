@@ -2,13 +2,14 @@ import { defineConfig } from 'vitest/config'
 
 /** Real processes, sockets and time, or every case of something: minutes each. */
 const long = [
+  'test/audit/readmitted.test.ts',
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/docs/elsewhere.test.ts',
-  'test/e2e/{break-glass,by-hand,emergency,rewrap,rotate}.test.ts',
-  'test/faults/{crash-emergency,crash-handover,crash-refresh,crash-release,crash-rewrap,kill,lying}.test.ts',
+  'test/e2e/{break-glass,by-hand,emergency,readmit,rewrap,rotate}.test.ts',
+  'test/faults/{crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,lying}.test.ts',
   'test/faults/relays.test.ts',
-  'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,repair-age,repair-screens,two-shares}.test.ts',
+  'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,repair-age,repair-screens,two-shares}.test.ts',
   'test/hostile/{handover-storm,refresh-left,reshare-left,reshare-rivals}.test.ts',
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',

@@ -10,6 +10,7 @@ import type { RecordName, RecordValue } from '../records/record-table.ts'
 import type { BundleReader } from './bundle.ts'
 import { type Fault, type LedgerFacts, type LogFacts, ledgerFacts, logFacts, readLog } from './log-facts.ts'
 import type { LoggedMessage, ProtocolEvidence } from './protocol-evidence.ts'
+import { readReadmission, type SaidReadmitted } from './readmitted.ts'
 import { readReconstructed, type SaidReconstructed } from './reconstructed.ts'
 import { bodiesOf, type Held, type Records, readRecords } from './record-facts.ts'
 import { wordsOf } from './signed-times.ts'
@@ -55,6 +56,8 @@ export interface BundleFacts extends Records {
   readonly blames: readonly Held<RecordValue<'blame'>>[]
   /** Ceremonies before this one in which sites say that they gave their share of the key away. */
   readonly reconstructed: readonly SaidReconstructed[]
+  /** Ceremonies before this one in which sites say that a site of the key was taken back. */
+  readonly readmitted: readonly SaidReadmitted[]
   /** Bytes that a sign ceremony signs, where they are known and are those of the definition. */
   readonly message: Uint8Array | undefined
   /** True where the auditor gave a file that is not what the definition names. */
@@ -132,6 +135,10 @@ export const readFacts = async (
       by: bodies.namedBy(['reconstructed'], object),
     }),
   )
+  const readmitted: SaidReadmitted[] = []
+  await bodies.each(['readmission'], (bytes, object) =>
+    readmitted.push({ definition: readReadmission(bytes, definition), by: bodies.namedBy(['readmission'], object) }),
+  )
 
   const faults: Fault[] = []
   const known = new Map<SiteId, LogFacts>()
@@ -173,6 +180,7 @@ export const readFacts = async (
     aborts: held('aborted'),
     blames: held('blame'),
     reconstructed,
+    readmitted,
     ...(await messageOf(bundle, input.message)),
     namedBy: bodies.namedBy,
     seat,

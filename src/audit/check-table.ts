@@ -4,6 +4,7 @@ import { blameChecks, endingChecks } from './checks/endings.ts'
 import { identityChecks } from './checks/identities.ts'
 import { ledgerChecks } from './checks/ledgers.ts'
 import { logChecks } from './checks/logs.ts'
+import { readmitChecks } from './checks/readmit.ts'
 import { releaseChecks } from './checks/release.ts'
 import { rewrapChecks } from './checks/rewrap.ts'
 import { signatureChecks } from './checks/signature.ts'
@@ -23,6 +24,7 @@ export const allChecks = [
   ...voteChecks,
   ...signatureChecks,
   ...releaseChecks,
+  ...readmitChecks,
   ...rewrapChecks,
   ...blameChecks,
   ...endingChecks,

@@ -28,6 +28,7 @@ export const groups = [
   'votes',
   'signature',
   'release',
+  'readmit',
   'rewrap',
   'blame',
   'manifest',
@@ -39,7 +40,8 @@ export type Group = (typeof groups)[number]
 /**
  * Parts that must be in a bundle before a check has something to say: a result, claims of blame, aborts, either of
  * these two (or what only calls itself so), stated measurements; proofs, votes, statements of a signature, shares that
- * were given away and words on a new envelope, which some kinds always have and which a log of any other may name; words that they were before.
+ * were given away, words on a new envelope and words that take a site back, which some kinds always have and which a log of any other may name; words
+ * that these two were before.
  */
 export type Need =
   | 'result'
@@ -51,8 +53,10 @@ export type Need =
   | 'votes'
   | 'statements'
   | 'releases'
+  | 'readmissions'
   | 'rewraps'
   | 'reconstructed'
+  | 'readmitted'
 
 export interface Check {
   /** Group and name. Never changes and is never used for another check. */

@@ -17,6 +17,8 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
   installed: ['ready-set'],
   retired: ['installed'],
   release: ['attempt', 'outcome', 'record'],
+  readmitted: ['attempt', 'outcome', 'record'],
+  rebound: ['attempt', 'outcome', 'record'],
   rewrapped: ['attempt', 'outcome', 'record'],
   witnessed: ['attempt', 'outcome', 'record'],
   replaced: ['rewrapped'],
@@ -24,16 +26,18 @@ const needs: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventNa
 
 /** Events of the log's own site that may not come after one of these of its own. */
 const never: Readonly<Partial<Record<CeremonyEventName, readonly CeremonyEventName[]>>> = {
-  attempt: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'abort'],
-  started: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'abort'],
+  attempt: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'readmitted', 'rebound', 'abort'],
+  started: ['ready', 'result', 'release', 'rewrapped', 'witnessed', 'readmitted', 'rebound', 'abort'],
   message: ['ready', 'abort'],
   staged: ['ready', 'abort'],
   ready: ['abort'],
   release: ['abort'],
+  readmitted: ['abort'],
+  rebound: ['abort'],
   rewrapped: ['abort'],
   witnessed: ['abort'],
   replaced: ['abort'],
-  abort: ['ready', 'result', 'release', 'witnessed', 'replaced'],
+  abort: ['ready', 'result', 'release', 'witnessed', 'replaced', 'readmitted', 'rebound'],
 }
 
 const once: ReadonlySet<Name> = new Set<CeremonyEventName>(['opened', 'definition', 'ready-set', 'closing'])

@@ -1,8 +1,11 @@
 import type { Hash } from '../lib/brand.ts'
 import { recordKind } from '../records/definition.ts'
 import { type RewrapInHistory, rewrapsIn, twoEnvelopesIn } from './history-rewraps.ts'
+import { type ReadmissionShown, readmissionsOnce } from './readmitted.ts'
 import type { WholeKeyGiven } from './reconstructed.ts'
 import type { VerifyReport } from './verify.ts'
+
+// Over 350 lines, and one story: all that the bundles of one key say together, each fault beside what it is found by.
 
 /** A bundle, by the name of its file. */
 export interface VerifiedBundle {
@@ -89,6 +92,8 @@ export interface KeyHistory {
     /** Signatures here that were closed after it. */
     readonly signedAfter: number
   }[]
+  /** Sites of the key that were taken back after their ledger had gone back, each readmission once. */
+  readonly readmitted: readonly ReadmissionShown[]
   /** Shares that lie under other KMS keys since, oldest first. */
   readonly rewrapped: readonly RewrapInHistory[]
   /** Emergencies that put a fresh key in its place, oldest first; none: it was not replaced, as far as is known. */
@@ -312,6 +317,7 @@ const historyOf = (key: Hash, here: readonly Made[], everything: readonly Made[]
       }))
       .sort((a, b) => ((a.closed ?? '') < (b.closed ?? '') ? -1 : 1)),
     reconstructed: reconstructedIn(here, signed),
+    readmitted: readmissionsOnce(here.map(({ report }) => report)),
     rewrapped: rewrapsIn(once, (record) => (record === undefined ? undefined : byRecord.get(record)?.epoch)),
     replaced,
     faults: [

@@ -24,10 +24,13 @@ import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
 import type { EvidenceOf } from './protocol-evidence.ts'
+import { type ReadmissionShown, readmissionsShown } from './readmitted.ts'
 import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './reconstructed.ts'
 import { type RewrapShown, rewrapShown } from './rewrap-shown.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
+
+// Over 350 lines, and one story: the report's form, and how each part of it follows from the checks.
 
 export interface VerifyOptions {
   /** 'stated': the identities that the bundle names are believed; undefined: nobody is. */
@@ -82,6 +85,8 @@ export interface VerifyReport {
   readonly rewrapped: RewrapShown | null
   /** Ceremonies that gave the whole key away: this one, and those of which sites say here that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
+  /** Ceremonies that took a site of the key back after its ledger had gone back: this one, and those that sites name here. */
+  readonly readmitted: readonly ReadmissionShown[]
   readonly trust: 'file' | 'stated' | 'none'
   /** The file that the auditor gave as the message: the one that the definition names, or another. */
   readonly messageGiven: 'none' | 'same' | 'another'
@@ -147,9 +152,12 @@ const isThere: Readonly<Record<Need, (facts: BundleFacts, made: CeremonyResult |
   votes: (facts) => recordKind(facts.definition).makes === 'key' || isNamed(facts, 'votes.records'),
   statements: (facts) => recordKind(facts.definition).makes === 'signature' || isNamed(facts, 'signature.records'),
   releases: (facts) => isNamed(facts, 'release.records'),
+  readmissions: (facts) => isNamed(facts, 'readmit.records'),
   rewraps: (facts) => isNamed(facts, 'rewrap.records'),
   reconstructed: ({ logs }) =>
     [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'reconstructed')),
+  readmitted: ({ logs }) =>
+    [...logs.values()].some(({ entries }) => entries.some(({ what }) => what === 'readmission')),
   measurements: ({ definition }) => definition.sites.some(({ measurement }) => measurement !== null),
 }
 
@@ -330,6 +338,7 @@ export const verifyBundle = async (bundle: BundleReader, options: VerifyOptions)
     signature: made?.signature ?? null,
     rewrapped: rewrapShown(facts) ?? null,
     reconstructed: givenIn(facts, made).map(wholeKeyGiven),
+    readmitted: readmissionsShown(facts, facts.held('readmitted'), stateOf(kind, facts, made) === 'made'),
     trust: trust === undefined ? 'none' : trust === 'stated' ? 'stated' : 'file',
     messageGiven: message === undefined ? 'none' : facts.givenAnother ? 'another' : 'same',
     lines: groups.flatMap((group) => lineOf(group, checks)),

@@ -44,6 +44,11 @@ const ledTo = ({ what, site }: Pick<LogEvent, 'what' | 'site'>, self: SiteId, ph
     case 'installed':
     case 'retired':
       return site === self ? what : undefined
+    case 'readmitted':
+      return site === self ? 'ready' : undefined
+    case 'rebound':
+      // Whoever took it back waits for its word.
+      return site === self || phase === 'ready' ? 'done' : undefined
     case 'rewrapped':
       return site === self ? 'staged' : undefined
     case 'result':

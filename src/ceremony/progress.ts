@@ -53,6 +53,8 @@ export type Progress =
         | 'retired'
         | 'signed'
         | 'given'
+        | 'readmitted'
+        | 'rebound'
         | 'witnessed'
         | 'replaced'
         | 'closed'

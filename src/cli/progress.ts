@@ -24,6 +24,8 @@ const STEPS = {
   retired: 'old shares destroyed',
   signed: 'signature verified',
   given: 'shares sealed to the recipients',
+  readmitted: 'taken back by the others',
+  rebound: 'bound again by what it promised',
   witnessed: 'proof of the new envelope cosigned',
   replaced: 'old envelope destroyed',
   closed: 'logs cosigned',

@@ -4,6 +4,7 @@ import { type Definition, fenceIn, recordKind } from './definition.ts'
 import type { Approval, Certificate } from './identity.ts'
 import type { Note } from './note.ts'
 import type { Fenced, Installed, Ready, Retired, SignResult, TestSignature } from './outcome.ts'
+import type { Readmitted, Rebound } from './readmission.ts'
 import type { Author, RecordFacts, RecordRow, Terms } from './record-row.ts'
 import type { Release } from './release.ts'
 import type { Replaced, Rewrapped, Witnessed } from './rewrap.ts'
@@ -185,12 +186,31 @@ export const ownRelease = (value: Release, author: Author, terms: Terms): string
   return value.sealed.length === definition.recipients.length ? undefined : 'not sealed to each recipient'
 }
 
+/** Said by one that the definition asks to take the site back. */
+export const ownReadmitted = (value: Readmitted, author: Author, terms: Terms): string | undefined => {
+  const why = ownRecord(value, author, terms)
+  if (why !== undefined) return why
+  const { definition } = terms
+  if (!('returning' in definition)) return 'of a ceremony that takes no site back'
+  return author.site !== null && definition.helpers.includes(author.site)
+    ? undefined
+    : 'of a site that is not asked to take it back'
+}
+
+export const ownRebound = (value: Rebound, author: Author, terms: Terms): string | undefined => {
+  const why = ownRecord(value, author, terms)
+  if (why !== undefined) return why
+  const { definition } = terms
+  if (!('returning' in definition)) return 'of a ceremony that takes no site back'
+  return author.site === definition.returning ? undefined : 'of a site that does not return'
+}
+
 /**
  * Said in an attempt that all had signed, its site among them: under whatever key of its own, since a site that was
- * stopped in it says so later.
+ * stopped in it says it later.
  */
-export const saidInAttempt = (
-  { attempt }: Release | Rewrapped,
+export const inItsAttempt = (
+  { attempt }: { readonly attempt: Hash },
   { site }: Author,
   { started }: RecordFacts,
 ): string | undefined => {

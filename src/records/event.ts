@@ -18,6 +18,7 @@ const ownEvents = [
   'record',
   'ready-set', // all votes are here
   'reconstructed', // this site gave its share of the key before; object = the definition by which it did
+  'readmission', // a site of the key was taken back before; object = the definition by which it was
   'closing', // last
 ] as const
 /** Events of a ledger besides those records. */
@@ -29,6 +30,7 @@ const ownLedgerEvents = [
   'resumed',
   'log-opened',
   'peer-ledger',
+  'peer-readmitted', // object = peer-chain of readmission.ts; site = whose
   'log-closed', // object = the closing checkpoint's root
 ] as const
 

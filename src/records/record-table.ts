@@ -6,6 +6,7 @@ import {
   authorOfResult,
   fitsTerms,
   identityOfSite,
+  inItsAttempt,
   inTime,
   inWindow,
   ofFenced,
@@ -18,10 +19,11 @@ import {
   ownAttempt,
   ownCertificate,
   ownHello,
+  ownReadmitted,
+  ownRebound,
   ownRecord,
   ownRelease,
   ownTestSignature,
-  saidInAttempt,
   seatUnder,
   stagedInAttempt,
   votesOnBase,
@@ -47,6 +49,7 @@ import {
   type TestSignature,
   testSignatureCodec,
 } from './outcome.ts'
+import { type Readmitted, type Rebound, readmittedCodec, reboundCodec } from './readmission.ts'
 import type { RecordFacts, RecordRow } from './record-row.ts'
 import { type Release, releaseCodec } from './release.ts'
 import {
@@ -59,7 +62,7 @@ import {
 } from './rewrap.ts'
 import { type Blame, blameCodec } from './round.ts'
 
-// Over 350 lines, and one story: a row for each record, and what is read from all of them.
+// Over 350 lines, and one table: each row says all that there is to know of a record.
 
 /** Certificates of one author: each join makes a message key, and a job that tries again all night joins often. */
 const MOST_KEYS = 1024
@@ -292,8 +295,34 @@ export const recordTable = {
     most: () => 1,
     twice: { check: 'two-releases', deed: 'gave its share twice' },
     own: ownRelease,
-    rests: saidInAttempt,
+    rests: inItsAttempt,
   } satisfies RecordRow<Release>,
+  readmitted: {
+    ...ofMessageKey,
+    codec: readmittedCodec,
+    event: 'readmitted',
+    ledger: { what: 'readmitted', object: (_value, hash) => hash },
+    reported: 'readmit.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-readmissions', deed: 'took a site back in two ways' },
+    own: ownReadmitted,
+    rests: inItsAttempt,
+  } satisfies RecordRow<Readmitted>,
+  rebound: {
+    ...ofMessageKey,
+    codec: reboundCodec,
+    event: 'rebound',
+    ledger: { what: 'rebound', object: (_value, hash) => hash },
+    reported: 'readmit.records',
+    durable: true,
+    logged: 'once',
+    most: () => 1,
+    twice: { check: 'two-returns', deed: 'said in two ways that it is bound again' },
+    own: ownRebound,
+    rests: inItsAttempt,
+  } satisfies RecordRow<Rebound>,
   rewrapped: {
     ...ofMessageKey,
     codec: rewrappedCodec,
@@ -306,7 +335,7 @@ export const recordTable = {
     most: () => 1,
     twice: { check: 'two-rewraps', deed: 'sealed its share anew in two envelopes of one ceremony' },
     own: ofRewrapped,
-    rests: saidInAttempt,
+    rests: inItsAttempt,
   } satisfies RecordRow<Rewrapped>,
   witnessed: {
     ...ofMessageKey,

@@ -50,7 +50,7 @@ export const endOf = async (props: Props, scene: Scene, joins: readonly Joined[]
     guilty: [...new Set(logs.flatMap((log) => log.guilty))].sort(),
   })
   // A site that leaves the key gets no share of it, and says that its old one is destroyed.
-  const made = saying('installed', 'retired', 'result', 'release', 'replaced', 'witnessed')
+  const made = saying('installed', 'retired', 'result', 'release', 'replaced', 'witnessed', 'readmitted', 'rebound')
   // A witness makes nothing by itself.
   if (made.some(({ own }) => !own.has('witnessed')))
     return end(

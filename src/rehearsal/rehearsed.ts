@@ -7,6 +7,7 @@ import { hashOf } from '../lib/hash.ts'
 import { type Definition, definitionCodec, fenceIn, recordKind } from '../records/definition.ts'
 import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
+import type { ReadmitDefinition } from '../records/kinds/readmit.ts'
 import type { RewrapDefinition } from '../records/kinds/rewrap.ts'
 import type { SignMessage } from '../records/kinds/sign.ts'
 import { type Joined, joinAll } from './act.ts'
@@ -91,9 +92,18 @@ export const rehearsed = async (
       : {}),
     ...(epoch !== undefined && 'from' in definition ? { from: { ...definition.from, ...publicPart(epoch) } } : {}),
     ...(epoch !== undefined && 'of' in definition ? { of: publicPart(epoch) } : {}),
+    ...('returning' in definition ? { ledger: await ledgerOf(props, cast, definition.returning) } : {}),
     ...(epoch !== undefined && 'witnesses' in definition ? { old: await oldSeal(definition, cast, epoch) } : {}),
   }
   return definitionCodec.decode(definitionCodec.encode(changed as Definition))
+}
+
+/** The head of a player's ledger as it is now: in a rehearsal none goes back, and the site returns with all of it. */
+const ledgerOf = async (props: Props, { sites }: Cast, returning: SiteId): Promise<ReadmitDefinition['ledger']> => {
+  const player = sites.find(({ name }) => name === returning)
+  if (player === undefined) throw new Error('a site that returns and is none of the sites')
+  const { ledger } = await siteOf(props, player, memoryRoom(), 0)
+  return { size: ledger.size, root: ledger.root(ledger.size) }
 }
 
 /** The throw-away share lies under the one throw-away KMS key that its site has, and is sealed under that again. */

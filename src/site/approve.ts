@@ -60,12 +60,12 @@ const facts = async ({ home: folder, definition, message, trust }: Omit<ApproveW
   const disk = await openRoot(folder)
   try {
     const home = await openHome(disk)
-    const { key: keyOf, replaces, receivers } = recordKind(definition)
+    const { key: keyOf, replaces, receivers, opensNoShare } = recordKind(definition)
     const key = keyOf(definition)
     const own = definition.sites.find(({ identity }) => identity === home.identity)?.name
     const holders = replaces(definition)?.sites ?? receivers(definition)
     const used = key !== null && own !== undefined && holders.includes(own) ? await keyBase(folder, key) : undefined
-    if (used !== undefined) await refuseSuspendedAt(disk, home, used.key)
+    if (used !== undefined && opensNoShare !== true) await refuseSuspendedAt(disk, home, used.key)
     const known =
       used === undefined
         ? undefined

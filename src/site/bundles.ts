@@ -3,6 +3,7 @@ import { type BundleReader, readBundle, refuse } from '../audit/bundle.ts'
 import { groups } from '../audit/check.ts'
 import { allChecks } from '../audit/check-table.ts'
 import { mergeBundles } from '../audit/merge.ts'
+import { type ReadmissionShown, readmissionShown, readReadmission } from '../audit/readmitted.ts'
 import { readReconstructed, type WholeKeyGiven, wholeKeyGiven } from '../audit/reconstructed.ts'
 import type { Source } from '../audit/tar.ts'
 import type { Hash, SiteId } from '../lib/brand.ts'
@@ -33,6 +34,8 @@ export interface BundleShown {
   readonly accused: readonly { readonly site: SiteId; readonly check: string }[]
   /** Ceremonies that gave the whole key away: this one, and those of which logs say that they were before. */
   readonly reconstructed: readonly WholeKeyGiven[]
+  /** Sites of the key that were taken back after their ledger had gone back: here, and as its sites say before. */
+  readonly readmitted: readonly ReadmissionShown[]
   readonly outputs: readonly string[]
   readonly objects: number
   /** All logs by their own clocks; messages of rounds are only counted unless they are asked for. */
@@ -107,6 +110,28 @@ const reconstructedIn = async (
   return found.map(wholeKeyGiven)
 }
 
+/** By the logs that have the word of the site that returned, or that name a readmission before. */
+const readmittedIn = async (
+  { definition, object }: BundleReader,
+  timeline: BundleShown['timeline'],
+): Promise<BundleShown['readmitted']> => {
+  const naming = (what: LogEvent['what'], of: Hash): SiteId[] =>
+    [...new Set(timeline.flatMap((e) => (e.what === what && e.object === of ? e.log : [])))].sort()
+  const own = [...new Set(timeline.flatMap((e) => (e.what === 'readmitted' ? (e.site ?? []) : [])))].sort()
+  const back = 'returning' in definition && timeline.some(({ what }) => what === 'rebound')
+  const found = 'returning' in definition && back ? [{ definition, by: own }] : []
+  for (const hash of new Set(timeline.flatMap((e) => (e.what === 'readmission' ? (e.object ?? []) : [])))) {
+    const bytes = await object(hash)
+    try {
+      if (bytes !== undefined)
+        found.push({ definition: readReadmission(bytes, definition), by: naming('readmission', hash) })
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+  return found.map(readmissionShown)
+}
+
 const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<BundleShown> => {
   const timeline: BundleShown['timeline'][number][] = []
   const counts = new Map<SiteId, number>()
@@ -135,6 +160,7 @@ const contentsOf = async (bundle: BundleReader, messages: boolean): Promise<Bund
     })),
     accused: accusedIn(await bodiesOf(bundle, timeline, 'evidence', (bytes) => blameCodec.decode(bytes))),
     reconstructed: await reconstructedIn(bundle, timeline),
+    readmitted: await readmittedIn(bundle, timeline),
     outputs: bundle.outputs,
     objects: bundle.objects.length,
     timeline: timeline.sort((a, b) => a.at - b.at),

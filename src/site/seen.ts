@@ -1,5 +1,8 @@
+import type { Checkpoint } from '../audit/log.ts'
+import { returningIdentity } from '../audit/readmission.ts'
 import { ceremonyKind } from '../ceremony/kinds/index.ts'
 import { messagePath } from '../ceremony/paths.ts'
+import { KnownHeads } from '../ceremony/peers/ledger-heads.ts'
 import { openRoot } from '../host/disk.ts'
 import type { Hash } from '../lib/brand.ts'
 import { QuorateError } from '../lib/errors.ts'
@@ -18,6 +21,8 @@ export interface Seen {
   readonly key: { readonly name: string; readonly protocol: ProtocolId; readonly publicKey: string } | undefined
   /** The emergency in which this site promised to use that key no more; undefined: none is known here. */
   readonly fenced?: Hash | undefined
+  /** The ledger of the site that is to be taken back, as this home remembers it; undefined: it knows none. */
+  readonly peerLedger?: Pick<Checkpoint, 'size' | 'root'> | undefined
   /** The ceremony in which this site voted for a record, by the record's hash. */
   readonly voted: ReadonlyMap<Hash, Hash>
   /** Ceremonies in which this home gave its share of that key to recipients of the whole key. */
@@ -40,11 +45,13 @@ const keyOf = async (home: string, definition: Definition): Promise<Seen['key']>
 }
 
 /** The ledger's words. None where it cannot be read: an approver's has none. */
-const saidOf = async (home: string, definition: Definition): Promise<Pick<Seen, 'voted' | 'fenced'>> => {
+const saidOf = async (home: string, definition: Definition): Promise<Pick<Seen, 'voted' | 'fenced' | 'peerLedger'>> => {
   const key = recordKind(definition).key(definition)
+  const returning = 'returning' in definition ? returningIdentity(definition) : undefined
   try {
     return await votesOfHome(home, async ({ ledger }) => ({
       voted: votedIn(ledger),
+      peerLedger: returning === undefined ? undefined : new KnownHeads(ledger).of(returning),
       fenced: key === null ? undefined : fencedByLedger(ledger).get(key),
     }))
   } catch (error) {

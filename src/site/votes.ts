@@ -1,3 +1,4 @@
+import type { LogView } from '../audit/disk-log.ts'
 import type { RewrapsKnown } from '../ceremony/definition/rewraps.ts'
 import type { Votes } from '../ceremony/epoch/rivals.ts'
 import { openRoot } from '../host/disk.ts'
@@ -16,7 +17,7 @@ export const votedIn = (ledger: Votes['ledger']): ReadonlyMap<Hash, Hash> =>
   )
 
 /** The same, and what it knows of rewraps. */
-type KnownHere = Votes & RewrapsKnown & { readonly home: { readonly identity: Identity } }
+type KnownHere = Votes & RewrapsKnown & { readonly home: { readonly identity: Identity }; readonly ledger: LogView }
 
 /** Looks at what a home voted for; needs no passphrase, and writes nothing. */
 export const votesOfHome = async <T>(folder: string, look: (votes: KnownHere) => Promise<T>): Promise<T> => {

@@ -30,6 +30,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'host/random.ts': 'the system’s generator itself',
   'ceremony/hedge.ts': 'the hedge, which mixes them with the home’s key',
   'site/machine.ts': 'hands the generator to the hedge, and draws the key of a home that has none yet',
+  'site/plan-readmit.ts': 'a definition’s nonce is public',
   'site/plan-reconstruct.ts': 'a definition’s nonce is public',
   'site/plan-rewrap.ts': 'a definition’s nonce is public',
   'site/emergency.ts': 'a definition’s nonce is public',

@@ -777,6 +777,12 @@ describe('the list of checks', () => {
       'release.shares',
       'release.key',
       'release.known',
+      // test/audit/readmitted.test.ts
+      'readmit.taken',
+      'readmit.bound',
+      'readmit.promises',
+      'readmit.key',
+      'readmit.known',
       // test/audit/rewrapped.test.ts
       'rewrap.proven',
       'rewrap.witnessed',

@@ -11,15 +11,21 @@ import {
   open,
   type ReconstructedChain,
   sharedFencedChain,
+  sharedReadmittedChain,
   sharedReconstructedChain,
   sharedRewrappedChain,
 } from '../support/bundles.ts'
 
-let chain: ReconstructedChain & { readonly emergencyBundle: Uint8Array; readonly rewrapBundle: Uint8Array }
+let chain: ReconstructedChain & {
+  readonly emergencyBundle: Uint8Array
+  readonly rewrapBundle: Uint8Array
+  readonly readmitBundle: Uint8Array
+}
 beforeAll(async () => {
   const { emergencyBundle } = await sharedFencedChain()
   const { rewrapBundle } = await sharedRewrappedChain()
-  chain = { ...(await sharedReconstructedChain()), emergencyBundle, rewrapBundle }
+  const { readmitBundle } = await sharedReadmittedChain()
+  chain = { ...(await sharedReconstructedChain()), emergencyBundle, rewrapBundle, readmitBundle }
 })
 
 const kinds = Object.keys(recordKinds) as Kind[]
@@ -31,6 +37,7 @@ const bundleOf: Readonly<Record<Kind, () => Uint8Array>> = {
   reconstruct: () => chain.reconstructBundle,
   repair: () => chain.repairBundle,
   emergency: () => chain.emergencyBundle,
+  readmit: () => chain.readmitBundle,
   rewrap: () => chain.rewrapBundle,
 }
 const verify = async (kind: Kind, checks?: VerifyOptions['checks']): Promise<VerifyReport> =>
@@ -56,16 +63,24 @@ const repeated = async (kind: Kind): Promise<readonly Check[]> => {
   return said.get(kind) ?? []
 }
 /** A complete bundle has no blame, no abort and no measurement to check, and names no record that its kind does not make. */
-const idle: readonly string[] = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
+const idle: readonly string[] = [
+  'blame.proven',
+  'blame.left',
+  'blame.records',
+  'attestation.measured',
+  'release.known',
+  'readmit.known',
+]
 const notMade: Readonly<Record<Kind, readonly string[]>> = {
-  keygen: ['signature.records', 'release.records', 'rewrap.records'],
-  sign: ['possession.records', 'votes.records', 'release.records', 'rewrap.records'],
-  refresh: ['signature.records', 'release.records', 'rewrap.records'],
-  reshare: ['signature.records', 'release.records', 'rewrap.records'],
-  repair: ['signature.records', 'release.records', 'rewrap.records'],
-  reconstruct: ['possession.records', 'signature.records', 'rewrap.records'],
-  emergency: ['signature.records', 'release.records', 'rewrap.records'],
-  rewrap: ['possession.records', 'signature.records', 'release.records'],
+  keygen: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  sign: ['possession.records', 'votes.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  refresh: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  reshare: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  repair: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  reconstruct: ['possession.records', 'signature.records', 'rewrap.records', 'readmit.records'],
+  emergency: ['signature.records', 'release.records', 'rewrap.records', 'readmit.records'],
+  rewrap: ['possession.records', 'signature.records', 'release.records', 'readmit.records'],
+  readmit: ['possession.records', 'signature.records', 'release.records', 'rewrap.records'],
 }
 
 describe.each(kinds)('a bundle of a %s', (kind) => {
@@ -117,7 +132,7 @@ describe('the kinds of the audit', () => {
     expect(allChecks.map(({ id }) => id).filter((id) => !asked.has(id))).toEqual([])
   })
 
-  it.each(['readmit', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
+  it.each(['prove', 'toString', 'rotate \u001b[31m'])('refuse a bundle of kind %j by name', async (kind) => {
     const bundle = await open(chain.keygenBundle)
     const definition = { ...bundle.definition, kind } as unknown as typeof bundle.definition
     const evidence = async () => protocolEvidence(bundle.definition)

@@ -60,7 +60,10 @@ describe('the log of a site that hands its share on', () => {
   })
 
   it('lacks nothing where it receives a share, too', async () => {
-    expect(await found('transcript.same', lost(['outcome'], true))).toMatchObject({ verdict: 'open', accused: [dealer] })
+    expect(await found('transcript.same', lost(['outcome'], true))).toMatchObject({
+      verdict: 'open',
+      accused: [dealer],
+    })
   })
 })
 

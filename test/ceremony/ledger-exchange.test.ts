@@ -6,8 +6,9 @@ import { LedgerExchange, type Peer } from '../../src/ceremony/peers/ledger-excha
 import { KnownHeads } from '../../src/ceremony/peers/ledger-heads.ts'
 import type { PeerMessage } from '../../src/ceremony/peers/peer-message.ts'
 import type { Ceremony } from '../../src/ceremony/store/ceremony.ts'
-import type { SiteId } from '../../src/lib/brand.ts'
-import { fromHex, utf8 } from '../../src/lib/bytes.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
+import { fromHex, toBase64, utf8 } from '../../src/lib/bytes.ts'
+import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 
 const us = 'us' as SiteId
@@ -29,11 +30,13 @@ const knower = async ({ identity, keys }: Pick<Awaited<ReturnType<typeof grower>
   const { home, disk } = await memoryHome('eu')
   const place = { disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log }
   const peerHeads = new KnownHeads(await openLog(place))
+  const definition = await keygenDefinition()
   const meets = (remembered: Checkpoint | undefined) => {
-    const peer = { member: { name: us, identity }, remembered, asked: undefined } as unknown as Peer
+    const peer = { member: { name: us, identity }, remembered, generation: 0, asked: undefined } as unknown as Peer
     const store = { keys: () => [keys.log.key], changed: () => undefined }
     const sent: PeerMessage[] = []
-    const ceremony = { store, site: { peerHeads } } as unknown as Ceremony
+    const authority = { hash: 'ab'.repeat(32), definition }
+    const ceremony = { store, site: { peerHeads }, authority } as unknown as Ceremony
     const exchange = new LedgerExchange(ceremony, new Map([[us, peer]]), (_, message) => sent.push(message))
     return { peer, exchange, sent }
   }
@@ -89,4 +92,36 @@ it('takes a head between its own and the newest one by a proof that it lies on t
   const forged = meets(second)
   forged.exchange.shown(us, { ...backwards(third), proof: backwards(second).proof })
   expect(forged.peer.head).toBeUndefined()
+})
+
+it('takes no head of the chain from before a readmission any more, in a ceremony that runs too', async () => {
+  const site = await grower()
+  const { ledger, grow, identity } = site
+  const { peerHeads, meets } = await knower(site)
+  const { peer, exchange } = meets(undefined)
+  const show = ({ note }: Checkpoint, from: Checkpoint | undefined, size: number): void => {
+    const proof = from === undefined ? [] : ledger.consistency(from.size, size).map(fromHex)
+    exchange.shown(us, { is: 'ledger', note: utf8(note), from: from?.size ?? 0, proof })
+  }
+  const first = await grow()
+  show(first, undefined, first.size)
+  expect([peer.head, exchange.doubts(us, first)]).toEqual([first, false])
+  const { ledger: forked, grow: growOther } = await grower()
+  forked.append({ at: 1, what: 'resumed', ceremony: null, site: null, object: null })
+  const other = await growOther()
+  const key = 'cd'.repeat(32) as Hash
+  const chain = { identity, key, head: toBase64(utf8(other.note)), before: toBase64(utf8(first.note)), owed: [key] }
+  peerHeads.readmit('ef'.repeat(32) as Hash, chain)
+  expect([exchange.isOnChain(peer), exchange.mayRemember(peer), exchange.doubts(us, first)]).toEqual([
+    false,
+    false,
+    true,
+  ])
+  // The same head again, and one that goes on from it.
+  show(first, undefined, first.size)
+  const second = await grow()
+  show(second, first, second.size)
+  expect(exchange.isOnChain(peer)).toBe(false)
+  expect(peerHeads.of(identity)?.root).toBe(other.root)
+  expect(peerHeads.refusedFor(identity, key)?.root).toBe(first.root)
 })

@@ -170,8 +170,15 @@ describe('a kind that no room knows', () => {
     const verdict = await verified(probe, bytes[0] as Uint8Array)
     expect([verdict.verdict, verdict.bundle.state, verdict.bundle.kind]).toEqual(['valid', 'made', 'probe'])
     expect(verdict.missing).toEqual([])
-    const idle = ['blame.proven', 'blame.left', 'blame.records', 'attestation.measured', 'release.known']
-    const notMade = ['possession.records', 'signature.records', 'release.records', 'rewrap.records']
+    const idle = [
+      'blame.proven',
+      'blame.left',
+      'blame.records',
+      'attestation.measured',
+      'release.known',
+      'readmit.known',
+    ]
+    const notMade = ['possession.records', 'signature.records', 'release.records', 'readmit.records', 'rewrap.records']
     const { must } = probe.audit.auditKind(definition)
     expect(verdict.checks.map(({ id }) => id).sort()).toEqual(
       [...must].filter((id) => ![...idle, ...notMade].includes(id)).sort(),

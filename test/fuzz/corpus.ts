@@ -3,7 +3,13 @@ import { type BundleReader, readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import type { LogEvent } from '../../src/records/event.ts'
-import { open, sharedFencedChain, sharedReconstructedChain, sharedRewrappedChain } from '../support/bundles.ts'
+import {
+  open,
+  sharedFencedChain,
+  sharedReadmittedChain,
+  sharedReconstructedChain,
+  sharedRewrappedChain,
+} from '../support/bundles.ts'
 
 /** What a key generation, a signature and an aborted key generation left: the good values that are changed. */
 export interface Corpus {
@@ -38,6 +44,7 @@ export const loadCorpus = async (): Promise<Corpus> => {
   // Records and versions that v0.1 did not have are said by the ceremonies of today.
   const today = await sharedReconstructedChain()
   const { emergencyBundle } = await sharedFencedChain()
+  const { readmitBundle } = await sharedReadmittedChain()
   const { rewrapBundle } = await sharedRewrappedChain()
   for (const bytes of [
     today.keygenBundle,
@@ -45,6 +52,7 @@ export const loadCorpus = async (): Promise<Corpus> => {
     today.refreshBundle,
     today.reconstructBundle,
     emergencyBundle,
+    readmitBundle,
     rewrapBundle,
   ])
     await take(await open(bytes))

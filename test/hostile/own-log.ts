@@ -6,6 +6,7 @@ import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import type { ReadmitDefinition } from '../../src/records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
@@ -13,6 +14,7 @@ import { open } from '../support/bundles.ts'
 import {
   emergencyDefinition,
   keygenDefinition,
+  readmitDefinition,
   reconstructDefinition,
   refreshDefinition,
   rewrapDefinition,
@@ -20,6 +22,7 @@ import {
   siteEntries,
 } from '../support/definition.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { headOf } from '../support/readmits.ts'
 import { ageRecipient } from '../support/recipients.ts'
 import { approversApprove } from '../support/reconstructs.ts'
 import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
@@ -35,6 +38,8 @@ export interface Base {
   readonly key: Hash
   readonly record: Hash
   readonly of: ReconstructDefinition['of']
+  /** The ledger of the first site: it is taken back as it is. */
+  readonly ledger: ReadmitDefinition['ledger']
   /** The envelope of the share of s3. */
   readonly envelope: Hash
 }
@@ -53,6 +58,7 @@ export const lyingBase = async (): Promise<Base> => {
   return {
     ...{ fresh, keyed, key: epoch.key, record: hashOf(recordCodec.encode(epoch.record)) },
     of: { publicKey, verifyingShares: [...verifyingShares] },
+    ledger: await headOf(keyed, s1),
     envelope: epoch.record.envelopes[2] as Hash,
   }
 }
@@ -101,13 +107,17 @@ export const verified = async (world: MemoryWorld, { site, result, error, ceremo
   }
 }
 
-const definitionOf = async ({ key, record, of, envelope }: Base, kind: Definition['kind']): Promise<Definition> => {
+const definitionOf = async (
+  { key, record, of, ledger, envelope }: Base,
+  kind: Definition['kind'],
+): Promise<Definition> => {
   const common = { sites: await siteEntries(sites), deadlines }
   if (kind === 'keygen') return keygenDefinition(common)
   const ofKey = { ...common, key, base: record }
   if (kind === 'refresh') return refreshDefinition(ofKey)
   if (kind === 'reconstruct')
     return reconstructDefinition({ ...ofKey, of, givers: sites, recipients: [ageRecipient()] })
+  if (kind === 'readmit') return readmitDefinition({ ...ofKey, returning: s1, ledger, helpers: sites.slice(1) })
   if (kind === 'rewrap') {
     const old = { envelope, kms: common.sites[2]?.kms ?? [] }
     return rewrapDefinition({ ...ofKey, of, site: s3, old, witnesses: sites.filter((name) => name !== s3) })

@@ -29,6 +29,8 @@ const beyondMessages: Partial<Record<CheckId, string>> = {
   'release.key': 'the shares are in the definition, and each honest site holds them against its own record',
   'rewrap.key': 'the shares are in the definition, and each honest site holds them against its own record',
   'release.known': 'it is open where the log of a site says that it gave a share of the key before, and none here did',
+  'readmit.key': 'the key is in the definition, and each honest site holds it against its own record',
+  'readmit.known': 'it is open where the log of a site says that a site was taken back before, and none here was',
   'blame.left': 'it says who left, and holds of whoever did',
   'identities.unrevoked': 'a revocation stands in the auditor’s trust file, and no ceremony says it',
   'attestation.measured': 'it is open wherever the definition wants evidence of what ran',
@@ -83,6 +85,15 @@ it('each check of the audit is violated by some lie', async () => {
   for (const lie of allLies(samples))
     if (lie.kind === 'reconstruct' && lie.by === s3 && lie.subject === 'release' && packed.includes(lie.way))
       count(await violatedByRecord(gave, samples, lie, message))
+  for (const [by, subject] of [
+    [s3, 'readmitted'],
+    [s1, 'rebound'],
+  ] as const) {
+    const back = await hearHonest(base, 'readmit', by)
+    for (const lie of allLies(samples))
+      if (lie.kind === 'readmit' && lie.by === by && lie.subject === subject && packed.includes(lie.way))
+        count(await violatedByRecord(back, samples, lie, message))
+  }
   for (const [by, subjects] of [
     [s3, ['rewrapped', 'replaced']],
     [s1, ['witnessed']],

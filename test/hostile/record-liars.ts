@@ -19,13 +19,16 @@ import {
   wholes,
 } from './record-lies.ts'
 
-const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency', 'rewrap'] as const
+const kinds = ['keygen', 'sign', 'refresh', 'reconstruct', 'readmit', 'emergency', 'rewrap'] as const
 const [s1, s3] = ['s1', 's3'] as [SiteId, SiteId]
 
-/** What s3 says of itself in ceremonies of honest sites, and s1 as the witness of its new envelope. */
+/** The site that returns in a readmit says what nobody else does; of all else the samples are those of s3, who comes last. */
+const speakers = [['readmit', s1] as const, ['rewrap', s1] as const, ...kinds.map((kind) => [kind, s3] as const)]
+
+/** What a site says of itself in ceremonies of honest sites. */
 export const samplesOf = async (base: Base): Promise<Samples> => {
   const found = new Map<Subject, Record<string, unknown>>()
-  for (const [kind, site] of [['rewrap', s1] as const, ...kinds.map((one) => [one, s3] as const)]) {
+  for (const [kind, site] of speakers) {
     const liar: Liar = {
       site,
       ceremony: undefined,
@@ -48,18 +51,23 @@ export const samplesOf = async (base: Base): Promise<Samples> => {
 /** Every lie: subject by field by way, and the lies about whole records. */
 export const allLies = (samples: Samples): readonly RecordLie[] => {
   const random = seededRandom('moments and values')
-  const drawn = (): number => Buffer.from(random(2)).readUInt16BE()
+  // Drawn apart, so that the others lie at the moments that they did.
+  const later = seededRandom('moments and values of a readmit')
   const sampled = (subject: Subject) => samples.get(subject) ?? fallback[subject]
   return kinds.flatMap((kind) =>
     subjects.flatMap((subject) => {
       const sample = sampled(subject)
       if (sample === undefined) throw new Error(`no true value of ${subject}: nobody lies with it`)
+      const returns = kind === 'readmit' && subject === 'rebound'
       const isWitness = kind === 'rewrap' && subject === 'witnessed'
-      const by = isWitness
-        ? [s1]
-        : subject === 'attempt' || subject === 'hello' || subject === 'round'
-          ? [s1, s3]
-          : [s3]
+      const by =
+        returns || isWitness
+          ? [s1]
+          : subject === 'attempt' || subject === 'hello' || subject === 'round'
+            ? [s1, s3]
+            : [s3]
+      const isLater = kind === 'readmit' || subject === 'readmitted' || subject === 'rebound'
+      const drawn = (): number => Buffer.from((isLater ? later : random)(2)).readUInt16BE()
       const common = () => ({ kind, subject, silent: drawn() % 4 === 0, pick: drawn() })
       return by.flatMap((who) => [
         ...wholes.map((way): RecordLie => ({ ...common(), by: who, field: undefined, way })),
@@ -138,8 +146,8 @@ const judgeEnds = ({ by, kind }: Pick<RecordLie, 'by' | 'kind'>, ended: readonly
   if (kind === 'refresh')
     expect(ended[0]?.usable.some((record) => ended.every(({ usable }) => usable.includes(record)))).toBe(true)
   // Where one has the key all voted for it, and nobody says that none was made.
-  // A share is given by its site alone, and a witness cosigns by itself: a proof may stop one before it did, and another after.
-  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'rewrap' && closed.length > 0)
+  // A share is given, and a site taken back, by each site alone: a proof may stop one before it did, and another after that.
+  if (kind !== 'sign' && kind !== 'reconstruct' && kind !== 'readmit' && kind !== 'rewrap' && closed.length > 0)
     for (const { ended: how } of ended) expect(['0', 'E_NOT_FINISHED']).toContain(how)
 }
 

@@ -346,20 +346,27 @@ export const lyingSite = (lie: RecordLie, samples: Samples): LyingSite => {
 /** Records that this kind of ceremony does not have: a site may say them all the same. */
 const strays = new Set(
   (['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const)
-    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `rewrap ${name}`])
+    .flatMap((name) => [`sign ${name}`, `reconstruct ${name}`, `readmit ${name}`, `rewrap ${name}`])
     .concat(
       'keygen result',
       'keygen retired',
       'refresh result',
       'reconstruct result',
       'emergency result',
+      'readmit result',
       'emergency retired',
     )
-    .concat('keygen release', 'sign release', 'refresh release', 'emergency release')
-    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced')
-    .concat('rewrap result', 'rewrap release', 'rewrap fenced')
+    .concat('keygen release', 'sign release', 'refresh release', 'emergency release', 'readmit release')
+    .concat('keygen fenced', 'sign fenced', 'refresh fenced', 'reconstruct fenced', 'readmit fenced')
     .concat(
-      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'].flatMap((kind) =>
+      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency'].flatMap((kind) => [
+        `${kind} readmitted`,
+        `${kind} rebound`,
+      ]),
+    )
+    .concat('rewrap result', 'rewrap release', 'rewrap fenced', 'rewrap readmitted', 'rewrap rebound')
+    .concat(
+      ['keygen', 'sign', 'refresh', 'reconstruct', 'emergency', 'readmit'].flatMap((kind) =>
         ['rewrapped', 'witnessed', 'replaced'].map((name) => `${kind} ${name}`),
       ),
     ),

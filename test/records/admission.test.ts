@@ -11,6 +11,7 @@ import { type RecordName, recordNames, rowOf } from '../../src/records/record-ta
 import {
   emergencyDefinition,
   keygenDefinition,
+  readmitDefinition,
   reconstructDefinition,
   refreshDefinition,
   reshareDefinition,
@@ -26,6 +27,8 @@ const other = hash('something else')
 const definition = await keygenDefinition()
 const replacing = await refreshDefinition({ base: hash('replaced') })
 const giving = await reconstructDefinition()
+const takingBack = await readmitDefinition({ returning: 'us' as SiteId, helpers: ['eu', 'ap'] as SiteId[] })
+const comingBack = await readmitDefinition({ returning: 'eu' as SiteId, helpers: ['us', 'ap'] as SiteId[] })
 const moving = await rewrapDefinition()
 const fencing = await emergencyDefinition()
 const ceremony = ceremonyId(definition)
@@ -182,6 +185,16 @@ const records: Readonly<Record<RecordName, Good>> = {
       [{ sealed: ['', ''] }, 'not sealed to each recipient'],
       [{ sealed: ['', '', '', ''] }, 'not sealed to each recipient'],
     ],
+  },
+  readmitted: {
+    definition: takingBack,
+    value: { ceremony, attempt: hash('begun'), site: eu, remembered: null, promises: [] },
+    bad: [ceremonyOf, siteOf, [{ attempt: other }, notStarted]],
+  },
+  rebound: {
+    definition: comingBack,
+    value: { ceremony, attempt: hash('begun'), site: eu, head: '', proof: [], took: [] },
+    bad: [ceremonyOf, siteOf, [{ attempt: other }, notStarted]],
   },
   rewrapped: {
     definition: moving,

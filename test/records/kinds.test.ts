@@ -13,7 +13,7 @@ const layers = [
 ] as const
 
 describe.each(layers)('the kinds of %s', (_, row, code, words) => {
-  it.each(['readmit', 'toString', '__proto__'])('refuse %s by name, and say who does what next', (kind) => {
+  it.each(['prove', 'toString', '__proto__'])('refuse %s by name, and say who does what next', (kind) => {
     const refused = (): unknown => row({ kind: kind as Definition['kind'] })
     expect(refused).toThrow(QuorateError)
     expect(refused).toThrow(words.replace('%', `${kind} ceremony`))

@@ -6,6 +6,7 @@ import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import {
   emergencyDefinition,
   keygenDefinition,
+  readmitDefinition,
   refreshDefinition,
   repairDefinition,
   rewrapDefinition,
@@ -62,6 +63,12 @@ describe('a rehearsal without faults', () => {
     expect(replaced).toContain('key and its record')
     for (const { result } of first.joins)
       expect(result?.fences).toMatchObject({ fenced: ['us', 'eu'], left: ['af-old'], outOfUse: true })
+  })
+
+  it('takes a site back, with the ledger that it has there', async () => {
+    const { first } = await rehearsal({ definition: await readmitDefinition() })
+    expect(first.joins.map(({ site, fault }) => [site, fault])).toEqual(['eu', 'us', 'ap'].map((name) => [name, null]))
+    expect(first.end).toMatchObject({ state: 'made', waiting: [] })
   })
 
   it('makes a lost share again, for the machine in its place', async () => {

@@ -10,6 +10,7 @@ import type { Random } from '../../src/lib/ports.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { ProtocolId } from '../../src/records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
+import type { ReadmitDefinition } from '../../src/records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
@@ -23,8 +24,9 @@ import { emergencyOf } from './emergencies.ts'
 import { memoryHome } from './home.ts'
 import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
+import { backupOf, readmitOf, setBack } from './readmits.ts'
 import { approversApprove, reconstructOf } from './reconstructs.ts'
-import { repairOf, reshareOf } from './reshares.ts'
+import { repairOf, reshareOf, signatureBy } from './reshares.ts'
 import { moveCard, rewrapOf } from './rewraps.ts'
 
 export interface Chain {
@@ -198,6 +200,33 @@ const reconstructedChain = async (): Promise<ReconstructedChain> => {
 }
 
 export const sharedReconstructedChain = shared(reconstructedChain)
+
+export interface ReadmittedChain extends RepairedChain {
+  readonly readmit: ReadmitDefinition
+  readonly readmitBundle: Uint8Array
+  /** Signed afterwards, with the site that came back. */
+  readonly afterBundle: Uint8Array
+}
+
+/** The home of a site comes back from a copy of before a signature, and the others take it back. */
+const readmittedChain = async (): Promise<ReadmittedChain> => {
+  const chain = await repairedChain()
+  const { repair } = chain
+  const sites = ['eu', 'af', 'sa']
+  const old = await backupOf(chain.world, 'af')
+  for (const end of await signatureBy(chain.world, repair, sites)) if (end.status === 'rejected') throw end.reason
+  const world = await setBack(chain.world, 'af', old)
+  const readmit = await readmitOf(world, repair, 'af')
+  const [back] = await joinAll(world, sites, readmit)
+  const [after] = await signatureBy(world, repair, ['eu', 'af'])
+  if (back === undefined || after?.status !== 'fulfilled') throw new Error('not taken back')
+  return {
+    ...chain,
+    ...{ world, readmit, readmitBundle: await bundleIn(world, back) },
+    afterBundle: await bundleIn(world, after.value),
+  }
+}
+export const sharedReadmittedChain = shared(readmittedChain)
 
 export interface FencedChain extends RepairedChain {
   readonly emergency: EmergencyDefinition

@@ -5,6 +5,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
+import type { ReadmitDefinition } from '../../src/records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../src/records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../src/records/kinds/repair.ts'
@@ -108,6 +109,18 @@ export const reconstructDefinition = async (
   givers: ['eu', 'us', 'ap'] as SiteId[],
   recipients: [ageRecipient(), certificateRecipient('vault', 'p256.crt'), certificateRecipient('court', 'rsa.crt')],
   reason: 'the vendor is gone',
+  ...changes,
+})
+
+export const readmitDefinition = async (changes: Partial<ReadmitDefinition> = {}): Promise<ReadmitDefinition> => ({
+  ...(await keygenDefinition()),
+  kind: 'readmit',
+  key: 'ab'.repeat(32) as Hash,
+  base: 'cd'.repeat(32) as Hash,
+  returning: 'ap' as SiteId,
+  ledger: { size: 40, root: 'ef'.repeat(32) as Hash },
+  helpers: ['eu', 'us'] as SiteId[],
+  reason: 'restored from an old backup',
   ...changes,
 })
 

@@ -6,6 +6,7 @@ import type { CeremonyResult } from '../ceremony-result.ts'
 import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { AuditKind } from './kind.ts'
+import { readmit } from './readmit.ts'
 import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
@@ -14,10 +15,17 @@ import { rewrap } from './rewrap.ts'
 import { sign } from './sign.ts'
 
 /** Every kind that an auditor can judge; the same keys as the records' table. */
-export const auditKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency, rewrap } satisfies Record<
-  Kind,
-  AuditKind
->
+export const auditKinds = {
+  keygen,
+  sign,
+  refresh,
+  reshare,
+  repair,
+  reconstruct,
+  readmit,
+  emergency,
+  rewrap,
+} satisfies Record<Kind, AuditKind>
 
 /** The row of a definition's kind. Throws E_BUNDLE where there is none: what no check knows is never called valid. */
 export const auditKind = ({ kind }: Pick<Definition, 'kind'>): AuditKind =>

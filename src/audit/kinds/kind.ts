@@ -73,6 +73,8 @@ export const mustAlways = [
   'release.records',
   'rewrap.records',
   'release.known',
+  'readmit.records',
+  'readmit.known',
   'blame.proven',
   'blame.left',
   'blame.records',

@@ -1,6 +1,7 @@
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { type Definition, receiversIn, type Successor } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
+import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { mendedPlace, type RepairDefinition } from '../../records/kinds/repair.ts'
@@ -53,7 +54,7 @@ const lintRoster = ({ threshold, place, sites }: Named, { definition }: KeyBase)
 }
 
 const lintCommon = (
-  definition: SignDefinition | ReconstructDefinition | RewrapDefinition | Successor,
+  definition: SignDefinition | ReconstructDefinition | ReadmitDefinition | RewrapDefinition | Successor,
   base: KeyBase,
 ): readonly Finding[] => [
   ...(definition.key === base.key ? [] : [error('key', 'key', 'another key')]),
@@ -70,7 +71,7 @@ const lintCommon = (
 
 /** Where a definition for the sites of a key says otherwise than the key. */
 export const lintAgainst = (
-  definition: SignDefinition | RefreshDefinition | ReconstructDefinition | RewrapDefinition,
+  definition: SignDefinition | RefreshDefinition | ReconstructDefinition | ReadmitDefinition | RewrapDefinition,
   base: KeyBase,
 ): readonly Finding[] => [
   ...lintCommon(definition, base),
@@ -102,6 +103,21 @@ export const lintGiven = (definition: ReconstructDefinition | RewrapDefinition, 
   ...lintAgainst(definition, base),
   ...lintEpoch('of', definition.of, base),
 ]
+
+/**
+ * Where a definition that takes a site back says otherwise than the key. One of an older epoch is planned at a home that was
+ * set back behind a refresh: its share is of no use, and nothing of it is taken back.
+ */
+export const lintReadmitted = (definition: ReadmitDefinition, base: KeyBase): readonly Finding[] =>
+  lintAgainst(definition, base).map((finding) =>
+    finding.rule === 'base'
+      ? error(
+          'base',
+          'base',
+          `not the newest record of this key that this home holds: where ${definition.returning} has a share of an older epoch only, it is mended, not readmitted (quorate recover plan --lost ${definition.returning})`,
+        )
+      : finding,
+  )
 
 /** All repairs since the shares were made are of one polynomial: who has two of them has one more than it should. */
 const lintSecondShare = ({ name, identity }: SiteEntry, place: number, { given }: KeyBase): readonly Finding[] => {

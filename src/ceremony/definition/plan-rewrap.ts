@@ -4,7 +4,16 @@ import type { Card } from '../../records/identity.ts'
 import type { RewrapDefinition } from '../../records/kinds/rewrap.ts'
 import { lint } from './lint.ts'
 import { lintGiven } from './lint-key.ts'
-import { type Common, type OfKey, type Planned, planned, refuseNoSite, shared, sharedWithKey, sitesOf } from './plan.ts'
+import {
+  type Common,
+  type OfKey,
+  type Planned,
+  planned,
+  refuseNoSite,
+  shared,
+  sharedWithKey,
+  sitesOf,
+} from './planned.ts'
 
 /**
  * Seals the share of the site of `card` under the KMS keys of that card, under the key's own name. `old`: what it lies in now.

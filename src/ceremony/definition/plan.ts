@@ -1,75 +1,30 @@
 import { readCard } from '../../identity/card.ts'
 import type { Hash, Identity, SiteId, Time } from '../../lib/brand.ts'
-import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
-import { DecodeError } from '../../records/codec.ts'
-import { type Definition, definitionCodec, receiversIn } from '../../records/definition.ts'
-import type { ProtocolId, SiteEntry } from '../../records/definition-fields.ts'
+import { type Definition, receiversIn } from '../../records/definition.ts'
+import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
 import type { KeygenDefinition } from '../../records/kinds/keygen.ts'
+import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import type { RepairDefinition } from '../../records/kinds/repair.ts'
 import type { ReshareDefinition } from '../../records/kinds/reshare.ts'
 import type { SignDefinition, SignMessage } from '../../records/kinds/sign.ts'
-import { attemptsThatSuffice } from '../../records/seats.ts'
-import type { Finding } from './finding.ts'
 import { lint } from './lint.ts'
 import { lintFence } from './lint-fence.ts'
-import { type KeyBase, lintAgainst, lintGiven, lintLostSite, lintOldRoster } from './lint-key.ts'
-
-export interface Planned<D extends Definition> {
-  readonly definition: D
-  readonly findings: readonly Finding[]
-}
-
-/** Fields that a planner may leave to the defaults. */
-export interface Common {
-  readonly name: string
-  readonly window: { readonly opens: Time; readonly closes: Time }
-  readonly approvers?: readonly Identity[]
-  readonly attempts?: number
-  readonly deadlines?: Partial<Definition['deadlines']>
-}
-
-/**
- * Seconds. All sites hear, check and sign a proposal, and more sites take longer: a second each, where that is more than
- * five.
- */
-const standardDeadlines = (sites: number): Definition['deadlines'] => ({
-  gather: 900,
-  proposal: Math.max(5, sites),
-  round: Math.max(20, 2 * sites),
-  close: Math.max(60, 4 * sites),
-})
-
-/** Room for every attempt that can fail while a quorum is here, as far as a definition can give it. */
-const MOST_ATTEMPTS = 100
-
-/** A proposal waits no longer than the gathering that it is part of. */
-const deadlinesOf = (wanted: Common, sites: number): Definition['deadlines'] => {
-  const deadlines = { ...standardDeadlines(sites), ...wanted.deadlines }
-  return { ...deadlines, proposal: Math.min(deadlines.proposal, deadlines.gather) }
-}
-
-export const shared = (wanted: Common, candidates: number, threshold: number, random: Random) => ({
-  name: wanted.name,
-  nonce: toHex(random(16)),
-  window: wanted.window,
-  attempts: wanted.attempts ?? Math.min(MOST_ATTEMPTS, Math.max(5, attemptsThatSuffice(candidates, threshold))),
-  deadlines: deadlinesOf(wanted, candidates),
-})
-
-/** Throws E_USAGE where a value is none that a definition can hold. */
-export const planned = <D extends Definition>(definition: D, findings: readonly Finding[]): Planned<D> => {
-  try {
-    return { definition: definitionCodec.decode(definitionCodec.encode(definition)) as D, findings }
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    throw new QuorateError('E_USAGE', error.message, 'mend this value and plan again; nothing was written', {}, error)
-  }
-}
+import { lintAgainst, lintGiven, lintLostSite, lintOldRoster, lintReadmitted } from './lint-key.ts'
+import {
+  type Common,
+  type OfKey,
+  type Planned,
+  planned,
+  refuseNoSite,
+  shared,
+  sharedWithKey,
+  sitesOf,
+} from './planned.ts'
 
 /** The order of the cards is the order of the sites. Throws E_CARD for a card that is not one. */
 export const planKeygen = (
@@ -96,44 +51,6 @@ export const planKeygen = (
     base: null,
   }
   return planned(definition, lint(definition, now))
-}
-
-/** A key that is used, and what a planner may say otherwise than the ceremony that made its newest epoch. */
-export interface OfKey {
-  readonly key: KeyBase
-  /** Of sites whose card has changed since. */
-  readonly cards?: readonly Uint8Array[]
-  readonly relays?: Definition['relays']
-}
-
-/** The sites of the key, in their order, by their newest cards. Throws E_CARD for a card of a stranger. */
-export const sitesOf = ({ key, cards }: OfKey): SiteEntry[] => {
-  const sites = receiversIn(key.definition)
-  const newer = new Map<Identity, SiteEntry>()
-  for (const { value } of (cards ?? []).map(readCard)) {
-    if (!sites.some((site) => site.identity === value.identity))
-      throw new QuorateError(
-        'E_CARD',
-        'a card is of a site that holds no share of this key',
-        'give cards of the sites of the key only',
-      )
-    newer.set(value.identity, value)
-  }
-  return sites.map((site) => newer.get(site.identity) ?? key.rewrapped?.get(site.identity) ?? site)
-}
-
-/** Fields that are those of the key, whoever holds it next, where the planner does not say otherwise. */
-export const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: readonly SiteEntry[]) => {
-  const { definition: made, key, record } = wanted.key
-  return {
-    protocol: made.protocol,
-    sites: [...sites],
-    approvers: [...(wanted.approvers ?? made.approvers)].sort(),
-    sealing: made.sealing,
-    relays: wanted.relays ?? made.relays,
-    key,
-    base: record,
-  }
 }
 
 /** Throws E_CARD for a card of a stranger. */
@@ -173,17 +90,6 @@ export const planRefresh = (
     supersedes: [...wanted.supersedes].sort(),
   }
   return planned(definition, [...lintAgainst(definition, wanted.key), ...lint(definition, now)])
-}
-
-/** Throws E_USAGE for a name that no site of the key has. */
-export const refuseNoSite = (names: readonly SiteId[], sites: readonly SiteEntry[], { definition }: KeyBase): void => {
-  const stranger = names.find((name) => !sites.some((site) => site.name === name))
-  if (stranger !== undefined)
-    throw new QuorateError(
-      'E_USAGE',
-      `no site ${stranger} holds a share of this key`,
-      `quorate keys show --key ${definition.name} names them`,
-    )
 }
 
 /**
@@ -331,4 +237,44 @@ export const planReconstruct = (
     reason: wanted.reason,
   }
   return planned(definition, [...lintGiven(definition, wanted.key), ...lint(definition, now)])
+}
+
+/**
+ * Takes the site of this identity back into its key, with the head of its ledger as it is now, under the key's own name.
+ * `without`: sites that do not take part. Throws E_CARD for a card of a stranger, and E_USAGE for a name or an identity that
+ * no site of the key has.
+ */
+export const planReadmit = (
+  wanted: Omit<Common, 'name'> &
+    OfKey & {
+      readonly identity: Identity
+      readonly ledger: ReadmitDefinition['ledger']
+      readonly reason: string
+      readonly without: readonly SiteId[]
+    },
+  random: Random,
+  now?: number,
+): Planned<ReadmitDefinition> => {
+  const { definition: made } = wanted.key
+  const sites = sitesOf(wanted)
+  refuseNoSite(wanted.without, sites, wanted.key)
+  const returning = sites.find(({ identity }) => identity === wanted.identity)?.name
+  if (returning === undefined)
+    throw new QuorateError(
+      'E_USAGE',
+      'this home is no site of the key as it knows it',
+      'plan it at the site whose ledger went back: its head is read there',
+    )
+  const helpers = sites.map(({ name }) => name).filter((name) => name !== returning && !wanted.without.includes(name))
+  const definition: ReadmitDefinition = {
+    kind: 'readmit',
+    ...shared({ ...wanted, name: made.name }, helpers.length + 1, made.threshold, random),
+    ...sharedWithKey(wanted, sites),
+    threshold: made.threshold,
+    returning,
+    ledger: wanted.ledger,
+    helpers,
+    reason: wanted.reason,
+  }
+  return planned(definition, [...lintReadmitted(definition, wanted.key), ...lint(definition, now)])
 }

@@ -81,8 +81,15 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     )
 }
 
-/** This site voted, stated a signature, gave its share, cosigned, or destroyed what was replaced: what is left is to finish. */
+/** This site voted, stated a signature, gave or destroyed a share, cosigned, or has its part in a readmission: what is left is to finish. */
 const bound = ({ store, seat }: Ceremony): boolean =>
-  [store.ready, store.results, store.retired, store.releases, store.witnessed, store.replaced].some((said) =>
-    said.has(seat.name),
-  )
+  [
+    store.ready,
+    store.results,
+    store.retired,
+    store.releases,
+    store.witnessed,
+    store.replaced,
+    store.readmitted,
+    store.rebound,
+  ].some((said) => said.has(seat.name))

@@ -5,7 +5,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 /** Waits for every one of `members` to be in `got`. Returns false at the close deadline. */
 export const awaitEach = async (
   { store, authority, options }: Ceremony,
-  step: 'ready' | 'installed' | 'retired' | 'given' | 'witnessed' | 'replaced',
+  step: 'ready' | 'installed' | 'retired' | 'given' | 'witnessed' | 'replaced' | 'readmitted' | 'rebound',
   members: readonly Member[],
   got: () => readonly SiteId[],
 ): Promise<boolean> => {

@@ -1,5 +1,5 @@
 import type { LogView } from '../../audit/disk-log.ts'
-import type { SiteId } from '../../lib/brand.ts'
+import type { Hash, SiteId } from '../../lib/brand.ts'
 import { type Definition, recordKind } from '../../records/definition.ts'
 import type { LogEvent } from '../../records/event.ts'
 import { hasBound } from '../session/binding.ts'
@@ -26,4 +26,18 @@ export const hasDealtAway = (log: LogView, site: SiteId, definition: Definition)
   if (isGivenUp(events, receivers, definition.threshold)) return false
   const failed = new Set(events.filter(({ what }) => what === 'failed').map(({ object }) => object))
   return events.some(({ what, object }) => what === 'started' && !failed.has(object)) || hasBound(log, site)
+}
+
+/**
+ * True where a site that receives no share signed an attempt that its log does not have: what it dealt there it forgot, and
+ * learnt from others that it was in it. Nothing tells it that the ceremony was given up.
+ */
+export const mayHaveDealt = (
+  log: Pick<LogView, 'replay'>,
+  site: SiteId,
+  definition: Definition,
+  signed: ReadonlySet<Hash>,
+): boolean => {
+  const logged = new Set([...log.replay()].map(({ what, object }) => (what === 'attempt' ? object : null)))
+  return !recordKind(definition).receivers(definition).includes(site) && [...signed].some((one) => !logged.has(one))
 }

@@ -6,6 +6,7 @@ import type { Secret } from '../../lib/secret.ts'
 import type { Mailbox, Rounds } from '../../mpc/mailbox.ts'
 import { definitionCodec, recordKind } from '../../records/definition.ts'
 import type { KmsSlot } from '../../records/definition-fields.ts'
+import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { RefreshDefinition } from '../../records/kinds/refresh.ts'
 import { rewrappedEntry } from '../../records/kinds/rewrap.ts'
@@ -16,6 +17,7 @@ import { rewrapsInUse } from '../definition/rewraps.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { givenAway } from './given-away.ts'
+import { readmissionsOf } from './readmissions.ts'
 import { refuseSuspended } from './suspended.ts'
 
 /** One epoch of a key: what made it, and its record. */
@@ -28,6 +30,8 @@ export interface Epoch {
   readonly hash: Hash
   /** Ceremonies in which this site gave its share of this key to recipients of the whole key. */
   readonly reconstructed: readonly ReconstructDefinition[]
+  /** Ceremonies in which a site of this key was taken back, as far as this home had a part in them. */
+  readonly readmitted: readonly ReadmitDefinition[]
   /** KMS keys that this site's share lies under, where they are not those of its entry: until it is sealed anew. */
   readonly sealedUnder?: readonly KmsSlot[]
 }
@@ -54,6 +58,7 @@ export const heldEpoch = async (site: Site, key: Hash): Promise<Epoch> => {
     return {
       ...epochOf(key, newest.core.epoch, { outcome: newest.made, record: newest.record }),
       reconstructed: (await givenAway(site, key)).map(({ definition }) => definition),
+      readmitted: (await readmissionsOf(site, key)).map(({ definition }) => definition),
     }
   if (held.some(({ state }) => state === 'retired'))
     throw new QuorateError(
@@ -77,6 +82,7 @@ const epochOf = (key: Hash, number: number, { outcome, record }: Logged): Epoch 
   record,
   hash: hashOf(recordCodec.encode(record)),
   reconstructed: [],
+  readmitted: [],
 })
 
 /** An epoch as a log names it, by the hash of its record: damage to the files of an epoch does not reach it. */
@@ -168,10 +174,12 @@ export const whileUsable = <R extends Rounds>(box: Mailbox<R>, site: Site, epoch
 
 /**
  * Logs the outcome and record of the epoch that is used: an auditor can then read this log alone. And that the key is
- * whole elsewhere, where this site had a part in that: whatever is made with it later says so.
+ * whole elsewhere, or that a site of it was taken back, where this site had a part in that: whatever is made with it later
+ * says so.
  */
 export const noteEpoch = (ceremony: Ceremony, epoch: Epoch): void => {
   ceremony.note('outcome', outcomeCodec.encode(epoch.outcome))
   ceremony.note('record', recordCodec.encode(epoch.record))
   for (const definition of epoch.reconstructed) ceremony.note('reconstructed', definitionCodec.encode(definition))
+  for (const definition of epoch.readmitted) ceremony.note('readmission', definitionCodec.encode(definition))
 }

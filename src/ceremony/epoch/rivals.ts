@@ -7,7 +7,7 @@ import { dealtIn, recordHashOf, refuseRival, renewalFound, rivalFound, supersede
 import type { ShardStore } from '../../shards/store.ts'
 import { definitionAt } from '../definition/definition-at.ts'
 import type { Site } from '../ports.ts'
-import { hasDealtAway } from './dealt.ts'
+import { hasDealtAway, mayHaveDealt } from './dealt.ts'
 
 /** The part of a home that shows what it voted for; nothing of it is written. */
 export interface Votes {
@@ -107,14 +107,16 @@ export const refuseUnnamed = (definition: Successor, votes: readonly UndecidedVo
 
 /** Throws E_NOT_FINISHED where this site dealt its share away in another ceremony that replaces the same record. */
 const refuseDealt = async (site: Parts, definition: Successor): Promise<void> => {
-  const signed = [...site.ledger.replay()].flatMap(({ what, ceremony }) =>
-    what === 'attempt-signed' && ceremony !== null ? [ceremony] : [],
-  )
-  for (const ceremony of new Set(signed)) {
+  const signed = new Map<Hash, Set<Hash>>()
+  for (const { what, ceremony, object } of site.ledger.replay())
+    if (what === 'attempt-signed' && ceremony !== null && object !== null)
+      signed.set(ceremony, (signed.get(ceremony) ?? new Set()).add(object))
+  for (const [ceremony, attempts] of signed) {
     const other = ceremony === ceremonyId(definition) ? undefined : await definitionAt(site, ceremony)
     const name = other?.sites.find(({ identity }) => identity === site.home.identity)?.name
     if (other?.base !== definition.base || name === undefined) continue
-    if (hasDealtAway(await site.ceremonyLog(ceremony), name, other))
+    const log = await site.ceremonyLog(ceremony)
+    if (hasDealtAway(log, name, other) || mayHaveDealt(log, name, other, attempts))
       throw dealtIn({ ceremony, topic: recordKind(other).topic }, other.threshold)
   }
 }

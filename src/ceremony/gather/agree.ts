@@ -155,7 +155,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `the ledger of ${ceremony.seat.name} is older than the one that it showed before`,
-      'this home was restored or cloned: do not use it; keep it as evidence, and sign with the other sites',
+      'this home was restored or cloned. Where no other home of this site is left, `quorate recover readmit` here asks the others to take it back; else keep it as evidence: they sign on, and mend this site on another machine (recover plan --lost)',
       { site: ceremony.seat.name, remembered: own.remembered },
     )
   const rolled = [...peers.bySite.values()].find((peer) => peer.rolledBack !== undefined)
@@ -167,7 +167,7 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
       `${rolled.member.name} shows a ledger that is older than, or forked from, the one that it showed before`,
-      `${rolled.member.name} must not run from this home any more: plan with signers that are not that site`,
+      `plan with signers that are not ${rolled.member.name}, until the others take it back (\`quorate recover readmit\` there) or mend it on another machine (recover plan --lost ${rolled.member.name})`,
       { site: rolled.member.name, ...rolled.rolledBack },
     )
 }
@@ -213,12 +213,18 @@ const signAttempt = async (ceremony: Ceremony, peers: Peers, value: Attempt): Pr
     if (peer?.head === undefined) continue
     const note = utf8(peer.head.note)
     ceremony.note(peer.remembered === undefined ? 'first-contact' : 'peer-ledger', note, site)
-    ceremony.noteLedger('peer-ledger', null, note, site)
+    if (peers.ledgers.mayRemember(peer)) ceremony.noteLedger('peer-ledger', null, note, site)
   }
   // A spare is remembered too: it may sit in the next ceremony from a home that was set back.
-  for (const { head, member } of peers.bySite.values())
-    if (head !== undefined && !value.participants.some((one) => one.site === member.name))
+  for (const peer of peers.bySite.values()) {
+    const { head, member } = peer
+    if (
+      head !== undefined &&
+      peers.ledgers.mayRemember(peer) &&
+      !value.participants.some((one) => one.site === member.name)
+    )
       ceremony.noteLedger('peer-ledger', null, utf8(head.note), member.name)
+  }
   const signed = await ceremony.signer.sign(attemptCodec, value)
   const hash = recordHash(signed)
   ceremony.note('attempt', signed.bytes)

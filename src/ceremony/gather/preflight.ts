@@ -47,7 +47,9 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   if (epoch === undefined || store.ready.has(seat.name) || ceremony.events('ready-set').length > 0)
     return ['clock', 'disk', 'kms']
   // A site that dealt, and whose share was replaced otherwise since, still hears what came of its dealing.
-  const replaces = recordKind(authority.definition).replaces(authority.definition) !== null
+  const { replaces: replacedBy, opensNoShare } = recordKind(authority.definition)
+  if (opensNoShare === true) return ['clock', 'disk', 'kms']
+  const replaces = replacedBy(authority.definition) !== null
   if (replaces && (await site.shards.read(epoch.key, epoch.record.outcome))?.state === 'retired')
     return ['clock', 'disk', 'kms']
   const share = await openShare(ceremony, epoch)

@@ -4,6 +4,7 @@ import { inDefinition, rowOfKind } from '../../records/kinds/row.ts'
 import { emergency } from './emergency.ts'
 import { keygen } from './keygen.ts'
 import type { CeremonyKind } from './kind.ts'
+import { readmit } from './readmit.ts'
 import { reconstruct } from './reconstruct.ts'
 import { refresh } from './refresh.ts'
 import { repair } from './repair.ts'
@@ -11,7 +12,7 @@ import { reshare } from './reshare.ts'
 import { rewrap } from './rewrap.ts'
 import { sign } from './sign.ts'
 
-const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, emergency, rewrap } satisfies {
+const ceremonyKinds = { keygen, sign, refresh, reshare, repair, reconstruct, readmit, emergency, rewrap } satisfies {
   readonly [K in Kind]: CeremonyKind<DefinitionOf<K>>
 }
 

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../audit/log.ts'
-import type { SiteId } from '../../lib/brand.ts'
+import type { Hash, Identity, SiteId } from '../../lib/brand.ts'
 import { fromHex, utf8 } from '../../lib/bytes.ts'
+import { fenceIn, recordKind } from '../../records/definition.ts'
 import type { Member } from '../definition/authority.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { extendsHead, type KnownHeads, openHead } from './ledger-heads.ts'
@@ -12,6 +13,8 @@ export interface Peer {
   connected: boolean
   /** The head of its ledger that it proved here. */
   head: Checkpoint | undefined
+  /** Of which chain of its heads that one is: a readmission begins another. */
+  generation: number
   /** The head that this site remembered when the join began; undefined at the first contact. */
   readonly remembered: Checkpoint | undefined
   /** Both heads, where the one shown does not extend the one remembered. */
@@ -29,9 +32,22 @@ export interface Peer {
   said: string | undefined
 }
 
+/** The head from which a site that is taken back in this ceremony shows its ledger; without a note, since the definition names it. */
+const returnsFrom = ({ authority: { definition } }: Ceremony, site: SiteId): Checkpoint | undefined =>
+  'returning' in definition && definition.returning === site ? { ...definition.ledger, note: '' } : undefined
+
+/** The same while this site has not taken it back: of what it remembers, nothing counts in this ceremony. */
+const pendingFrom = (ceremony: Ceremony, site: SiteId, identity: Identity): Checkpoint | undefined =>
+  ceremony.site.peerHeads.hasReadmitted(identity, ceremony.authority.hash) ? undefined : returnsFrom(ceremony, site)
+
+/** The key that a ceremony is about. */
+const keyOf = ({ authority: { definition } }: Ceremony): Hash | null =>
+  recordKind(definition).key(definition) ?? fenceIn(definition)?.key ?? null
+
 /** The other sites of a ceremony, none of them met yet, with the heads that this site's ledger remembers of theirs. */
-export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId, Peer> =>
-  new Map(
+export const peersOf = (ceremony: Ceremony): ReadonlyMap<SiteId, Peer> => {
+  const { site, authority, seat } = ceremony
+  return new Map(
     authority.roster
       .filter((member) => member.name !== seat.name)
       .map((member) => [
@@ -40,7 +56,8 @@ export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId
           member,
           connected: false,
           head: undefined,
-          remembered: site.peerHeads.of(member.identity),
+          generation: 0,
+          remembered: pendingFrom(ceremony, member.name, member.identity) ?? site.peerHeads.of(member.identity),
           rolledBack: undefined,
           asked: undefined,
           shown: undefined,
@@ -49,6 +66,7 @@ export const peersOf = ({ site, authority, seat }: Ceremony): ReadonlyMap<SiteId
         },
       ]),
   )
+}
 
 /** How sites prove to each other that no ledger went back: heads remembered, heads shown, and the proofs between them. */
 export class LedgerExchange {
@@ -77,11 +95,17 @@ export class LedgerExchange {
     const head = note.length === 0 ? undefined : openHead(note, seat.identity, [site.home.keys.log.key])
     if (note.length > 0 && head === undefined) return
     const own = site.ledger.head
-    if (
-      head !== undefined &&
-      own !== undefined &&
-      (head.size > own.size || site.ledger.root(head.size) !== head.root)
-    ) {
+    const differs =
+      head !== undefined && own !== undefined && (head.size > own.size || site.ledger.root(head.size) !== head.root)
+    // A site that is taken back shows its ledger from the head that all approved, whatever a peer remembers.
+    const returns = returnsFrom(this.#ceremony, seat.name)
+    if (returns !== undefined && (head === undefined || differs)) {
+      peer.shown = returns.size
+      this.#show(peer)
+      store.changed()
+      return
+    }
+    if (head !== undefined && differs) {
       // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
       this.ownRollback = { remembered: head.note }
       store.changed()
@@ -111,9 +135,27 @@ export class LedgerExchange {
     return this.#ceremony.site.peerHeads
   }
 
+  /** True of a site that is to be taken back in this ceremony, and that this site has not taken back yet. */
+  isPending({ member }: Peer): boolean {
+    return pendingFrom(this.#ceremony, member.name, member.identity) !== undefined
+  }
+
+  /** True where this home remembers the head that a peer proved here: one that only this ceremony takes is none of them. */
+  mayRemember(peer: Peer): boolean {
+    return !this.isPending(peer) && this.isOnChain(peer)
+  }
+
+  /** True where the head that a peer proved here is of the chain that this home knows of it now. */
+  isOnChain(peer: Peer): boolean {
+    return peer.generation === this.#known.generation(peer.member.identity)
+  }
+
   /** The head of a peer's ledger that its next one must extend: here, or in another ceremony of this home, it was shown. */
   newest(peer: Peer): Checkpoint | undefined {
-    return this.#known.of(peer.member.identity)
+    const { name, identity } = peer.member
+    const pending = pendingFrom(this.#ceremony, name, identity)
+    if (pending !== undefined) return peer.head ?? this.#known.of(identity) ?? pending
+    return this.#known.refusedFor(identity, keyOf(this.#ceremony)) ?? this.#known.of(identity)
   }
 
   /** A peer shows its ledger's head, and the proof that it extends the head that this site remembers. */
@@ -122,13 +164,31 @@ export class LedgerExchange {
     if (peer === undefined) return
     const head = openHead(message.note, peer.member.identity, this.#ceremony.store.keys(from, 'log'))
     if (head === undefined) return
-    const old = this.newest(peer)
+    const { identity } = peer.member
+    const pending = this.isPending(peer)
+    const refused = pending ? undefined : this.#known.refusedFor(identity, keyOf(this.#ceremony))
+    if (refused !== undefined) {
+      // Taken back for another key alone: what it promised of this one nobody has shown it.
+      peer.rolledBack = { remembered: refused.note, shown: head.note }
+      this.#ceremony.store.changed()
+      return
+    }
+    const floor = pendingFrom(this.#ceremony, peer.member.name, identity)
+    // The head known here may lie on the same ledger; where it does not, the one that all approved counts.
+    const returns = floor !== undefined && peer.head === undefined && message.from === floor.size
+    const known = this.#known.of(identity)
+    const goesOn = known !== undefined && message.from === known.size && extendsHead(known, head, message.proof)
+    if (pending && goesOn) this.#known.notePeerGoesOn(identity, this.#ceremony.authority.hash)
+    const old = returns && !goesOn && extendsHead(floor, head, message.proof) ? floor : this.newest(peer)
     const seen =
-      [old, peer.head].some((one) => one !== undefined && one.size === head.size && one.root === head.root) ||
+      [old, this.isOnChain(peer) ? peer.head : undefined].some(
+        (one) => one !== undefined && one.size === head.size && one.root === head.root,
+      ) ||
       (old !== undefined && this.#isOnTheWay(peer, head, old, message))
     if (old === undefined || seen || (message.from === old.size && extendsHead(old, head, message.proof))) {
-      if (!seen) this.#known.take(peer.member.identity, head)
+      if (!seen && !pending) this.#known.take(identity, head)
       peer.head = head
+      peer.generation = this.#known.generation(identity)
       peer.rolledBack = undefined
       peer.asked = undefined
     } else if (message.from !== old.size && (head.size > old.size || !this.#learntHere(peer, old))) {
@@ -161,6 +221,7 @@ export class LedgerExchange {
     const peer = this.#peers.get(name)
     const known = peer && this.newest(peer)
     if (peer?.asked !== undefined || peer?.rolledBack !== undefined) return true
+    if (peer?.head !== undefined && !this.isOnChain(peer)) return true
     if (peer?.head?.size === size && peer.head.root === root) return false
     return known !== undefined && (size < known.size || (size === known.size && root !== known.root))
   }
@@ -168,10 +229,12 @@ export class LedgerExchange {
   /** True where a peer's ledger is proven up to the head in its newest hello. */
   proven(name: SiteId): boolean {
     const hello = this.#ceremony.store.hellos.get(name)
-    const head = this.#peers.get(name)?.head
+    const peer = this.#peers.get(name)
+    const head = peer?.head
     return (
       hello !== undefined &&
       head !== undefined &&
+      this.isOnChain(peer as Peer) &&
       hello.signed.value.ledger.size === head.size &&
       hello.signed.value.ledger.root === head.root
     )

@@ -14,7 +14,7 @@ export interface FailedAttempt {
 }
 
 /** Words of a site by which its attempt came to something. */
-const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'rewrapped', 'witnessed']
+const BINDING: readonly LogEvent['what'][] = ['ready', 'release', 'rewrapped', 'witnessed', 'readmitted', 'rebound']
 
 /** Attempts that ended without an outcome, oldest first. `running`: a process of this site may still be in the last one. */
 export const failedAttempts = (

@@ -57,6 +57,8 @@ const FROM_LOG: readonly LedgerEventName[] = [
   'retired',
   'result',
   'released',
+  'readmitted',
+  'rebound',
   'rewrapped',
   'witnessed',
   'replaced',

@@ -164,6 +164,16 @@ export class RecordStore extends Watch {
     return this.#only<SiteId, 'release'>('release')
   }
 
+  /** Words of those who take a site back. */
+  get readmitted() {
+    return this.#only<SiteId, 'readmitted'>('readmitted')
+  }
+
+  /** The word of the site that returns. */
+  get rebound() {
+    return this.#only<SiteId, 'rebound'>('rebound')
+  }
+
   /** The word of the site whose share is sealed anew. */
   get rewrapped() {
     return this.#only<SiteId, 'rewrapped'>('rewrapped')
@@ -218,7 +228,7 @@ export class RecordStore extends Watch {
 
   /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const binding = [this.ready, this.releases, this.witnessed, this.replaced]
+    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
     const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))

@@ -92,6 +92,18 @@ const wholeKeys = (reconstructed: Verified['reconstructed']): Lines =>
     ...recipients.map(({ name, id }) => ({ label: '', text: `${name}  ${id}` })),
   ])
 
+/** A site of the key whose ledger went back once, and that the others took back. */
+export const readmissionLines = (readmitted: Verified['readmitted']): Line[] =>
+  readmitted.flatMap(({ site, size, by, reason, ceremony }): Line[] => [
+    {
+      label: 'READMITTED',
+      text: `${site}, whose ledger had gone back to ${size} events; ${by.join(', ')} say so`,
+      note: `ceremony ${shortId(ceremony)}`,
+      tone: 'warn',
+    },
+    { label: '', text: `reason: ${unpadded(reason)}`, tone: 'warn' },
+  ])
+
 export const verifyView = (report: Verified): Lines => [
   {
     label: 'bundle',
@@ -101,6 +113,7 @@ export const verifyView = (report: Verified): Lines => [
   ...fenceLine(report),
   ...(report.signature === null ? [] : [{ label: 'signature', text: report.signature }]),
   ...wholeKeys(report.reconstructed),
+  ...readmissionLines(report.readmitted),
   '',
   ...report.lines.map(({ group, verdict: word, reason }) => ({
     label: group,
@@ -196,6 +209,7 @@ export const bundleView = (shown: BundleShown): Lines => [
     note: `${shown.definition.threshold} of ${shown.receivers.length}`,
   },
   ...wholeKeys(shown.reconstructed),
+  ...readmissionLines(shown.readmitted),
   ...shown.sites.map(({ site, events, signed }) => ({
     label: 'log',
     text: `${site}  ${events} events`,

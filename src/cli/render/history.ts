@@ -5,6 +5,7 @@ import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { HistoryReport } from '../../site/history.ts'
 import type { Line, Lines, Tone } from '../term.ts'
 import { cut, kmsText, unpadded } from '../text.ts'
+import { readmissionLines } from './audit.ts'
 
 type Key = HistoryReport['keys'][number]
 
@@ -71,6 +72,7 @@ const keyLines = (key: Key): Line[] => {
       { label: '', text: `reason: ${unpadded(reason)}`, tone: 'bad' },
       { label: '', text: 'every signature after it may be by whoever holds the key, with no site', tone: 'bad' },
     ]),
+    ...readmissionLines(key.readmitted),
     ...key.rewrapped.map(
       ({ site, epoch, to, closed, witnesses, file }): Line => ({
         label: 'rewrapped',
