@@ -26,7 +26,7 @@ const long = [
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
-  'test/audit/{disk-log,endings,forged,reconstructed,stripped,verify}.test.ts',
+  'test/audit/{disk-log,endings,forged,kinds,reconstructed,stripped,verify}.test.ts',
   'test/ceremony/{chain,reconstruct,repair,reshare,rewrap,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,network}.test.ts',
