@@ -19,6 +19,6 @@ export const probeEdits: readonly Edit[] = layers.flatMap((layer) => {
   const file = `src/${layer}/kinds/index.ts`
   return [
     { file, find: "from './sign.ts'\n", replace: "from './sign.ts'\nimport { probe } from './probe.ts'\n" },
-    { file, find: '{ keygen, sign,', replace: '{ probe, keygen, sign,' },
+    { file, find: ' keygen,', replace: ' probe, keygen,' },
   ]
 })
