@@ -9,7 +9,7 @@ const long = [
   'test/e2e/{break-glass,by-hand,emergency,readmit,rewrap,rotate}.test.ts',
   'test/faults/{crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,lying}.test.ts',
   'test/faults/relays.test.ts',
-  'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,repair-age,repair-screens,two-shares}.test.ts',
+  'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,readmit-again,repair-age,repair-screens,two-shares}.test.ts',
   'test/hostile/{handover-storm,refresh-left,reshare-left,reshare-rivals}.test.ts',
   'test/hostile/record-liars-*.test.ts',
   'test/hostile/room.test.ts',

@@ -236,15 +236,17 @@ export const shardStore = (disk: Disk): ShardStore => {
     read,
     stage: (...given) => inTurn(() => stage(...given)),
     keepRecord: (...given) => inTurn(() => keep(...given)),
-    async retire(key, outcome, by) {
-      const folder = folderOf(key, outcome)
-      if ((await disk.read(`${folder}/retired`)) === undefined) {
-        const core = await coreOf(key, outcome)
-        if (core !== undefined)
-          await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
-      }
-      await destroyEnvelopes(disk, folder)
-    },
+    // In turn, too: no new envelope of the share is written behind its back.
+    retire: (key, outcome, by) =>
+      inTurn(async () => {
+        const folder = folderOf(key, outcome)
+        if ((await disk.read(`${folder}/retired`)) === undefined) {
+          const core = await coreOf(key, outcome)
+          if (core !== undefined)
+            await writeDurable(disk, `${folder}/retired`, retiredFileCodec.encode([shardCoreCodec.encode(core), by]))
+        }
+        await destroyEnvelopes(disk, folder)
+      }),
     install: (...given) => inTurn(() => install(...given)),
     async dropStaged(key, outcome) {
       const folder = folderOf(key, outcome)

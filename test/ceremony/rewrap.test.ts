@@ -5,6 +5,7 @@ import { entriesSince, rewrapsInUse } from '../../src/ceremony/definition/rewrap
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { dropStaged } from '../../src/ceremony/epoch/stage.ts'
+import type { Site } from '../../src/ceremony/ports.ts'
 import { Ceremony, type JoinControl } from '../../src/ceremony/store/ceremony.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { fromHex, utf8 } from '../../src/lib/bytes.ts'
@@ -15,7 +16,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { SiteEntry } from '../../src/records/definition-fields.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { RewrapDefinition } from '../../src/records/kinds/rewrap.ts'
-import type { Rewrapped, Witnessed } from '../../src/records/rewrap.ts'
+import type { Replaced, Rewrapped, Witnessed } from '../../src/records/rewrap.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { noteSuspension } from '../../src/site/suspend.ts'
 import { copyWorld } from '../hostile/ceremonies.ts'
@@ -168,6 +169,21 @@ describe('a rewrap', () => {
     expect(codes(await join(world, [eu], old))).toEqual(['E_CARD'])
     const newer = await refreshDefinition({ ...common, sites: definition.sites, nonce: 'cd'.repeat(16) })
     expect(codes(await joinSites(world, names, newer))).toEqual(closed)
+  })
+
+  it('asks for the old key no more, once the new envelope was shown', async () => {
+    const { world, definition } = await moving()
+    instead<Replaced>('replaced', [eu], stops)
+    expect(codes(await join(world, names, definition))[0]).toBe('E_DISK')
+    vi.restoreAllMocks()
+    const site = await memorySite(world, eu)
+    const withoutOld: Site['kms'] = (slot) =>
+      slot.key === NEW ? site.kms(slot) : Promise.reject(new Error('the old key is gone'))
+    const runs = [
+      await startJoin(world, eu, definition, null, { kms: withoutOld }),
+      ...(await Promise.all([us, ap].map((name) => startJoin(world, name, definition)))),
+    ]
+    expect(codes(await Promise.allSettled(runs.map(({ done }) => done)))).toEqual(closed)
   })
 
   it('needs the approval of the site that moves, and of nobody else', async () => {

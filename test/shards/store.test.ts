@@ -177,6 +177,33 @@ describe('shard store', () => {
     }
   })
 
+  it('leaves no new envelope of a share beside its destruction, however slow the disk is', async () => {
+    const random = seeded(7)
+    const pause = async (): Promise<void> => {
+      for (let n = Math.floor(random() * 8); n > 0; n--) await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (let round = 0; round < 40; round++) {
+      const inner = memoryDisk()
+      const slow =
+        <A extends readonly unknown[], R>(act: (...given: A) => Promise<R>) =>
+        async (...given: A): Promise<R> => {
+          await pause()
+          return act(...given)
+        }
+      const store = shardStore({ ...inner, read: slow(inner.read), list: slow(inner.list), create: slow(inner.create) })
+      const [sealed, again] = [await seal(), await seal(key, 1, 'again')]
+      await store.stage(sealed, first)
+      await store.keepRecord(key, first, recordOf(sealed))
+      await store.install(key, key, votesFor(sealed))
+      const retired = store.retire(key, key, 'ab'.repeat(32) as Hash)
+      await pause()
+      const rewrapped = store.stageRewrap(key, key, 'ee'.repeat(32) as Hash, again).catch((error) => error.code)
+      await retired
+      await rewrapped
+      expect((await inner.list(`keys/${key}/${key}`)).filter((name) => /^(slots|shard)/.test(name))).toEqual([])
+    }
+  })
+
   it('takes no vote for another record, nor none, for a ready set', async () => {
     for (const votes of [[], votesFor(await seal(key, 1, 'other'))]) {
       const store = shardStore(memoryDisk())

@@ -1,8 +1,10 @@
 import { type Promised, readPromised, returningIdentity } from '../../audit/readmission.ts'
 import type { Hash } from '../../lib/brand.ts'
 import { durableFolder, writeDurable } from '../../lib/durable.ts'
+import { QuorateError } from '../../lib/errors.ts'
+import type { Disk } from '../../lib/ports.ts'
 import { DecodeError } from '../../records/codec.ts'
-import { definitionCodec, fenceIn, recordKind } from '../../records/definition.ts'
+import { ceremonyId, definitionCodec, fenceIn, recordKind } from '../../records/definition.ts'
 import type { LedgerEventName } from '../../records/event.ts'
 import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { Retired } from '../../records/outcome.ts'
@@ -42,11 +44,30 @@ export const bindAgain = async (ceremony: Ceremony, words: Iterable<Readmitted>)
   for (const one of promises) await destroyAgain(ceremony, one)
 }
 
+const isOfAnother = async (disk: Pick<Disk, 'read'>, path: string, ceremony: Hash): Promise<boolean> => {
+  const bytes = await disk.read(path)
+  try {
+    return bytes !== undefined && ceremonyId(definitionCodec.decode(bytes)) !== ceremony
+  } catch (error) {
+    // Damaged: it is written anew.
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
 /** The words of a ledger mean nothing where the definition is nowhere in the home. */
 const keepDefinition = async ({ site }: Ceremony, { ceremony, definition }: Promised): Promise<void> => {
+  const path = definitionPath(ceremony)
+  if (await isOfAnother(site.home.disk, path, ceremony))
+    throw new QuorateError(
+      'E_DEFINITION',
+      `${path} of this home is of another ceremony than one that it took part in and forgot: the two share a short id`,
+      'keep the folder. This site cannot be taken back: mend it on another machine (quorate recover plan --lost)',
+      { ceremony },
+    )
   if ((await definitionAt(site, ceremony)) !== undefined) return
   await durableFolder(site.home.disk, ceremonyFolder(ceremony))
-  await writeDurable(site.home.disk, definitionPath(ceremony), definitionCodec.encode(definition))
+  await writeDurable(site.home.disk, path, definitionCodec.encode(definition))
 }
 
 const sayAgain = async ({ site }: Ceremony, { ceremony, definition, records }: Promised): Promise<void> => {

@@ -1,11 +1,12 @@
-import { bindingRecords } from '../../audit/readmission.ts'
+import type { LogView } from '../../audit/disk-log.ts'
+import { bindingRecords, readPromised, returningIdentity } from '../../audit/readmission.ts'
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { definitionCodec, fenceIn, recordKind } from '../../records/definition.ts'
 import { certificateCodec } from '../../records/identity.ts'
-import type { PromisedIn } from '../../records/readmission.ts'
+import { type PromisedIn, readmittedCodec } from '../../records/readmission.ts'
 import { type RecordName, recordOfEvent } from '../../records/record-table.ts'
 import { decodeEnvelope } from '../../records/signed.ts'
 import { definitionAt } from '../definition/definition-at.ts'
@@ -45,6 +46,7 @@ export const promisesOf = async (site: Home, identity: Identity, but: Hash): Pro
       if (record === 'certificate' && purposeOf(body) === 'message') certificates.add(toBase64(body))
       if (bindingRecords.some((one) => one === record)) records.push({ name: record, envelope: toBase64(body) })
     }
+    if ('returning' in definition && returningIdentity(definition) === identity) found.push(...shownIn(log, identity))
     if (records.length === 0) continue
     found.push({
       definition: toBase64(definitionCodec.encode(definition)),
@@ -52,8 +54,31 @@ export const promisesOf = async (site: Home, identity: Identity, but: Hash): Pro
       records,
     })
   }
-  refuseTooMany(found)
+  const once = [...new Map(found.map((one) => [JSON.stringify(one), one])).values()]
+  refuseTooMany(once)
+  return once
+}
+
+/** Promises that others showed of it when it was taken back before: it may have gone back behind that, too. */
+const shownIn = (log: LogView, identity: Identity): readonly PromisedIn[] => {
+  const found: PromisedIn[] = []
+  for (const { what, object } of log.replay()) {
+    const body = what === 'readmitted' && object !== null ? log.body(object) : undefined
+    if (body === undefined) continue
+    for (const one of readmittedCodec.decode(decodeEnvelope(body, readmittedCodec.limit).payload).promises)
+      if (isProven(one, identity)) found.push(one)
+  }
   return found
+}
+
+const isProven = (one: PromisedIn, identity: Identity): boolean => {
+  try {
+    readPromised(one, identity)
+    return true
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
 }
 
 const purposeOf = (envelope: Uint8Array): string | undefined => {

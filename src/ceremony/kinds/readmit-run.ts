@@ -16,6 +16,7 @@ import { bindAgain } from '../epoch/bound-again.ts'
 import { heldEpoch, noteEpoch } from '../epoch/epoch.ts'
 import { promisesOf } from '../epoch/promises.ts'
 import { refuseOlderReadmission, refuseTwoHomes } from '../epoch/readmissions.ts'
+import { openHead } from '../peers/ledger-heads.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -101,12 +102,15 @@ class ReadmitRun implements KindRun {
     if (!site.peerHeads.goesOn(identity, authority.hash)) await refuseTwoHomes(site, this.#definition, authority.hash)
     const promises = await promisesOf(site, identity, authority.hash)
     const remembered = site.peerHeads.of(identity)
+    // Under a log key that this ceremony shows: of another one no stranger could tell whose it is.
+    const keys = this.#ceremony.store.keys(this.#definition.returning, 'log')
+    const shown = remembered !== undefined && openHead(utf8(remembered.note), identity, keys) !== undefined
     this.#duties.mayBind()
     await this.#ceremony.publish('readmitted', {
       ceremony: authority.hash,
       attempt,
       site: seat.name,
-      remembered: remembered === undefined ? null : toBase64(utf8(remembered.note)),
+      remembered: shown ? toBase64(utf8(remembered.note)) : null,
       promises: [...promises],
     })
   }
@@ -167,10 +171,28 @@ class ReadmitRun implements KindRun {
         `${returning} has not said yet that it is bound again; ${store.readmitted.size} have taken it back`,
         [returning],
       )
+    if (!this.#isBoundByMine())
+      throw new QuorateError(
+        'E_NOT_FINISHED',
+        `${returning} was bound again before this site showed what it knows, and may lack a promise`,
+        `this site goes on refusing it: ${returning}’s operator plans its readmission anew (quorate recover readmit), with this site`,
+        { waiting: [returning] },
+      )
     await this.#remember(head)
   }
 
-  /** Durable before it is used: from here on this home knows another chain of the site's heads. */
+  /** True where everything that this site showed was shown by those, too, whose words the site that returns took in. */
+  #isBoundByMine(): boolean {
+    const { store } = this.#ceremony
+    const took = store.rebound.get(this.#definition.returning)?.signed.value.took ?? []
+    const shown = new Set<string>()
+    for (const { signed } of store.readmitted.values())
+      if (took.includes(recordHash(signed))) for (const one of envelopesIn(signed.value)) shown.add(one)
+    const mine = store.readmitted.get(this.#self)?.signed.value
+    return mine === undefined || envelopesIn(mine).every((one) => shown.has(one))
+  }
+
+  /** From here on this home knows another chain of the site's heads. */
   async #remember(head: Checkpoint): Promise<void> {
     const { site, authority } = this.#ceremony
     const { returning, key } = this.#definition
@@ -189,8 +211,9 @@ class ReadmitRun implements KindRun {
       owed: [...new Set([...known.owed, ...others])].filter((one) => one !== key).sort(),
     }
     this.#ceremony.noteLedger('peer-readmitted', null, peerChainCodec.encode(chain), returning)
-    await site.ledger.barrier()
+    // At once, so that no other ceremony notes a head of the old chain after it; each of its uses comes after a barrier.
     site.peerHeads.readmit(authority.hash, chain)
+    await site.ledger.barrier()
   }
 
   outputs(): ReadonlyMap<string, Uint8Array> {
@@ -201,6 +224,9 @@ class ReadmitRun implements KindRun {
     return []
   }
 }
+
+const envelopesIn = ({ promises }: Readmitted): readonly string[] =>
+  promises.flatMap(({ records }) => records.map(({ envelope }) => envelope))
 
 /** Keys of which this home and another site hold shares. */
 const keysSharedWith = async (site: Site, identity: string) => {

@@ -284,8 +284,8 @@ export const prepareRewrap: CeremonyKind<RewrapDefinition>['prepare'] = async (s
   const said = [...(await site.ceremonyLog(ceremonyId(definition))).replay()].filter((event) => event.site === name)
   const isBound = said.some(({ what }) => what === 'replaced' || what === 'witnessed')
   const epoch = await epochFor(site, definition, isBound)
-  // A witness opens no share, and a site that went over opens its own by the new envelope alone.
-  const opens = name === definition.site && !isBound
+  // A witness opens no share, and a site that said its new envelope opens its own by that one alone: the old key may be gone.
+  const opens = name === definition.site && !isBound && !said.some(({ what }) => what === 'rewrapped')
   return {
     base: epoch.hash,
     epoch: opens ? { ...epoch, sealedUnder: definition.old.kms } : undefined,

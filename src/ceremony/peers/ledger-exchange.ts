@@ -13,6 +13,8 @@ export interface Peer {
   connected: boolean
   /** The head of its ledger that it proved here. */
   head: Checkpoint | undefined
+  /** It remembers a head of this site's ledger that this one does not go on from, so it takes no seat beside this site. */
+  refusesUs: boolean
   /** Of which chain of its heads that one is: a readmission begins another. */
   generation: number
   /** The head that this site remembered when the join began; undefined at the first contact. */
@@ -56,6 +58,7 @@ export const peersOf = (ceremony: Ceremony): ReadonlyMap<SiteId, Peer> => {
           member,
           connected: false,
           head: undefined,
+          refusesUs: false,
           generation: 0,
           remembered: pendingFrom(ceremony, member.name, member.identity) ?? site.peerHeads.of(member.identity),
           rolledBack: undefined,
@@ -107,12 +110,25 @@ export class LedgerExchange {
     }
     if (head !== undefined && differs) {
       // Signed by this site's own log key: this home is older than, or forked from, one that was shown before.
-      this.ownRollback = { remembered: head.note }
+      peer.refusesUs = true
+      if (!this.#canDoWithout()) this.ownRollback = { remembered: head.note }
       store.changed()
     }
     peer.shown = head !== undefined && own !== undefined && head.size <= own.size ? head.size : 0
     this.#show(peer)
     store.changed()
+  }
+
+  /**
+   * A site that was taken back is still refused by whoever had no part in that, and heads from before it are no secret: that
+   * ends its join only where too few are left without those who say so.
+   */
+  #canDoWithout(): boolean {
+    const { authority, seat, site } = this.#ceremony
+    const wasTakenBack = [...site.ledger.replay()].some(({ what }) => what === 'rebound')
+    const left = authority.candidates.filter(({ name }) => this.#peers.get(name)?.refusesUs !== true)
+    const isCandidate = authority.candidates.some(({ name }) => name === seat.name)
+    return wasTakenBack && isCandidate && left.length >= authority.seats
   }
 
   /** True where every other site has been shown this site's ledger. */
