@@ -41,7 +41,7 @@ export interface Places {
 }
 
 /**
- * Every operation of every site under every fault takes hours: by default power goes at every sixth operation of some
+ * Every operation of every site under every fault takes hours: by default power goes at every twelfth operation of some
  * site, by turns, and the other faults, two in a row and faults at all sites come as a sample of fixed seed.
  *
  * Every (site, place, fault); or a loss of power at each operation, at the sites in turn, and a sample of the rest that is
@@ -60,7 +60,7 @@ export const casesOf = (sites: readonly string[], places: Places, most: number, 
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(72, 6, 1)
+  const step = many(72, 12, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({

@@ -15,7 +15,7 @@ import { inTurn } from '../support/report.ts'
 import { dealAny, openingLies, shareLies, vssLies } from '../support/vss-lies.ts'
 
 /** By day one of the suites, by turns: they share their code above the group. */
-const ids = inTurn(protocolIds, 1, 2)
+const ids = inTurn(protocolIds, 1, 1)
 const session = sessionOf('liars in a refresh')
 const PARTIES = 4
 

@@ -18,7 +18,7 @@ import { seededRandom } from '../support/random.ts'
 import { inTurn } from '../support/report.ts'
 
 /** By day one of the suites, by turns: they share their code above the group. */
-const ids = inTurn(protocolIds, 1, 2)
+const ids = inTurn(protocolIds, 1, 1)
 const session = sessionOf('liars in a repair')
 /** Party 2 gets its share back; 5 looks on. */
 const mending: Mending = {
