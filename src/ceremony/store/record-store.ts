@@ -226,10 +226,15 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
+  /** True where a site said what it cannot leave any more: others may have finished with it. */
+  hasBound(site: SiteId): boolean {
+    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
+    return binding.some((said) => said.has(site))
+  }
+
   /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
-    const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
+    const bound = this.authority.roster.filter(({ name }) => this.hasBound(name))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }
