@@ -12,7 +12,7 @@ import { sharesIn } from '../../records/definition.ts'
 import type { Certificate, Purpose } from '../../records/identity.ts'
 import type { Ready } from '../../records/outcome.ts'
 import type { Author, RecordFacts, RecordRow } from '../../records/record-row.ts'
-import { type RecordName, type RecordValue, recordNames, rowOf } from '../../records/record-table.ts'
+import { keepingRecords, type RecordName, type RecordValue, recordNames, rowOf } from '../../records/record-table.ts'
 import { type Blame, blameCodec } from '../../records/round.ts'
 import { recordHash, type Signed } from '../../records/signed.ts'
 import { signedUnder } from '../blame/record-faults.ts'
@@ -228,8 +228,7 @@ export class RecordStore extends Watch {
 
   /** True where a site said what it cannot leave any more: others may have finished with it. */
   hasBound(site: SiteId): boolean {
-    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
-    return binding.some((said) => said.has(site))
+    return keepingRecords.some((name) => this.#only(name).has(site))
   }
 
   /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
