@@ -8,7 +8,13 @@ export const floors = [
   // The judge as an auditor runs it is handed in from outside, and reads definitions as lint does.
   ['engine/', 'status/', 'blame/verify-evidence.ts'],
   // Ask the table of kinds; what kinds ask in turn (findings, message, authority) stands below.
-  ['definition/lint.ts', 'definition/approve.ts', 'definition/plan.ts', 'definition/plan-rewrap.ts'],
+  [
+    'definition/lint.ts',
+    'definition/approve.ts',
+    'definition/plan.ts',
+    'definition/plan-readmit.ts',
+    'definition/plan-rewrap.ts',
+  ],
   ['gather/', 'close/'],
   ['kinds/'],
   ['epoch/'],

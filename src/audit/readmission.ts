@@ -8,7 +8,7 @@ import type { Attempt } from '../records/attempt.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, definitionCodec } from '../records/definition.ts'
 import { certificateCodec } from '../records/identity.ts'
-import type { ReadmitDefinition } from '../records/kinds/readmit.ts'
+import { type ReadmitDefinition, returningIdentity } from '../records/kinds/readmit.ts'
 import type { PromisedIn, Rebound } from '../records/readmission.ts'
 import { type RecordName, recordNames, rowOf } from '../records/record-table.ts'
 import type { Checkpoint } from './log.ts'
@@ -36,10 +36,6 @@ export interface Promised {
   readonly site: SiteId
   readonly records: readonly { readonly name: BindingRecord; readonly envelope: Uint8Array; readonly value: unknown }[]
 }
-
-/** The identity of the site that returns. */
-export const returningIdentity = ({ sites, returning }: ReadmitDefinition): Identity | undefined =>
-  sites.find(({ name }) => name === returning)?.identity
 
 const bytesOf = (text: string): Uint8Array => {
   try {

@@ -1,4 +1,4 @@
-import type { Hash, Identity } from '../lib/brand.ts'
+import type { Hash } from '../lib/brand.ts'
 import { DecodeError } from '../records/codec.ts'
 import { type Definition, recordKind } from '../records/definition.ts'
 import type { Kind } from '../records/kinds/index.ts'
@@ -20,6 +20,7 @@ import {
 import { allChecks, type CheckId } from './check-table.ts'
 import { answersFor } from './checks/faults.ts'
 import { isClosed } from './checks/logs.ts'
+import { type BundleEpoch, epochOf } from './epoch-shown.ts'
 import { type FenceShown, fenceOf } from './fence-shown.ts'
 import { auditKind } from './kinds/index.ts'
 import type { AuditKind } from './kinds/kind.ts'
@@ -29,8 +30,6 @@ import { type SaidReconstructed, type WholeKeyGiven, wholeKeyGiven } from './rec
 import { type RewrapShown, rewrapShown } from './rewrap-shown.ts'
 import { reachedBy } from './times.ts'
 import type { Trust } from './trust.ts'
-
-// Over 350 lines, and one story: the report's form, and how each part of it follows from the checks.
 
 export interface VerifyOptions {
   /** 'stated': the identities that the bundle names are believed; undefined: nobody is. */
@@ -63,21 +62,7 @@ export interface VerifyReport {
   readonly builds: readonly BuildShown[]
   readonly key: { readonly id: Hash; readonly protocol: string; readonly publicKey: string } | null
   /** The epoch that was made, or that signed. */
-  readonly epoch: {
-    /** From 1; null of a signature, whose bundle does not say it. */
-    readonly number: number | null
-    readonly record: Hash
-    /** The record that it replaced; null of a keygen. */
-    readonly base: Hash | null
-    /** Records of the same key that the definition names: this one takes their place. */
-    readonly supersedes: readonly Hash[]
-    /** Sites that voted for the record; none of a signature. */
-    readonly voters: readonly Identity[]
-    /** Sites that hold shares of `base`, or of the epoch that signed, as far as the definition names their identities. */
-    readonly holders: readonly Identity[]
-    /** How many sites sign together; null where no outcome of it is here. */
-    readonly threshold: number | null
-  } | null
+  readonly epoch: BundleEpoch | null
   /** The key that an emergency takes out of use; null of every other kind. */
   readonly fences: FenceShown | null
   readonly signature: string | null
@@ -200,51 +185,6 @@ const keyOf = (definition: Definition, made: CeremonyResult | undefined): Verify
     id: recordKind(definition).key(definition) ?? made.outcomeHash,
     protocol: made.outcome.protocol,
     publicKey: made.outcome.publicKey,
-  }
-}
-
-const epochOf = (
-  { definition, roster, holders }: BundleFacts,
-  made: CeremonyResult | undefined,
-): VerifyReport['epoch'] => {
-  const number = recordKind(definition).epoch(definition)
-  const supersedes = 'supersedes' in definition ? definition.supersedes : []
-  if (made?.makes === 'key') {
-    const voters = roster.flatMap(({ name, identity }) => (made.voters.includes(name) ? [identity] : []))
-    return {
-      number,
-      record: made.recordHash,
-      base: made.outcome.base,
-      supersedes,
-      voters,
-      holders: holders.map(({ identity }) => identity),
-      threshold: made.outcome.threshold,
-    }
-  }
-  if (made?.makes === 'proof' && definition.base !== null && made.outcome !== undefined)
-    return {
-      ...{
-        number,
-        record: definition.base,
-        base: made.outcome.base,
-        supersedes,
-        voters: [],
-        holders: roster.map(({ identity }) => identity),
-      },
-      threshold: made.outcome.threshold,
-    }
-  if (made?.makes !== 'signature') return null
-  const { outcome, result } = made
-  return {
-    ...{
-      number,
-      record: result.base,
-      base: outcome?.base ?? null,
-      supersedes,
-      voters: [],
-      holders: roster.map(({ identity }) => identity),
-    },
-    threshold: outcome?.threshold ?? null,
   }
 }
 

@@ -67,6 +67,8 @@ export interface RecordRow<T> {
   readonly ledger: { readonly what: string; object(value: T, hash: Hash): Hash | null } | null
   /** The check of `audit verify` that answers for every record of this name in a log. */
   readonly reported: string
+  /** Its author cannot leave any more: others may have finished with it, and beside it an abort decides nothing. */
+  readonly keepsAuthor?: true
   /** Bodies of its author are in that author's own log before anybody else has them. */
   readonly durable: boolean
   /** Handed on as it comes: who hears of it late must not depend on its author still being there. */

@@ -223,6 +223,7 @@ export const recordTable = {
     event: 'ready',
     ledger: { what: 'ready', object: ({ record }) => record },
     reported: 'votes.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => MOST_VOTES,
@@ -290,6 +291,7 @@ export const recordTable = {
     event: 'release',
     ledger: { what: 'released', object: (_value, hash) => hash },
     reported: 'release.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => 1,
@@ -303,6 +305,7 @@ export const recordTable = {
     event: 'readmitted',
     ledger: { what: 'readmitted', object: (_value, hash) => hash },
     reported: 'readmit.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => 1,
@@ -316,6 +319,7 @@ export const recordTable = {
     event: 'rebound',
     ledger: { what: 'rebound', object: (_value, hash) => hash },
     reported: 'readmit.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => 1,
@@ -343,6 +347,7 @@ export const recordTable = {
     event: 'witnessed',
     ledger: { what: 'witnessed', object: ({ envelope }) => envelope },
     reported: 'rewrap.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => 1,
@@ -355,6 +360,7 @@ export const recordTable = {
     event: 'replaced',
     ledger: { what: 'replaced', object: ({ envelope }) => envelope },
     reported: 'rewrap.records',
+    keepsAuthor: true,
     durable: true,
     logged: 'once',
     most: () => 1,
@@ -398,6 +404,9 @@ export type RecordValue<N extends RecordName> = (typeof recordTable)[N] extends 
   : never
 
 export const recordNames = Object.keys(recordTable) as RecordName[]
+
+/** Records whose author cannot leave any more. */
+export const keepingRecords = recordNames.filter((name) => 'keepsAuthor' in recordTable[name])
 
 /** A row as a table of all of them is read: what it takes is a value of its own record. */
 export const recordRow = <N extends RecordName>(name: N): RecordRow<RecordValue<N>> =>

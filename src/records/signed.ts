@@ -68,10 +68,4 @@ export const decodeEnvelope = (bytes: Uint8Array, limit: number): Envelope => {
 /**
  * The name of a signed record: the hash of what was signed, so that a second signature over it is not a second record.
  */
-export const recordHash = (signed: { readonly bytes: Uint8Array }): Hash => {
-  const hash = hashes.get(signed) ?? hashOf(signed.bytes)
-  hashes.set(signed, hash)
-  return hash
-}
-
-const hashes = new WeakMap<{ readonly bytes: Uint8Array }, Hash>()
+export const recordHash = (signed: { readonly bytes: Uint8Array }): Hash => hashOf(signed.bytes)

@@ -1,6 +1,7 @@
 import type { Hash } from '../lib/brand.ts'
 import { equal } from '../lib/bytes.ts'
 import { writeDurable } from '../lib/durable.ts'
+import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
 import {
   envelopeFileCodec,
@@ -56,11 +57,14 @@ export const missingEnvelope = async (disk: Disk, folder: string): Promise<Error
   return damagedShare(`no sealed shard in ${folder}`)
 }
 
-/** The envelope of this hash, whichever of them it is; undefined: none is. One that is damaged and another hides nothing. */
+/** The envelope of this hash, whichever of them it is; undefined: none is. One that is damaged and another hides nothing. Throws E_DISK. */
 export const findEnvelope = async (disk: Disk, folder: string, wanted: Hash): Promise<SealedShard | undefined> => {
   const rewraps = (await disk.list(folder)).flatMap((name) => (PAIR.exec(name)?.[2] ?? []) as Hash)
   for (const made of new Set<Made>([undefined, ...rewraps])) {
-    const found = await envelopeAt(disk, folder, made).catch(() => undefined)
+    const found = await envelopeAt(disk, folder, made).catch((error: unknown) => {
+      if (error instanceof QuorateError && error.code === 'E_SHARD') return undefined
+      throw error
+    })
     if (found !== undefined && envelopeHash(found) === wanted) return found
   }
   return undefined

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { historiesOf, type KeyHistory, type VerifiedBundle } from '../audit/history.ts'
+import { historiesOf, type KeyHistory } from '../audit/history.ts'
+import type { VerifiedBundle } from '../audit/history-faults.ts'
 import { parseTrust } from '../audit/trust.ts'
 import type { VerifyReport } from '../audit/verify.ts'
 import type { Hash } from '../lib/brand.ts'

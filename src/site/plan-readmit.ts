@@ -1,4 +1,4 @@
-import { planReadmit } from '../ceremony/definition/plan.ts'
+import { planReadmit } from '../ceremony/definition/plan-readmit.ts'
 import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
 import type { Hash, Identity, SiteId } from '../lib/brand.ts'

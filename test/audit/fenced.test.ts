@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { CheckId } from '../../src/audit/check-table.ts'
-import { historiesOf, type KeyHistory, type VerifiedBundle } from '../../src/audit/history.ts'
+import { historiesOf, type KeyHistory } from '../../src/audit/history.ts'
+import type { VerifiedBundle } from '../../src/audit/history-faults.ts'
 import { type VerifyReport, verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'

@@ -79,7 +79,7 @@ test('it is taken back by what all approve, and signs again; bundles and histori
   const trust = group.trust()
   const verified = await seen('nobody', 'audit', 'verify', '--bundle', joined[0]?.document.bundle, '--trust', trust)
   expect([verified.code, verified.stderr], verified.stdout).toEqual([0, ''])
-  expect(verified.stdout).toMatch(/READMITTED +ap, whose ledger had gone back to \d+ events; eu, us say so/)
+  expect(verified.stdout).toMatch(/READMITTED +ap, which came back with a ledger of \d+ events; eu, us say so/)
   expect(verified.stdout).toMatch(/readmit +eu, us took ap back/)
   await ok('us', 'recover', 'status', '--ceremony', planned.ceremony)
   const ended = await signing(['us', 'ap'])

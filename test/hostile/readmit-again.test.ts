@@ -1,16 +1,23 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ledgerOrigin, signCheckpoint } from '../../src/audit/note.ts'
+import { verifyBundle } from '../../src/audit/verify.ts'
+import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import type { JoinResult } from '../../src/ceremony/engine/result.ts'
 import { undecidedVotes } from '../../src/ceremony/epoch/rivals.ts'
 import { definitionPath } from '../../src/ceremony/paths.ts'
+import { LedgerExchange } from '../../src/ceremony/peers/ledger-exchange.ts'
 import type { Site } from '../../src/ceremony/ports.ts'
 import { Ceremony } from '../../src/ceremony/store/ceremony.ts'
+import { rawSigner } from '../../src/identity/ed25519.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
-import { fromUtf8, utf8 } from '../../src/lib/bytes.ts'
+import { equal, fromHex, fromUtf8, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import { Secret } from '../../src/lib/secret.ts'
 import { ceremonyId, type Definition, definitionCodec } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
+import { open } from '../support/bundles.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { backupOf, ledgerOf, readmitOf, setBack } from '../support/readmits.ts'
@@ -172,6 +179,28 @@ describe('a site that was taken back', () => {
       const known = (await memorySite(back, name)).peerHeads.of(identity()) ?? expect.fail('no head')
       expect([name, returned.root(known.size)]).toEqual([name, known.root])
     }
+  })
+
+  it('has two log keys: a head under the one that nobody sees there is shown by no helper, and names none of them', async () => {
+    const back = await setBack(world, ap, old)
+    const { peerHeads, ledger } = await memorySite(back, eu)
+    const head = peerHeads.of(identity()) ?? expect.fail('no head')
+    const other = rawSigner(new Secret(new Uint8Array(32).fill(0x42)))
+    const lies = { origin: ledgerOrigin(identity()), size: head.size + 1, root: fromHex(head.root) }
+    const note = utf8(signCheckpoint(lies, other))
+    ledger.append({ at: 1, what: 'peer-ledger', ceremony: ceremonyId(keygen), site: ap, object: hashOf(note) }, note)
+    await ledger.barrier()
+    // The liar answers as if it had not heard which head eu remembers.
+    const { remembered } = LedgerExchange.prototype
+    vi.spyOn(LedgerExchange.prototype, 'remembered').mockImplementation(function (this: LedgerExchange, from, said) {
+      return remembered.call(this, from, equal(said, note) ? new Uint8Array() : said)
+    })
+    const ends = await joinSites(back, names, await readmitOf(back, keygen, ap, { deadlines }))
+    const [end] = ends.flatMap((one) => (one.status === 'fulfilled' && one.value.site === us ? [one.value] : []))
+    const bytes = await back.homes.get(us)?.disk.read(end?.bundle ?? '')
+    const bundle = await open(bytes ?? expect.fail(codes(ends).join()))
+    const report = await verifyBundle(bundle, { trust: 'stated', evidence: protocolEvidence })
+    expect([report.verdict, report.contradictions]).toEqual(['valid', []])
   })
 
   it('overwrites no definition, where a planner found two of one short id', async () => {

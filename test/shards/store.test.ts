@@ -177,6 +177,35 @@ describe('shard store', () => {
     }
   })
 
+  it('calls no envelope damaged that could not be read once: it opens, or the disk failed', async () => {
+    const disk = memoryDisk()
+    const [sealed, again] = [await seal(), await seal(key, 1, 'again')]
+    const calm = shardStore(disk)
+    await calm.stage(sealed, first)
+    await calm.keepRecord(key, first, recordOf(sealed))
+    await calm.install(key, key, votesFor(sealed))
+    await calm.stageRewrap(key, key, 'ee'.repeat(32) as Hash, again)
+    const found: string[] = []
+    for (let at = 0, failed = true; failed; at++) {
+      let reads = 0
+      failed = false
+      const read: typeof disk.read = async (path, ...given) => {
+        failed ||= reads === at
+        if (reads++ === at) throw new QuorateError('E_DISK', `EIO at ${path}`, 'look at the disk')
+        return disk.read(path, ...given)
+      }
+      const opened = shardStore({ ...disk, read }).reopen(key, key, envelopeHash(again), [kms])
+      found.push(
+        await opened.then(
+          (one) => (one.reveal().every((byte) => byte === 3) ? 'opens' : 'another share'),
+          (error: QuorateError) => error.code,
+        ),
+      )
+    }
+    expect(found.length).toBeGreaterThan(4)
+    expect(found).toEqual([...found.slice(1).map(() => 'E_DISK'), 'opens'])
+  })
+
   it('leaves no new envelope of a share beside its destruction, however slow the disk is', async () => {
     const random = seeded(7)
     const pause = async (): Promise<void> => {

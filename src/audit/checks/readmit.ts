@@ -1,12 +1,12 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { fromBase64 } from '../../lib/bytes.ts'
 import { DecodeError } from '../../records/codec.ts'
-import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
+import { type ReadmitDefinition, returningIdentity } from '../../records/kinds/readmit.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
 import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { ledgerOrigin, openCheckpoint } from '../note.ts'
-import { readPromised, returnedHead, returningIdentity } from '../readmission.ts'
+import { readPromised, returnedHead } from '../readmission.ts'
 import { eventsOf, faulty } from './faults.ts'
 
 const takesBack = ({ definition }: BundleFacts): ReadmitDefinition | undefined =>

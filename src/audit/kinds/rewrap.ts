@@ -1,23 +1,12 @@
 import type { BundleFacts } from '../bundle-facts.ts'
 import type { CeremonyResult } from '../ceremony-result.ts'
 import { madeRewrap, witnessesOf } from '../rewrap-shown.ts'
+import { proofOf } from './by-word.ts'
 import { type AuditKind, mustAlways } from './kind.ts'
 
 const result = (facts: BundleFacts): CeremonyResult | undefined => {
   const said = madeRewrap(facts)
-  const attempt = said && facts.attempts.get(said.value.attempt)
-  const { base } = facts.definition
-  if (said === undefined || attempt === undefined || base === null) return undefined
-  const outcomeHash = facts.records.get(base)?.outcome
-  return {
-    makes: 'proof',
-    attempt,
-    transcript: facts.evidence.transcriptOf([]),
-    outcome: outcomeHash && facts.outcomes.get(outcomeHash),
-    outcomeHash,
-    signature: null,
-    stated: witnessesOf(facts, said),
-  }
+  return said && proofOf(facts, said.value.attempt, witnessesOf(facts, said))
 }
 
 export const rewrap = {

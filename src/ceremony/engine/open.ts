@@ -81,15 +81,6 @@ export const refuseEnded = (ceremony: Ceremony): void => {
     )
 }
 
-/** This site voted, stated a signature, gave or destroyed a share, cosigned, or has its part in a readmission: what is left is to finish. */
+/** This site is bound, stated a signature, or destroyed the share that was replaced: what is left is to finish. */
 const bound = ({ store, seat }: Ceremony): boolean =>
-  [
-    store.ready,
-    store.results,
-    store.retired,
-    store.releases,
-    store.witnessed,
-    store.replaced,
-    store.readmitted,
-    store.rebound,
-  ].some((said) => said.has(seat.name))
+  store.hasBound(seat.name) || store.results.has(seat.name) || store.retired.has(seat.name)

@@ -1,11 +1,10 @@
 import type { LogView } from '../../audit/disk-log.ts'
 import { ledgerOrigin, parseCheckpoint } from '../../audit/note.ts'
-import { returningIdentity } from '../../audit/readmission.ts'
 import type { Hash, Identity } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Disk } from '../../lib/ports.ts'
 import type { LogEvent } from '../../records/event.ts'
-import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
+import { type ReadmitDefinition, returningIdentity } from '../../records/kinds/readmit.ts'
 import { shortId } from '../../records/short-id.ts'
 import { definitionAt } from '../definition/definition-at.ts'
 import type { Site } from '../ports.ts'
@@ -56,12 +55,11 @@ const laterThan = async (
   return undefined
 }
 
-const another = (name: string, ceremony: Hash | null): QuorateError =>
+const another = (name: string): QuorateError =>
   new QuorateError(
     'E_NOT_ALLOWED',
     `this site agreed to another readmission of ${name} since: of two heads one is of another home`,
-    'find out which home of it is the right one, and stop the other; then plan its readmission anew',
-    { ceremony },
+    `find out which home of ${name} is the right one, and stop the other; then plan its readmission anew`,
   )
 
 /**
@@ -74,7 +72,7 @@ export const refuseTwoHomes = async (site: Site, definition: ReadmitDefinition, 
   const events = [...site.ledger.replay()]
   const since = events.findIndex((event) => event.ceremony === ceremony)
   const other = await laterThan(site, identity, ceremony, since)
-  if (other !== undefined) throw another(definition.returning, null)
+  if (other !== undefined) throw another(definition.returning)
   const isOf = ({ what, object }: LogEvent): boolean => {
     const note = what === 'peer-ledger' && object !== null ? site.ledger.body(object) : undefined
     return note !== undefined && parseCheckpoint(note).origin === ledgerOrigin(identity)
@@ -102,5 +100,5 @@ export const refuseOlderReadmission = async (
   const said = events.findLastIndex((event) => event.ceremony === ceremony && SAID.includes(event.what))
   const since = said < 0 ? events.findIndex((event) => event.ceremony === ceremony) : said
   const other = await laterThan(site, identity, ceremony, since)
-  if (other !== undefined) throw another(definition.returning, null)
+  if (other !== undefined) throw another(definition.returning)
 }

@@ -154,8 +154,8 @@ const refuseRollback = (ceremony: Ceremony, peers: Peers): void => {
   if (own !== undefined)
     throw new QuorateError(
       'E_SITE_ROLLED_BACK',
-      `the ledger of ${ceremony.seat.name} is older than the one that it showed before`,
-      'this home was restored or cloned. Where no other home of this site is left, `quorate recover readmit` here asks the others to take it back; else keep it as evidence: they sign on, and mend this site on another machine (recover plan --lost)',
+      `the ledger of ${ceremony.seat.name} does not go on from one that it showed before`,
+      'this home was restored or cloned, or the others took another copy of it back. Where no other home of this site is left, and it holds a share, `quorate recover readmit` here asks the others to take it back; without a share make a new home (quorate identity create); else keep it as evidence: they sign on, and mend this site on another machine (recover plan --lost)',
       { site: ceremony.seat.name, remembered: own.remembered },
     )
   const rolled = [...peers.bySite.values()].find((peer) => peer.rolledBack !== undefined)

@@ -1,7 +1,6 @@
 import type { SiteId } from '../../lib/brand.ts'
-import { fromHex, toBase64 } from '../../lib/bytes.ts'
+import { toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
-import type { Secret } from '../../lib/secret.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import { type ReleasedShare, releasedShareCodec } from '../../records/release.ts'
@@ -10,6 +9,7 @@ import { keyBaseOf } from '../definition/key-base.ts'
 import { lintGiven } from '../definition/lint-key.ts'
 import { awaitEach } from '../epoch/await-each.ts'
 import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
+import { refuseFalseShare } from '../epoch/false-share.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -81,7 +81,7 @@ class ReconstructRun implements KindRun {
     const share = await openShare(ceremony, this.#epoch)
     const pieces: string[] = []
     try {
-      this.#refuseOther(share)
+      refuseFalseShare(this.#ceremony, this.#protocols, this.#definition.of.verifyingShares, share)
       const { key, protocol, base } = this.#definition
       const about = { ceremony: authority.hash, attempt, key, base, protocol, site: seat.name, index: seat.index }
       for (const to of recipients) pieces.push(await sealed(site, to, { ...about, share: share.reveal() }))
@@ -97,18 +97,6 @@ class ReconstructRun implements KindRun {
       index: seat.index,
       sealed: pieces,
     })
-  }
-
-  /** A damaged share is not given: the recipients would name this site as the one that lied. */
-  #refuseOther(share: Secret): void {
-    const { of } = this.#definition
-    const own = of.verifyingShares[this.#ceremony.seat.index - 1]
-    if (own !== undefined && this.#protocols.isShareOf(share, fromHex(own))) return
-    throw new QuorateError(
-      'E_SHARD',
-      'this site’s share is not the one that its verifying share names',
-      'do not go on here: put back the files of this share alone, from a backup; without one this share is lost',
-    )
   }
 
   /** A quorum is enough; for the others it waits no longer than for the end of a ceremony. */

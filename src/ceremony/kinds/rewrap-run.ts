@@ -1,5 +1,5 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
-import { fromHex, toHex } from '../../lib/bytes.ts'
+import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -17,6 +17,7 @@ import { lintGiven } from '../definition/lint-key.ts'
 import { awaitAll } from '../epoch/await-all.ts'
 import { awaitEach } from '../epoch/await-each.ts'
 import { type Epoch, epochInLog, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
+import { refuseFalseShare } from '../epoch/false-share.ts'
 import { refuseOtherRewrap, refuseOtherSeal } from '../epoch/rewrap-base.ts'
 import { hedged } from '../hedge.ts'
 import type { Site } from '../ports.ts'
@@ -134,7 +135,7 @@ class RewrapRun implements KindRun {
     if (core === undefined) throw new TypeError('an epoch in use that is not on the disk')
     const share = await openShare(ceremony, this.#epoch)
     try {
-      this.#refuseOther(share)
+      refuseFalseShare(this.#ceremony, this.#protocols, this.#definition.of.verifyingShares, share)
       const sealed = await sealShard({
         core: { ...core, jurisdiction: seat.entry.jurisdiction },
         share,
@@ -158,22 +159,12 @@ class RewrapRun implements KindRun {
     const { key, record } = this.#epoch
     const share = await this.#ceremony.site.shards.reopen(key, record.outcome, envelope, await this.#newKeys())
     try {
-      this.#refuseOther(share)
+      refuseFalseShare(this.#ceremony, this.#protocols, this.#definition.of.verifyingShares, share)
       return share
     } catch (error) {
       share.wipe()
       throw error
     }
-  }
-
-  #refuseOther(share: Secret): void {
-    const own = this.#definition.of.verifyingShares[this.#ceremony.seat.index - 1]
-    if (own !== undefined && this.#protocols.isShareOf(share, fromHex(own))) return
-    throw new QuorateError(
-      'E_SHARD',
-      'this site’s share is not the one that its verifying share names',
-      'do not go on here: put back the files of this share alone, from a backup; without one this share is lost',
-    )
   }
 
   async #cosign(said: Held<Rewrapped>): Promise<void> {

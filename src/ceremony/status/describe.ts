@@ -4,6 +4,7 @@ import { DecodeError } from '../../records/codec.ts'
 import type { LogEvent } from '../../records/event.ts'
 import type { Kind } from '../../records/kinds/index.ts'
 import type { Note } from '../../records/note.ts'
+import { keepingRecords, recordTable } from '../../records/record-table.ts'
 import { blameCodec } from '../../records/round.ts'
 import { inWords } from '../blame/fault-texts.ts'
 import { type Authority, wantedInWords } from '../definition/authority.ts'
@@ -18,6 +19,8 @@ export interface MemberStatus {
   readonly name: string
   readonly identity: Identity
   readonly approved: boolean
+  /** False of a site that takes part without an approval. */
+  readonly asked: boolean
   readonly phase: string
   /** Milliseconds since it said so; null for this site's own log and where nothing is known. */
   readonly age: number | null
@@ -99,14 +102,18 @@ export const describeStatus = (known: Known): Status => {
       name,
       identity,
       approved: approved.has(identity),
+      asked: authority.asks(identity),
       phase: here ? phase : (note?.phase ?? 'unknown'),
       age: here || note === undefined ? null : Math.max(0, now - note.at),
     }
   })
   const aborted = everyone.filter(({ identity }) => notes.get(identity)?.abort != null)
-  // Beside a vote of the same site an abort decides nothing.
-  const voters = new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : [])))
-  const gone = aborted.filter(({ name }) => !voters.has(name as SiteId))
+  const kept = new Set(
+    events.flatMap(({ what, site }) =>
+      keepingRecords.some((name) => recordTable[name].event === what) ? (site ?? []) : [],
+    ),
+  )
+  const gone = aborted.filter(({ name }) => !kept.has(name as SiteId))
   const opens = Date.parse(definition.window.opens)
   const closes = Date.parse(definition.window.closes)
   const evidence = events.filter((event) => event.what === 'evidence')
@@ -149,7 +156,7 @@ export const describeStatus = (known: Known): Status => {
             new Set(gone.map(({ identity }) => identity)),
           ),
           possible: authority.possibleWithout(new Set(gone.map(({ identity }) => identity))),
-          voters,
+          voters: new Set(events.flatMap(({ what, site }) => (what === 'ready' ? (site ?? []) : []))),
           receipts: new Set(events.flatMap(({ what, site }) => (what === 'installed' ? (site ?? []) : []))),
           joined: events.some(({ what }) => what === 'joined'),
           forgetful: known.forgetful,

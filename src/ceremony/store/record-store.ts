@@ -12,7 +12,7 @@ import { sharesIn } from '../../records/definition.ts'
 import type { Certificate, Purpose } from '../../records/identity.ts'
 import type { Ready } from '../../records/outcome.ts'
 import type { Author, RecordFacts, RecordRow } from '../../records/record-row.ts'
-import { type RecordName, type RecordValue, recordNames, rowOf } from '../../records/record-table.ts'
+import { keepingRecords, type RecordName, type RecordValue, recordNames, rowOf } from '../../records/record-table.ts'
 import { type Blame, blameCodec } from '../../records/round.ts'
 import { recordHash, type Signed } from '../../records/signed.ts'
 import { signedUnder } from '../blame/record-faults.ts'
@@ -226,10 +226,14 @@ export class RecordStore extends Watch {
     return new Set([...this.approvals.keys()].filter((id) => !this.aborts.has(id)))
   }
 
+  /** True where a site said what it cannot leave any more: others may have finished with it. */
+  hasBound(site: SiteId): boolean {
+    return keepingRecords.some((name) => this.#only(name).has(site))
+  }
+
   /** Identities that left. Beside what binds the same site an abort decides nothing, whichever came first. */
   goneIdentities(): ReadonlySet<Identity> {
-    const binding = [this.ready, this.releases, this.witnessed, this.replaced, this.readmitted, this.rebound]
-    const bound = this.authority.roster.filter(({ name }) => binding.some((said) => said.has(name)))
+    const bound = this.authority.roster.filter(({ name }) => this.hasBound(name))
     const still = new Set(bound.map(({ identity }) => identity))
     return new Set([...this.aborts.keys()].filter((identity) => !still.has(identity)))
   }

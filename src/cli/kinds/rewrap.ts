@@ -26,7 +26,11 @@ export const rewrap: CliKind<RewrapDefinition> = {
         tone: 'strong',
         ...(kmsText(to) === kmsText(old.kms) ? { note: 'the same key: its newest version' } : {}),
       },
-      { label: 'witnesses', text: witnesses.join(', '), note: `${threshold - 1} have to cosign before` },
+      {
+        label: 'witnesses',
+        text: witnesses.join(', '),
+        note: `${threshold - 1} ${threshold === 2 ? 'has' : 'have'} to cosign before`,
+      },
       {
         label: 'rewrap',
         text: `${site} in ${keyText(definition, { ...seen, key })}`,

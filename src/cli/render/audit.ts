@@ -97,7 +97,7 @@ export const readmissionLines = (readmitted: Verified['readmitted']): Line[] =>
   readmitted.flatMap(({ site, size, by, reason, ceremony }): Line[] => [
     {
       label: 'READMITTED',
-      text: `${site}, whose ledger had gone back to ${size} events; ${by.join(', ')} say so`,
+      text: `${site}, which came back with a ledger of ${size} events; ${by.join(', ')} say so`,
       note: `ceremony ${shortId(ceremony)}`,
       tone: 'warn',
     },

@@ -26,7 +26,7 @@ export const statusView = (status: Status): Lines => [
   },
   ...status.members.map((member) => ({
     label: member.name,
-    text: `${member.phase.padEnd(13)}${member.approved ? 'approved' : 'not approved'}`,
+    text: `${member.phase.padEnd(13)}${member.approved ? 'approved' : member.asked ? 'not approved' : 'joins only'}`,
     note: member.name === status.site ? 'this site' : ageOf(member.age),
   })),
   ...windowLine(status),

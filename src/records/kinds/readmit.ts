@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { Identity } from '../../lib/brand.ts'
 import { commonFields } from '../definition-fields.ts'
 import { hash, line, siteId, whole } from '../fields.ts'
 import type { RecordKind } from './kind.ts'
@@ -24,6 +25,10 @@ const schema = v.strictObject({
   reason: line(280),
 })
 export type ReadmitDefinition = v.InferOutput<typeof schema>
+
+/** Undefined where no site is called so. */
+export const returningIdentity = ({ sites, returning }: ReadmitDefinition): Identity | undefined =>
+  sites.find(({ name }) => name === returning)?.identity
 
 /** A site whose ledger went back takes part again: it approves with its new head, and a quorum of the others. */
 export const readmit = {
