@@ -41,7 +41,8 @@ const packagesOf = (root: string): ReadonlyMap<string, Manifest> => {
     found.set(folder, manifest)
     const wanted = {
       ...manifest.dependencies,
-      ...manifest.optionalDependencies,
+      // Our optional ones are the SDKs of clouds: a site loads that of its own cloud, and another one none.
+      ...(folder === root ? {} : manifest.optionalDependencies),
       // Ours are addons that are loaded where somebody installed them; those of others are types and tools.
       ...(folder === root ? manifest.peerDependencies : {}),
     }
