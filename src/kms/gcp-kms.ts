@@ -33,7 +33,7 @@ const statuses: Readonly<Record<number, readonly [name: string, fault: KmsFault]
   15: ['DATA_LOSS', 'wrong answer'],
   16: ['UNAUTHENTICATED', 'refused'],
 }
-const [EXHAUSTED, UNAVAILABLE, UNAUTHENTICATED] = [8, 14, 16] as const
+const [LATE, EXHAUSTED, UNAVAILABLE, UNAUTHENTICATED] = [4, 8, 14, 16] as const
 const RETRIED = /\b(RESOURCE_EXHAUSTED|UNAVAILABLE): ([^\n{}]*)/
 
 /** The service tells by its words alone why it does not take an argument, or in which state a key is. */
@@ -56,8 +56,8 @@ const toFault = (error: unknown, key: string, opening: boolean): QuorateError =>
       ? kmsFault('unreachable', key, providerSays(typeof code === 'string' ? code : '', text))
       : kmsFault('refused', key, refused[0])
   }
-  // Repeated until the deadline, it comes out as DEADLINE_EXCEEDED, and the last answer stands in the message alone.
-  const [, last, why] = (code === 4 ? RETRIED.exec(text) : null) ?? []
+  // Repeated until the deadline, it comes out as DEADLINE_EXCEEDED, and earlier answers stand in the message alone.
+  const [, last, why] = (code === LATE ? RETRIED.exec(text) : null) ?? []
   if (last !== undefined)
     return kmsFault(last === 'UNAVAILABLE' ? 'unreachable' : 'throttled', key, providerSays(last, why))
   const plain = text.replace(/^\d+ [A-Z_]+: /, '')
@@ -96,8 +96,9 @@ const endpointOf = (named: Named): Endpoint => {
 }
 
 /**
- * A client keeps the credentials that it found, also where they were none, and goes on connecting to whom it did not reach,
- * which holds the process: the next call begins with a new one, and the last call of the old one closes it.
+ * A client keeps the credentials that it found, also where they were none, and goes on connecting to whom it did not reach:
+ * the next call begins with a new one, and the last call of the old one closes it. A server that takes a connection and
+ * never answers its handshake still holds a process, which then has to be ended: grpc-js does not give such a socket up.
  */
 const leave = async (named: Named, { client, calls }: Endpoint, failed: boolean): Promise<void> => {
   const name = endpointName(named)
@@ -121,7 +122,7 @@ const ask = async <T>(named: Named, opening: boolean, call: Call<T>): Promise<T>
     // Called by the SDK itself, it would reject where nobody listens, and end the process.
     await withinDeadline(() => client.initialize())
     const timeout = Math.max(1, KMS_DEADLINE - (performance.now() - began))
-    const [answer] = await call(client, { timeout, retry: { retryCodes: [EXHAUSTED, UNAVAILABLE] } })
+    const [answer] = await call(client, { timeout, retry: { retryCodes: [LATE, EXHAUSTED, UNAVAILABLE] } })
     return answer
   } catch (error) {
     const { code } = error as { code?: unknown }

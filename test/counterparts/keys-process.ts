@@ -11,6 +11,7 @@ export interface KeysProcess {
   ensure(slot: KmsSlot): Promise<boolean>
   /** Lets it end by itself; `after` is how long it took, in milliseconds. */
   end(): Promise<Ran & { readonly after: number }>
+  kill(): Promise<unknown>
 }
 
 const script = fileURLToPath(new URL('keys-process.mjs', import.meta.url))
@@ -61,6 +62,10 @@ export const startKeysProcess = async (env: Readonly<Record<string, string>>): P
         wrap: (piece, bound) => ask<Wrapped>('wrap', { name, piece: piece.reveal(), bound }),
         unwrap: async (wrapped, bound) => new Secret(await ask<Uint8Array>('unwrap', { name, wrapped, bound })),
       }
+    },
+    kill: () => {
+      child.kill('SIGKILL')
+      return ended
     },
     async end() {
       const began = performance.now()
