@@ -37,6 +37,13 @@ export const providerTable = {
     protection: null,
     region: () => null,
   },
+  transit: {
+    // In plain HTTP only to this machine: the token travels with each request.
+    form: /^(?:https:\/\/[a-z0-9.-]+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){2,8}$/,
+    example: 'https://bao.example.org:8200/transit/quorate-eu',
+    protection: null,
+    region: () => null,
+  },
 } as const satisfies Readonly<Record<string, ProviderRow>>
 
 export type ProviderName = keyof typeof providerTable

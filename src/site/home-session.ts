@@ -155,6 +155,8 @@ export const unreached = (room: Pick<RelayRoom, 'status'>): readonly { readonly 
 export interface SiteSecrets {
   readonly passphrase: () => Promise<Secret>
   readonly kmsPassphrase?: (() => Promise<Secret>) | undefined
+  /** The credentials of a KMS provider may be in it. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 /** A site with its identity unlocked, ready to join. */
@@ -190,6 +192,7 @@ export const openSite = async (
         home: folder,
         random: forKms,
         ...(secrets.kmsPassphrase === undefined ? {} : { passphrase: secrets.kmsPassphrase }),
+        ...(secrets.environment === undefined ? {} : { environment: secrets.environment }),
       }),
   }
 }
