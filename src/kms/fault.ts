@@ -1,6 +1,6 @@
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 
-/** What happened at a provider, whatever the provider calls it. */
+/** Faults by what happened at a provider, whatever the provider calls it. */
 const faults = {
   refused: ['E_KMS_DENIED', 'refuses this site', 'ask who administers the key to let this site use it'],
   'wrong key': ['E_KMS_DENIED', 'does not open this piece', 'name the key under which this shard was sealed'],

@@ -1,6 +1,6 @@
 import type { KmsSlot } from '../records/definition-fields.ts'
 
-/** What can be said of a provider's keys by their names alone: no SDK is loaded, and nobody is asked. */
+/** A provider, as far as the names of its keys tell: no SDK is loaded, and nobody is asked. */
 interface ProviderRow {
   /** A key's name, after `PROVIDER:`. It names one key: no alias, which its owner could point elsewhere. */
   readonly form: RegExp
@@ -52,6 +52,8 @@ export const providerNames = Object.keys(providerTable) as readonly ProviderName
 
 export const providerRow = (name: string): ProviderRow | undefined =>
   Object.hasOwn(providerTable, name) ? providerTable[name as ProviderName] : undefined
+
+export const regionOf = ({ provider, key }: KmsSlot): string | null => providerRow(provider)?.region(key) ?? null
 
 /** Null where the provider protects each key in its own way. */
 export const protectionOf = ({ provider }: Pick<KmsSlot, 'provider'>): string | null =>
