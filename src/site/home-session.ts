@@ -166,17 +166,24 @@ export const openSite = async (
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
   // A command that only looks at a home loads none of these.
-  const [{ buildHash }, { openKmsKey }, { shardStore }] = await Promise.all([
+  const [{ buildHash, packagesHash }, { openKmsKey }, { sdkPackages }, { shardStore }] = await Promise.all([
     import('../host/build.ts'),
     import('../kms/registry.ts'),
+    import('../kms/providers.ts'),
     import('../shards/store.ts'),
   ])
   const forKms = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms')
+  const card = await home.card()
+  const providers = [...new Set(card.kms.map(({ provider }) => provider))].sort()
+  const sdks = providers.flatMap((provider) => {
+    const names = sdkPackages(provider)
+    return names.length === 0 ? [] : [{ provider, build: packagesHash(names) }]
+  })
   return {
     home,
-    card: await home.card(),
+    card,
     identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
-    machine: { ...machine, build: buildHash() },
+    machine: { ...machine, build: buildHash(), sdks },
     ledger,
     peerHeads: owned.peerHeads,
     shards: shardStore(disk),
