@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KmsKey } from '../../src/kms/port.ts'
 import { openKmsKey, parseKmsSlot } from '../../src/kms/registry.ts'
@@ -62,6 +63,25 @@ describe.skipIf(!openBaoInstalled)('transit at OpenBao', () => {
         code: 'E_KMS_DENIED',
         message: expect.stringMatching(/refuses this site \(403/),
       })
+  })
+
+  it('takes no more rights than its policy file gives, and with these makes no key by a mistyped name', async () => {
+    const file = await readFile(new URL('../../ceremonies/policies/transit.hcl', import.meta.url), 'utf8')
+    const policy = file.replaceAll('transit/', 'transit-eu/').replaceAll('quorate-eu', 'site')
+    await bao.ask('PUT', 'sys/policies/acl/site', { policy })
+    const { auth } = await bao.ask('POST', 'auth/token/create', { policies: ['site'], no_default_policy: true })
+    const { client_token } = auth as { client_token: string }
+    const key = await keyAt('transit-eu/site', client_token)
+    expect((await key.unwrap(await key.wrap(piece(), context), context)).reveal()).toEqual(bytes)
+    const mistyped = await keyAt('transit-eu/sitf', client_token)
+    await expect(mistyped.wrap(piece(), context)).rejects.toMatchObject({ code: 'E_KMS_DENIED' })
+    await expect(bao.ask('GET', 'transit-eu/keys/sitf')).rejects.toThrow('404')
+    // The name itself allowed, and yet no key is made: it may update what is there.
+    await bao.ask('PUT', 'sys/policies/acl/typo', { policy: policy.replaceAll('/site', '/sitf') })
+    const { auth: typo } = await bao.ask('POST', 'auth/token/create', { policies: ['typo'], no_default_policy: true })
+    const allowed = await keyAt('transit-eu/sitf', (typo as { client_token: string }).client_token)
+    await expect(allowed.wrap(piece(), context)).rejects.toMatchObject({ code: expect.stringMatching(/^E_KMS_/) })
+    await expect(bao.ask('GET', 'transit-eu/keys/sitf')).rejects.toThrow('404')
   })
 
   it('names a key and a mount that are not there', async () => {
