@@ -49,13 +49,13 @@ const faultOf = ({ name, code, $fault, $metadata }: SdkError): KmsFault => {
  * The error's name and one line. Only errors that AWS named are quoted: others may quote an answer that could not be read,
  * with a key in it. A long run of letters may be one that a server sends back, or credentials.
  */
-const said = ({ name, message, code, $fault, $metadata }: SdkError): string => {
+const said = ({ name, message, code, $fault, $metadata }: SdkError, arn: string): string => {
   const status = $metadata?.httpStatusCode
   const line =
     name === 'CredentialsProviderError'
       ? 'no AWS credentials, by any way that the AWS SDK looks for them'
       : $fault !== undefined
-        ? message.split(/[\r\n]/, 1)[0]
+        ? message.split(/[\r\n]/, 1)[0]?.replaceAll(arn, 'this key')
         : typeof code === 'string'
           ? code
           : status !== undefined && `HTTP ${status}`
@@ -92,7 +92,7 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
   ): Promise<Uint8Array> => {
     const { KeyId, bytes } = await within(deadline, (abortSignal) => ask({ abortSignal })).catch((error: SdkError) => {
       // Without its cause: that error holds the answer, and the key with it.
-      throw kmsFault(faultOf(error), key, said(error))
+      throw kmsFault(faultOf(error), key, said(error, arn))
     })
     // The SDK hands on a number for bytes where the server sent one.
     const given = bytes instanceof Uint8Array ? bytes : new Uint8Array()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Servers of other people that the long suite runs against: localstack-core and moto, which both play AWS KMS. From PyPI into
 # the folder QUORATE_COUNTERPARTS, a virtual environment each; one that is there in the same versions is left as it is.
-# Takes Python 3.12 or newer, from the path or from pyenv.
+# Takes Python 3.13 or newer, from the path or from pyenv: with 3.12 localstack starts, and has no KMS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${QUORATE_COUNTERPARTS:-node_modules/.cache/quorate-counterparts}
@@ -9,19 +9,20 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
 python=''
-for one in python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python3 python3; do
+for one in python3.13 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[3-9]*/bin/python3 python3; do
   # pyenv's own python3.13 is a script that fails where no version is chosen.
-  if "$one" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+  if "$one" -c 'import sys, venv; sys.exit(sys.version_info < (3, 13))' 2>/dev/null; then
     python=$one
     break
   fi
 done
-[[ -n $python ]] || { echo 'no Python 3.12 or newer, by name or below pyenv' >&2; exit 1; }
+[[ -n $python ]] || { echo 'no Python 3.13 or newer, by name or below pyenv' >&2; exit 1; }
 
 counterpart() { # counterpart NAME PACKAGE…: the file NAME/packages says that all of them are there
-  local name=$1 begun=$SECONDS
+  local name=$1 begun=$SECONDS wanted
   shift
-  if [[ "$(cat "$folder/$name/packages" 2>/dev/null)" == "$*" ]]; then
+  wanted="$("$python" --version): $*"
+  if [[ "$(cat "$folder/$name/packages" 2>/dev/null)" == "$wanted" ]]; then
     echo "$name is there"
     return
   fi
@@ -32,7 +33,7 @@ counterpart() { # counterpart NAME PACKAGE…: the file NAME/packages says that 
     "$folder/$name/bin/python" -m pip install --quiet --disable-pip-version-check "$@" && break
     [[ $try == first ]] || return 1
   done
-  echo "$*" >"$folder/$name/packages"
+  echo "$wanted" >"$folder/$name/packages"
   echo "$name: $((SECONDS - begun)) s"
 }
 

@@ -234,6 +234,8 @@ describe('a key of AWS KMS', () => {
         texts.push(fault.message)
       }
     }
+    server.answer(error('DisabledException', `${arn} is disabled.`))
+    expect((await unwrapFails()).message).toMatch(/\(DisabledException: this key is disabled\.\)$/)
     for (const text of texts) {
       expect(text).toMatch(/^\P{Cc}{1,420}$/u)
       expect(text).not.toMatch(/\u202e|CQkJ|canonical/)
