@@ -1,11 +1,27 @@
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 
-/** What happened at a provider, whatever the provider calls it. */
+/** Faults by what happened at a provider, whatever the provider calls it. */
 const faults = {
-  refused: ['E_KMS_DENIED', 'refuses this site', 'ask who administers the key to let this site use it'],
-  'wrong key': ['E_KMS_DENIED', 'does not open this piece', 'name the key under which this shard was sealed'],
-  missing: ['E_KMS_UNAVAILABLE', 'is not there', 'look for it at the provider; an older name may still be right'],
-  disabled: ['E_KMS_UNAVAILABLE', 'is disabled, or is about to be deleted', 'enable it at the provider'],
+  refused: [
+    'E_KMS_DENIED',
+    'refuses this site',
+    'let this site use it (docs/kms.md names the rights that it needs), then run the same command again',
+  ],
+  'wrong key': [
+    'E_KMS_DENIED',
+    'does not open this piece',
+    'name the key under which this shard was sealed in site.yaml, then run the same command again',
+  ],
+  missing: [
+    'E_KMS_UNAVAILABLE',
+    'is not there',
+    'look for it at the provider, and write its name into site.yaml as it is there',
+  ],
+  disabled: [
+    'E_KMS_UNAVAILABLE',
+    'is disabled, or is about to be deleted',
+    'enable it at the provider, then run the same command again',
+  ],
   throttled: ['E_KMS_UNAVAILABLE', 'is asked too often', 'run the same command again later'],
   unreachable: ['E_KMS_UNAVAILABLE', 'cannot be reached', 'look at network and credentials, then run it again'],
   'wrong answer': [

@@ -35,6 +35,8 @@ export interface KmsContext {
   readonly random: Random
   /** Asked where the key lies under a passphrase, once a key version. */
   readonly passphrase?: () => Promise<Secret>
+  /** For a provider without an SDK that looks for its credentials itself. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export interface KmsProvider {

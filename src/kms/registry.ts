@@ -7,6 +7,7 @@ const load: Readonly<Record<ProviderName, () => Promise<KmsProvider>>> = {
   local: async () => (await import('./local.ts')).localKms,
   'aws-kms': async () => (await import('./aws-kms.ts')).awsKms,
   'gcp-kms': async () => (await import('./gcp-kms.ts')).gcpKms,
+  transit: async () => (await import('./transit.ts')).transit,
   'azure-kv': async () => (await import('./azure-kv.ts')).azureKv,
 }
 
