@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Document, Group, newFolder, type RunningRelay, serveRelay, type Told } from '../e2e/support.ts'
 import { built, quorate } from '../support/cli.ts'
 import { report } from '../support/report.ts'
-import { absent, administrator, awsEnvironment, counterparts, type Running, startCounterpart } from './aws.ts'
+import { administrator, awsEnvironment, counterparts, type Running, startCounterpart } from './aws.ts'
+import { absent } from './installed.ts'
 
 /** Three sites, each under a key of AWS KMS in a region of its own, by the commands that operators type. */
 
 const [localstack] = counterparts
-const gone = absent(localstack)
+const gone = absent(localstack.name)
 const regions: Readonly<Record<string, string>> = { eu: 'eu-central-1', us: 'us-east-1', ap: 'ap-southeast-2' }
 
 describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', () => {
@@ -68,6 +69,12 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
     const shown = await quorate(['identity', 'show'], group.as('eu'))
     expect(shown.stdout).toContain(`aws-kms:${arns['eu']}`)
 
+    for (const site of group.names) {
+      const { keys } = await ok(site, 'kms', 'doctor')
+      const good = ['seals', 'opens', 'bound'].map((check) => expect.objectContaining({ check, state: 'ok' }))
+      expect(keys).toMatchObject([{ key: `aws-kms:${arns[site]}`, region: regions[site], checks: good }])
+    }
+
     const keygen = group.path('treasury.yaml')
     const cards = group.names.flatMap((name) => ['--site', group.path(`${name}.card`)])
     const about = ['--name', 'treasury', '--protocol', 'frost-ed25519', '--threshold', '2']
@@ -92,7 +99,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
     const refused = await quorate(['sign', 'join', '--definition', file, '--no-input'], group.as('eu'))
     expect([refused.code, refused.stdout]).toEqual([5, ''])
     expect(refused.stderr.replaceAll(/\s+/g, ' ')).toMatch(
-      /error the KMS key aws-kms:arn:aws:kms:eu-central-1:\d{12}:key\/[0-9a-f-]{36} is disabled, or is about to be deleted \(DisabledException: this key is disabled\.\) hint enable it at the provider code E_KMS_UNAVAILABLE \(exit 5\) $/,
+      /error the KMS key aws-kms:arn:aws:kms:eu-central-1:\d{12}:key\/[0-9a-f-]{36} is disabled, or is about to be deleted \(DisabledException: this key is disabled\.\) hint enable it at the provider, then run the same command again code E_KMS_UNAVAILABLE \(exit 5\) $/,
     )
     report(refused.stderr)
     const signed = await joinAll('sign', ['us', 'ap'], file)

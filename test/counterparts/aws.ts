@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import {
   CreateKeyCommand,
   DisableKeyCommand,
@@ -12,15 +12,12 @@ import {
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
 import { vi } from 'vitest'
-import { root } from '../support/cli.ts'
+import { counterpartFolder } from './installed.ts'
 
-/** Servers of other people that play AWS KMS; test/counterparts/install.sh fetches them. */
+/** Servers of other people that play AWS KMS (test/counterparts/install.sh). */
 
-const given = process.env['QUORATE_COUNTERPARTS'] ?? 'node_modules/.cache/quorate-counterparts'
-const folder = isAbsolute(given) ? given : join(root, given)
-
-/** Behaviours of AWS KMS that a test wants to see. */
-type Behaviour = 'deletion' | 'disabling' | 'rotation'
+/** Behaviours of AWS KMS that not every counterpart has. */
+export type Behaviour = 'deletion' | 'disabling' | 'rotation'
 
 interface Counterpart {
   readonly name: string
@@ -34,6 +31,7 @@ interface Counterpart {
 
 const motoServer = (port: number) => ['moto_server', '-H', '127.0.0.1', '-p', String(port)]
 
+/** Policies are the business of a row of its own: localstack has none. */
 export const counterparts = [
   {
     name: 'localstack',
@@ -67,21 +65,14 @@ export const counterparts = [
   },
 ] as const satisfies readonly Counterpart[]
 
-/** Requests that moto takes from anybody before it looks at signatures and policies. */
-export const UNGUARDED = 4
+/** It takes four requests from anybody, and from then on looks at signatures and policies. */
 export const motoWithPolicies: Counterpart = {
   name: 'moto',
   host: '127.0.0.1',
   ready: null,
-  command: (port) => ({ args: motoServer(port), env: { INITIAL_NO_AUTH_ACTION_COUNT: String(UNGUARDED) } }),
+  command: (port) => ({ args: motoServer(port), env: { INITIAL_NO_AUTH_ACTION_COUNT: '4' } }),
   cannot: {},
 }
-
-/** The reason why it cannot run here; undefined where it can. On CI a missing one is a failure, not a reason. */
-export const absent = ({ name }: Pick<Counterpart, 'name'>): string | undefined =>
-  existsSync(join(folder, name, 'packages')) || process.env['CI'] !== undefined
-    ? undefined
-    : `${name} is not installed: test/counterparts/install.sh`
 
 const freePort = (host: string): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -125,7 +116,7 @@ export const startCounterpart = async (one: Counterpart): Promise<Running> => {
   const port = await freePort(one.host)
   const { args, env } = one.command(port, scratch)
   const [program = '', ...rest] = args
-  const child = spawn(join(folder, one.name, 'bin', program), rest, {
+  const child = spawn(join(counterpartFolder(one.name), 'bin', program), rest, {
     cwd: scratch,
     env: { PATH: process.env['PATH'], HOME: scratch, TMPDIR: scratch, LANG: 'C.UTF-8', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
