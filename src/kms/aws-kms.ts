@@ -113,8 +113,8 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
     ref: { provider: 'aws-kms', key: arn },
     can: { context: true, hardware: true, protection: 'aws-kms: in hardware modules of AWS, as AWS states' },
     async wrap(piece, context): Promise<Wrapped> {
+      const command = new EncryptCommand({ ...common(context), Plaintext: piece.reveal() })
       const ciphertext = await asked(async (options) => {
-        const command = new EncryptCommand({ ...common(context), Plaintext: piece.reveal() })
         const { KeyId, CiphertextBlob } = await client.send(command, options)
         return { KeyId, bytes: CiphertextBlob }
       })
@@ -126,8 +126,8 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
     async unwrap({ ciphertext }, context) {
       if (ciphertext.length === 0 || ciphertext.length > CIPHERTEXT_LIMIT)
         throw kmsFault('wrong key', key, `no key of AWS KMS makes a ciphertext of ${ciphertext.length} bytes`)
+      const command = new DecryptCommand({ ...common(context), CiphertextBlob: ciphertext })
       const plaintext = await asked(async (options) => {
-        const command = new DecryptCommand({ ...common(context), CiphertextBlob: ciphertext })
         const { KeyId, Plaintext } = await client.send(command, options)
         return { KeyId, bytes: Plaintext }
       })

@@ -12,7 +12,7 @@ const gone = absent(localstack.name)
 const regions: Readonly<Record<string, string>> = { eu: 'eu-central-1', us: 'us-east-1', ap: 'ap-southeast-2' }
 
 describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', () => {
-  const work = newFolder('aws by hand')
+  let work: ReturnType<typeof newFolder>
   const arns: Record<string, string> = {}
   let group: Group
   let server: Running
@@ -20,6 +20,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
 
   beforeAll(async () => {
     await built()
+    work = newFolder('aws by hand')
     server = await startCounterpart(localstack)
     for (const [site, region] of Object.entries(regions)) arns[site] = await administrator(server.url, region).create()
     group = new Group(work.path, Object.keys(regions), {
@@ -31,7 +32,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
   afterAll(async () => {
     await relay?.stop()
     await server?.stop()
-    work.remove()
+    work?.remove()
   })
 
   const ok = async (site: string, ...args: string[]): Promise<Document> => {
