@@ -140,14 +140,22 @@ export const serveRelay = async (args: readonly string[] = ['--port', '0']): Pro
   }
 }
 
+interface Clouds {
+  /** PROVIDER:KEY of a site. */
+  kms(site: string): string
+  readonly env: Readonly<Record<string, string>>
+}
+
 /** Three sites of one person on one machine, each with a home of its own and a KMS key outside of it. */
 export class Group {
   readonly folder: string
   readonly names: readonly string[]
+  readonly clouds: Clouds
 
-  constructor(folder: string, names: readonly string[] = ['eu', 'us', 'ap']) {
+  constructor(folder: string, names: readonly string[] = ['eu', 'us', 'ap'], clouds?: Clouds) {
     this.folder = folder
     this.names = names
+    this.clouds = clouds ?? { kms: (site) => `local:${this.path(`kms/${site}.key`)}`, env: {} }
   }
 
   path(name: string): string {
@@ -156,7 +164,8 @@ export class Group {
 
   /** The environment of one site's terminal. */
   as(site: string, env: Readonly<Record<string, string>> = {}): RunOptions {
-    return { cwd: this.folder, env: { QUORATE_HOME: this.path(site), HOME: this.path('user'), ...env } }
+    const own = { QUORATE_HOME: this.path(site), HOME: this.path('user') }
+    return { cwd: this.folder, env: { ...own, ...this.clouds.env, ...env } }
   }
 
   run(site: string, ...args: string[]): Promise<Told> {
@@ -185,7 +194,7 @@ export class Group {
       '--name',
       name,
       '--kms',
-      `local:${this.path(`kms/${name}.key`)}`,
+      this.clouds.kms(name),
       '--jurisdiction',
       name.toUpperCase(),
       '--control',
