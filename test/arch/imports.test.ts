@@ -80,6 +80,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@noble/post-quantum': ['transport/'],
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
+  '@google-cloud/kms': ['kms/gcp-kms.ts'],
+  '@azure/identity': ['kms/azure-kv.ts'],
+  '@azure/keyvault-keys': ['kms/azure-kv.ts'],
 }
 
 describe('imports', () => {

@@ -23,10 +23,9 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
     work = newFolder('aws by hand')
     server = await startCounterpart(localstack)
     for (const [site, region] of Object.entries(regions)) arns[site] = await administrator(server.url, region).create()
-    group = new Group(work.path, Object.keys(regions), {
-      kms: (site) => `aws-kms:${arns[site]}`,
-      env: awsEnvironment(server.url),
-    })
+    const env = awsEnvironment(server.url)
+    const keys = Object.entries(arns).map(([site, arn]) => [site, { kms: `aws-kms:${arn}`, env }])
+    group = new Group(work.path, Object.keys(regions), Object.fromEntries(keys))
     relay = await serveRelay()
   })
   afterAll(async () => {

@@ -140,9 +140,9 @@ export const serveRelay = async (args: readonly string[] = ['--port', '0']): Pro
   }
 }
 
-interface Clouds {
-  /** PROVIDER:KEY of a site. */
-  kms(site: string): string
+interface CloudKey {
+  /** As --kms takes it. */
+  readonly kms: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -150,12 +150,17 @@ interface Clouds {
 export class Group {
   readonly folder: string
   readonly names: readonly string[]
-  readonly clouds: Clouds
+  /** Of sites whose key is no local one. */
+  readonly clouds: Readonly<Record<string, CloudKey>>
 
-  constructor(folder: string, names: readonly string[] = ['eu', 'us', 'ap'], clouds?: Clouds) {
+  constructor(
+    folder: string,
+    names: readonly string[] = ['eu', 'us', 'ap'],
+    clouds: Readonly<Record<string, CloudKey>> = {},
+  ) {
     this.folder = folder
     this.names = names
-    this.clouds = clouds ?? { kms: (site) => `local:${this.path(`kms/${site}.key`)}`, env: {} }
+    this.clouds = clouds
   }
 
   path(name: string): string {
@@ -164,8 +169,8 @@ export class Group {
 
   /** The environment of one site's terminal. */
   as(site: string, env: Readonly<Record<string, string>> = {}): RunOptions {
-    const own = { QUORATE_HOME: this.path(site), HOME: this.path('user') }
-    return { cwd: this.folder, env: { ...own, ...this.clouds.env, ...env } }
+    const home = { QUORATE_HOME: this.path(site), HOME: this.path('user') }
+    return { cwd: this.folder, env: { ...home, ...this.clouds[site]?.env, ...env } }
   }
 
   run(site: string, ...args: string[]): Promise<Told> {
@@ -194,7 +199,7 @@ export class Group {
       '--name',
       name,
       '--kms',
-      this.clouds.kms(name),
+      this.clouds[name]?.kms ?? `local:${this.path(`kms/${name}.key`)}`,
       '--jurisdiction',
       name.toUpperCase(),
       '--control',
