@@ -61,7 +61,7 @@ export default defineConfig(({ mode }) => {
   // Tests start processes and share two cores with whatever else runs: a limit is there to end what hangs, not to measure.
   const limit = process.env['QUORATE_NIGHTLY'] === '1' ? 36_000_000 : isLong ? 1_800_000 : 300_000
   // In each project: one that extends this file reads it anew, without the mode.
-  const limits = { testTimeout: limit, hookTimeout: limit }
+  const limits = { testTimeout: limit, hookTimeout: limit, setupFiles: 'test/support/fast-keys.ts' }
   const seed = process.env['QUORATE_SEED'] ?? String(Date.now() % 2 ** 32)
   return {
     test: {
