@@ -60,7 +60,7 @@ export const casesOf = (sites: readonly string[], places: Places, most: number, 
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(72, 12, 1)
+  const step = many(144, 12, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({
