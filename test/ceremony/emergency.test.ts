@@ -4,7 +4,7 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, ownChain } from '../support/bundles.ts'
 import { emergencyOf } from '../support/emergencies.ts'
 import { memorySite } from '../support/memory-site.ts'
 import { epochsAt, joinSites } from '../support/reshares.ts'
@@ -15,7 +15,7 @@ describe('an emergency at the sites of the key', () => {
   let chain: Chain
   let definition: EmergencyDefinition
   beforeAll(async () => {
-    chain = await memoryChain()
+    chain = await ownChain()
     definition = await emergencyOf(chain.world, chain.keygen)
   })
 
