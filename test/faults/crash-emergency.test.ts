@@ -27,7 +27,7 @@ import {
 } from './crash-cases.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = many(1, 15, Number.POSITIVE_INFINITY)
+const CASES = many(1, 9, Number.POSITIVE_INFINITY)
 
 const ledgerOf = async (disk: SimDisk) => {
   const home = await openHome(disk)

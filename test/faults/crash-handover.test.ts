@@ -23,7 +23,7 @@ import {
 } from './crash-cases.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = many(1, 8, Number.POSITIVE_INFINITY)
+const CASES = many(1, 5, Number.POSITIVE_INFINITY)
 
 /** So many of all, spread over them, others at each run. */
 const spread = <T>(all: readonly T[]): readonly T[] => {

@@ -22,7 +22,7 @@ import {
 } from './crash-cases.ts'
 import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
-const CASES = many(1, 10, Number.POSITIVE_INFINITY)
+const CASES = many(1, 6, Number.POSITIVE_INFINITY)
 
 describe('one site crashes at a disk operation of a refresh', () => {
   let refresh: Definition
