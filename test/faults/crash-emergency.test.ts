@@ -25,7 +25,7 @@ import {
 } from './crash-cases.ts'
 import { copyOf } from './world.ts'
 
-const CASES = many(1, 15, Number.POSITIVE_INFINITY)
+const CASES = many(1, 9, Number.POSITIVE_INFINITY)
 
 /** Whenever a process ends: nobody has promised what its ledger does not keep, nor voted before it promised. */
 const checkPromises = async (disks: ReadonlyMap<string, SimDisk>, { fences, ...rest }: EmergencyDefinition) => {

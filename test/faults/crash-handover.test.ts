@@ -22,7 +22,7 @@ import {
 } from './crash-cases.ts'
 import { copyOf } from './world.ts'
 
-const CASES = many(1, 8, Number.POSITIVE_INFINITY)
+const CASES = many(1, 5, Number.POSITIVE_INFINITY)
 
 type Disks = ReadonlyMap<string, SimDisk>
 

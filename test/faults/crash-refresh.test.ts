@@ -16,7 +16,7 @@ import {
   worldOf,
 } from './crash-cases.ts'
 
-const CASES = many(1, 10, Number.POSITIVE_INFINITY)
+const CASES = many(1, 6, Number.POSITIVE_INFINITY)
 
 describe('one site crashes at a disk operation of a refresh', () => {
   let stage: Stage

@@ -29,7 +29,7 @@ import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 import { bundleAt } from './strangers.ts'
 
-const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? many(2, 10, 400))
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? many(2, 7, 400))
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
 const AT_ONCE = 5

@@ -26,7 +26,7 @@ import { caseOf, deadlines, diskOf, epochsAt, type KeyHolders, keyHolders, recor
 const names = ['eu', 'us', 'ap'] as SiteId[]
 const words = ['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const
 const steps = ['staged', 'proven', 'ready', 'installed', 'retired'] as const
-const CASES = many(1, 24, 400)
+const CASES = many(1, 12, 400)
 
 interface Storm {
   readonly liar: SiteId

@@ -18,7 +18,7 @@ const first = ['sa', 'af', 'me'] as SiteId[]
 const second = ['is', 'no', 'se'] as SiteId[]
 const all = [...old, ...first, ...second]
 const [eu, us] = old as [SiteId, SiteId]
-const CASES = many(1, 3, 120)
+const CASES = many(1, 2, 120)
 let owners: Owners
 beforeAll(async () => {
   owners = await keyOwners(old, [...first, ...second])
