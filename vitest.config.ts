@@ -5,9 +5,10 @@ const long = [
   'test/audit/readmitted.test.ts',
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
+  'test/counterparts/{aws-by-hand,aws-kms,transit}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/{break-glass,by-hand,clouds,emergency,readmit,rewrap,rotate}.test.ts',
-  'test/faults/{crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,lying}.test.ts',
+  'test/faults/{away,crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,kill-others,lying}.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,readmit-again,repair-age,repair-screens,two-shares}.test.ts',
   'test/hostile/{handover-storm,refresh-left,reshare-left,reshare-rivals}.test.ts',
@@ -26,16 +27,17 @@ const long = [
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
-  'test/audit/{disk-log,endings,forged,kinds,reconstructed,stripped,verify}.test.ts',
-  'test/ceremony/{chain,reconstruct,repair,reshare,rewrap,traffic}.test.ts',
+  'test/audit/{disk-log,endings,forged,kinds,reconstructed,reshared,stripped,verify}.test.ts',
+  'test/ceremony/{chain,damaged-files,reconstruct,repair,reshare,rewrap,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,network}.test.ts',
   'test/fuzz/*.test.ts',
   'test/host/disk-left.test.ts',
-  'test/hostile/{bound-by-share,ceremony-liars,own-log,refresh-storm,rushing-dealer}.test.ts',
+  'test/hostile/{bound-by-share,ceremony-liars,not-needed,own-log,refresh-storm,rushing-dealer}.test.ts',
   'test/hostile/{chosen-seats,flipped-bundle}.test.ts',
   'test/hostile/vote-and-abort.test.ts',
   'test/matrix/matrix.test.ts',
+  'test/model/replay.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,noble}.test.ts',
   'test/sim/seats.test.ts',
 ]
@@ -46,6 +48,7 @@ const apart = [
   'test/host/disk-left.test.ts',
   'test/hostile/{chosen-seats,refused-records,rushing-dealer}.test.ts',
   'test/matrix/matrix.test.ts',
+  'test/records/passphrase-box.test.ts',
   'test/secrets/ceremony.test.ts',
   'test/sim/seats.test.ts',
 ]
@@ -61,7 +64,7 @@ export default defineConfig(({ mode }) => {
   // Tests start processes and share two cores with whatever else runs: a limit is there to end what hangs, not to measure.
   const limit = process.env['QUORATE_NIGHTLY'] === '1' ? 36_000_000 : isLong ? 1_800_000 : 300_000
   // In each project: one that extends this file reads it anew, without the mode.
-  const limits = { testTimeout: limit, hookTimeout: limit }
+  const limits = { testTimeout: limit, hookTimeout: limit, setupFiles: 'test/support/fast-keys.ts' }
   const seed = process.env['QUORATE_SEED'] ?? String(Date.now() % 2 ** 32)
   return {
     test: {

@@ -11,6 +11,8 @@ interface ProviderRow {
   readonly packages: readonly string[]
   /** The region that the name states. */
   region(key: string): string | null
+  /** The same for all names of one key, where a key has several. */
+  material?(key: string): string
 }
 
 export const providerTable = {
@@ -27,6 +29,8 @@ export const providerTable = {
     protection: null,
     packages: ['@aws-sdk/client-kms'],
     region: (key) => key.split(':')[3] ?? null,
+    // Replicas of a multi-Region key: each opens what any of them sealed.
+    material: (key) => key.replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
   },
   'gcp-kms': {
     // The full resource name, where a regional endpoint is to keep the request in its region.
@@ -63,6 +67,10 @@ export const providerRow = (name: string): ProviderRow | undefined =>
 export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
 
 export const regionOf = ({ provider, key }: KmsSlot): string | null => providerRow(provider)?.region(key) ?? null
+
+/** Equal for two slots whose keys open the same, as far as their names tell. */
+export const materialOf = ({ provider, key }: KmsSlot): string =>
+  `${provider}:${providerRow(provider)?.material?.(key) ?? key}`
 
 /** Null where the provider protects each key in its own way. */
 export const protectionOf = ({ provider }: Pick<KmsSlot, 'provider'>): string | null =>

@@ -15,6 +15,7 @@ import { shardStore } from '../shards/store.ts'
 import { allWholeKeys, type WholeKeyHere } from './given-away.ts'
 import { keptDefinition, missingDefinition } from './kept-definition.ts'
 import { type KeyWords, keyWords, NO_WORDS } from './ledger.ts'
+import { allReadmitted, type ReadmittedHere } from './readmitted.ts'
 import { votesOfHome } from './votes.ts'
 
 /** A key of which this home holds a share; nothing secret. */
@@ -43,6 +44,8 @@ export interface KeyShown {
   readonly reconstructed: readonly WholeKeyHere[]
   /** The emergency in which this site promised to leave it alone; null: none. */
   readonly fenced: Hash | null
+  /** Sites of it that were taken back after their ledger went back, as far as this home had a part in that; oldest first. */
+  readonly readmitted: readonly ReadmittedHere[]
 }
 
 /** A key one of whose files in this home is damaged. The other keys are as usable as before. */
@@ -95,6 +98,7 @@ const describe = async (
   all: readonly StoredEpoch[],
   { installed, suspended, fenced }: KeyWords,
   given: readonly WholeKeyHere[],
+  readmitted: readonly ReadmittedHere[],
 ): Promise<Found> => {
   const { key, core, state, made, record } = epoch
   const definition = made === undefined ? undefined : await definitionOf(disk, made.ceremony)
@@ -117,6 +121,7 @@ const describe = async (
     suspended: stopped === undefined ? null : { since: iso(stopped.at), reason: stopped.reason },
     reconstructed: given.filter((one) => one.key === key),
     fenced: fenced.get(key) ?? null,
+    readmitted: readmitted.filter((one) => one.key === key),
   }
   const first = madeShares(epoch, all)
   const sharesSince = installed.get((first && recordHashOf(first)) ?? ('' as Hash))
@@ -149,6 +154,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const home = await orFault(() => openHome(disk))
     const words = home instanceof QuorateError ? NO_WORDS : await keyWords(disk, home)
     const given = await allWholeKeys(folder)
+    const readmitted = await allReadmitted(folder)
     const damaged: Damaged[] = []
     const stored = await shards.all()
     for (const { key, made, fault } of stored.damaged)
@@ -161,7 +167,7 @@ const newest = async (folder: string): Promise<{ readonly whole: readonly Found[
     const whole: Found[] = []
     for (const epoch of epochs.values()) {
       if (damaged.some(({ key }) => key === epoch.key)) continue
-      const found = await orFault(() => describe(disk, epoch, stored.whole, words, given))
+      const found = await orFault(() => describe(disk, epoch, stored.whole, words, given, readmitted))
       if (found instanceof QuorateError) damaged.push({ key: epoch.key, name: null, fault: found })
       else whole.push(found)
     }

@@ -71,6 +71,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   canonicalize: ['lib/canonical.ts'],
   '@scure/base': ['identity/', 'formats/addresses.ts', 'formats/private-key.ts', 'recipients/fault.ts'],
   'age-encryption': ['recipients/age.ts'],
+  '@aws-sdk/client-kms': ['kms/aws-kms.ts'],
   pkijs: ['recipients/x509.ts'],
   '@scure/bip39': ['identity/words.ts'],
   '@noble/curves': ['mpc/', 'identity/'],

@@ -7,6 +7,7 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { open, type RepairedChain, sharedRepairedChain } from '../support/bundles.ts'
 import { type Draft, forge } from '../support/forge.ts'
+import { inTurn } from '../support/report.ts'
 
 /** Bundles of a reshare that its sites forge together: what they cannot show is not said. */
 
@@ -99,21 +100,26 @@ describe('a bundle of a reshare', () => {
     expect(report.verdict).not.toBe('valid')
   })
 
-  it.each([
-    'opened',
-    'definition',
-    'approval',
-    'outcome',
-    'record',
-    'staged',
-    'ready',
-    'ready-set',
-    'installed',
-    'possession',
-    'test-signature',
-    'message',
-    'attempt-signature',
-  ])('is not valid without any %s', async (what) => {
+  it.each(
+    inTurn(
+      [
+        'opened',
+        'definition',
+        'approval',
+        'outcome',
+        'record',
+        'staged',
+        'ready',
+        'ready-set',
+        'installed',
+        'possession',
+        'test-signature',
+        'message',
+        'attempt-signature',
+      ],
+      5,
+    ),
+  )('is not valid without any %s', async (what) => {
     expect((await verify(drop(what))).verdict).not.toBe('valid')
   })
 
@@ -145,17 +151,12 @@ describe('a bundle of a repair', () => {
     expect(report.notShown.join()).toContain('where the lost share is')
   })
 
-  it.each([
-    'staged',
-    'ready',
-    'ready-set',
-    'installed',
-    'possession',
-    'test-signature',
-    'message',
-    'outcome',
-    'record',
-  ])('is not valid without any %s', async (what) => {
+  it.each(
+    inTurn(
+      ['staged', 'ready', 'ready-set', 'installed', 'possession', 'test-signature', 'message', 'outcome', 'record'],
+      4,
+    ),
+  )('is not valid without any %s', async (what) => {
     const report = await verify(({ logs }) => {
       for (const [site, events] of logs)
         logs.set(

@@ -11,7 +11,7 @@ import type { Definition } from '../../src/records/definition.ts'
 import { definitionYaml, readDefinition } from '../../src/records/definition-yaml.ts'
 import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { planNewKey } from '../../src/site/planning.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, ownChain } from '../support/bundles.ts'
 import { keygenDefinition, signDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
@@ -128,7 +128,7 @@ describe('a definition', () => {
 describe('with a key', () => {
   let chain: Chain
   beforeAll(async () => {
-    chain = await memoryChain()
+    chain = await ownChain()
   })
 
   it('a wild clock takes no seat from others, and keeps none who can do without it from signing', async () => {

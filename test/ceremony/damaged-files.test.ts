@@ -23,6 +23,7 @@ import { signDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
 import { memoryKms } from '../support/kms.ts'
 import { memoryWorld } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
 
 /** One damaged file disables one thing: two keys in one home, and each file of the first is damaged in each way. */
 
@@ -87,7 +88,7 @@ const faultOf = async (work: Promise<unknown>): Promise<QuorateError> => {
 describe.each(files)('%s of a key', (file) => {
   // A bit of a vote may be one of its signature, which shows only to those who check it: the log has the votes too.
   const ways = Object.keys(damages).filter((how) => file !== 'votes' || !how.includes('bit'))
-  test.each(ways)('%s: this key is named as damaged, the other works', async (how) => {
+  test.each(inTurn(ways, 3))('%s: this key is named as damaged, the other works', async (how) => {
     await damaged(at(file), damages[how] as (bytes: Buffer) => Buffer, async () => {
       await wellIsWell()
       const shown = (await listKeys(folder.path)).damaged

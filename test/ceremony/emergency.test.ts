@@ -1,13 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
+import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import { suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
+import { loadScheme } from '../../src/mpc/registry.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
-import { type Chain, memoryChain, open } from '../support/bundles.ts'
+import { type Chain, open, ownChain } from '../support/bundles.ts'
+import { signDefinition } from '../support/definition.ts'
 import { emergencyOf } from '../support/emergencies.ts'
-import { memorySite } from '../support/memory-site.ts'
-import { epochsAt, joinSites } from '../support/reshares.ts'
+import { approveIn, memorySite, startJoin } from '../support/memory-site.ts'
+import { epochsAt, joinSites, recordHashOf } from '../support/reshares.ts'
 
 const names = ['eu', 'us', 'ap']
 
@@ -15,7 +20,7 @@ describe('an emergency at the sites of the key', () => {
   let chain: Chain
   let definition: EmergencyDefinition
   beforeAll(async () => {
-    chain = await memoryChain()
+    chain = await ownChain()
     definition = await emergencyOf(chain.world, chain.keygen)
   })
 
@@ -48,5 +53,61 @@ describe('an emergency at the sites of the key', () => {
         ]),
       )
     }
+  })
+})
+
+describe('a site that was away during an emergency, and meets nobody when it comes back', () => {
+  /** It signs with the old key, as far as it is let: how that ends. */
+  const signsAlone = async ({ world, keygen }: Chain, { fences }: EmergencyDefinition) => {
+    const base = (await epochsAt(world, 'ap')).find(({ key }) => key === fences.key) ?? expect.fail('no share')
+    const message = utf8('pay by the old key')
+    const sign = await signDefinition({
+      ...{ sites: keygen.sites, key: base.key, base: recordHashOf(base), signers: ['us', 'ap'] as never },
+      message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+    })
+    const [end] = await joinSites(world, ['ap'], sign, message)
+    return end
+  }
+
+  it('reads in their notes that they began, and leaves the old key alone as they do', async () => {
+    const chain = await ownChain()
+    const { world } = chain
+    const definition = await emergencyOf(world, chain.keygen)
+    for (const end of await joinSites(world, ['eu', 'us'], definition))
+      expect(end).toMatchObject({ reason: { code: 'E_APPROVALS_MISSING' } })
+    const [end] = await joinSites(world, ['ap'], definition)
+    expect(end).toMatchObject({ reason: { exit: 3 } })
+    expect(suspendedIn((await memorySite(world, 'ap')).ledger).has(definition.fences.key)).toBe(true)
+    expect(await signsAlone(chain, definition)).toMatchObject({ reason: { code: 'E_NOT_ALLOWED' } })
+  })
+
+  it('finds all votes in their notes, uses the fresh key, and the old one never', async () => {
+    const chain = await ownChain()
+    const { world } = chain
+    const definition = await emergencyOf(world, chain.keygen)
+    for (const name of names) await approveIn(world, name, definition)
+    await world.clock.hold(loadScheme(definition.protocol))
+    const away = new AbortController()
+    const joins = names.map(async (name) =>
+      joinCeremony(await memorySite(world, name), definition, {
+        progress: (event) => {
+          if (name === 'ap' && event.phase === 'step' && event.step === 'ready')
+            away.abort(new QuorateError('E_STOPPED', 'stopped', 'run join again'))
+        },
+        signal: name === 'ap' ? away.signal : new AbortController().signal,
+        message: null,
+        check: false,
+      }),
+    )
+    const ends = await Promise.allSettled(joins)
+    expect(ends).toMatchObject([
+      { reason: { code: 'E_NOT_FINISHED', details: { step: 'installed', waiting: ['ap'] } } },
+      { reason: { code: 'E_NOT_FINISHED', details: { step: 'installed', waiting: ['ap'] } } },
+      { reason: { code: 'E_STOPPED' } },
+    ])
+    expect((await epochsAt(world, 'ap')).map(({ state }) => state).sort()).toEqual(['installed', 'staged'])
+    await Promise.allSettled([(await startJoin(world, 'ap', definition)).done])
+    expect((await epochsAt(world, 'ap')).map(({ state }) => state)).toEqual(['installed', 'installed'])
+    expect(await signsAlone(chain, definition)).toMatchObject({ reason: { code: 'E_NOT_ALLOWED' } })
   })
 })

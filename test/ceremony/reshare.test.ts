@@ -4,6 +4,7 @@ import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { joinCeremony } from '../../src/ceremony/engine/join.ts'
 import { ceremonyKind } from '../../src/ceremony/kinds/index.ts'
 import type { SiteId } from '../../src/lib/brand.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
@@ -11,10 +12,10 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import type { ReshareDefinition } from '../../src/records/kinds/reshare.ts'
 import { open } from '../support/bundles.ts'
-import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { inTurn } from '../support/report.ts'
-import { epochsAt, joinSites, newestAt, reshareOf, signatureBy } from '../support/reshares.ts'
+import { epochsAt, joinSites, newestAt, recordHashOf, reshareOf, signatureBy } from '../support/reshares.ts'
 
 const old = ['eu', 'us', 'ap']
 
@@ -108,6 +109,17 @@ describe('an old site that was away', () => {
     const [end] = await joinSites(key.world, ['ap'], made)
     expect(end).toMatchObject({ reason: { code: 'E_NOT_FINISHED', details: { step: 'installed', got: [] } } })
     expect((await epochsAt(key.world, 'ap')).map(({ state }) => state)).toEqual(['installed'])
+  })
+
+  it('signs nothing more with it, and is told why', async () => {
+    const base = await newestAt(key.world, 'ap')
+    const message = utf8('pay by the old shares')
+    const sign = await signDefinition({
+      ...{ sites: key.keygen.sites, key: base.key, base: recordHashOf(base), signers: ['us', 'ap'] as SiteId[] },
+      message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
+    })
+    const [end] = await joinSites(key.world, ['ap'], sign, message)
+    expect(end).toMatchObject({ reason: { code: 'E_NOT_FINISHED', details: { ceremony: ceremonyId(made) } } })
   })
 
   it('destroys its share when it meets one that has them, and has a bundle', async () => {

@@ -16,10 +16,10 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
 import { noteCodec } from '../../src/records/note.ts'
 import { readyCodec } from '../../src/records/outcome.ts'
-import { approveAll, copyWorld, type Joined, joinAs, leftAt } from '../hostile/ceremonies.ts'
+import { approveAll, type Joined, joinAs, leftAt } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import { type MemoryWorld, memorySite, memoryWorld } from '../support/memory-site.ts'
+import { copyWorld, type MemoryWorld, memorySite, memoryWorld } from '../support/memory-site.ts'
 import { report } from '../support/report.ts'
 
 /**

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readPassphrase } from '../../src/cli/secret-input.ts'
+import { built } from '../support/cli.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'quorate-secret-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -35,11 +36,10 @@ test('without a terminal nobody is asked', async () => {
   })
 })
 
-test.runIf(process.platform === 'linux')('a descriptor of the shell is a file too', () => {
+test.runIf(process.platform === 'linux')('a descriptor of the shell is a file too', async () => {
+  await built()
   const script = `
-    const hooks = await import('node:module')
-    hooks.register(${JSON.stringify(new URL('../../scripts/ts-hooks.mjs', import.meta.url).href)})
-    const { readPassphrase } = await import(${JSON.stringify(new URL('../../src/cli/secret-input.ts', import.meta.url).href)})
+    const { readPassphrase } = await import(${JSON.stringify(new URL('../../dist/cli/secret-input.js', import.meta.url).href)})
     const secret = await readPassphrase({ file: process.argv[1], noInput: true, message: '' })
     console.log(Buffer.from(secret.reveal()).toString())`
   const run = (command: string) =>

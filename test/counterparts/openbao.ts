@@ -1,5 +1,4 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,7 +6,6 @@ import { join } from 'node:path'
 import { counterpartFolder } from './installed.ts'
 
 const python = join(counterpartFolder('openbao'), 'bin/python')
-export const openBaoInstalled = existsSync(python)
 
 export interface OpenBao {
   readonly origin: string

@@ -6,13 +6,16 @@ import type { Hash } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { kmsComplies } from '../compliance/kms.ts'
 import { seededRandom } from '../support/random.ts'
-import { type OpenBao, openBaoInstalled, ROOT_TOKEN, startOpenBao } from './openbao.ts'
+import { absent } from './installed.ts'
+import { type OpenBao, ROOT_TOKEN, startOpenBao } from './openbao.ts'
 
 const context = 'ab'.repeat(32) as Hash
 const bytes = new Uint8Array(32).fill(9)
 const piece = () => new Secret(bytes.slice())
 
-describe.skipIf(!openBaoInstalled)('transit at OpenBao', () => {
+const gone = absent('openbao')
+
+describe.skipIf(gone !== undefined)(gone ?? 'transit at OpenBao', () => {
   let bao: OpenBao
   beforeAll(async () => {
     bao = await startOpenBao()

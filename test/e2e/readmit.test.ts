@@ -93,6 +93,17 @@ test('it is taken back by what all approve, and signs again; bundles and histori
   expect(history.stdout).toMatch(/READMITTED +ap/)
 })
 
+test('each site that had a part says so of its key, and the returned one too', async () => {
+  for (const site of group.names) {
+    const { keys } = await ok(site, 'keys', 'list')
+    const said = { site: 'ap', reason: 'the disk was restored', ceremony: expect.stringMatching(/^[0-9a-f]{64}$/) }
+    expect(keys).toMatchObject([{ name: 'treasury', readmitted: [said] }])
+    expect((await seen(site, 'keys', 'list')).stdout).toMatch(/READMITTED +ap \(/)
+  }
+  const shown = await seen('us', 'keys', 'show', '--key', 'treasury')
+  expect(shown.stdout).toMatch(/READMITTED +ap \(.*\nreason +the disk was restored/)
+})
+
 test('the home that was there before is refused from then on', async () => {
   rmSync(group.path('ap'), { recursive: true })
   cpSync(group.path('ap-live'), group.path('ap'), { recursive: true })

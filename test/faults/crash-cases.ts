@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { readBundle } from '../../src/audit/bundle.ts'
 import { openLog } from '../../src/audit/disk-log.ts'
-import { ceremonyOrigin } from '../../src/audit/note.ts'
+import { ceremonyOrigin, ledgerOrigin } from '../../src/audit/note.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { logPath } from '../../src/ceremony/paths.ts'
@@ -15,6 +15,7 @@ import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import type { StoredEpoch } from '../../src/shards/epochs.ts'
 import { shardStore } from '../../src/shards/store.ts'
+import { keygenDefinition } from '../support/definition.ts'
 import { fastClock } from '../support/fast-clock.ts'
 import { memoryKms } from '../support/kms.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
@@ -22,7 +23,7 @@ import { seededRandom } from '../support/random.ts'
 import { LONG, many, report, SEED } from '../support/report.ts'
 import { type SimDisk, seeded } from '../support/sim-disk.ts'
 import { type Case, type Fault, faults, joinWith, type Played, play } from './case.ts'
-import { copyOf, filesIn } from './world.ts'
+import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 export const deadlines = { gather: 16, proposal: 4, round: 8, close: 8 }
 export const names = ['eu', 'us', 'ap']
@@ -60,7 +61,7 @@ export const casesOf = (sites: readonly string[], places: Places, most: number, 
     const is = random() < 0.3 ? 'power' : (faults[Math.floor(random() * faults.length)] as Fault['is'])
     return { is, at: Math.floor(part * (is === 'frame' ? places.frames : places.operations)) }
   }
-  const step = many(72, 12, 1)
+  const step = many(144, 12, 1)
   const power = Array.from({ length: places.operations }, (_, at) => at)
     .filter((at) => at % step === SEED % step)
     .map((at) => ({
@@ -195,11 +196,63 @@ export const measure = async (
   }
 }
 
+/** Three sites that have made a key, on disks, and homes of others beside theirs. */
+export const keyMade = async (others: readonly string[] = []) => {
+  const keygen = await keygenDefinition({ deadlines, attempts: 12 })
+  const fresh = new Map<string, Files>()
+  for (const name of [...names, ...others]) {
+    const disk = await copyOf(await newHome(name), 1)
+    if (names.includes(name)) await approveOn(disk, name, keygen)
+    fresh.set(name, await filesIn(disk))
+  }
+  const disks = await disksFrom(fresh, 1)
+  const places = await measure(new Map(names.map((name) => [name, disks.get(name) as SimDisk])), keygen, null)
+  return { keygen, fresh, disks, places }
+}
+
+/** Homes before a ceremony, and how many places a join of it has. */
+export interface Stage<D extends Definition = Definition> {
+  readonly homes: ReadonlyMap<string, Files>
+  readonly definition: D
+  readonly given: Uint8Array | null
+  readonly places: Places
+}
+
+/** The sites of these disks are about to join; all of them approve, or these. */
+export const staged = async <D extends Definition>(
+  disks: ReadonlyMap<string, SimDisk>,
+  definition: D,
+  approving: readonly string[] = [...disks.keys()],
+  given: Uint8Array | null = null,
+): Promise<Stage<D>> => {
+  for (const name of approving) await approveOn(disks.get(name) as SimDisk, name, definition)
+  const homes = await filesOf(disks)
+  const places = await measure(await disksFrom(homes, 2), definition, given)
+  report(`places in a join: ${definition.kind} ${JSON.stringify(places)}`)
+  return { homes, definition, given, places }
+}
+
+/** For what only looks at homes and the time. */
+export const worldOf = (disks: ReadonlyMap<string, SimDisk>) =>
+  ({
+    homes: new Map([...disks].map(([name, disk]) => [name, { disk }])),
+    clock: { now: () => Date.now() },
+  }) as never
+
+export const ledgerOn = async (disk: SimDisk) => {
+  const home = await openHome(disk)
+  return openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log })
+}
+
+/** Some `most` of all, spread over them, others at each run. */
+export const spread = <T>(all: readonly T[], most: number): readonly T[] => {
+  const step = Math.max(1, Math.floor(all.length / most))
+  return all.filter((_, at) => at % step === SEED % step)
+}
+
 export const playAll = async (
+  { homes, definition, given }: Stage,
   cases: readonly Case[],
-  homes: ReadonlyMap<string, Files>,
-  definition: Definition,
-  given: Uint8Array | null,
   check: (disks: ReadonlyMap<string, SimDisk>, played: Played) => Promise<void>,
   always: (disks: ReadonlyMap<string, SimDisk>) => Promise<void> = async () => undefined,
 ): Promise<void> => {

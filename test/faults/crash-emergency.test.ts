@@ -1,44 +1,37 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openLog } from '../../src/audit/disk-log.ts'
-import { ledgerOrigin } from '../../src/audit/note.ts'
 import { suspendedIn } from '../../src/ceremony/epoch/suspended.ts'
-import { openHome } from '../../src/identity/home.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { EmergencyDefinition } from '../../src/records/kinds/emergency.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
-import { emergencyDefinition, keygenDefinition } from '../support/definition.ts'
-import { many, report } from '../support/report.ts'
+import { emergencyDefinition } from '../support/definition.ts'
+import { many } from '../support/report.ts'
+import { newestAt, recordHashOf } from '../support/reshares.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
 import {
   casesOf,
   checkBundles,
   deadlines,
-  disksFrom,
-  type Files,
-  filesOf,
-  measure,
+  keyMade,
+  ledgerOn,
   names,
-  type Places,
   playAll,
   proves,
+  type Stage,
+  staged,
+  worldOf,
 } from './crash-cases.ts'
-import { approveOn, copyOf, filesIn, newHome } from './world.ts'
+import { copyOf } from './world.ts'
 
-const CASES = many(1, 15, Number.POSITIVE_INFINITY)
-
-const ledgerOf = async (disk: SimDisk) => {
-  const home = await openHome(disk)
-  return openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log })
-}
+const CASES = many(1, 9, Number.POSITIVE_INFINITY)
 
 /** Whenever a process ends: nobody has promised what its ledger does not keep, nor voted before it promised. */
 const checkPromises = async (disks: ReadonlyMap<string, SimDisk>, { fences, ...rest }: EmergencyDefinition) => {
   const ceremony = ceremonyId({ ...rest, fences } as Definition)
   for (const [at, disk] of [...disks.values()].entries()) {
-    const ledger = await ledgerOf(await copyOf(disk.peek(), at))
+    const ledger = await ledgerOn(await copyOf(disk.peek(), at))
     const words = [...ledger.replay()].filter(({ what, ceremony: of }) => what === 'suspended' || of === ceremony)
     const place = (what: string): number => words.findIndex((word) => word.what === what)
     if (place('fenced') >= 0) expect(suspendedIn(ledger).has(fences.key)).toBe(true)
@@ -66,36 +59,21 @@ const checkKeys = async (disks: ReadonlyMap<string, SimDisk>, { fences, protocol
 }
 
 describe('one site crashes at a disk operation of an emergency', () => {
-  let emergency: EmergencyDefinition
-  let homes: ReadonlyMap<string, Files>
-  let places: Places
+  let stage: Stage<EmergencyDefinition>
 
   beforeAll(async () => {
-    const keygen = await keygenDefinition({ deadlines, attempts: 12 })
-    const fresh = new Map<string, Files>()
-    for (const name of names) {
-      const disk = await copyOf(await newHome(name), 1)
-      await approveOn(disk, name, keygen)
-      fresh.set(name, await filesIn(disk))
-    }
-    const disks = await disksFrom(fresh, 1)
-    await measure(disks, keygen, null)
-    const [epoch = expect.fail('no key')] = await shardStore(disks.get('eu') as SimDisk).list()
-    const base = hashOf(recordCodec.encode(epoch.record ?? expect.fail('no record')))
+    const { keygen, disks } = await keyMade()
+    const newest = await newestAt(worldOf(disks), 'eu')
     const common = await emergencyDefinition({ sites: keygen.sites, deadlines, attempts: 12 })
-    emergency = { ...common, fences: { ...common.fences, key: epoch.key, base } }
-    for (const name of names) await approveOn(disks.get(name) as SimDisk, name, emergency)
-    homes = await filesOf(disks)
-    places = await measure(await disksFrom(homes, 2), emergency, null)
-    report(`places in a join: emergency ${JSON.stringify(places)}`)
+    const fences = { ...common.fences, key: newest.key, base: recordHashOf(newest) }
+    stage = await staged(disks, { ...common, fences })
   })
 
   it('all sites end with one fresh key and the old one suspended, and nobody promised more than it kept', async () => {
+    const { definition: emergency, places } = stage
     await playAll(
+      stage,
       casesOf(names, places, CASES, 11),
-      homes,
-      emergency,
-      null,
       async (disks, played) => {
         await checkKeys(disks, emergency)
         await checkPromises(disks, emergency)

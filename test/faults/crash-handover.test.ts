@@ -4,32 +4,25 @@ import { loadScheme } from '../../src/mpc/registry.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { recordCodec } from '../../src/records/outcome.ts'
 import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, siteEntries } from '../support/definition.ts'
-import { many, report, SEED } from '../support/report.ts'
+import { many } from '../support/report.ts'
 import { repairOf, reshareOf } from '../support/reshares.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
 import {
   casesOf,
   checkBundles,
   deadlines,
-  disksFrom,
-  type Files,
-  filesOf,
-  measure,
+  keyMade,
   names as old,
-  type Places,
   playAll,
   proves,
+  type Stage,
+  spread,
+  staged,
+  worldOf,
 } from './crash-cases.ts'
-import { approveOn, copyOf, filesIn, newHome } from './world.ts'
+import { copyOf } from './world.ts'
 
-const CASES = many(1, 8, Number.POSITIVE_INFINITY)
-
-/** So many of all, spread over them, others at each run. */
-const spread = <T>(all: readonly T[]): readonly T[] => {
-  const step = Math.max(1, Math.floor(all.length / CASES))
-  return all.filter((_, at) => at % step === SEED % step)
-}
+const CASES = many(1, 5, Number.POSITIVE_INFINITY)
 
 type Disks = ReadonlyMap<string, SimDisk>
 
@@ -78,26 +71,12 @@ const handovers: Readonly<Record<string, Handover>> = {
 
 describe.each(Object.entries(handovers))('one site crashes at a disk operation of %s', (_, { from, to, plan }) => {
   const all = [...new Set([...from, ...to])]
-  let definition: Definition
-  let homes: ReadonlyMap<string, Files>
-  let places: Places
+  let stage: Stage
 
   beforeAll(async () => {
-    const keygen = await keygenDefinition({ sites: await siteEntries(old), deadlines, attempts: 12 })
-    const fresh = new Map<string, Files>()
-    for (const name of new Set([...old, ...all])) {
-      const disk = await copyOf(await newHome(name), 1)
-      if (old.includes(name)) await approveOn(disk, name, keygen)
-      fresh.set(name, await filesIn(disk))
-    }
-    const disks = await disksFrom(fresh, 1)
-    await measure(new Map([...disks].filter(([name]) => old.includes(name))), keygen, null)
-    const world = { homes: new Map([...disks].map(([name, disk]) => [name, { disk }])) } as never
-    definition = { ...(await plan(world, keygen)), deadlines, attempts: 12 }
-    for (const name of all) await approveOn(disks.get(name) as SimDisk, name, definition)
-    homes = await filesOf(new Map([...disks].filter(([name]) => all.includes(name))))
-    places = await measure(await disksFrom(homes, 2), definition, null)
-    report(`places in a join: ${definition.kind} ${JSON.stringify(places)}`)
+    const { keygen, disks } = await keyMade(all.filter((name) => !old.includes(name)))
+    const definition = { ...(await plan(worldOf(disks), keygen)), deadlines, attempts: 12 }
+    stage = await staged(new Map(all.map((name) => [name, disks.get(name) as SimDisk])), definition)
   })
 
   /** Whenever a process ends: all old shares, or all new ones; and none destroyed before all have new ones. */
@@ -111,10 +90,8 @@ describe.each(Object.entries(handovers))('one site crashes at a disk operation o
 
   it('all sites end with what they are to have, and a whole quorum has shares all along', async () => {
     await playAll(
-      spread(casesOf(all, places, CASES, 9)),
-      homes,
-      definition,
-      null,
+      stage,
+      spread(casesOf(all, stage.places, CASES, 9), CASES),
       async (disks, played) => {
         const states = await statesOf(disks)
         for (const name of all)

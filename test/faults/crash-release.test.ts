@@ -3,63 +3,38 @@ import { toHex } from '../../src/lib/bytes.ts'
 import { suiteOf } from '../../src/mpc/frost/suite.ts'
 import type { ReconstructDefinition } from '../../src/records/kinds/reconstruct.ts'
 import { openKeyFile } from '../../src/site/open-key.ts'
-import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { ageRecipient, identityFile } from '../support/recipients.ts'
 import { approversApprove, reconstructOf } from '../support/reconstructs.ts'
-import { many, report, SEED } from '../support/report.ts'
-import type { SimDisk } from '../support/sim-disk.ts'
+import { many } from '../support/report.ts'
 import {
   casesOf,
   checkBundles,
   deadlines,
-  disksFrom,
-  type Files,
-  filesOf,
-  measure,
+  keyMade,
   names,
-  type Places,
   playAll,
+  type Stage,
+  spread,
+  staged,
+  worldOf,
 } from './crash-cases.ts'
-import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 const CASES = many(1, 20, Number.POSITIVE_INFINITY)
 
-/** So many of all, spread over them, others at each run. */
-const spread = <T>(all: readonly T[]): readonly T[] => {
-  const step = Math.max(1, Math.floor(all.length / CASES))
-  return all.filter((_, at) => at % step === SEED % step)
-}
-
 describe('one site crashes at a disk operation while a whole key is given away', () => {
-  let definition: ReconstructDefinition
-  let homes: ReadonlyMap<string, Files>
-  let places: Places
+  let stage: Stage<ReconstructDefinition>
 
   beforeAll(async () => {
-    const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines, attempts: 12 })
-    const fresh = new Map<string, Files>()
-    for (const name of names) {
-      const disk = await copyOf(await newHome(name), 1)
-      await approveOn(disk, name, keygen)
-      fresh.set(name, await filesIn(disk))
-    }
-    const disks = await disksFrom(fresh, 1)
-    await measure(disks, keygen, null)
-    const world = {
-      homes: new Map([...disks].map(([name, disk]) => [name, { disk }])),
-      clock: { now: () => Date.now() },
-    } as never
+    const { keygen, disks } = await keyMade()
     const recipients = [ageRecipient()]
-    definition = await reconstructOf(world, keygen, { deadlines, attempts: 12, recipients })
-    await approversApprove(world, names, definition)
-    for (const name of names) await approveOn(disks.get(name) as SimDisk, name, definition)
-    homes = await filesOf(disks)
-    places = await measure(await disksFrom(homes, 2), definition, null)
-    report(`places in a join: ${definition.kind} ${JSON.stringify(places)}`)
+    const definition = await reconstructOf(worldOf(disks), keygen, { deadlines, attempts: 12, recipients })
+    await approversApprove(worldOf(disks), names, definition)
+    stage = await staged(disks, definition)
   })
 
   it('each site ends with one bundle, and a recipient opens the key with it', async () => {
-    await playAll(spread(casesOf(names, places, CASES, 10)), homes, definition, null, async (disks, played) => {
+    const { definition, places } = stage
+    await playAll(stage, spread(casesOf(names, places, CASES, 10), CASES), async (disks, played) => {
       await checkBundles(disks, played)
       const [first] = [...played.results.values()]
       const bundle = (await disks.get(names[0] as string)?.read(first?.bundle ?? '')) ?? expect.fail('no bundle')

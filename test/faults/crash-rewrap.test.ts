@@ -1,6 +1,4 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openLog } from '../../src/audit/disk-log.ts'
-import { ledgerOrigin } from '../../src/audit/note.ts'
 import { openHome } from '../../src/identity/home.ts'
 import type { Hash } from '../../src/lib/brand.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
@@ -8,32 +6,29 @@ import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId } from '../../src/records/definition.ts'
 import type { RewrapDefinition } from '../../src/records/kinds/rewrap.ts'
 import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { memoryKms } from '../support/kms.ts'
-import { many, report } from '../support/report.ts'
+import { many } from '../support/report.ts'
 import { moveCard, rewrapOf } from '../support/rewraps.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
 import {
   casesOf,
   checkBundles,
   deadlines,
-  disksFrom,
-  type Files,
-  filesOf,
-  measure,
+  keyMade,
+  ledgerOn,
   names,
-  type Places,
   playAll,
+  type Stage,
+  staged,
 } from './crash-cases.ts'
-import { approveOn, copyOf, filesIn, newHome } from './world.ts'
+import { copyOf, filesIn } from './world.ts'
 
 const CASES = many(1, 20, Number.POSITIVE_INFINITY)
 const NEW = '/keys/eu-2.key'
 
 /** The envelope that the ledger of eu says opens its share. */
 const saidAt = async (disk: SimDisk, { old, ...rest }: RewrapDefinition): Promise<Hash> => {
-  const home = await openHome(disk)
-  const ledger = await openLog({ disk, path: 'ledger', origin: ledgerOrigin(home.identity), signer: home.keys.log })
+  const ledger = await ledgerOn(disk)
   const ceremony = ceremonyId({ old, ...rest })
   const went = [...ledger.replay()].find((event) => event.what === 'replaced' && event.ceremony === ceremony)
   return went?.object ?? old.envelope
@@ -55,39 +50,25 @@ const checkOpens = async (disks: ReadonlyMap<string, SimDisk>, definition: Rewra
 }
 
 describe('one site crashes at a disk operation of a rewrap', () => {
-  let definition: RewrapDefinition
-  let homes: ReadonlyMap<string, Files>
-  let places: Places
+  let stage: Stage<RewrapDefinition>
 
   beforeAll(async () => {
-    const keygen = await keygenDefinition({ sites: await siteEntries(names), deadlines, attempts: 12 })
-    const fresh = new Map<string, Files>()
-    for (const name of names) {
-      const disk = await copyOf(await newHome(name), 1)
-      await approveOn(disk, name, keygen)
-      fresh.set(name, await filesIn(disk))
-    }
-    const disks = await disksFrom(fresh, 1)
-    await measure(disks, keygen, null)
+    const { keygen, disks } = await keyMade()
     const opened = await Promise.all(
       [...disks].map(async ([name, disk]) => [name, { disk, home: await openHome(disk) }] as const),
     )
     const world = { homes: new Map(opened), clock: { now: () => Date.now() } } as never
     await moveCard(world, 'eu', NEW)
     const [entry] = keygen.sites
-    definition = await rewrapOf(world, keygen, 'eu', entry?.kms ?? [], { deadlines, attempts: 12 })
-    await approveOn(disks.get('eu') as SimDisk, 'eu', definition)
-    homes = await filesOf(disks)
-    places = await measure(await disksFrom(homes, 2), definition, null)
-    report(`places in a join: rewrap ${JSON.stringify(places)}`)
+    const definition = await rewrapOf(world, keygen, 'eu', entry?.kms ?? [], { deadlines, attempts: 12 })
+    stage = await staged(disks, definition, ['eu'])
   })
 
   it('all sites end with one bundle, and the share lies under the new key alone', async () => {
+    const { definition, places } = stage
     await playAll(
+      stage,
       casesOf(names, places, CASES, 12),
-      homes,
-      definition,
-      null,
       async (disks, played) => {
         await checkBundles(disks, played)
         const eu = disks.get('eu') as SimDisk

@@ -4,26 +4,22 @@ import { readSignedMessage } from '../../src/ceremony/session/round-message.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { loadScheme } from '../../src/mpc/registry.ts'
-import type { Definition } from '../../src/records/definition.ts'
-import { recordCodec } from '../../src/records/outcome.ts'
-import { shardStore } from '../../src/shards/store.ts'
-import { keygenDefinition, signDefinition } from '../support/definition.ts'
+import { signDefinition } from '../support/definition.ts'
 import { many, report } from '../support/report.ts'
+import { newestAt, recordHashOf } from '../support/reshares.ts'
 import type { SimDisk } from '../support/sim-disk.ts'
 import {
   casesOf,
   checkBundles,
   checkEpochs,
   deadlines,
-  disksFrom,
-  type Files,
-  filesOf,
-  measure,
+  keyMade,
   names,
-  type Places,
   playAll,
+  type Stage,
+  staged,
+  worldOf,
 } from './crash-cases.ts'
-import { approveOn, copyOf, filesIn, newHome } from './world.ts'
 
 const KEYGEN_CASES = many(1, 10, Number.POSITIVE_INFINITY)
 const SIGN_CASES = many(1, 10, Number.POSITIVE_INFINITY)
@@ -55,53 +51,34 @@ const watchNonces = (): void => {
 }
 
 describe('one site crashes at a disk operation', () => {
-  const homes = new Map<string, Files>()
-  let keygen: Definition
-  let sign: Definition
-  const signing = new Map<string, Files>()
-  const places: Record<'keygen' | 'sign', Places> = {
-    keygen: { operations: 0, frames: 0 },
-    sign: { operations: 0, frames: 0 },
-  }
+  let keygen: Stage
+  let sign: Stage
 
   beforeAll(async () => {
     watchNonces()
-    keygen = await keygenDefinition({ deadlines, attempts: 12 })
-    for (const name of names) {
-      const disk = await copyOf(await newHome(name), 1)
-      await approveOn(disk, name, keygen)
-      homes.set(name, await filesIn(disk))
-    }
-    const disks = await disksFrom(homes, 1)
-    places.keygen = await measure(disks, keygen, null)
-    const [epoch] = await shardStore(disks.get('eu') as SimDisk).list()
-    if (epoch?.record === undefined) throw new Error('no epoch')
-    sign = await signDefinition({
-      sites: keygen.sites,
-      key: epoch.key,
-      base: hashOf(recordCodec.encode(epoch.record)),
+    const { keygen: definition, fresh, disks, places } = await keyMade()
+    keygen = { definition, homes: fresh, given: null, places }
+    const newest = await newestAt(worldOf(disks), 'eu')
+    const signing = await signDefinition({
+      ...{ sites: definition.sites, key: newest.key, base: recordHashOf(newest), deadlines, attempts: 12 },
       message: { form: 'file', name: 'payment.txt', size: message.length, sha256: hashOf(message) },
-      deadlines,
-      attempts: 12,
     })
-    for (const name of signers) await approveOn(disks.get(name) as SimDisk, name, sign)
-    const made = await filesOf(disks)
-    for (const name of signers) signing.set(name, made.get(name) as Files)
-    places.sign = await measure(await disksFrom(signing, 2), sign, message)
-    report(`places in a join: keygen ${JSON.stringify(places.keygen)}, sign ${JSON.stringify(places.sign)}`)
+    const ready = new Map(signers.map((name) => [name, disks.get(name) as SimDisk]))
+    sign = await staged(ready, signing, signers, message)
+    report(`places in a join: keygen ${JSON.stringify(places)}`)
   })
   afterAll(() => vi.restoreAllMocks())
 
   it('of a keygen: all sites end with one key', async () => {
-    await playAll(casesOf(names, places.keygen, KEYGEN_CASES, 7), homes, keygen, null, async (disks, played) => {
-      await checkEpochs(disks, keygen, 1)
+    await playAll(keygen, casesOf(names, keygen.places, KEYGEN_CASES, 7), async (disks, played) => {
+      await checkEpochs(disks, keygen.definition, 1)
       await checkBundles(disks, played)
     })
   })
 
   it('of a sign: all signers end with one signature', async () => {
-    const protocols = await loadScheme(sign.protocol)
-    await playAll(casesOf(signers, places.sign, SIGN_CASES, 8), signing, sign, message, async (disks, played) => {
+    const protocols = await loadScheme(sign.definition.protocol)
+    await playAll(sign, casesOf(signers, sign.places, SIGN_CASES, 8), async (disks, played) => {
       const signatures = new Set([...played.results.values()].map((one) => one.signature))
       expect(signatures.size).toBe(1)
       for (const { key, signature } of played.results.values())

@@ -1,10 +1,12 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Definition } from '../../src/records/definition.ts'
+import { approvalsFolder } from '../../src/ceremony/paths.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { definitionYaml, readDefinition } from '../../src/records/definition-yaml.ts'
 import { approveDefinition } from '../../src/site/approve.ts'
-import { planNewKey, planRotation, planSignature } from '../../src/site/planning.ts'
+import { type OfKeyFlags, type PlanMade, planNewKey, planSignature } from '../../src/site/planning.ts'
 import { createIdentity, readOwnCard } from '../../src/site/setup.ts'
 
 const none = async (): Promise<never> => {
@@ -50,8 +52,19 @@ export const makeHomes = async (names: readonly string[]): Promise<RealHomes & {
   return { ...homesIn(folder), root }
 }
 
+/** Makes the home of an approver beside them; its identity. */
+export const makeApprover = async (homes: RealHomes, name: string): Promise<string> => {
+  const none = { kms: [], stores: [], jurisdiction: undefined, control: undefined }
+  const passphrases = { passphrase: undefined, kmsPassphrase: undefined }
+  return (await createIdentity({ home: homes.home(name), name, role: 'approver', ...none, ...passphrases })).identity
+}
+
+export const cardOf = async (homes: RealHomes, name: string): Promise<Uint8Array> =>
+  utf8(await readOwnCard(homes.home(name), none))
+
 type Deadlines = Definition['deadlines']
 
+/** Writes a plan with these deadlines, for joins again and again. */
 const write = async (homes: RealHomes, file: string, yaml: Uint8Array, deadlines: Deadlines): Promise<Definition> => {
   const planned = await readDefinition(yaml)
   const definition = { ...planned, deadlines, attempts: 12 }
@@ -68,23 +81,22 @@ export const planKeygenIn = async (
   relays: readonly string[],
   deadlines: Deadlines,
 ): Promise<Definition> => {
-  const cards = await Promise.all(names.map((name) => readOwnCard(homes.home(name), none)))
-  const { yaml } = await planNewKey(
-    { ...common, protocol: 'frost-ed25519', threshold: 2, cards: cards.map((card) => Buffer.from(card)), relays },
-    Date.now(),
-  )
+  const cards = await Promise.all(names.map((name) => cardOf(homes, name)))
+  const { yaml } = await planNewKey({ ...common, protocol: 'frost-ed25519', threshold: 2, cards, relays }, Date.now())
   const definition = await write(homes, 'keygen.yaml', Buffer.from(yaml), deadlines)
   await approveIn(homes, names, definition, undefined)
   return definition
 }
 
-/** Plans a signature by two of the sites into sign.yaml and lets them approve it. */
+/** Plans a signature by some of the sites into sign.yaml and lets them approve it. */
 export const planSignIn = async (
   homes: RealHomes,
   signers: readonly string[],
   key: string,
   relays: readonly string[],
   deadlines: Deadlines,
+  /** Nobody else may sign. */
+  only = false,
 ): Promise<Definition> => {
   const message = join(homes.folder, 'message.txt')
   await writeFile(message, 'pay nobody\n')
@@ -98,7 +110,7 @@ export const planSignIn = async (
       empty: false,
       digest: undefined,
       blind: undefined,
-      signers: [],
+      signers: only ? signers : [],
       cards: [],
       relays,
     },
@@ -109,7 +121,21 @@ export const planSignIn = async (
   return definition
 }
 
-const approveIn = async (
+/** Approvers approve it, and their approvals are carried to these sites. */
+export const approversApproveIn = async (
+  homes: RealHomes,
+  approvers: readonly string[],
+  sites: readonly string[],
+  definition: Definition,
+): Promise<void> => {
+  await approveIn(homes, approvers, definition, undefined)
+  const folder = approvalsFolder(ceremonyId(definition))
+  for (const name of approvers)
+    for (const site of sites)
+      await cp(join(homes.home(name), folder, `${name}.dsse`), join(homes.home(site), folder, `${name}.dsse`))
+}
+
+export const approveIn = async (
   homes: RealHomes,
   names: readonly string[],
   definition: Definition,
@@ -119,20 +145,21 @@ const approveIn = async (
     await approveDefinition({ home: homes.home(name), definition, message, passphrase: none, trust: undefined })
 }
 
-/** Plans new shares of the key into refresh.yaml and lets all approve it. */
-export const planRefreshIn = async (
+/** Plans a ceremony of a key at the home that the flags name. */
+export type Planner = (flags: OfKeyFlags) => Promise<PlanMade>
+
+/** Plans a ceremony of the key at the first of these sites into KIND.yaml and lets all approve it. */
+export const planOfKeyIn = async (
   homes: RealHomes,
   names: readonly string[],
   key: string,
   relays: readonly string[],
   deadlines: Deadlines,
+  plan: Planner,
 ): Promise<Definition> => {
   const { name: _, ...rest } = common
-  const { yaml } = await planRotation(
-    { ...rest, home: homes.home(names[0] as string), key, cards: [], relays },
-    Date.now(),
-  )
-  const definition = await write(homes, 'refresh.yaml', yaml, deadlines)
+  const { yaml, shown } = await plan({ ...rest, home: homes.home(names[0] as string), key, cards: [], relays })
+  const definition = await write(homes, `${shown.definition.kind}.yaml`, yaml, deadlines)
   await approveIn(homes, names, definition, undefined)
   return definition
 }

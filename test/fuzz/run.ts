@@ -2,18 +2,18 @@ import { expect } from 'vitest'
 import { QuorateError } from '../../src/lib/errors.ts'
 import { printable } from '../../src/lib/printable.ts'
 import { DecodeError } from '../../src/records/codec.ts'
-import { many, report, SEED } from '../support/report.ts'
+import { inTurn, many, report, SEED } from '../support/report.ts'
 import { bombs, type Dice, dice } from './mutate.ts'
 
 /** Inputs of a target whose turn it is, and of the others. By night it is the turn of all. */
-const COUNT = many(4000, 100_000, 1_000_000)
-const MEANWHILE = many(2000, 10_000, 0)
+const COUNT = many(2000, 100_000, 1_000_000)
+const MEANWHILE = many(1000, 10_000, 0)
 const TURNS = many(3, 6, 1)
 const isItsTurn = (name: string): boolean =>
   [...name].reduce((sum, char) => sum + (char.codePointAt(0) ?? 0), SEED) % TURNS === 0
 
 /** Of the inputs of any run at least so many are read as good, or they are too far from it to find much. */
-export const SOME_ACCEPTED = 20
+export const SOME_ACCEPTED = many(3, 20, 20)
 
 /** One input may take this long where the machine has nothing else to do. */
 const MOST_MS = 1000
@@ -99,7 +99,8 @@ export const fuzz = async (target: Target): Promise<Ran> => {
     }
   }
 
-  for (const [n, bomb] of bombs(target.limit).entries()) await play(bomb, `bomb ${n}`)
+  // They take as long as a thousand of the others.
+  for (const [n, bomb] of inTurn([...bombs(target.limit).entries()], 8)) await play(bomb, `bomb ${n}`)
   for (let n = 0; n < count; n++) {
     await play(target.make(d), `input ${n}`)
     // The runner has to be heard of now and then.

@@ -5,8 +5,9 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import type { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
+import { copyWorld } from '../support/memory-site.ts'
 import { LONG } from '../support/report.ts'
-import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar } from './ceremonies.ts'
 import { type Keyed, keyedWorld } from './keyed-world.ts'
 
 /**

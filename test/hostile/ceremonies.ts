@@ -21,14 +21,10 @@ import { loadScheme } from '../../src/mpc/registry.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import type { LogEvent } from '../../src/records/event.ts'
 import { type Blame, blameCodec } from '../../src/records/round.ts'
-import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
-import { stillClock } from '../../src/rehearsal/still-clock.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import type { NoteBoard, Wire } from '../../src/transport/wire.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, type MemoryWorld, memorySite } from '../support/memory-site.ts'
-import { memoryNetwork } from '../support/memory-wire.ts'
-import { seededRandom } from '../support/random.ts'
 import { strangerAgrees } from './strangers.ts'
 
 /** What a lying site makes of what it is about to say. */
@@ -132,36 +128,6 @@ Ceremony.open = async (...given: Parameters<typeof open>) => {
   return ceremony
 }
 const watching = new WeakMap<AbortSignal, (ceremony: Ceremony) => void>()
-
-/** Homes copied from those of another world: what happens to them happens to nobody else. */
-export const copyWorld = async (world: MemoryWorld, seed: string): Promise<MemoryWorld> => {
-  const clock = stillClock(world.clock.now())
-  return {
-    clock,
-    network: memoryNetwork({ clock, random: seededRandom(seed) }),
-    homes: new Map(
-      await Promise.all(
-        [...world.homes].map(async ([name, { disk }]) => {
-          const copy = await copyDisk(disk as MemoryDisk)
-          return [name, { home: await openHome(copy), disk: copy }] as const
-        }),
-      ),
-    ),
-  }
-}
-
-export const copyDisk = async (disk: MemoryDisk): Promise<MemoryDisk> => {
-  const copy = memoryDisk()
-  const folders = new Set(
-    [...disk.files.keys()].flatMap((path) => {
-      const parts = path.split('/').slice(0, -1)
-      return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
-    }),
-  )
-  for (const folder of [...folders].sort()) await copy.folder(folder)
-  for (const [path, bytes] of disk.files) copy.files.set(path, bytes.slice())
-  return copy
-}
 
 export interface Joined {
   readonly site: SiteId

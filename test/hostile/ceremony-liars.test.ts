@@ -18,18 +18,18 @@ import { shardStore } from '../../src/shards/store.ts'
 import { connectRoom, whenReachable } from '../../src/site/home-session.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { fastClock } from '../support/fast-clock.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { copyWorld, type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
 import { many, report } from '../support/report.ts'
 import { relayOn } from '../transport/relay-support.ts'
-import { approveAll, copyWorld, type Joined, joinAs, leftAt } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs, leftAt } from './ceremonies.ts'
 import { ceremonyLiar, lied, type WordLie, wordLies } from './ceremony-lies.ts'
 import { whyLate } from './late.ts'
 import { type LieName, lieNames } from './lies.ts'
 import { type Table, tableOf } from './parties.ts'
 import { bundleAt } from './strangers.ts'
 
-const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? many(2, 10, 400))
+const RUNS = Number(process.env['HOSTILE_CEREMONIES'] ?? many(2, 7, 400))
 const SEED = process.env['HOSTILE_SEED'] ?? 'ceremonies'
 const ONLY = process.env['HOSTILE_ONLY']
 const AT_ONCE = 5

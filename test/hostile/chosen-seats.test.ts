@@ -19,10 +19,10 @@ import { recordHash } from '../../src/records/signed.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { copyWorld, type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
 import { inTurn } from '../support/report.ts'
-import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
 /** A quorum that is here and honest signs, whatever the others do: each of these once used up its attempts, or its time. */
 

@@ -19,9 +19,9 @@ import { recordCodec } from '../../src/records/outcome.ts'
 import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { copyDisk, copyWorld, type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { seededRandom } from '../support/random.ts'
-import { approveAll, copyDisk, copyWorld, type Joined, joinAs } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs } from './ceremonies.ts'
 import { tableOf } from './parties.ts'
 
 const names = ['s1', 's2', 's3'] as SiteId[]

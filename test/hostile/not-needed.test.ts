@@ -13,7 +13,9 @@ import { noteCodec } from '../../src/records/note.ts'
 import { decodeEnvelope, pae, payloadType } from '../../src/records/signed.ts'
 import { keygenDefinition } from '../support/definition.ts'
 import { memoryHome } from '../support/home.ts'
-import { approveAll, copyWorld, joinAs, type Liar, leftAt } from './ceremonies.ts'
+import { copyWorld } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
+import { approveAll, joinAs, type Liar, leftAt } from './ceremonies.ts'
 import { type Keyed, keyedWorld } from './keyed-world.ts'
 
 /** Two of three sign, any two: whoever is one too many can neither stop the others nor choose for them. */
@@ -84,7 +86,7 @@ describe('who is not needed', () => {
 })
 
 describe('a proposer', () => {
-  it.each<[string, (attempt: Attempt) => Attempt]>([
+  const changes: readonly [string, (attempt: Attempt) => Attempt][] = [
     ['changes the deadline', (one) => ({ ...one, round: one.round + 1 })],
     ['forgets the base', (one) => ({ ...one, base: null })],
     ['seats one site more', (one) => ({ ...one, participants: [...one.participants, ...one.participants.slice(1)] })],
@@ -103,7 +105,8 @@ describe('a proposer', () => {
         participants: one.participants.map((seat, at) => (at > 0 ? seat : { ...seat, hello: keyed.base })),
       }),
     ],
-  ])(
+  ]
+  it.each(inTurn(changes, 2))(
     'that %s is not followed',
     async (what, change) => {
       const world = await copyWorld(keyed.world, what)

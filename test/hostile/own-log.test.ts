@@ -12,7 +12,7 @@ import { type LogLie, logLies, lyingEnding } from './own-log-lies.ts'
  * honest site stays valid, and where the liar's log is in it, it names the liar.
  */
 
-const CASES = many(6, 20, Number.POSITIVE_INFINITY)
+const CASES = many(4, 20, Number.POSITIVE_INFINITY)
 const SEED = process.env['HOSTILE_SEED'] ?? `own log ${new Date().toISOString().slice(0, 10)}`
 const ONLY = process.env['HOSTILE_ONLY']
 const liarName = 's3' as SiteId

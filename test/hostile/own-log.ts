@@ -21,11 +21,11 @@ import {
   signDefinition,
   siteEntries,
 } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { copyWorld, type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { headOf } from '../support/readmits.ts'
 import { ageRecipient } from '../support/recipients.ts'
 import { approversApprove } from '../support/reconstructs.ts'
-import { approveAll, copyWorld, type Joined, joinAs, type Liar } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
 const sites = ['s1', 's2', 's3'] as SiteId[]
 const [s1, , s3] = sites as [SiteId, SiteId, SiteId]

@@ -11,9 +11,10 @@ import { hashOf } from '../../src/lib/hash.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import { signDefinition } from '../support/definition.ts'
 import type { MemoryWorld } from '../support/memory-site.ts'
+import { copyDisk } from '../support/memory-site.ts'
 import { many, report, SEED } from '../support/report.ts'
 import { seeded } from '../support/sim-disk.ts'
-import { approveAll, copyDisk, type JoinChanges, type Joined, joinAs, type Liar, leftAt } from './ceremonies.ts'
+import { approveAll, type JoinChanges, type Joined, joinAs, type Liar, leftAt } from './ceremonies.ts'
 import { caseOf, deadlines, diskOf, epochsAt, type KeyHolders, keyHolders, recordHash, said } from './refreshes.ts'
 
 /**
@@ -25,7 +26,7 @@ import { caseOf, deadlines, diskOf, epochsAt, type KeyHolders, keyHolders, recor
 const names = ['eu', 'us', 'ap'] as SiteId[]
 const words = ['staged', 'possession', 'test-signature', 'ready', 'installed', 'retired'] as const
 const steps = ['staged', 'proven', 'ready', 'installed', 'retired'] as const
-const CASES = many(1, 24, 400)
+const CASES = many(1, 12, 400)
 
 interface Storm {
   readonly liar: SiteId

@@ -13,8 +13,8 @@ import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import type { StoredEpoch } from '../../src/shards/epochs.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
-import { approveAll, copyWorld, type JoinChanges, type Joined, joinAs } from './ceremonies.ts'
+import { copyWorld, type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { approveAll, type JoinChanges, type Joined, joinAs } from './ceremonies.ts'
 
 export const deadlines = { gather: 30, proposal: 5, round: 30, close: 16 }
 

@@ -1,9 +1,9 @@
 import { beforeAll, expect, it } from 'vitest'
 import { recordsToName } from '../../src/ceremony/epoch/rivals.ts'
 import type { Hash, SiteId } from '../../src/lib/brand.ts'
-import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
+import { copyWorld, type MemoryWorld, memorySite } from '../support/memory-site.ts'
 import { repairOf } from '../support/reshares.ts'
-import { approveAll, copyWorld, type Joined, joinAs } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs } from './ceremonies.ts'
 import { deadlines, joinTogether, said, stoppedAt } from './refreshes.ts'
 import { keyOwners, type Owners } from './reshares.ts'
 

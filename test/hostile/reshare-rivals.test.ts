@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { SiteId } from '../../src/lib/brand.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { MemoryWorld } from '../support/memory-site.ts'
+import { copyWorld } from '../support/memory-site.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { seededRandom } from '../support/random.ts'
 import { many, SEED } from '../support/report.ts'
 import { seeded } from '../support/sim-disk.ts'
-import { approveAll, copyWorld, type JoinChanges, joinAs, leftAt } from './ceremonies.ts'
+import { approveAll, type JoinChanges, joinAs, leftAt } from './ceremonies.ts'
 import { epochsAt, ownerOf, recordHash, said, stoppedAt } from './refreshes.ts'
 import { keyOwners, type Owners } from './reshares.ts'
 
@@ -17,7 +18,7 @@ const first = ['sa', 'af', 'me'] as SiteId[]
 const second = ['is', 'no', 'se'] as SiteId[]
 const all = [...old, ...first, ...second]
 const [eu, us] = old as [SiteId, SiteId]
-const CASES = many(1, 3, 120)
+const CASES = many(1, 2, 120)
 let owners: Owners
 beforeAll(async () => {
   owners = await keyOwners(old, [...first, ...second])

@@ -13,8 +13,8 @@ import { recordCodec } from '../../src/records/outcome.ts'
 import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, signDefinition, siteEntries } from '../support/definition.ts'
-import { memoryWorld } from '../support/memory-site.ts'
-import { approveAll, copyDisk, type Joined, joinAs, type Liar } from './ceremonies.ts'
+import { copyDisk, memoryWorld } from '../support/memory-site.ts'
+import { approveAll, type Joined, joinAs, type Liar } from './ceremonies.ts'
 
 /**
  * All three are named as signers. s3 signs, and shows s1 an abort in the place of its share; the relay lets no signature

@@ -13,9 +13,9 @@ import type { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memorySite, memoryWorld } from '../support/memory-site.ts'
+import { copyDisk, copyWorld, type MemoryWorld, memorySite, memoryWorld } from '../support/memory-site.ts'
 import { many, SEED } from '../support/report.ts'
-import { approveAll, copyDisk, copyWorld, type Joined, joinAs, type Liar, leftAt } from './ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar, leftAt } from './ceremonies.ts'
 
 /**
  * One site shows its vote to some and its abort to others, in every order, at every moment, while the relay cuts the

@@ -121,7 +121,7 @@ describe('every command that a person may type', () => {
 
   test('takes no odd value amiss', async () => {
     const d = dice(SEED)
-    const [all, most] = [places(), many(16, 800, Number.POSITIVE_INFINITY)]
+    const [all, most] = [places(), many(16, 350, Number.POSITIVE_INFINITY)]
     const rows = all.flatMap(([line, flag]) => values.map((value) => [line, [[flag, value]]] as const))
     const drawn = most < rows.length ? Array.from({ length: most }, () => d.pick(rows)) : rows
     await oddRows(drawn)
@@ -131,7 +131,7 @@ describe('every command that a person may type', () => {
     const d = dice(SEED + 1)
     const all = places()
     await oddRows(
-      Array.from({ length: many(4, 150, 20_000) }, () => {
+      Array.from({ length: many(4, 70, 20_000) }, () => {
         const [line, flag] = d.pick(all)
         const [, other] = d.pick(all.filter(([one]) => one === line))
         return [
@@ -182,7 +182,7 @@ describe('every file of a home', () => {
       ({ command: { id, flags } }) => 'home' in flags && !/^(?:relay|identity create)/.test(id),
     )
     const quick = homeLines.filter(({ command: { id } }) => !/join|approve|abort/.test(id))
-    const most = many(8, 200, rows.length)
+    const most = many(8, 90, rows.length)
     const drawn = most < rows.length ? Array.from({ length: most }, () => d.pick(rows)) : rows
     const all: string[] = []
     let count = 0

@@ -57,7 +57,7 @@ test('a pipe that nobody writes to is waited for, and a signal ends that', async
   )
   const all: string[] = []
   let waited = 0
-  for (const [n, line] of drawn(places, many(6, 25, places.length)).entries()) {
+  for (const [n, line] of drawn(places, many(6, 12, places.length)).entries()) {
     const child = start(wordsOf(line), options())
     child.stdin?.end()
     const ended = finished(child)

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
+import { inTurn } from '../support/report.ts'
 import { replay } from './replay.ts'
 
 /**
@@ -76,19 +77,17 @@ describe('a trace of the model without one of its rules', () => {
     expect([...Object.keys(mutations), ...Object.keys(elsewhere)].sort()).toEqual(traces.sort())
   })
 
-  it.each(Object.entries(mutations).map(([name, expected]) => ({ name, ...expected })))(
-    '$name: $rule',
-    async ({ name, refuses, decides }) => {
-      const { refused, voted, installed, last, hints } = await replay(origin, name, traceOf(name))
-      const made = decides === 'the key'
-      expect(refused).toEqual(refuses)
-      expect(installed).toEqual(installed.map(() => made))
-      if (made) expect(voted).toEqual(voted.map(() => true))
-      for (const [at, code] of last.entries()) {
-        // Who voted never says that no key was made; who holds the key may still wait for receipts.
-        expect(made || voted[at] ? ['closed', 'E_NOT_FINISHED'] : ['E_ABORTED']).toContain(code)
-        if (made) expect(hints[at]).not.toContain('nothing was made')
-      }
-    },
-  )
+  const played = Object.entries(mutations).map(([name, expected]) => ({ name, ...expected }))
+  it.each(inTurn(played, 4))('$name: $rule', async ({ name, refuses, decides }) => {
+    const { refused, voted, installed, last, hints } = await replay(origin, name, traceOf(name))
+    const made = decides === 'the key'
+    expect(refused).toEqual(refuses)
+    expect(installed).toEqual(installed.map(() => made))
+    if (made) expect(voted).toEqual(voted.map(() => true))
+    for (const [at, code] of last.entries()) {
+      // Who voted never says that no key was made; who holds the key may still wait for receipts.
+      expect(made || voted[at] ? ['closed', 'E_NOT_FINISHED'] : ['E_ABORTED']).toContain(code)
+      if (made) expect(hints[at]).not.toContain('nothing was made')
+    }
+  })
 })

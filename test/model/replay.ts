@@ -12,9 +12,9 @@ import { QuorateError } from '../../src/lib/errors.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { recordTable } from '../../src/records/record-table.ts'
 import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
-import { approveAll, copyDisk, copyWorld, type Joined, joinAs, type Liar, leftAt } from '../hostile/ceremonies.ts'
+import { approveAll, type Joined, joinAs, type Liar, leftAt } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
-import { type MemoryWorld, memorySite } from '../support/memory-site.ts'
+import { copyDisk, copyWorld, type MemoryWorld, memorySite } from '../support/memory-site.ts'
 
 /**
  * Drives the real engine through a trace of ready.pml. Sites 0 to 2 of the model are s1 to s3. Votes, aborts and receipts

@@ -120,7 +120,7 @@ const orders = ordersOf(events).map((order) => ({
 }))
 
 describe('two successors that both come true, one of which names the other', () => {
-  it.each(inTurn(orders, 4, 20))('end as one: $text', async ({ order, text }) => {
+  it.each(inTurn(orders, 4, 10))('end as one: $text', async ({ order, text }) => {
     const run = await bothUndecided(text)
     const newest = [0, 0]
     // Whoever is shown all of A while it uses C has left the room of A for good. Its note, which nobody sees here, shows them.

@@ -3,7 +3,7 @@ import { hexMessage } from '../../src/ceremony/definition/message.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Act } from '../../src/rehearsal/rehearse.ts'
-import { keygenDefinition, refreshDefinition, signDefinition } from '../support/definition.ts'
+import { keygenDefinition, refreshDefinition, repairDefinition, signDefinition } from '../support/definition.ts'
 import { rehearsal } from './support.ts'
 
 /** How each join ended, by site: a code, `closed`, or `killed`. */
@@ -103,6 +103,13 @@ describe('a fault of a refresh', () => {
     expect(late.faults).toMatchObject([{ happened: true }])
     expect(late.first.end.state).toBe('made')
     expect(late.again && ends(late.again)).toBe(CLOSED)
+  })
+})
+
+describe('a fault of a repair', () => {
+  it.each([2, 3, 4])('a lie in round %i is proven', async (round) => {
+    const { first } = await rehearsal({ definition: await repairDefinition({ epoch: 3 }), faults: [`lie:us:${round}`] })
+    expect(first.end).toMatchObject({ guilty: ['us'] })
   })
 })
 

@@ -76,10 +76,8 @@ describe('a rehearsal without faults', () => {
     const { first } = await rehearsal({ definition })
     expect(first.joins.map(({ site, fault }) => [site, fault])).toEqual(['eu', 'us', 'sa'].map((name) => [name, null]))
     expect(first.end).toEqual({ state: 'made', by: ['eu', 'us', 'sa'], waiting: [], guilty: [] })
-    for (const round of [1, 2, 3, 4]) {
-      const lied = await rehearsal({ definition, faults: [`lie:us:${round}`] })
-      expect([round, lied.first.end]).toMatchObject([round, { guilty: ['us'] }])
-    }
+    const lied = await rehearsal({ definition, faults: ['lie:us:1'] })
+    expect(lied.first.end).toMatchObject({ guilty: ['us'] })
   })
 
   it('seals a share anew, under the one throw-away key that its site has', async () => {

@@ -22,7 +22,7 @@ import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, signDefinition, siteEntries } from './definition.ts'
 import { emergencyOf } from './emergencies.ts'
 import { memoryHome } from './home.ts'
-import { approveIn, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
+import { approveIn, copyWorld, type MemoryWorld, memoryWorld, startJoin } from './memory-site.ts'
 import { seededRandom } from './random.ts'
 import { backupOf, readmitOf, setBack } from './readmits.ts'
 import { approversApprove, reconstructOf } from './reconstructs.ts'
@@ -122,29 +122,6 @@ export const memoryChain = async (protocol: ProtocolId = 'frost-ed25519'): Promi
   return { world, keygen, sign, message, keygenBundle, signBundle }
 }
 
-/** All three make new shares of the key: the bundle that this leaves too. */
-export const refreshedChain = async (): Promise<RefreshedChain> => {
-  const chain = await memoryChain()
-  const { world, sign, keygen } = chain
-  const { key, base } = sign
-  const refresh = await refreshDefinition({ sites: keygen.sites, key, base })
-  const [refreshed] = await joinAll(world, [...world.homes.keys()], refresh)
-  if (refreshed === undefined) throw new Error('no new shares')
-  return { ...chain, refresh, refreshBundle: await bundleIn(world, refreshed) }
-}
-
-/** Two of them hand the key on to a third site in the place of the one that is lost. */
-const resharedChain = async (): Promise<ResharedChain> => {
-  const chain = await refreshedChain()
-  const { world, refresh } = chain
-  const homes = new Map([...world.homes, ['sa', await memoryHome('sa')] as const])
-  const wider = { ...world, homes }
-  const reshare = await reshareOf(wider, refresh, { sites: ['eu', 'us', 'sa'], threshold: 2, without: ['ap'] })
-  const [reshared] = await joinAll(wider, ['eu', 'us', 'sa'], reshare)
-  if (reshared === undefined) throw new Error('no new shares')
-  return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
-}
-
 /** The same chain at each call: nobody joins in its world any more, and nobody writes into its bundles. */
 const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => {
   const hashesOf = (chain: C): string =>
@@ -164,9 +141,42 @@ const shared = <C extends Chain>(make: () => Promise<C>): (() => Promise<C>) => 
   }
 }
 
+/** The same ceremonies in a world of one's own, to go on from there. */
+const beyond = async <C extends Chain>(chain: () => Promise<C>): Promise<C> => {
+  const known = await chain()
+  return { ...known, world: await copyWorld(known.world, 'beyond') }
+}
+
 /** For the files that only read it: those that one process runs share it. */
 export const sharedChain = shared(memoryChain)
-export const sharedRefreshedChain = shared(refreshedChain)
+/** For those that go on in its world. */
+export const ownChain = (): Promise<Chain> => beyond(sharedChain)
+
+/** All three make new shares of the key: the bundle that this leaves too. */
+const makeRefreshed = async (): Promise<RefreshedChain> => {
+  const chain = await beyond(sharedChain)
+  const { world, sign, keygen } = chain
+  const { key, base } = sign
+  const refresh = await refreshDefinition({ sites: keygen.sites, key, base })
+  const [refreshed] = await joinAll(world, [...world.homes.keys()], refresh)
+  if (refreshed === undefined) throw new Error('no new shares')
+  return { ...chain, refresh, refreshBundle: await bundleIn(world, refreshed) }
+}
+
+export const sharedRefreshedChain = shared(makeRefreshed)
+export const refreshedChain = (): Promise<RefreshedChain> => beyond(sharedRefreshedChain)
+
+/** Two of them hand the key on to a third site in the place of the one that is lost. */
+const resharedChain = async (): Promise<ResharedChain> => {
+  const chain = await beyond(sharedRefreshedChain)
+  const { world, refresh } = chain
+  const homes = new Map([...world.homes, ['sa', await memoryHome('sa')] as const])
+  const wider = { ...world, homes }
+  const reshare = await reshareOf(wider, refresh, { sites: ['eu', 'us', 'sa'], threshold: 2, without: ['ap'] })
+  const [reshared] = await joinAll(wider, ['eu', 'us', 'sa'], reshare)
+  if (reshared === undefined) throw new Error('no new shares')
+  return { ...chain, world: wider, reshare, reshareBundle: await bundleIn(wider, reshared) }
+}
 
 /** After them the share of us is made again for af. */
 export interface RepairedChain extends ResharedChain {
@@ -192,7 +202,7 @@ export interface ReconstructedChain extends RepairedChain {
 
 /** All that hold the key now give it to recipients outside. */
 const reconstructedChain = async (): Promise<ReconstructedChain> => {
-  const chain = await repairedChain()
+  const chain = await beyond(sharedRepairedChain)
   const reconstruct = await reconstructOf(chain.world, chain.repair)
   await approversApprove(chain.world, reconstruct.givers, reconstruct)
   const [given] = await joinAll(chain.world, reconstruct.givers, reconstruct)
@@ -211,7 +221,7 @@ export interface ReadmittedChain extends RepairedChain {
 
 /** The home of a site comes back from a copy of before a signature, and the others take it back. */
 const readmittedChain = async (): Promise<ReadmittedChain> => {
-  const chain = await repairedChain()
+  const chain = await beyond(sharedRepairedChain)
   const { repair } = chain
   const sites = ['eu', 'af', 'sa']
   const old = await backupOf(chain.world, 'af')
@@ -236,7 +246,7 @@ export interface FencedChain extends RepairedChain {
 
 /** An emergency puts a fresh key in the place of that one, at the same sites. */
 const fencedChain = async (): Promise<FencedChain> => {
-  const chain = await repairedChain()
+  const chain = await beyond(sharedRepairedChain)
   const { world, repair } = chain
   const emergency = await emergencyOf(world, repair)
   const [fenced] = await joinAll(world, ['eu', 'af', 'sa'], emergency)
@@ -252,7 +262,7 @@ export interface RewrappedChain extends Chain {
 
 /** The share of eu under another KMS key. */
 const rewrappedChain = async (): Promise<RewrappedChain> => {
-  const chain = await memoryChain()
+  const chain = await beyond(sharedChain)
   const { world, keygen } = chain
   const from = keygen.sites.find(({ name }) => name === 'eu')?.kms ?? []
   await moveCard(world, 'eu', '/keys/eu-2.key')

@@ -15,8 +15,16 @@ import type { SignDefinition } from '../../src/records/kinds/sign.ts'
 import { memoryHome } from './home.ts'
 import { ageRecipient, certificateRecipient } from './recipients.ts'
 
+const cards = new Map<string, Promise<SiteEntry>>()
+/** A home is made for it once: most definitions are made of the same few. */
+const cardOf = async (name: string): Promise<SiteEntry> => {
+  const card = cards.get(name) ?? memoryHome(name).then(({ home }) => home.card())
+  cards.set(name, card)
+  return structuredClone(await card)
+}
+
 export const siteEntries = (names: readonly string[] = ['eu', 'us', 'ap']): Promise<SiteEntry[]> =>
-  Promise.all(names.map(async (name) => (await memoryHome(name)).home.card()))
+  Promise.all(names.map(cardOf))
 
 /** A relay as `plan` writes it: with its identity. */
 export const pinnedRelays = [

@@ -15,6 +15,7 @@ import { loadScheme } from '../../src/mpc/registry.ts'
 import { sealTo } from '../../src/recipients/seal.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { approvalCodec } from '../../src/records/identity.ts'
+import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { type StillClock, stillClock } from '../../src/rehearsal/still-clock.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { memoryHome } from './home.ts'
@@ -38,6 +39,36 @@ export const memoryWorld = async (names: readonly string[], seed = 'world'): Pro
     network: memoryNetwork({ clock, random: seededRandom(seed) }),
     homes: new Map(await Promise.all(names.map(async (name) => [name, await memoryHome(name)] as const))),
   }
+}
+
+/** Homes copied from those of another world: what happens to them happens to nobody else. */
+export const copyWorld = async (world: MemoryWorld, seed: string): Promise<MemoryWorld> => {
+  const clock = stillClock(world.clock.now())
+  return {
+    clock,
+    network: memoryNetwork({ clock, random: seededRandom(seed) }),
+    homes: new Map(
+      await Promise.all(
+        [...world.homes].map(async ([name, { disk }]) => {
+          const copy = await copyDisk(disk as MemoryDisk)
+          return [name, { home: await openHome(copy), disk: copy }] as const
+        }),
+      ),
+    ),
+  }
+}
+
+export const copyDisk = async (disk: MemoryDisk): Promise<MemoryDisk> => {
+  const copy = memoryDisk()
+  const folders = new Set(
+    [...disk.files.keys()].flatMap((path) => {
+      const parts = path.split('/').slice(0, -1)
+      return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
+    }),
+  )
+  for (const folder of [...folders].sort()) await copy.folder(folder)
+  for (const [path, bytes] of disk.files) copy.files.set(path, bytes.slice())
+  return copy
 }
 
 let joins = 0

@@ -5,9 +5,9 @@ import type { SiteId } from '../../src/lib/brand.ts'
 import { hashOf } from '../../src/lib/hash.ts'
 import { ceremonyId, type Definition, receiversIn } from '../../src/records/definition.ts'
 import type { ReadmitDefinition } from '../../src/records/kinds/readmit.ts'
-import { type MemoryDisk, memoryDisk } from '../../src/rehearsal/memory-disk.ts'
+import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { readmitDefinition } from './definition.ts'
-import type { MemoryWorld } from './memory-site.ts'
+import { copyDisk, type MemoryWorld } from './memory-site.ts'
 import { newestAt, recordHashOf } from './reshares.ts'
 
 const diskOf = (world: MemoryWorld, name: string): MemoryDisk => {
@@ -16,24 +16,14 @@ const diskOf = (world: MemoryWorld, name: string): MemoryDisk => {
   return found as MemoryDisk
 }
 
-const copied = async (disk: MemoryDisk): Promise<MemoryDisk> => {
-  const copy = memoryDisk()
-  for (const [path, bytes] of disk.files) {
-    const parts = path.split('/').slice(0, -1)
-    for (const at of parts.keys()) await copy.folder(parts.slice(0, at + 1).join('/'))
-    copy.files.set(path, bytes.slice())
-  }
-  return copy
-}
-
 /** A site's home as it is now, to be put back later. */
-export const backupOf = (world: MemoryWorld, name: string): Promise<MemoryDisk> => copied(diskOf(world, name))
+export const backupOf = (world: MemoryWorld, name: string): Promise<MemoryDisk> => copyDisk(diskOf(world, name))
 
 /** A world like this one, in which a home came back from this copy; nothing that happens there happens here. */
 export const setBack = async (world: MemoryWorld, name: string, copy: MemoryDisk): Promise<MemoryWorld> => {
   const homes = await Promise.all(
     [...world.homes.keys()].map(async (one) => {
-      const disk = await copied(one === name ? copy : diskOf(world, one))
+      const disk = await copyDisk(one === name ? copy : diskOf(world, one))
       return [one, { home: await openHome(disk), disk }] as const
     }),
   )

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/host/clock.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
+import { fastClock } from '../support/fast-clock.ts'
 import { memoryNetwork } from '../support/memory-wire.ts'
 import { AUTHORITY, openEnd, seeded, site, TOPIC, until } from './support.ts'
 
-const network = (seed = 'net') => memoryNetwork({ clock: systemClock, random: seeded(seed) })
+const network = (seed = 'net', clock = systemClock) => memoryNetwork({ clock, random: seeded(seed) })
 
 describe('channels over a calm wire', () => {
   test('both ends hold one binding, and messages pass both ways in order', async () => {
@@ -48,7 +49,9 @@ describe('channels over a calm wire', () => {
 
 describe('channels over a bad wire', () => {
   test('loss, delay, disorder and repetition deliver everything once and in order', async () => {
-    const net = network('bad')
+    // Each frame that is lost waits to be sent again.
+    const clock = fastClock()
+    const net = network('bad', clock)
     net.set({ drop: 0.25, duplicate: 0.3, reorder: 0.3, delay: [0, 10] })
     const names = ['a', 'b', 'c']
     const ends = names.map((name) =>
@@ -56,6 +59,7 @@ describe('channels over a bad wire', () => {
         name,
         names.filter((other) => other !== name),
         net.join(site(name)),
+        { clock },
       ),
     )
     const sends = ends.flatMap((end) =>

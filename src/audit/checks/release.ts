@@ -1,9 +1,10 @@
 import type { Hash } from '../../lib/brand.ts'
 import type { ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { eventsOf, faulty } from './faults.ts'
+import { otherKey } from './given-key.ts'
 
 const gives = ({ definition }: BundleFacts): ReconstructDefinition | undefined =>
   'recipients' in definition ? definition : undefined
@@ -38,22 +39,15 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
   const definition = gives(facts)
   const made = resultOf(facts)
   if (definition === undefined || made === undefined) return undefined
-  const { base, key, of, protocol, threshold } = definition
-  const { outcome, outcomeHash } = made
-  if (outcome === undefined || outcomeHash === undefined)
+  const { base, key } = definition
+  if (made.outcome === undefined || made.outcomeHash === undefined)
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch whose shares were given is not in any log', [
       base,
     ])
-  const inputs = [key, base]
-  const fits =
-    outcome.publicKey === of.publicKey &&
-    outcome.verifyingShares.join() === of.verifyingShares.join() &&
-    outcome.protocol === protocol &&
-    outcome.threshold === threshold &&
-    (outcome.base !== null || outcomeHash === key)
-  return fits
-    ? holds('the shares are those of the key and record that the definition names', inputs)
-    : fails('the definition says another key, quorum or shares than the record that it names', inputs)
+  return (
+    otherKey(definition, made) ??
+    holds('the shares are those of the key and record that the definition names', [key, base])
+  )
 }
 
 /** Sites that gave their share of this key before say so at the beginning of their log. */

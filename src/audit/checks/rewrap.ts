@@ -1,10 +1,11 @@
 import type { Hash, SiteId } from '../../lib/brand.ts'
 import { rewrappedEntry } from '../../records/kinds/rewrap.ts'
 import type { BundleFacts } from '../bundle-facts.ts'
-import { accuses, type Check, type Finding, fails, failsUnlessMissing, holds, names, open } from '../check.ts'
+import { accuses, type Check, type Finding, failsUnlessMissing, holds, names, open } from '../check.ts'
 import { resultOf } from '../kinds/index.ts'
 import { madeRewrap, proofIsTrue, rewrapDefinition, witnessesOf } from '../rewrap-shown.ts'
 import { eventsOf, faulty } from './faults.ts'
+import { otherKey } from './given-key.ts'
 
 const objects = (list: readonly { readonly object: Hash }[]): readonly Hash[] => list.map(({ object }) => object)
 
@@ -55,25 +56,18 @@ const keyed = (facts: BundleFacts): Finding | undefined => {
   const found = made(facts)
   const result = resultOf(facts)
   if (found === undefined || result === undefined) return undefined
-  const { base, key, of, protocol, threshold, old, site, sites } = found.definition
-  const { outcome, outcomeHash } = result
+  const { base, key, old, site, sites } = found.definition
   const record = facts.records.get(base)
-  if (outcome === undefined || outcomeHash === undefined || record === undefined)
+  if (result.outcome === undefined || result.outcomeHash === undefined || record === undefined)
     return failsUnlessMissing(facts, ['record', 'outcome'], 'the epoch whose share was sealed anew is not in any log', [
       base,
     ])
-  const inputs = [key, base]
-  const fits =
-    outcome.publicKey === of.publicKey &&
-    outcome.verifyingShares.join() === of.verifyingShares.join() &&
-    outcome.protocol === protocol &&
-    outcome.threshold === threshold &&
-    (outcome.base !== null || outcomeHash === key)
-  if (!fits) return fails('the definition says another key, quorum or shares than the record that it names', inputs)
+  const other = otherKey(found.definition, result)
+  if (other !== undefined) return other
   const first = record.envelopes[sites.findIndex(({ name }) => name === site)] === old.envelope
   return holds(
     `the share is one of the record that the definition names, and lay in ${first ? 'the envelope named there' : 'an envelope of a rewrap before'}`,
-    inputs,
+    [key, base],
   )
 }
 

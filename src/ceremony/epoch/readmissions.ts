@@ -27,16 +27,20 @@ const readmitAt = async (site: Known, ceremony: Hash | null): Promise<ReadmitDef
   return definition !== undefined && 'returning' in definition ? definition : undefined
 }
 
-/** Every readmission of a key's site that this home had a part in, oldest first. */
-export const readmissionsOf = async (site: Known, key: Hash): Promise<readonly KnownReadmission[]> => {
+/** Every readmission that this home had a part in, oldest first. */
+export const allReadmissions = async (site: Known): Promise<readonly KnownReadmission[]> => {
   const found: KnownReadmission[] = []
   for (const { what, ceremony, at } of site.ledger.replay()) {
     if (what !== 'peer-readmitted' && what !== 'rebound') continue
     const definition = await readmitAt(site, ceremony)
-    if (definition?.key === key) found.push({ definition, at })
+    if (definition !== undefined) found.push({ definition, at })
   }
   return found
 }
+
+/** The same of one key's sites. */
+export const readmissionsOf = async (site: Known, key: Hash): Promise<readonly KnownReadmission[]> =>
+  (await allReadmissions(site)).filter(({ definition }) => definition.key === key)
 
 const SAID: readonly LogEvent['what'][] = ['readmitted', 'peer-readmitted']
 

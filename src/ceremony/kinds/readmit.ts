@@ -3,6 +3,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import type { ReadmitDefinition } from '../../records/kinds/readmit.ts'
 import type { AnyRules } from '../blame/judge.ts'
 import { error, type Finding, refuseErrors, warning } from '../definition/finding.ts'
+import { lintChosen } from '../definition/lint-chosen.ts'
 import { lintReadmitted } from '../definition/lint-key.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -24,16 +25,14 @@ const boundBy = (log: LogView, site: SiteId): string | undefined => {
 }
 
 const lint = ({ sites, returning, helpers, threshold }: ReadmitDefinition): readonly Finding[] => {
-  const places = helpers.map((name) => sites.findIndex((site) => site.name === name))
   const spare = helpers.length - threshold
   return [
     ...(sites.some(({ name }) => name === returning) ? [] : [error('returning', 'returning', 'no site of this name')]),
-    ...places.flatMap((place, n) => {
-      if (place === -1) return [error('helper', `helpers[${n}]`, 'no site of this name')]
-      if (helpers[n] === returning) return [error('helper', `helpers[${n}]`, 'the site that returns takes nobody back')]
-      return n > 0 && place <= (places[n - 1] ?? -1)
-        ? [error('helper-order', `helpers[${n}]`, 'those who take it back stand in the order of the sites, each once')]
-        : []
+    ...lintChosen(sites, helpers, {
+      rule: 'helper',
+      place: 'helpers',
+      order: 'those who take it back stand in the order of the sites, each once',
+      never: [returning, 'the site that returns takes nobody back'],
     }),
     ...(spare < 0
       ? [error('helpers', 'helpers', `${helpers.length} take it back, and ${threshold} besides itself have to`)]

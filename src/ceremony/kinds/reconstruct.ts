@@ -5,6 +5,7 @@ import type { Recipient, ReconstructDefinition } from '../../records/kinds/recon
 import { recipientId } from '../../records/recipient-id.ts'
 import type { AnyRules } from '../blame/judge.ts'
 import { error, type Finding, refuseErrors, warning } from '../definition/finding.ts'
+import { lintChosen } from '../definition/lint-chosen.ts'
 import { lintGiven } from '../definition/lint-key.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -46,14 +47,12 @@ const lintRecipients = (recipients: readonly Recipient[]): readonly Finding[] =>
   })
 
 const lint = ({ sites, givers, threshold, of, recipients }: ReconstructDefinition): readonly Finding[] => {
-  const places = givers.map((name) => sites.findIndex((site) => site.name === name))
   const spare = givers.length - threshold
   return [
-    ...places.flatMap((place, n) => {
-      if (place === -1) return [error('giver', `givers[${n}]`, 'no site of this name')]
-      return n > 0 && place <= (places[n - 1] ?? -1)
-        ? [error('giver-order', `givers[${n}]`, 'those who give stand in the order of the sites, each once')]
-        : []
+    ...lintChosen(sites, givers, {
+      rule: 'giver',
+      place: 'givers',
+      order: 'those who give stand in the order of the sites, each once',
     }),
     ...(spare < 0 ? [error('givers', 'givers', `${givers.length} give, and the key needs ${threshold}`)] : []),
     ...(spare === 0 && givers.length < sites.length

@@ -3,6 +3,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import type { RewrapDefinition } from '../../records/kinds/rewrap.ts'
 import type { AnyRules } from '../blame/judge.ts'
 import { error, type Finding, refuseErrors } from '../definition/finding.ts'
+import { lintChosen } from '../definition/lint-chosen.ts'
 import { lintGiven } from '../definition/lint-key.ts'
 import { lifecycleOf } from '../lifecycle.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -29,25 +30,21 @@ const boundBy = (log: LogView, site: SiteId): string | undefined => {
   return said.has('witnessed') ? 'it has cosigned' : undefined
 }
 
-const lint = ({ sites, site, witnesses, threshold, of }: RewrapDefinition): readonly Finding[] => {
-  const places = witnesses.map((name) => sites.findIndex((one) => one.name === name))
-  return [
-    ...(sites.some(({ name }) => name === site) ? [] : [error('rewrapped-site', 'site', 'no site of this name')]),
-    ...places.flatMap((place, n) => {
-      if (place === -1) return [error('witness', `witnesses[${n}]`, 'no site of this name')]
-      if (witnesses[n] === site) return [error('witness', `witnesses[${n}]`, 'nobody cosigns for himself')]
-      return n > 0 && place <= (places[n - 1] ?? -1)
-        ? [error('witness-order', `witnesses[${n}]`, 'witnesses stand in the order of the sites, each once')]
-        : []
-    }),
-    ...(witnesses.length < threshold - 1
-      ? [error('witnesses', 'witnesses', `${witnesses.length} cosign, and ${threshold - 1} have to`)]
-      : []),
-    ...(of.verifyingShares.length === sites.length
-      ? []
-      : [error('key-shares', 'of.verifyingShares', 'one for each site')]),
-  ]
-}
+const lint = ({ sites, site, witnesses, threshold, of }: RewrapDefinition): readonly Finding[] => [
+  ...(sites.some(({ name }) => name === site) ? [] : [error('rewrapped-site', 'site', 'no site of this name')]),
+  ...lintChosen(sites, witnesses, {
+    rule: 'witness',
+    place: 'witnesses',
+    order: 'witnesses stand in the order of the sites, each once',
+    never: [site, 'nobody cosigns for himself'],
+  }),
+  ...(witnesses.length < threshold - 1
+    ? [error('witnesses', 'witnesses', `${witnesses.length} cosign, and ${threshold - 1} have to`)]
+    : []),
+  ...(of.verifyingShares.length === sites.length
+    ? []
+    : [error('key-shares', 'of.verifyingShares', 'one for each site')]),
+]
 
 /** One site's share under another KMS key, or another version of it; others cosign that it still opens there. */
 export const rewrap: CeremonyKind<RewrapDefinition> = {

@@ -9,6 +9,7 @@ import { keyBaseOf } from '../definition/key-base.ts'
 import { lintAgainst } from '../definition/lint-key.ts'
 import { messageBytes } from '../definition/message.ts'
 import { type Epoch, newestEpoch, noteEpoch, openShare, whileUsable } from '../epoch/epoch.ts'
+import { refuseHandedOver } from '../epoch/handed-over.ts'
 import { hedged } from '../hedge.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -69,6 +70,7 @@ const runSign = async (
   message: Uint8Array,
 ): Promise<SignResult> => {
   const { seat, authority } = ceremony
+  await refuseHandedOver(ceremony.site, epoch)
   const share = await openShare(ceremony, epoch)
   try {
     const indices = attempt.value.participants.map((one) => authority.member(one.site)?.index as Index)
@@ -169,6 +171,7 @@ export const prepareSign: CeremonyKind<SignDefinition>['prepare'] = async (site,
   const message = messageBytes(definition.message, given ?? undefined)
   const epoch = await newestEpoch(site, definition.key)
   refuseErrors(lintAgainst(definition, await keyBaseOf(site, epoch)))
+  await refuseHandedOver(site, epoch)
   return {
     base: epoch.hash,
     epoch,

@@ -8,7 +8,7 @@ import { shortId } from '../../records/short-id.ts'
 import type { DamagedKey, KeyShown } from '../../site/keys.ts'
 import { wholeKeyLines } from '../kinds/whole-key.ts'
 import type { Line, Lines } from '../term.ts'
-import { kmsText, unpadded } from '../text.ts'
+import { kmsText, shortTime, unpadded } from '../text.ts'
 
 /** A key with every form in which its users want it; null while it is only staged. */
 type KeyWithForms = KeyShown & { readonly forms: (PublicKeyForms & Addresses) | null }
@@ -34,6 +34,19 @@ const state = ({ state: now, epoch, since, suspended, fenced }: KeyShown): strin
           retired: `epoch ${epoch}, replaced`,
         }[now]
 
+/** One line: sites of a key that came back with an older ledger, and were taken back. */
+const readmittedLines = ({ readmitted }: Pick<KeyShown, 'readmitted'>): readonly Line[] =>
+  readmitted.length === 0
+    ? []
+    : [
+        {
+          label: 'READMITTED',
+          text: readmitted.map(({ site, at }) => `${site} (${shortTime(at)})`).join(', '),
+          note: 'came back from an older copy of its home',
+          tone: 'warn',
+        },
+      ]
+
 interface Keys {
   readonly keys: readonly KeyWithForms[]
   readonly damaged: readonly DamagedKey[]
@@ -50,6 +63,7 @@ export const keysView = ({ keys, damaged }: Keys): Lines =>
             note: key.forms === null ? state(key) : `${shortKey(key.forms.hex)}  ${state(key)}`,
           },
           ...wholeKeyLines(key),
+          ...readmittedLines(key),
         ]),
         ...damaged.flatMap(({ key, name, damage, hint }): Line[] => [
           { label: name ?? '(damaged)', text: `${key.slice(0, 8)}  cannot be used: ${damage}`, tone: 'bad' },
@@ -79,6 +93,12 @@ export const keyView = (key: KeyWithForms): Lines => [
     : [{ label: 'suspended', text: key.suspended.reason, note: key.suspended.since, tone: 'bad' as const }]),
   ...wholeKeyLines(key),
   ...key.reconstructed.map(({ reason, ceremony }) => ({
+    label: 'reason',
+    text: unpadded(reason),
+    note: `ceremony ${shortId(ceremony)}`,
+  })),
+  ...readmittedLines(key),
+  ...key.readmitted.map(({ reason, ceremony }) => ({
     label: 'reason',
     text: unpadded(reason),
     note: `ceremony ${shortId(ceremony)}`,

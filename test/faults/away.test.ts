@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Hash } from '../../src/lib/brand.ts'
+import { ceremonyId, type Definition } from '../../src/records/definition.ts'
+import { listKeys, showKey } from '../../src/site/keys.ts'
+import { planRotation } from '../../src/site/planning.ts'
+import type { Relay } from '../../src/transport/relay/server.ts'
+import { built } from '../support/cli.ts'
+import { relayOn } from '../transport/relay-support.ts'
+import { approveIn, cardOf, makeHomes, planKeygenIn, planOfKeyIn, planSignIn, type RealHomes } from './homes.ts'
+import { joinAs, joinCalmly } from './kill.ts'
+import { spawnQuorate } from './spawned.ts'
+
+const deadlines = { gather: 15, proposal: 4, round: 8, close: 8 }
+const names = ['eu', 'us', 'ap']
+const holders = ['eu', 'us', 'sa']
+const away = (phase: string) => [{ name: 'ap', phase }]
+const reshare = { kind: 'reshare', topic: 'rotate' } as const
+const sign = { kind: 'sign', topic: 'sign' } as const
+
+describe('a site that was away while its key was handed on without it', () => {
+  let homes: RealHomes & { readonly root: string }
+  let relay: Relay
+  let key: Hash
+  let handover: Definition
+
+  beforeAll(async () => {
+    await built()
+    relay = await relayOn({})
+    homes = await makeHomes([...names, 'sa'])
+    await planKeygenIn(homes, names, [relay.url], deadlines)
+    await joinCalmly(homes, { kind: 'keygen', topic: 'keygen' }, names)
+    const [made = expect.fail('no key')] = (await listKeys(homes.home('eu'))).keys
+    key = made.key
+    // Planned and approved before; nobody has joined it.
+    await planSignIn(homes, ['us', 'ap'], key, [relay.url], deadlines)
+    const cards = await Promise.all(holders.map((name) => cardOf(homes, name)))
+    const to = { cards, threshold: undefined, without: ['ap'] }
+    const plan = (flags: Parameters<typeof planRotation>[0]) => planRotation({ ...flags, to }, Date.now())
+    handover = await planOfKeyIn(homes, holders, key, [relay.url], deadlines, plan)
+    await joinCalmly(homes, reshare, holders)
+  })
+  afterAll(async () => {
+    await relay.close()
+    await rm(homes.root, { recursive: true, force: true })
+  })
+
+  const joinOne = async (row: typeof reshare | typeof sign, name: string) =>
+    (await joinAs(homes, row, name).ended).document
+  const status = async () => {
+    const args = ['--home', homes.home('ap'), '--definition', join(homes.folder, 'reshare.yaml')]
+    return (await spawnQuorate(['rotate', 'status', ...args]).ended).document
+  }
+
+  it('is shown by notes alone that the others are done, and told what its operator does', async () => {
+    const shown = await status()
+    expect(shown?.['members']).toMatchObject(holders.map((name) => ({ name, phase: 'closed' })).concat(away('drafted')))
+    expect(shown?.['next']).toContain('rotate approve')
+  })
+
+  it('finds all votes in them, and waits for receipts before its share is destroyed', async () => {
+    await approveIn(homes, ['ap'], handover, undefined)
+    const ended = await joinOne(reshare, 'ap')
+    expect(ended).toMatchObject({ error: { code: 'E_NOT_FINISHED', details: { step: 'installed', got: [] } } })
+    expect(await showKey(homes.home('ap'), key)).toMatchObject({ state: 'installed', epoch: 1 })
+    expect((await status())?.['next']).toContain('rotate join')
+  })
+
+  it('signs nothing more by the shares that were replaced', async () => {
+    const ended = await joinOne(sign, 'ap')
+    expect(ended).toMatchObject({ error: { code: 'E_NOT_FINISHED', details: { ceremony: ceremonyId(handover) } } })
+    expect(await showKey(homes.home('ap'), key)).toMatchObject({ state: 'installed', epoch: 1 })
+  })
+
+  it('destroys its share as soon as one of the others joins again', async () => {
+    let ended: Awaited<ReturnType<typeof joinOne>>
+    // A machine that is busy lets the one go before the other has come.
+    for (let round = 0; round < 4 && ended?.['state'] !== 'closed'; round++)
+      [ended] = await Promise.all(['ap', 'eu'].map((name) => joinOne(reshare, name)))
+    expect(ended).toMatchObject({ state: 'closed' })
+    expect(await showKey(homes.home('ap'), key)).toMatchObject({ state: 'retired', epoch: 1 })
+    expect(await joinOne(sign, 'ap')).toMatchObject({ error: { code: 'E_NOT_FOUND' } })
+  })
+})
