@@ -2,6 +2,7 @@ import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms'
 import type { Hash } from '../lib/brand.ts'
 import { printable } from '../lib/printable.ts'
 import { Secret } from '../lib/secret.ts'
+import { withinDeadline } from './call.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault, loadSdk } from './fault.ts'
 import type { KmsKey, KmsProvider, Wrapped } from './port.ts'
 import { providerTable } from './providers.ts'
@@ -63,23 +64,6 @@ const said = ({ name, message, code, $fault, $metadata }: SdkError, arn: string)
   return printable([...text].slice(0, 200).join(''))
 }
 
-/** Ends what `act` awaits after so many milliseconds, also where the SDK looks for credentials or waits to try again. */
-const within = async <T>(deadline: number, act: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
-  const ending = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(Object.assign(new Error('no answer'), { name: 'TimeoutError' }))
-      ending.abort()
-    }, deadline)
-  })
-  try {
-    return await Promise.race([act(ending.signal), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn: string, deadline: number): KmsKey => {
   const key = `aws-kms:${arn}`
 
@@ -90,10 +74,12 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
       readonly bytes: Uint8Array | undefined
     }>,
   ): Promise<Uint8Array> => {
-    const { KeyId, bytes } = await within(deadline, (abortSignal) => ask({ abortSignal })).catch((error: SdkError) => {
-      // Without its cause: that error holds the answer, and the key with it.
-      throw kmsFault(faultOf(error), key, said(error, arn))
-    })
+    const { KeyId, bytes } = await withinDeadline((abortSignal) => ask({ abortSignal }), deadline).catch(
+      (error: SdkError) => {
+        // Without its cause: that error holds the answer, and the key with it.
+        throw kmsFault(faultOf(error), key, said(error, arn))
+      },
+    )
     // The SDK hands on a number for bytes where the server sent one.
     const given = bytes instanceof Uint8Array ? bytes : new Uint8Array()
     if (given.length > 0 && KeyId === arn) return given

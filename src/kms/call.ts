@@ -1,25 +1,30 @@
 import { printable } from '../lib/printable.ts'
 import { KMS_DEADLINE } from './fault.ts'
 
-/** One call took KMS_DEADLINE without an answer. */
+/** One call took its whole time without an answer. */
 export class LateAnswer extends Error {
-  constructor() {
-    super(`no answer within ${KMS_DEADLINE / 1000} s`)
+  override readonly name = 'TimeoutError'
+
+  constructor(deadline = KMS_DEADLINE) {
+    super(`no answer within ${deadline / 1000} s`)
   }
 }
 
 /**
- * Ends at KMS_DEADLINE also where an SDK does not heed the signal, which aborts then. Throws LateAnswer, and what the call
- * throws.
+ * Ends after `deadline` milliseconds also where an SDK does not heed the signal, which aborts then: it may look for
+ * credentials, or wait to try again. Throws LateAnswer, and what the call throws.
  */
-export const withinDeadline = async <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+export const withinDeadline = async <T>(
+  call: (signal: AbortSignal) => Promise<T>,
+  deadline = KMS_DEADLINE,
+): Promise<T> => {
   const control = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new LateAnswer())
+      reject(new LateAnswer(deadline))
       control.abort()
-    }, KMS_DEADLINE)
+    }, deadline)
   })
   try {
     return await Promise.race([call(control.signal), late])

@@ -1,15 +1,14 @@
 import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
 import { asText, fromHex, utf8 } from '../lib/bytes.ts'
-import { printable } from '../lib/printable.ts'
 import { Secret } from '../lib/secret.ts'
+import { providerSays } from './call.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault } from './fault.ts'
 import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
 
 /** As the transit engine of OpenBao and Vault writes what it sealed: the version of the key, and base64. */
 const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):[A-Za-z0-9+/]{1,4096}={0,2}$/
 const ANSWER_LIMIT = 65_536
-const REASON_LIMIT = 200
 const TRIES = 3
 
 const wrapAnswer = v.object({ data: v.object({ ciphertext: v.pipe(v.string(), v.regex(CIPHERTEXT)) }) })
@@ -47,12 +46,10 @@ const json = (text: string): unknown => {
   }
 }
 
-const oneLine = (text: string): string => printable(text.replace(/\s+/g, ' ').trim()).slice(0, REASON_LIMIT)
-
 /** The server's own words, where it sent some. */
 const wordsOf = ({ status, text }: Answer): string => {
   const { success, output } = v.safeParse(errorAnswer, json(text))
-  return oneLine(success && output.errors.length > 0 ? `${status}: ${output.errors.join('; ')}` : String(status))
+  return providerSays(String(status), success ? output.errors.join('; ') : '')
 }
 
 /** By what happened: another key, another context, a closed version and a missing key are all 400 there. */
@@ -67,7 +64,7 @@ const faultOf = ({ status, text }: Answer): KmsFault => {
 /** The innermost cause says it: fetch itself tells that it failed. */
 const reasonOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return oneLine(cause instanceof Error ? cause.message : '')
+  return providerSays('', cause instanceof Error ? cause.message : '')
 }
 
 const transitKey = (name: string, { environment = {}, random }: KmsContext): KmsKey => {

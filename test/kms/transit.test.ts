@@ -94,7 +94,7 @@ describe('a transit key whose server misbehaves', () => {
     [400, { errors: ['cipher: message authentication failed'] }, 'E_KMS_DENIED', /does not open this piece/],
     [400, { errors: ['ciphertext version is disallowed by policy (too old)'] }, 'E_KMS_UNAVAILABLE', /is disabled/],
     [400, 'no errors', 'E_KMS_DENIED', /\(400\)$/],
-    [400, { errors: [`\u001b[2J${'x'.repeat(999)}`] }, 'E_KMS_DENIED', /\(400: \\u\{1b\}\[2Jx{100,300}\)$/],
+    [400, { errors: [`\u001b[2J${'x'.repeat(999)}`] }, 'E_KMS_DENIED', /\(400: \\u\{1b\}\[2Jx{100,300}…\)$/],
   ])('says what happened by status %i and %j, and asks once', async (status, body, code, words) => {
     answer = (response) => send(response, status, body)
     await refuses(code, words)
