@@ -53,8 +53,11 @@ if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0')
     'unset it, then run the same command again',
   )
 
-// DEBUG makes libraries print command lines and input.
-delete process.env.DEBUG
+// They make libraries print command lines and input; the SDKs of clouds, requests with the data keys and tokens in them.
+for (const name of ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING', 'GRPC_TRACE', 'GRPC_VERBOSITY', 'AZURE_LOG_LEVEL'])
+  delete process.env[name]
+// The AWS SDK prints ten lines about versions of Node that later versions of it will need; ours is pinned.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 // Files are this user's alone, also where the caller's umask is 000.
 process.umask(0o077)
 // A core file of this process, or of one that it starts, holds no memory (Linux; elsewhere there is no such switch).

@@ -7,16 +7,20 @@ export interface BuildShown {
   readonly build: Hash
   /** null: a hello that does not say (v1). */
   readonly runtime: string | null
+  /** Code by which they reach their KMS, by provider. */
+  readonly sdks: Hello['sdks']
 }
 
 /** Builds and runtimes by the sites that state them; a site that changed its own stands under both. */
-export const buildsOf = (hellos: Iterable<Pick<Hello, 'site' | 'build' | 'runtime'>>): readonly BuildShown[] => {
+export const buildsOf = (
+  hellos: Iterable<Pick<Hello, 'site' | 'build' | 'runtime' | 'sdks'>>,
+): readonly BuildShown[] => {
   const found = new Map<string, BuildShown & { readonly by: Set<SiteId> }>()
-  for (const { site, build, runtime } of hellos) {
-    const key = `${build} ${runtime}`
-    const known = found.get(key) ?? { sites: [], build, runtime, by: new Set<SiteId>() }
+  for (const { site, build, runtime, sdks } of hellos) {
+    const key = JSON.stringify([build, runtime, sdks])
+    const known = found.get(key) ?? { sites: [], build, runtime, sdks, by: new Set<SiteId>() }
     known.by.add(site)
     found.set(key, known)
   }
-  return [...found.values()].map(({ by, build, runtime }) => ({ sites: [...by].sort(), build, runtime }))
+  return [...found.values()].map(({ by, ...shown }) => ({ ...shown, sites: [...by].sort() }))
 }

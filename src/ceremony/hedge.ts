@@ -6,7 +6,10 @@ import { hedgedRandom } from '../mpc/hedged.ts'
 import type { Site } from './ports.ts'
 
 /** The parts of a source of secret randomness at one site. */
-export type Hedge = { readonly machine: Omit<Site['machine'], 'build'>; readonly home: Pick<Site['home'], 'hedge'> }
+export type Hedge = {
+  readonly machine: Omit<Site['machine'], 'build' | 'sdks'>
+  readonly home: Pick<Site['home'], 'hedge'>
+}
 
 /**
  * A source of secret randomness for one use, named by its label: PROTOCOL.md §11. Everything secret that a site draws

@@ -85,6 +85,7 @@ export abstract class RunCommand extends QuorateCommand {
       signal,
       passphrase,
       kmsPassphrase: passphraseFile(flags['kms-passphrase-file']),
+      environment: process.env,
     })
     await this.finish(joined)
     for (const point of joined.open) this.warnOf(`open in the bundle: ${point}`)

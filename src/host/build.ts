@@ -32,25 +32,26 @@ const resolved = (name: string, from: string): string | undefined => {
   }
 }
 
-/** Folders of every package that the one at `root` can load, its own first. */
-const packagesOf = (root: string): ReadonlyMap<string, Manifest> => {
+/** Names of packages that one can load. */
+const wantedBy = ({ dependencies, optionalDependencies, peerDependencies }: Manifest, isOurs: boolean): string[] =>
+  Object.keys({
+    ...dependencies,
+    // Our optional ones are the SDKs of clouds (packagesHash): a site loads that of its own cloud, another one none. Our
+    // peers are addons that are loaded where somebody installed them; those of others are types and tools.
+    ...(isOurs ? peerDependencies : optionalDependencies),
+  }).sort()
+
+/** Folders of every package that can be loaded from `root` by these names, with what those load in turn. */
+const packagesFrom = (root: string, names: readonly string[]): ReadonlyMap<string, Manifest> => {
   const found = new Map<string, Manifest>()
-  const add = (folder: string): void => {
-    if (found.has(folder)) return
+  const add = (from: string, name: string): void => {
+    const folder = resolved(name, from)
+    if (folder === undefined || folder === root || found.has(folder)) return
     const manifest = manifestOf(folder)
     found.set(folder, manifest)
-    const wanted = {
-      ...manifest.dependencies,
-      ...manifest.optionalDependencies,
-      // Ours are addons that are loaded where somebody installed them; those of others are types and tools.
-      ...(folder === root ? manifest.peerDependencies : {}),
-    }
-    for (const name of Object.keys(wanted).sort()) {
-      const next = resolved(name, folder)
-      if (next !== undefined) add(next)
-    }
+    for (const next of wantedBy(manifest, false)) add(folder, next)
   }
-  add(root)
+  for (const name of names) add(root, name)
   return found
 }
 
@@ -71,18 +72,28 @@ const hashOfFiles = (folder: string, files: readonly string[]): Uint8Array =>
       .flatMap((file) => [utf8(relative(folder, file).split(sep).join('/')), sha256(readFileSync(file))]),
   )
 
-/**
- * Over everything that a site loads: path and SHA-256 of each own file, and of each file of each installed dependency,
- * wherever it was resolved to. Reads all of it at once, some 8 MB: done before anything runs. Two sites that state the same hash run the same code, to whom they tell the truth.
- */
-export const buildHash = (root = here.replace(/[/\\]$/, '')): Hash => {
-  const files = OWN_FILES.map((name) => join(root, name)).filter((path) => existsSync(path))
-  const own = hashOfFiles(root, [...files, ...OWN_FOLDERS.flatMap((name) => filesIn(join(root, name)))])
-  const packages = [...packagesOf(root)].filter(([folder]) => folder !== root)
-  const hashes = packages.map(([folder, { name = '', version = '' }]) => {
+/** One line a package; by name and not by place: npm may put one package beside another or within it. */
+const linesOf = (packages: ReadonlyMap<string, Manifest>): readonly Uint8Array[] => {
+  const lines = [...packages].map(([folder, { name = '', version = '' }]) => {
     const loaded = filesIn(folder).filter((file) => LOADED.test(file))
     return `${name}@${version} ${toHex(hashOfFiles(folder, loaded))}`
   })
-  // By name and not by place: npm may put one package beside another or within it.
-  return toHex(tupleHash('quorate build v2', own, ...[...new Set(hashes)].sort().map(utf8))) as Hash
+  return [...new Set(lines)].sort().map(utf8)
 }
+
+const ROOT = here.replace(/[/\\]$/, '')
+
+/**
+ * Over everything that every site loads: path and SHA-256 of each own file, and of each file of each installed dependency,
+ * wherever it was resolved to. Reads all of it at once, some 8 MB: done before anything runs. Two sites that state the same hash run the same code, to whom they tell the truth.
+ */
+export const buildHash = (root = ROOT): Hash => {
+  const files = OWN_FILES.map((name) => join(root, name)).filter((path) => existsSync(path))
+  const own = hashOfFiles(root, [...files, ...OWN_FOLDERS.flatMap((name) => filesIn(join(root, name)))])
+  const packages = packagesFrom(root, wantedBy(manifestOf(root), true))
+  return toHex(tupleHash('quorate build v2', own, ...linesOf(packages))) as Hash
+}
+
+/** The same over optional packages, and everything that they load; one that is not installed is none of them. */
+export const packagesHash = (names: readonly string[], root = ROOT): Hash =>
+  toHex(tupleHash('quorate packages v1', ...linesOf(packagesFrom(root, names)))) as Hash

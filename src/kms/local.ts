@@ -12,7 +12,7 @@ import { type Codec, jsonCodec } from '../records/codec.ts'
 import { hexOf, whole } from '../records/fields.ts'
 import { openUnder, passphraseSealed, sealUnder } from '../records/passphrase-box.ts'
 import type { KmsContext, KmsKey, KmsProvider, Wrapped } from './port.ts'
-import { protections } from './protection.ts'
+import { providerTable } from './providers.ts'
 
 const keyFileSchema = v.strictObject({
   /** Newest last; it wraps. Older ones unwrap what they wrapped. */
@@ -123,7 +123,7 @@ const localKey = (path: string, file: KeyFile, { random, passphrase }: KmsContex
 
   return {
     ref: { provider: 'local', key: path },
-    can: { context: true, hardware: false, protection: protections['local'] ?? '' },
+    can: { context: true, hardware: false, protection: providerTable.local.protection },
     async wrap(piece, context): Promise<Wrapped> {
       const version = String(file.versions.at(-1)?.version)
       const key = await keyOf(version)

@@ -15,7 +15,7 @@ interface Capabilities {
   /** The provider authenticates the context itself. */
   readonly context: boolean
   readonly hardware: boolean
-  /** One line for cards, screens and bundles (protection.ts). */
+  /** One line for cards, screens and bundles (providers.ts). */
   readonly protection: string
 }
 
@@ -35,10 +35,12 @@ export interface KmsContext {
   readonly random: Random
   /** Asked where the key lies under a passphrase, once a key version. */
   readonly passphrase?: () => Promise<Secret>
+  /** For a provider without an SDK that looks for its credentials itself. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export interface KmsProvider {
-  /** Throws E_KMS_DENIED, E_KMS_UNAVAILABLE or E_PASSPHRASE. */
+  /** Asks nobody yet, where the key lies elsewhere. Throws E_KMS_DENIED, E_KMS_UNAVAILABLE or E_PASSPHRASE. */
   open(key: string, context: KmsContext): Promise<KmsKey>
   /** Makes the key where there is none, if the provider lets a site do so; true where it was made. */
   ensure(key: string, context: KmsContext): Promise<boolean>

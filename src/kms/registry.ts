@@ -1,38 +1,48 @@
 import { QuorateError } from '../lib/errors.ts'
 import type { KmsSlot } from '../records/definition-fields.ts'
 import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
+import { type ProviderName, providerNames, providerRow, providerTable } from './providers.ts'
 
-const providers: Readonly<Record<string, () => Promise<KmsProvider>>> = {
+const load: Readonly<Record<ProviderName, () => Promise<KmsProvider>>> = {
   local: async () => (await import('./local.ts')).localKms,
+  'aws-kms': async () => (await import('./aws-kms.ts')).awsKms,
+  'gcp-kms': async () => (await import('./gcp-kms.ts')).gcpKms,
+  transit: async () => (await import('./transit.ts')).transit,
+  'azure-kv': async () => (await import('./azure-kv.ts')).azureKv,
 }
-
-const kmsProviders: readonly string[] = Object.keys(providers)
 
 /** `local:/path/to/key` as provider and key. Throws E_USAGE. */
 export const parseKmsSlot = (text: string): KmsSlot => {
-  const [, provider, key] = /^([a-z0-9-]+):(.+)$/.exec(text) ?? []
-  if (provider === undefined || key === undefined || !kmsProviders.includes(provider))
+  const [, provider = '', key = ''] = /^([a-z0-9-]+):(.+)$/.exec(text) ?? []
+  const row = providerRow(provider)
+  if (row === undefined)
     throw new QuorateError(
       'E_USAGE',
       'a KMS key is written PROVIDER:KEY',
-      `the providers are ${kmsProviders.join(', ')}; for example local:/path/outside/the/home/site.key`,
+      `the providers are ${providerNames.join(', ')}; for example local:${providerTable.local.example}`,
+    )
+  if (!row.form.test(key))
+    throw new QuorateError(
+      'E_USAGE',
+      `this is not the name of a key of ${provider}`,
+      `write it in full and without an alias, for example ${provider}:${row.example}`,
     )
   return { provider, key }
 }
 
-const load = async (name: string): Promise<KmsProvider> => {
-  const provider = kmsProviders.includes(name) ? providers[name] : undefined
-  if (provider === undefined)
+const providerOf = async ({ provider, key }: KmsSlot): Promise<KmsProvider> => {
+  if (providerRow(provider) === undefined)
     throw new QuorateError(
       'E_KMS_UNAVAILABLE',
       'site.yaml names a KMS provider that this version does not have',
-      `the providers are ${kmsProviders.join(', ')}`,
+      `the providers are ${providerNames.join(', ')}`,
     )
-  return provider()
+  parseKmsSlot(`${provider}:${key}`)
+  return load[provider as ProviderName]()
 }
 
-export const openKmsKey = async ({ provider, key }: KmsSlot, context: KmsContext): Promise<KmsKey> =>
-  (await load(provider)).open(key, context)
+export const openKmsKey = async (slot: KmsSlot, context: KmsContext): Promise<KmsKey> =>
+  (await providerOf(slot)).open(slot.key, context)
 
-export const ensureKmsKey = async ({ provider, key }: KmsSlot, context: KmsContext): Promise<boolean> =>
-  (await load(provider)).ensure(key, context)
+export const ensureKmsKey = async (slot: KmsSlot, context: KmsContext): Promise<boolean> =>
+  (await providerOf(slot)).ensure(slot.key, context)

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type Codec, jsonCodec, readAs, withOlder } from './codec.ts'
-import { hash, hexOf, instant, keyHex, line, siteId, sorted, whole } from './fields.ts'
+import { hash, hexOf, instant, keyHex, label, line, siteId, sorted, whole } from './fields.ts'
 
 const helloFields = {
   ceremony: hash,
@@ -35,11 +35,25 @@ const helloSchema = v.strictObject({
   readySet: v.nullable(hash),
   /** Name and version of the program that runs quorate, as `node 20.20.2`; null: not said (v1). */
   runtime: v.nullable(line(64)),
+  /** Hash over the files of the packages by which this site reaches its KMS, by provider; `build` is without them. */
+  sdks: v.pipe(
+    v.array(v.strictObject({ provider: label, build: hash })),
+    v.maxLength(8),
+    v.check(
+      (all) => all.every(({ provider }, n) => n === 0 || (all[n - 1]?.provider ?? '') < provider),
+      'expected providers in order',
+    ),
+  ),
 })
 export type Hello = v.InferOutput<typeof helloSchema>
 export const helloCodec: Codec<Hello> = withOlder(
   jsonCodec('hello/v2', helloSchema),
-  readAs(jsonCodec('hello/v1', v.strictObject(helloFields)), (old) => ({ ...old, readySet: null, runtime: null })),
+  readAs(jsonCodec('hello/v1', v.strictObject(helloFields)), (old) => ({
+    ...old,
+    readySet: null,
+    runtime: null,
+    sdks: [],
+  })),
 )
 
 const attemptFields = {

@@ -110,7 +110,7 @@ export const siteOf = async (
     home,
     card: await home.card(),
     identityKey: await home.unlock(),
-    machine: { clock, random, processId: number, vmGeneration: null, build, runtime },
+    machine: { clock, random, processId: number, vmGeneration: null, build, runtime, sdks: [] },
     ledger,
     peerHeads: new KnownHeads(ledger),
     shards: shardStore(disk),

@@ -155,6 +155,8 @@ export const unreached = (room: Pick<RelayRoom, 'status'>): readonly { readonly 
 export interface SiteSecrets {
   readonly passphrase: () => Promise<Secret>
   readonly kmsPassphrase?: (() => Promise<Secret>) | undefined
+  /** The credentials of a KMS provider may be in it. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 /** A site with its identity unlocked, ready to join. */
@@ -164,17 +166,24 @@ export const openSite = async (
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
   // A command that only looks at a home loads none of these.
-  const [{ buildHash }, { openKmsKey }, { shardStore }] = await Promise.all([
+  const [{ buildHash, packagesHash }, { openKmsKey }, { sdkPackages }, { shardStore }] = await Promise.all([
     import('../host/build.ts'),
     import('../kms/registry.ts'),
+    import('../kms/providers.ts'),
     import('../shards/store.ts'),
   ])
   const forKms = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms')
+  const card = await home.card()
+  const providers = [...new Set(card.kms.map(({ provider }) => provider))].sort()
+  const sdks = providers.flatMap((provider) => {
+    const names = sdkPackages(provider)
+    return names.length === 0 ? [] : [{ provider, build: packagesHash(names) }]
+  })
   return {
     home,
-    card: await home.card(),
+    card,
     identityKey: await home.unlock(home.locked ? await secrets.passphrase() : undefined),
-    machine: { ...machine, build: buildHash() },
+    machine: { ...machine, build: buildHash(), sdks },
     ledger,
     peerHeads: owned.peerHeads,
     shards: shardStore(disk),
@@ -190,6 +199,7 @@ export const openSite = async (
         home: folder,
         random: forKms,
         ...(secrets.kmsPassphrase === undefined ? {} : { passphrase: secrets.kmsPassphrase }),
+        ...(secrets.environment === undefined ? {} : { environment: secrets.environment }),
       }),
   }
 }

@@ -72,6 +72,7 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   'a published vector is of no key': ['formats/addresses.ts descriptorChecksum'],
   'a bundle in memory, as tests make them by the hundred': ['audit/tar.ts bufferSource'],
   'two ways to one key, held against each other': ['transport/kem.ts nativeKey', 'transport/kem.ts nobleKey'],
+  'a deadline that a test can wait for': ['kms/aws-kms.ts awsKmsWithin'],
   'a table, row by row': ['audit/kinds/index.ts auditKinds', 'host/node-lines.ts nodeLines'],
   'each way to a passphrase alone': ['cli/secret-input.ts readPassphrase'],
   'published vectors and other implementations meet single formulas, liars single rounds': [

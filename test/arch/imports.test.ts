@@ -71,6 +71,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   canonicalize: ['lib/canonical.ts'],
   '@scure/base': ['identity/', 'formats/addresses.ts', 'formats/private-key.ts', 'recipients/fault.ts'],
   'age-encryption': ['recipients/age.ts'],
+  '@aws-sdk/client-kms': ['kms/aws-kms.ts'],
   pkijs: ['recipients/x509.ts'],
   '@scure/bip39': ['identity/words.ts'],
   '@noble/curves': ['mpc/', 'identity/'],
@@ -79,6 +80,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@noble/post-quantum': ['transport/'],
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
+  '@google-cloud/kms': ['kms/gcp-kms.ts'],
+  '@azure/identity': ['kms/azure-kv.ts'],
+  '@azure/keyvault-keys': ['kms/azure-kv.ts'],
 }
 
 describe('imports', () => {

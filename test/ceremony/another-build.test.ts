@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
+import { buildsOf } from '../../src/audit/builds.ts'
 import { readBundle } from '../../src/audit/bundle.ts'
 import { bufferSource } from '../../src/audit/tar.ts'
 import { verifyBundle } from '../../src/audit/verify.ts'
 import { protocolEvidence } from '../../src/ceremony/blame/verify-evidence.ts'
 import { warningOf } from '../../src/cli/progress.ts'
 import { buildsWarning } from '../../src/cli/render/audit.ts'
-import type { Hash } from '../../src/lib/brand.ts'
+import type { Hash, SiteId } from '../../src/lib/brand.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { approveIn, memorySite, memoryWorld, startJoin } from '../support/memory-site.ts'
 
@@ -44,4 +45,24 @@ it('a site whose build is another is named once at each of the others, which it 
   ])
   expect(buildsWarning(report.builds)).toBe(`sites state different builds: eu, us ${same}; ap ${other}`)
   expect(buildsWarning(report.builds.slice(1))).toBe(undefined)
+})
+
+it('sites in one cloud that reach it by other code are named; those in other clouds are not', () => {
+  const [build, runtime] = ['b1'.repeat(32) as Hash, 'node 20.20.2']
+  const stated = (site: string, provider: string, sdk: string) => ({
+    ...{ site: site as SiteId, build, runtime },
+    sdks: [{ provider, build: sdk.repeat(32) as Hash }],
+  })
+  const apart = buildsOf([stated('eu', 'aws-kms', 'aa'), stated('us', 'gcp-kms', 'cc')])
+  expect(buildsWarning(apart)).toBe(undefined)
+  const differing = buildsOf([
+    stated('eu', 'aws-kms', 'aa'),
+    stated('us', 'gcp-kms', 'cc'),
+    stated('ap', 'aws-kms', 'ab'),
+  ])
+  expect(buildsWarning(differing)).toBe(
+    `sites state different builds: eu aws-kms ${'aa'.repeat(8)}; ap aws-kms ${'ab'.repeat(8)}`,
+  )
+  const together = buildsOf([stated('eu', 'aws-kms', 'aa'), stated('us', 'aws-kms', 'aa')])
+  expect([together.map(({ sites }) => sites), buildsWarning(together)]).toEqual([[['eu', 'us']], undefined])
 })

@@ -121,6 +121,19 @@ describe('lint', () => {
       'error duplicate-kms sites[1].kms[0]',
     ],
     [
+      'a KMS key by two of its names',
+      () => ({
+        ...keygen,
+        sites: keygen.sites.map((site, n) => ({
+          ...site,
+          kms: [
+            { provider: 'aws-kms', key: `arn:aws:kms:${['eu-west-1', 'us-east-1'][n] ?? 'x'}:111122223333:key/mrk-1` },
+          ],
+        })),
+      }),
+      'error duplicate-kms sites[1].kms[0]',
+    ],
+    [
       'a local path twice',
       () => at(1, () => ({ kms: keygen.sites[0]?.kms ?? [] })),
       'warning same-path sites[1].kms[0]',

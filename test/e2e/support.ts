@@ -140,14 +140,27 @@ export const serveRelay = async (args: readonly string[] = ['--port', '0']): Pro
   }
 }
 
+interface CloudKey {
+  /** As --kms takes it. */
+  readonly kms: string
+  readonly env: Readonly<Record<string, string>>
+}
+
 /** Three sites of one person on one machine, each with a home of its own and a KMS key outside of it. */
 export class Group {
   readonly folder: string
   readonly names: readonly string[]
+  /** Of sites whose key is no local one. */
+  readonly clouds: Readonly<Record<string, CloudKey>>
 
-  constructor(folder: string, names: readonly string[] = ['eu', 'us', 'ap']) {
+  constructor(
+    folder: string,
+    names: readonly string[] = ['eu', 'us', 'ap'],
+    clouds: Readonly<Record<string, CloudKey>> = {},
+  ) {
     this.folder = folder
     this.names = names
+    this.clouds = clouds
   }
 
   path(name: string): string {
@@ -156,7 +169,8 @@ export class Group {
 
   /** The environment of one site's terminal. */
   as(site: string, env: Readonly<Record<string, string>> = {}): RunOptions {
-    return { cwd: this.folder, env: { QUORATE_HOME: this.path(site), HOME: this.path('user'), ...env } }
+    const home = { QUORATE_HOME: this.path(site), HOME: this.path('user') }
+    return { cwd: this.folder, env: { ...home, ...this.clouds[site]?.env, ...env } }
   }
 
   run(site: string, ...args: string[]): Promise<Told> {
@@ -185,7 +199,7 @@ export class Group {
       '--name',
       name,
       '--kms',
-      `local:${this.path(`kms/${name}.key`)}`,
+      this.clouds[name]?.kms ?? `local:${this.path(`kms/${name}.key`)}`,
       '--jurisdiction',
       name.toUpperCase(),
       '--control',

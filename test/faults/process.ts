@@ -193,6 +193,7 @@ export const startProcess = (options: {
         vmGeneration: null,
         build: 'b1'.repeat(32) as Hash,
         runtime: 'node 20.20.2',
+        sdks: [],
       },
       ledger,
       peerHeads: new KnownHeads(ledger),

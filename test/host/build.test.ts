@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { buildHash } from '../../src/host/build.ts'
+import { buildHash, packagesHash } from '../../src/host/build.ts'
 import { newFolder } from '../e2e/support.ts'
 
 const work = newFolder('build')
@@ -10,7 +10,12 @@ afterAll(work.remove)
 const files: Readonly<Record<string, string>> = {
   'bin/quorate.js': 'start()',
   'oclif.manifest.json': '{}',
-  'package.json': JSON.stringify({ name: 'us', dependencies: { one: '1' }, peerDependencies: { addon: '1' } }),
+  'package.json': JSON.stringify({
+    name: 'us',
+    dependencies: { one: '1' },
+    optionalDependencies: { cloud: '1' },
+    peerDependencies: { addon: '1' },
+  }),
   'dist/main.js': 'main()',
   'node_modules/one/package.json': JSON.stringify({
     name: 'one',
@@ -22,6 +27,8 @@ const files: Readonly<Record<string, string>> = {
   'node_modules/two/package.json': JSON.stringify({ name: 'two', version: '2.0.0' }),
   'node_modules/two/lib/two.wasm': 'two',
   'node_modules/two/lib/two.d.ts': 'types',
+  'node_modules/cloud/package.json': JSON.stringify({ name: 'cloud', version: '3.0.0', dependencies: { two: '2' } }),
+  'node_modules/cloud/sdk.js': 'sdk()',
   'node_modules/tool/package.json': JSON.stringify({ name: 'tool', version: '1.0.0' }),
   'node_modules/tool/index.js': 'tool()',
 }
@@ -75,8 +82,32 @@ describe('the hash of a build', () => {
   test.each([
     ['types', { 'node_modules/two/lib/two.d.ts': 'other types' }],
     ['the tools of others', { 'node_modules/tool/index.js': 'other()' }],
+    ['the SDK of a cloud', { 'node_modules/cloud/sdk.js': 'sdk(evil)' }],
     ['a package that nothing here loads', { 'node_modules/dev/package.json': '{"name":"dev"}' }],
   ])('is the same with %s changed', (_, changes) => {
     expect(buildHash(tree(changes))).toBe(plain)
+  })
+})
+
+describe('the hash of packages of a cloud', () => {
+  const plain = packagesHash(['cloud'], tree())
+
+  test.each([
+    ['in one of them', { 'node_modules/cloud/sdk.js': 'sdk(evil)' }],
+    ['in a dependency of one', { 'node_modules/two/lib/two.wasm': 'twO' }],
+    [
+      'with another version',
+      { 'node_modules/cloud/package.json': '{"name":"cloud","version":"3.0.1","dependencies":{"two":"2"}}' },
+    ],
+  ])('is another %s changed', (_, changes) => {
+    expect(packagesHash(['cloud'], tree(changes))).not.toBe(plain)
+  })
+
+  test('says nothing of the rest, and tells packages that are not there', () => {
+    expect(packagesHash(['cloud'], tree({ 'dist/main.js': 'other()', 'node_modules/one/index.mjs': 'other()' }))).toBe(
+      plain,
+    )
+    expect(packagesHash(['nobody'], tree())).not.toBe(plain)
+    expect(packagesHash(['nobody'], tree())).toBe(packagesHash([], tree()))
   })
 })

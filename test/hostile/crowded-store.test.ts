@@ -119,6 +119,7 @@ describe('what one site signs', () => {
           check: false,
           readySet: null,
           runtime: null,
+          sdks: [],
         }),
       )
     store.admit('hello', await hello(1), ap)

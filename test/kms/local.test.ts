@@ -138,8 +138,12 @@ describe('local KMS', () => {
 describe('registry', () => {
   it('knows its providers', async () => {
     expect(parseKmsSlot('local:/a b/c')).toEqual({ provider: 'local', key: '/a b/c' })
-    for (const wrong of ['', 'local', 'local:', 'aws-kms:x', 'toString:x', ':x'])
+    for (const wrong of ['', 'local', 'local:', 'toString:x', ':x'])
       expect(() => parseKmsSlot(wrong)).toThrow(/PROVIDER:KEY/)
+    const region = 'arn:aws:kms:eu-central-1:111122223333'
+    for (const key of ['x', 'alias/treasury', `${region}:alias/treasury`, `${region}:key/`, ` ${region}:key/1-2`])
+      expect(() => parseKmsSlot(`aws-kms:${key}`)).toThrow(/not the name of a key of aws-kms/)
+    expect(parseKmsSlot(`aws-kms:${region}:key/1-2`).key).toBe(`${region}:key/1-2`)
     for (const provider of ['other', 'constructor'])
       await expect(openKmsKey({ provider, key: 'x' }, machine)).rejects.toMatchObject({ code: 'E_KMS_UNAVAILABLE' })
   })

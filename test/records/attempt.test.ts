@@ -75,7 +75,7 @@ describe('records of version 1', () => {
 
   test('a hello named no runtime and no ready set', () => {
     const { type, ...fields } = helloV1
-    expect(helloCodec.decode(toCanonicalJson(helloV1))).toEqual({ ...fields, runtime: null, readySet: null })
+    expect(helloCodec.decode(toCanonicalJson(helloV1))).toEqual({ ...fields, runtime: null, readySet: null, sdks: [] })
   })
 
   test('a result named no site, and is not written again', () => {

@@ -85,6 +85,7 @@ const joinAll = async (
           build: 'b1'.repeat(32) as Hash,
 
           runtime: 'node 20.20.2',
+          sdks: [],
         },
       }),
     ),

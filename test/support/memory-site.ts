@@ -102,6 +102,7 @@ export const memorySite = async (
       build: 'b1'.repeat(32) as Hash,
 
       runtime: 'node 20.20.2',
+      sdks: [],
       ...changes,
     },
     ledger,

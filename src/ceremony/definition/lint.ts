@@ -1,4 +1,5 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
+import { materialOf } from '../../kms/providers.ts'
 import type { Identity } from '../../lib/brand.ts'
 import { type Definition, receiversIn, recordKind, sharesIn } from '../../records/definition.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
@@ -74,7 +75,7 @@ const names = (definition: Definition): readonly Finding[] => {
 
 const sealing = ({ sites }: Definition): readonly Finding[] => {
   const keys = sites.flatMap((site, n) =>
-    site.kms.map(({ provider, key }, at) => [`sites[${n}].kms[${at}]`, `${provider}:${key}`] as const),
+    site.kms.map((slot, at) => [`sites[${n}].kms[${at}]`, materialOf(slot)] as const),
   )
   return [
     ...sites.flatMap(({ kms }, n) =>

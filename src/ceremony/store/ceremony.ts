@@ -332,6 +332,7 @@ export class Ceremony {
       clock: machine.clock.now(),
       build: machine.build,
       runtime: machine.runtime,
+      sdks: [...machine.sdks],
       readySet: this.store.readySet() ?? null,
       ...facts,
     })

@@ -152,10 +152,20 @@ const contradictions = ({ contradictions: found, checks }: Verified): Lines =>
       ]
 
 /** One line where sites state different code; each state of it, with who states it. */
-export const buildsWarning = (builds: VerifyReport['builds']): string | undefined =>
-  new Set(builds.map(({ build }) => build)).size < 2
-    ? undefined
-    : `sites state different builds: ${builds.map(({ sites, build }) => `${sites.join(', ')} ${build.slice(0, 16)}`).join('; ')}`
+/** Sites in other clouds run other SDKs; those in one cloud are to run the same. */
+export const buildsWarning = (builds: VerifyReport['builds']): string | undefined => {
+  const stated = builds.flatMap(({ sites, build, sdks }) => [
+    { of: 'quorate', sites, build },
+    ...sdks.map(({ provider, build: sdk }) => ({ of: provider, sites, build: sdk })),
+  ])
+  const differing = stated.filter(({ of, build }) => stated.some((other) => other.of === of && other.build !== build))
+  if (differing.length === 0) return undefined
+  const told = differing.map(({ of, sites, build }) => {
+    const which = of === 'quorate' ? '' : `${of} `
+    return `${sites.join(', ')} ${which}${build.slice(0, 16)}`
+  })
+  return `sites state different builds: ${[...new Set(told)].join('; ')}`
+}
 
 /** The reasons why the answer is no. */
 export const verifyFault = ({ verdict: word, checks, unmet, messageGiven }: Verified): QuorateError | undefined => {
@@ -215,11 +225,10 @@ export const bundleView = (shown: BundleShown): Lines => [
     text: `${site}  ${events} events`,
     note: signed ? 'signed the manifest' : 'has not signed the manifest',
   })),
-  ...shown.builds.map(({ sites, build, runtime }) => ({
-    label: 'build',
-    text: `${build.slice(0, 16)}  ${runtime ?? 'runtime not said'}`,
-    note: sites.join(', '),
-  })),
+  ...shown.builds.flatMap(({ sites, build, runtime, sdks }) => [
+    { label: 'build', text: `${build.slice(0, 16)}  ${runtime ?? 'runtime not said'}`, note: sites.join(', ') },
+    ...sdks.map((sdk) => ({ label: '', text: `${sdk.build.slice(0, 16)}  SDK for ${sdk.provider}` })),
+  ]),
   ...shown.left.map(({ who, reason }) => ({ label: 'left', text: `${who}: ${reason}`, tone: 'warn' as const })),
   ...shown.accused.map(({ site, check }) => ({
     label: 'blame',

@@ -36,7 +36,11 @@ export const createdView = (home: HomeMade): Lines => [
   ...home.keys.map(({ key, made }) => ({
     label: 'kms',
     text: key,
-    note: [made ? 'made now' : 'was there', home.kms.find((one) => one.key === key)?.protection]
+    note: [
+      // A key that a site cannot make was not asked either.
+      made ? 'made now' : key.startsWith('local:') ? 'was there' : 'not asked yet: quorate kms doctor',
+      home.kms.find((one) => one.key === key)?.protection,
+    ]
       .filter(Boolean)
       .join('; '),
   })),

@@ -1,0 +1,59 @@
+import { type ErrorCode, QuorateError } from '../lib/errors.ts'
+
+/** Faults by what happened at a provider, whatever the provider calls it. */
+const faults = {
+  refused: [
+    'E_KMS_DENIED',
+    'refuses this site',
+    'let this site use it (docs/kms.md names the rights that it needs), then run the same command again',
+  ],
+  'wrong key': [
+    'E_KMS_DENIED',
+    'does not open this piece',
+    'name the key under which this shard was sealed in site.yaml, then run the same command again',
+  ],
+  missing: [
+    'E_KMS_UNAVAILABLE',
+    'is not there',
+    'look for it at the provider, and write its name into site.yaml as it is there',
+  ],
+  disabled: [
+    'E_KMS_UNAVAILABLE',
+    'is disabled, or is about to be deleted',
+    'enable it at the provider, then run the same command again',
+  ],
+  throttled: ['E_KMS_UNAVAILABLE', 'is asked too often', 'run the same command again later'],
+  unreachable: ['E_KMS_UNAVAILABLE', 'cannot be reached', 'look at network and credentials, then run it again'],
+  'wrong answer': [
+    'E_KMS_UNAVAILABLE',
+    'was not the one that answered, or its answer was changed on the way',
+    'run it again; where it stays, ask the provider, and trust nothing between',
+  ],
+} as const satisfies Readonly<Record<string, readonly [ErrorCode, string, string]>>
+
+export type KmsFault = keyof typeof faults
+
+/** The key is named as PROVIDER:KEY. `more` is what the provider itself said, or which part of its answer is wrong. */
+export const kmsFault = (what: KmsFault, key: string, more = '', cause?: unknown): QuorateError => {
+  const [code, says, hint] = faults[what]
+  return new QuorateError(code, `the KMS key ${key} ${says}${more === '' ? '' : ` (${more})`}`, hint, {}, cause)
+}
+
+/** How long one call to a provider may take, its repetitions included, in milliseconds. */
+export const KMS_DEADLINE = 20_000
+
+/** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed. */
+export const loadSdk = async <T>(name: string, load: () => Promise<T>): Promise<T> => {
+  try {
+    return await load()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
+    throw new QuorateError(
+      'E_KMS_UNAVAILABLE',
+      `the package ${name} is not installed, and this site's KMS key needs it`,
+      `install quorate with its optional packages: npm install --global --include=optional quorate`,
+      {},
+      error,
+    )
+  }
+}

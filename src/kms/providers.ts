@@ -1,0 +1,77 @@
+import type { KmsSlot } from '../records/definition-fields.ts'
+
+/** A provider, as far as the names of its keys tell: no SDK is loaded, and nobody is asked. */
+interface ProviderRow {
+  /** A key's name, after `PROVIDER:`. It names one key: no alias, which its owner could point elsewhere. */
+  readonly form: RegExp
+  readonly example: string
+  /** One line for cards, screens and bundles, where no key of this provider is better protected; else null. */
+  readonly protection: string | null
+  /** Packages that it takes, besides those that every site loads. */
+  readonly packages: readonly string[]
+  /** The region that the name states. */
+  region(key: string): string | null
+  /** The same for all names of one key, where a key has several. */
+  material?(key: string): string
+}
+
+export const providerTable = {
+  local: {
+    form: /^.+$/,
+    example: '/path/outside/the/home/site.key',
+    protection: 'local: no hardware protection',
+    packages: [],
+    region: () => null,
+  },
+  'aws-kms': {
+    form: /^arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,64}$/,
+    example: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+    protection: null,
+    packages: ['@aws-sdk/client-kms'],
+    region: (key) => key.split(':')[3] ?? null,
+    // Replicas of a multi-Region key: each opens what any of them sealed.
+    material: (key) => key.replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
+  },
+  'gcp-kms': {
+    // The full resource name, where a regional endpoint is to keep the request in its region.
+    form: /^(?:\/\/[a-z0-9.-]+(?::\d{1,5})?\/)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+(?:\/cryptoKeyVersions\/[1-9]\d*)?$/,
+    example: 'projects/custody/locations/europe-west3/keyRings/quorate/cryptoKeys/site-eu',
+    protection: null,
+    packages: ['@google-cloud/kms'],
+    region: (key) => /\/locations\/([^/]+)\//.exec(key)?.[1] ?? null,
+  },
+  'azure-kv': {
+    form: /^https:\/\/[a-z0-9.-]+(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
+    example: 'https://custody-eu.vault.azure.net/keys/quorate/0123456789abcdef0123456789abcdef',
+    protection: null,
+    packages: ['@azure/identity', '@azure/keyvault-keys'],
+    region: () => null,
+  },
+  transit: {
+    // In plain HTTP only to this machine: the token travels with each request.
+    form: /^(?:https:\/\/[a-z0-9.-]+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){2,8}$/,
+    example: 'https://bao.example.org:8200/transit/quorate-eu',
+    protection: null,
+    packages: [],
+    region: () => null,
+  },
+} as const satisfies Readonly<Record<string, ProviderRow>>
+
+export type ProviderName = keyof typeof providerTable
+
+export const providerNames = Object.keys(providerTable) as readonly ProviderName[]
+
+export const providerRow = (name: string): ProviderRow | undefined =>
+  Object.hasOwn(providerTable, name) ? providerTable[name as ProviderName] : undefined
+
+export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
+
+export const regionOf = ({ provider, key }: KmsSlot): string | null => providerRow(provider)?.region(key) ?? null
+
+/** Equal for two slots whose keys open the same, as far as their names tell. */
+export const materialOf = ({ provider, key }: KmsSlot): string =>
+  `${provider}:${providerRow(provider)?.material?.(key) ?? key}`
+
+/** Null where the provider protects each key in its own way. */
+export const protectionOf = ({ provider }: Pick<KmsSlot, 'provider'>): string | null =>
+  providerRow(provider)?.protection ?? null

@@ -1,0 +1,186 @@
+import { hedged } from '../ceremony/hedge.ts'
+import { openRoot } from '../host/disk.ts'
+import { openHome } from '../identity/home.ts'
+import type { KmsContext, KmsKey } from '../kms/port.ts'
+import { protectionOf, regionOf } from '../kms/providers.ts'
+import { openKmsKey } from '../kms/registry.ts'
+import type { Hash } from '../lib/brand.ts'
+import { equal, utf8 } from '../lib/bytes.ts'
+import { QuorateError } from '../lib/errors.ts'
+import { hashOf } from '../lib/hash.ts'
+import { Secret } from '../lib/secret.ts'
+import type { Definition } from '../records/definition.ts'
+import type { KmsSlot } from '../records/definition-fields.ts'
+import { readDefinition } from '../records/definition-yaml.ts'
+import { machine } from './machine.ts'
+
+/** A key as its name tells it: nobody was asked. */
+export interface KmsKeyNamed {
+  readonly site: string
+  /** This home's own; else another site's of the definition. */
+  readonly own: boolean
+  /** PROVIDER:KEY */
+  readonly key: string
+  readonly region: string | null
+  readonly protection: string | null
+}
+
+/** One thing that a share relies on, and whether it holds: `left` where it could not be tried. */
+interface KmsCheck {
+  readonly check: 'seals' | 'opens' | 'bound' | 'apart'
+  readonly state: 'ok' | 'failed' | 'left'
+  readonly said: string
+  readonly hint: string | null
+}
+
+export interface KmsKeyChecked extends KmsKeyNamed {
+  /** The key version that sealed the probe, as the provider tells it. */
+  readonly version: string | null
+  readonly checks: readonly KmsCheck[]
+}
+
+interface Wanted {
+  readonly home: string
+  /** Content of a definition, whose other sites' keys are to be out of this site's reach. */
+  readonly definition: Uint8Array | undefined
+  readonly passphrase?: (() => Promise<Secret>) | undefined
+  readonly environment?: KmsContext['environment']
+}
+
+const named = (site: string, own: boolean, slot: KmsSlot): KmsKeyNamed => ({
+  site,
+  own,
+  key: `${slot.provider}:${slot.key}`,
+  region: regionOf(slot),
+  protection: protectionOf(slot),
+})
+
+interface Known {
+  readonly slot: KmsSlot
+  readonly key: KmsKeyNamed
+}
+
+/** The keys of a home's card, then those of the other sites of a definition. */
+const keysFor = async (
+  home: { readonly identity: string; card(): Promise<{ readonly name: string; readonly kms: readonly KmsSlot[] }> },
+  definition: Definition | undefined,
+): Promise<readonly Known[]> => {
+  const { name, kms } = await home.card()
+  const others = (definition?.sites ?? []).filter(({ identity }) => identity !== home.identity)
+  return [
+    ...kms.map((slot) => ({ slot, key: named(name, true, slot) })),
+    ...others.flatMap((site) => site.kms.map((slot) => ({ slot, key: named(site.name, false, slot) }))),
+  ]
+}
+
+const using = async <T>(
+  { home: folder, definition }: Wanted,
+  act: (home: Awaited<ReturnType<typeof openHome>>, keys: readonly Known[]) => Promise<T>,
+): Promise<T> => {
+  const disk = await openRoot(folder)
+  try {
+    const home = await openHome(disk)
+    return await act(home, await keysFor(home, definition && (await readDefinition(definition))))
+  } finally {
+    await disk.close()
+  }
+}
+
+export const listKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyNamed[]> =>
+  using(wanted, async (_, keys) => keys.map(({ key }) => key))
+
+const ok = (check: KmsCheck['check'], said: string): KmsCheck => ({ check, state: 'ok', said, hint: null })
+const failed = (check: KmsCheck['check'], said: string, hint: string): KmsCheck => ({
+  check,
+  state: 'failed',
+  said,
+  hint,
+})
+const left = (check: KmsCheck['check'], said = 'not tried'): KmsCheck => ({ check, state: 'left', said, hint: null })
+
+const faulty = (check: KmsCheck['check'], error: unknown): KmsCheck => {
+  if (!(error instanceof QuorateError)) throw error
+  return failed(check, error.message, error.hint)
+}
+
+type Tried = Pick<KmsKeyChecked, 'version' | 'checks'>
+
+/** A site's own key: it seals, opens, and opens under no other context. */
+const tryOwn = async (open: () => Promise<KmsKey>, random: KmsContext['random']): Promise<Tried> => {
+  const [context, other] = [hashOf(random(32)), hashOf(random(32))]
+  const piece = new Secret(random(32))
+  let version: string | null = null
+  try {
+    const key = await open()
+    const wrapped = await key.wrap(piece, context)
+    version = wrapped.version
+    const seals = ok('seals', `version ${version}`)
+    try {
+      const back = await key.unwrap(wrapped, context)
+      const same = equal(back.reveal(), piece.reveal())
+      back.wipe()
+      if (!same)
+        return {
+          version,
+          checks: [
+            seals,
+            failed('opens', 'it opened another piece than it sealed', 'seal nothing under it; ask the provider'),
+            left('bound'),
+          ],
+        }
+    } catch (error) {
+      return { version, checks: [seals, faulty('opens', error), left('bound')] }
+    }
+    return { version, checks: [seals, ok('opens', 'what it sealed'), await tryBound(() => key.unwrap(wrapped, other))] }
+  } catch (error) {
+    return { version, checks: [faulty('seals', error), left('opens'), left('bound')] }
+  } finally {
+    piece.wipe()
+  }
+}
+
+const tryBound = async (unwrap: () => Promise<Secret>): Promise<KmsCheck> => {
+  try {
+    ;(await unwrap()).wipe()
+    return failed('bound', 'it opened a piece for another shard', 'seal nothing under it; ask the provider')
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'E_KMS_DENIED') return ok('bound', 'to one shard')
+    return faulty('bound', error)
+  }
+}
+
+/** Another site's key, with the credentials of this one. */
+const tryApart = async (site: string, open: () => Promise<KmsKey>, context: Hash, piece: Secret): Promise<Tried> => {
+  try {
+    const { version } = await (await open()).wrap(piece, context)
+    const hint = `${site} and this site are in one hand while it is so: take the right away from one of them`
+    return { version, checks: [failed('apart', `this site may use the key of ${site}`, hint)] }
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error
+    // A key that did not answer has refused nothing.
+    const said = error.code === 'E_KMS_DENIED' ? ok('apart', 'refuses this site') : left('apart', error.message)
+    return { version: null, checks: [said] }
+  }
+}
+
+/** Asks each key of a home for what sealing relies on, and each of the other sites' for what it must not do. */
+export const askKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyChecked[]> =>
+  using(wanted, async (home, keys) => {
+    const random = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms doctor')
+    const { passphrase, environment, home: folder } = wanted
+    const context: KmsContext = {
+      home: folder,
+      random,
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(environment === undefined ? {} : { environment }),
+    }
+    const all: KmsKeyChecked[] = []
+    for (const { slot, key } of keys) {
+      const open = (): Promise<KmsKey> => openKmsKey(slot, context)
+      const tried = key.own
+        ? await tryOwn(open, random)
+        : await tryApart(key.site, open, hashOf(random(32)), new Secret(random(32)))
+      all.push({ ...key, ...tried })
+    }
+    return all
+  })

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { openRaw, sealRaw } from '../../src/kms/gcp-raw.ts'
+
+test('a ciphertext of a version is encoded in one way', () => {
+  const raw = { iv: new Uint8Array(12).fill(1), tagLength: 16, sealed: new Uint8Array(48).fill(2) }
+  const bytes = sealRaw(raw) ?? new Uint8Array()
+  expect(openRaw(bytes)).toEqual(raw)
+  for (const wrong of [
+    { iv: new Uint8Array(16) },
+    { tagLength: 15 },
+    { sealed: new Uint8Array(16) },
+    { sealed: new Uint8Array(4097) },
+  ])
+    expect(sealRaw({ ...raw, ...wrong })).toBeUndefined()
+  for (const n of [0, 1, 2]) expect(openRaw(bytes.map((byte, at) => (at === n ? byte ^ 1 : byte)))).toBeUndefined()
+  for (const length of [0, 3, 15, 31]) expect(openRaw(bytes.subarray(0, length))).toBeUndefined()
+})
