@@ -14,7 +14,7 @@ const slot = (key: string) => ({ provider: 'azure-kv', key })
 
 let authority: Authority
 let server: AzureKv
-/** The second waits 2 s where the product waits 20 s. */
+/** The second waits 1.5 s where the product waits 20 s. */
 let site: KeysProcess
 let hasty: KeysProcess
 let [one, two, other] = ['', '', '']
@@ -27,7 +27,7 @@ beforeAll(async () => {
   other = server.make('us', 'quorate')
   ;[site, hasty] = await Promise.all([
     startKeysProcess(server.env),
-    startKeysProcess({ ...server.env, KMS_PATIENCE: '2000' }),
+    startKeysProcess({ ...server.env, KMS_PATIENCE: '1500' }),
   ])
   key = await site.open(slot(one))
 })
@@ -192,8 +192,8 @@ describe('Azure Key Vault', () => {
       fails(hasty, at('throttled'), /is asked too often \(Injected\)/),
       fails(hasty, at('down'), /cannot be reached \(HTTP 503\)/),
       fails(hasty, at('proxy'), /cannot be reached \(HTTP 502\)/),
-      fails(hasty, at('broken'), /cannot be reached \(no answer within 2 s\)/),
-      fails(hasty, at('silent'), /cannot be reached \(no answer within 2 s\)/),
+      fails(hasty, at('broken'), /cannot be reached \(no answer within 1.5 s\)/),
+      fails(hasty, at('silent'), /cannot be reached \(no answer within 1.5 s\)/),
       // The certificate is not for this name.
       fails(hasty, one.replace('.vault.', '.other.'), /cannot be reached \(ERR_TLS_CERT_ALTNAME_INVALID/),
     ])
