@@ -323,8 +323,8 @@ describe('Google Cloud KMS', () => {
     server.denied.clear()
     await told('E_KMS_UNAVAILABLE', /is not there \(NOT_FOUND/, names.key.replace(/eu$/, 'us'))
     await told(
-      'E_KMS_DENIED',
-      /refuses this site \(FAILED_PRECONDITION: .*purpose/,
+      'E_KMS_UNAVAILABLE',
+      /takes no such request \(FAILED_PRECONDITION: .*purpose/,
       names.raw.replace(/\/[^/]+\/1$/, ''),
     )
     server.state('eu', 'DISABLED')
