@@ -53,8 +53,22 @@ if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0')
     'unset it, then run the same command again',
   )
 
+// Node has read these by now: it would print requests with data keys and tokens in them, or load other files than are hashed.
+for (const name of ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_PRESERVE_SYMLINKS', 'NODE_PRESERVE_SYMLINKS_MAIN'])
+  if (process.env[name])
+    refuse(`${name} is set, under which quorate does not run`, `unset ${name}, then run the same command again`)
 // They make libraries print command lines and input; the SDKs of clouds, requests with the data keys and tokens in them.
-for (const name of ['DEBUG', 'GOOGLE_SDK_NODE_LOGGING', 'GRPC_TRACE', 'GRPC_VERBOSITY', 'AZURE_LOG_LEVEL'])
+for (const name of [
+  'DEBUG',
+  'DEBUG_AUTH',
+  'GOOGLE_SDK_NODE_LOGGING',
+  'GRPC_NODE_TRACE',
+  'GRPC_NODE_VERBOSITY',
+  'GRPC_TRACE',
+  'GRPC_VERBOSITY',
+  'AZURE_LOG_LEVEL',
+  'TYPESPEC_RUNTIME_LOG_LEVEL',
+])
   delete process.env[name]
 // The AWS SDK prints ten lines about versions of Node that later versions of it will need; ours is pinned.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'

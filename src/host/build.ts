@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Hash } from '../lib/brand.ts'
 import { toHex, utf8 } from '../lib/bytes.ts'
@@ -9,8 +9,8 @@ const here = fileURLToPath(new URL('../..', import.meta.url))
 /** The same in a clone and in an installed package; dist/dependencies.json is the lockfile of what is shipped. */
 const OWN_FILES = ['bin/quorate.js', 'oclif.manifest.json', 'package.json']
 const OWN_FOLDERS = ['dist']
-/** Files of a package that Node loads; types and pages for people are left out. */
-const LOADED = /\.(?:js|cjs|mjs|json|wasm|node)$/
+/** Files of a package that Node does not load: types, maps and pages for people. All others it may, whatever their names. */
+const UNLOADED = /\.(?:d\.[cm]?ts|map|md|markdown)$/i
 
 interface Manifest {
   readonly name?: string
@@ -55,14 +55,32 @@ const packagesFrom = (root: string, names: readonly string[]): ReadonlyMap<strin
   return found
 }
 
-/** Packages within a package are packages of their own. */
-const filesIn = (folder: string): readonly string[] =>
-  readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.name !== 'node_modules')
-    .flatMap((entry) => {
-      const path = join(folder, entry.name)
-      return entry.isDirectory() ? filesIn(path) : entry.isFile() ? [path] : []
-    })
+/** Files of a folder, through symbolic links, which an installer may set, but for places that are left out. */
+const filesIn = (
+  folder: string,
+  leftOut: (path: string) => boolean = () => false,
+  within: readonly string[] = [],
+): readonly string[] => {
+  const here = realpathSync(folder)
+  // A link that leads back.
+  if (within.includes(here)) return []
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name)
+    const found = leftOut(path) ? undefined : statSync(path, { throwIfNoEntry: false })
+    return found?.isDirectory() ? filesIn(path, leftOut, [...within, here]) : found?.isFile() ? [path] : []
+  })
+}
+
+/** Packages in a package's own `node_modules` are packages of their own; whatever else lies there, or in another one, is not. */
+const filesOf = (folder: string): readonly string[] => {
+  const nested = join(folder, 'node_modules')
+  const isPlace = (path: string): boolean =>
+    dirname(path) === nested || (dirname(dirname(path)) === nested && basename(dirname(path)).startsWith('@'))
+  return filesIn(
+    folder,
+    (path) => isPlace(path) && (existsSync(join(path, 'package.json')) || basename(path).startsWith('.')),
+  )
+}
 
 const hashOfFiles = (folder: string, files: readonly string[]): Uint8Array =>
   tupleHash(
@@ -75,7 +93,7 @@ const hashOfFiles = (folder: string, files: readonly string[]): Uint8Array =>
 /** One line a package; by name and not by place: npm may put one package beside another or within it. */
 const linesOf = (packages: ReadonlyMap<string, Manifest>): readonly Uint8Array[] => {
   const lines = [...packages].map(([folder, { name = '', version = '' }]) => {
-    const loaded = filesIn(folder).filter((file) => LOADED.test(file))
+    const loaded = filesOf(folder).filter((file) => !UNLOADED.test(file))
     return `${name}@${version} ${toHex(hashOfFiles(folder, loaded))}`
   })
   return [...new Set(lines)].sort().map(utf8)

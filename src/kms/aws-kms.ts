@@ -1,5 +1,6 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms'
 import type { Hash } from '../lib/brand.ts'
+import { QuorateError } from '../lib/errors.ts'
 import { printable } from '../lib/printable.ts'
 import { Secret } from '../lib/secret.ts'
 import { withinDeadline } from './call.ts'
@@ -27,12 +28,16 @@ interface SdkError {
 /** Beginnings of names. The same deed bears several: of KMS itself, of the gate before it, and of the SDK. */
 const named: readonly (readonly [RegExp, KmsFault])[] = [
   [/^(?:InvalidCiphertext|IncorrectKey)/, 'wrong key'],
+  [/^(?:AccessDenied|NotAuthorized)/, 'refused'],
   [/^(?:NotFound|InvalidArn)/, 'missing'],
   [/^(?:Disabled|KMSInvalidState)/, 'disabled'],
   [/^(?:Throttl|RequestThrottl|RequestLimitExceeded|LimitExceeded|TooManyRequests|SlowDown)/, 'throttled'],
   [/^(?:CredentialsProviderError|TokenProviderError)/, 'unreachable'],
   // The site has credentials, and they are old or mistyped: nobody at the key can mend that.
-  [/^(?:UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|SignatureDoesNotMatch)/, 'unreachable'],
+  [
+    /^(?:UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|SignatureDoesNotMatch|RequestExpired|MissingAuthenticationToken|IncompleteSignature|RequestTimeTooSkewed|OptInRequired)/,
+    'unreachable',
+  ],
 ]
 
 const faultOf = ({ name, code, $fault, $metadata }: SdkError): KmsFault => {
@@ -43,7 +48,8 @@ const faultOf = ({ name, code, $fault, $metadata }: SdkError): KmsFault => {
   if (status === undefined || status >= 500 || typeof code === 'string') return 'unreachable'
   if (status === 429) return 'throttled'
   // A gate that refuses may do so in a form that the SDK does not read: then the status alone says so.
-  return status === 401 || status === 403 || $fault === 'client' ? 'refused' : 'wrong answer'
+  if (status === 401 || status === 403) return 'refused'
+  return $fault === 'client' ? 'unfit' : 'wrong answer'
 }
 
 /**
@@ -75,7 +81,8 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
     }>,
   ): Promise<Uint8Array> => {
     const { KeyId, bytes } = await withinDeadline((abortSignal) => ask({ abortSignal }), deadline).catch(
-      (error: SdkError) => {
+      (error: SdkError | QuorateError) => {
+        if (error instanceof QuorateError) throw error
         // Without its cause: that error holds the answer, and the key with it.
         throw kmsFault(faultOf(error), key, said(error, arn))
       },
@@ -124,6 +131,22 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
   }
 }
 
+const HERE = /^(?:127\.0\.0\.1|localhost|\[?::1\]?)$/
+
+/** An endpoint that was named for another service may be plain HTTP, and each request has a data key in it. */
+const overTls = (client: KMSClient, arn: string): KMSClient => {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { protocol, hostname } = args.request as { readonly protocol: string; readonly hostname: string }
+      if (protocol !== 'https:' && !HERE.test(hostname))
+        throw kmsFault('unreachable', `aws-kms:${arn}`, 'its endpoint is plain HTTP, and not on this machine')
+      return next(args)
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'quorateOverTls' },
+  )
+  return client
+}
+
 /** Keys of AWS KMS, each call to which may take so many milliseconds, all attempts together. */
 export const awsKmsWithin = (deadline: number): KmsProvider => {
   const clients = new Map<string, KMSClient>()
@@ -144,7 +167,7 @@ export const awsKmsWithin = (deadline: number): KmsProvider => {
         throwOnRequestTimeout: true,
       },
     }
-    const client = clients.get(region) ?? new sdk.KMSClient(config)
+    const client = clients.get(region) ?? overTls(new sdk.KMSClient(config), arn)
     clients.set(region, client)
     return awsKey(sdk, client, arn, deadline)
   }

@@ -43,14 +43,19 @@ const byStatus: Readonly<Record<number, KmsFault>> = {
 const unusable = /^Key(?:Disabled|Expired|NotYetValid)$|^ObjectIsDeletedButRecoverable$|^ObjectIsBeingDeleted$/
 
 /** A vault's own codes, the inner one first: the outer one of a disabled key is that of a missing permission. */
-const codesOf = ({ details, code, statusCode }: Failure): string =>
-  details?.error?.innerError?.code ?? details?.error?.code ?? code ?? `HTTP ${statusCode}`
+const codesOf = ({ details, code, statusCode }: Failure): string => {
+  const told = details?.error?.innerError?.code ?? details?.error?.code ?? code ?? ''
+  // Anything else than a code may be all that was sent.
+  return /^[A-Za-z0-9_.]{1,64}$/.test(told) ? told : `HTTP ${statusCode}`
+}
 
 /** An answer of the vault that is not 200. */
 const statusFault = (status: number, failure: Failure, opening: boolean): KmsFault => {
   if (unusable.test(codesOf(failure))) return 'disabled'
-  if (status === 400) return opening ? 'wrong key' : 'refused'
-  return byStatus[status] ?? (status < 500 ? 'refused' : 'unreachable')
+  if (status === 400) return opening ? 'wrong key' : 'unfit'
+  // Another one in between answered: a proxy, or a page that wants somebody to log in.
+  if (status < 400 || status === 407) return 'unreachable'
+  return byStatus[status] ?? (status < 500 ? 'unfit' : 'unreachable')
 }
 
 /** Neither the vault nor the authority is quoted beyond codes and first lines: messages end in ids of requests and times. */

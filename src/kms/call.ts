@@ -6,7 +6,7 @@ export class LateAnswer extends Error {
   override readonly name = 'TimeoutError'
 
   constructor(deadline = KMS_DEADLINE) {
-    super(`no answer within ${deadline / 1000} s`)
+    super(`no answer within ${Math.round(deadline / 100) / 10} s`)
   }
 }
 
@@ -35,9 +35,13 @@ export const withinDeadline = async <T>(
 
 const MOST = 200
 
-/** The code and the message of a provider as one bounded printable line, for `more` of a fault. */
+/**
+ * The code and the message of a provider as one bounded printable line, for `more` of a fault. A long run of letters may be a
+ * data key or a token that a server sends back.
+ */
 export const providerSays = (code: string, message = ''): string => {
   const [line = ''] = message.trim().split('\n')
   const all = [code, line.trim()].filter((part) => part !== '').join(': ')
-  return printable(all.length > MOST ? `${all.slice(0, MOST)}…` : all)
+  const told = all.replace(/[A-Za-z0-9+/=_-]{32,}/g, '…')
+  return printable(told.length > MOST ? `${told.slice(0, MOST)}…` : told)
 }

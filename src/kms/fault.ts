@@ -12,6 +12,7 @@ const faults = {
     'does not open this piece',
     'name the key under which this shard was sealed in site.yaml, then run the same command again',
   ],
+  unfit: ['E_KMS_UNAVAILABLE', 'takes no such request', 'make a key as docs/kms.md says, and name that one'],
   missing: [
     'E_KMS_UNAVAILABLE',
     'is not there',
@@ -36,8 +37,20 @@ export type KmsFault = keyof typeof faults
 /** The key is named as PROVIDER:KEY. `more` is what the provider itself said, or which part of its answer is wrong. */
 export const kmsFault = (what: KmsFault, key: string, more = '', cause?: unknown): QuorateError => {
   const [code, says, hint] = faults[what]
-  return new QuorateError(code, `the KMS key ${key} ${says}${more === '' ? '' : ` (${more})`}`, hint, {}, cause)
+  return new QuorateError(
+    code,
+    `the KMS key ${key} ${says}${more === '' ? '' : ` (${more})`}`,
+    hint,
+    { kms: what },
+    cause,
+  )
 }
+
+/** The class of a fault that a provider told; undefined: another error. */
+export const kmsFaultIn = (error: unknown): KmsFault | undefined =>
+  error instanceof QuorateError && typeof error.details['kms'] === 'string'
+    ? (error.details['kms'] as KmsFault)
+    : undefined
 
 /** How long one call to a provider may take, its repetitions included, in milliseconds. */
 export const KMS_DEADLINE = 20_000

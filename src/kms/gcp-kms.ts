@@ -25,14 +25,16 @@ const parse = (name: string): Named => {
 }
 
 const statuses: Readonly<Record<number, readonly [name: string, fault: KmsFault]>> = {
-  3: ['INVALID_ARGUMENT', 'refused'],
+  3: ['INVALID_ARGUMENT', 'unfit'],
   5: ['NOT_FOUND', 'missing'],
   7: ['PERMISSION_DENIED', 'refused'],
   8: ['RESOURCE_EXHAUSTED', 'throttled'],
-  9: ['FAILED_PRECONDITION', 'refused'],
+  9: ['FAILED_PRECONDITION', 'unfit'],
   15: ['DATA_LOSS', 'wrong answer'],
   16: ['UNAUTHENTICATED', 'refused'],
 }
+/** A little more than the SDK was given: its own error says why it waited. */
+const GRACE = 1500
 const [LATE, EXHAUSTED, UNAVAILABLE, UNAUTHENTICATED] = [4, 8, 14, 16] as const
 const RETRIED = /\b(RESOURCE_EXHAUSTED|UNAVAILABLE): ([^\n{}]*)/
 
@@ -52,8 +54,10 @@ const toFault = (error: unknown, key: string, opening: boolean): QuorateError =>
   if (typeof code !== 'number') {
     // No status of gRPC: nobody was asked, since there are no credentials, or those who issue them said no.
     const refused = /\binvalid_(?:grant|client)\b|\bunauthorized_client\b/.exec(text)
+    // A file of credentials that is none may hold another secret, and the parser quotes it.
+    const said = error instanceof SyntaxError ? 'the credentials are no JSON' : text
     return refused === null
-      ? kmsFault('unreachable', key, providerSays(typeof code === 'string' ? code : '', text))
+      ? kmsFault('unreachable', key, providerSays(typeof code === 'string' ? code : '', said))
       : kmsFault('refused', key, refused[0])
   }
   // Repeated until the deadline, it comes out as DEADLINE_EXCEEDED, and earlier answers stand in the message alone.
@@ -78,6 +82,7 @@ const connect = async ({ host, port }: Named): Promise<KeyManagementServiceClien
   return new KeyManagementServiceClient({
     ...(host !== null && { apiEndpoint: host }),
     ...(port !== null && { port }),
+    'grpc.max_receive_message_length': 65_536,
   })
 }
 
@@ -106,9 +111,22 @@ const leave = async (named: Named, { client, calls }: Endpoint, failed: boolean)
   if (calls === 0 && endpoints.get(name)?.client !== client) await (await client).close().catch(() => undefined)
 }
 
+/** Between two attempts, with jitter. By itself the SDK waits up to a minute, beyond the time that it was given. */
+const waits = {
+  initialRetryDelayMillis: 100,
+  retryDelayMultiplier: 1.5,
+  maxRetryDelayMillis: 1000,
+  initialRpcTimeoutMillis: KMS_DEADLINE,
+  rpcTimeoutMultiplier: 1,
+  maxRpcTimeoutMillis: KMS_DEADLINE,
+}
+
 interface CallOptions {
   readonly timeout: number
-  readonly retry: { readonly retryCodes: number[] }
+  readonly retry: {
+    readonly retryCodes: number[]
+    readonly backoffSettings: typeof waits & { readonly totalTimeoutMillis: number }
+  }
 }
 type Call<T> = (client: KeyManagementServiceClient, options: CallOptions) => Promise<readonly [T, ...unknown[]]>
 
@@ -122,7 +140,10 @@ const ask = async <T>(named: Named, opening: boolean, call: Call<T>): Promise<T>
     // Called by the SDK itself, it would reject where nobody listens, and end the process.
     await withinDeadline(() => client.initialize())
     const timeout = Math.max(1, KMS_DEADLINE - (performance.now() - began))
-    const [answer] = await call(client, { timeout, retry: { retryCodes: [LATE, EXHAUSTED, UNAVAILABLE] } })
+    const backoffSettings = { ...waits, totalTimeoutMillis: timeout }
+    const options = { timeout, retry: { retryCodes: [LATE, EXHAUSTED, UNAVAILABLE], backoffSettings } }
+    // Its own waits between two attempts may go beyond what it was given.
+    const [answer] = await withinDeadline(() => call(client, options), timeout + GRACE)
     return answer
   } catch (error) {
     const { code } = error as { code?: unknown }

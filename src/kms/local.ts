@@ -11,6 +11,7 @@ import { Secret } from '../lib/secret.ts'
 import { type Codec, jsonCodec } from '../records/codec.ts'
 import { hexOf, whole } from '../records/fields.ts'
 import { openUnder, passphraseSealed, sealUnder } from '../records/passphrase-box.ts'
+import type { KmsFault } from './fault.ts'
 import type { KmsContext, KmsKey, KmsProvider, Wrapped } from './port.ts'
 import { providerTable } from './providers.ts'
 
@@ -137,10 +138,11 @@ const localKey = (path: string, file: KeyFile, { random, passphrase }: KmsContex
       const aad = associated(wrapped.version, context)
       const piece = nonce.length === NONCE ? openAead(key.reveal(), nonce, sealed, aad) : undefined
       if (piece === undefined)
-        throw fault(
+        throw new QuorateError(
           'E_KMS_DENIED',
           `the local KMS key ${path} does not open this piece`,
           'put back the key file under which this shard was sealed',
+          { kms: 'wrong key' satisfies KmsFault },
         )
       return new Secret(piece)
     },

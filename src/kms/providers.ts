@@ -9,10 +9,21 @@ interface ProviderRow {
   readonly protection: string | null
   /** Packages that it takes, besides those that every site loads. */
   readonly packages: readonly string[]
+  /** The host that the name states, to which credentials go; null: none, or one of the provider's own. */
+  host?(key: string): string | null
   /** The region that the name states. */
   region(key: string): string | null
   /** The same for all names of one key, where a key has several. */
   material?(key: string): string
+}
+
+/** A host that is none of the provider's own. */
+const foreignTo = (own: RegExp, host = ''): string | null => (host === '' || own.test(host) ? null : host)
+
+/** Without a port that need not be written, and without the dot at the end of a host. */
+const plain = (url: string): string => {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host.replace(/\.(?=:|$)/, '')}${pathname}`
 }
 
 export const providerTable = {
@@ -30,29 +41,37 @@ export const providerTable = {
     packages: ['@aws-sdk/client-kms'],
     region: (key) => key.split(':')[3] ?? null,
     // Replicas of a multi-Region key: each opens what any of them sealed.
-    material: (key) => key.replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
+    material: (key) => key.toLowerCase().replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
   },
   'gcp-kms': {
     // The full resource name, where a regional endpoint is to keep the request in its region.
-    form: /^(?:\/\/[a-z0-9.-]+(?::\d{1,5})?\/)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+(?:\/cryptoKeyVersions\/[1-9]\d*)?$/,
+    form: /^(?:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+(?:\/cryptoKeyVersions\/[1-9]\d*)?$/,
     example: 'projects/custody/locations/europe-west3/keyRings/quorate/cryptoKeys/site-eu',
     protection: null,
     packages: ['@google-cloud/kms'],
+    host: (key) => foreignTo(/(?:^|\.)googleapis\.com$/, /^\/\/([^/]+)/.exec(key)?.[1]),
+    // A regional endpoint is another way to the same key, and a version opens what the key sealed.
+    material: (key) => key.replace(/^\/\/[^/]+\//, '').replace(/\/cryptoKeyVersions\/\d+$/, ''),
     region: (key) => /\/locations\/([^/]+)\//.exec(key)?.[1] ?? null,
   },
   'azure-kv': {
-    form: /^https:\/\/[a-z0-9.-]+(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
+    form: /^https:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
     example: 'https://custody-eu.vault.azure.net/keys/quorate/0123456789abcdef0123456789abcdef',
     protection: null,
     packages: ['@azure/identity', '@azure/keyvault-keys'],
+    host: (key) => foreignTo(/\.(?:vault|managedhsm)\.azure\.net$/, new URL(key).host),
+    // Names have no case there.
+    material: (key) => plain(key).toLowerCase(),
     region: () => null,
   },
   transit: {
     // In plain HTTP only to this machine: the token travels with each request.
-    form: /^(?:https:\/\/[a-z0-9.-]+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){2,8}$/,
+    form: /^(?:https:\/\/[a-z0-9][a-z0-9.-]*|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){2,8}$/,
     example: 'https://bao.example.org:8200/transit/quorate-eu',
     protection: null,
     packages: [],
+    host: (key) => new URL(key).host,
+    material: (key) => plain(key),
     region: () => null,
   },
 } as const satisfies Readonly<Record<string, ProviderRow>>
@@ -64,13 +83,27 @@ export const providerNames = Object.keys(providerTable) as readonly ProviderName
 export const providerRow = (name: string): ProviderRow | undefined =>
   Object.hasOwn(providerTable, name) ? providerTable[name as ProviderName] : undefined
 
+/** A host and a port that can be, where the name has some: the SDKs take others for no answer, or end in a fault of their own. */
+const hasPlace = (key: string): boolean => {
+  const place = /^(?:https?:)?\/\/[^/]+/.exec(key)?.[0]
+  return place === undefined || URL.canParse(place.startsWith('//') ? `https:${place}` : place)
+}
+
+/** The row of a key whose name is one; a definition may name others. */
+export const rowOf = ({ provider, key }: KmsSlot): ProviderRow | undefined => {
+  const row = providerRow(provider)
+  return row?.form.test(key) === true && hasPlace(key) ? row : undefined
+}
+
 export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
 
-export const regionOf = ({ provider, key }: KmsSlot): string | null => providerRow(provider)?.region(key) ?? null
+export const regionOf = (slot: KmsSlot): string | null => rowOf(slot)?.region(slot.key) ?? null
 
 /** Equal for two slots whose keys open the same, as far as their names tell. */
-export const materialOf = ({ provider, key }: KmsSlot): string =>
-  `${provider}:${providerRow(provider)?.material?.(key) ?? key}`
+export const materialOf = (slot: KmsSlot): string => `${slot.provider}:${rowOf(slot)?.material?.(slot.key) ?? slot.key}`
+
+/** The host to which a site's credentials go if it uses this key; null: one of the provider's own, or none. */
+export const hostOf = (slot: KmsSlot): string | null => rowOf(slot)?.host?.(slot.key) ?? null
 
 /** Null where the provider protects each key in its own way. */
 export const protectionOf = ({ provider }: Pick<KmsSlot, 'provider'>): string | null =>

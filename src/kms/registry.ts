@@ -1,7 +1,7 @@
 import { QuorateError } from '../lib/errors.ts'
 import type { KmsSlot } from '../records/definition-fields.ts'
 import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
-import { type ProviderName, providerNames, providerRow, providerTable } from './providers.ts'
+import { type ProviderName, providerNames, providerRow, providerTable, rowOf } from './providers.ts'
 
 const load: Readonly<Record<ProviderName, () => Promise<KmsProvider>>> = {
   local: async () => (await import('./local.ts')).localKms,
@@ -21,7 +21,7 @@ export const parseKmsSlot = (text: string): KmsSlot => {
       'a KMS key is written PROVIDER:KEY',
       `the providers are ${providerNames.join(', ')}; for example local:${providerTable.local.example}`,
     )
-  if (!row.form.test(key))
+  if (rowOf({ provider, key }) === undefined)
     throw new QuorateError(
       'E_USAGE',
       `this is not the name of a key of ${provider}`,

@@ -15,8 +15,10 @@ const wrapAnswer = v.object({ data: v.object({ ciphertext: v.pipe(v.string(), v.
 const unwrapAnswer = v.object({ data: v.object({ plaintext: v.pipe(v.string(), v.base64(), v.maxLength(4096)) }) })
 const errorAnswer = v.object({ errors: v.array(v.string()) })
 
+type Verb = 'encrypt' | 'decrypt'
+
 /** `https://HOST:PORT/MOUNT/KEY`; a mount may have more than one part. */
-const endpointOf = (name: string, verb: 'encrypt' | 'decrypt'): string => {
+const endpointOf = (name: string, verb: Verb): string => {
   const { origin, pathname } = new URL(name)
   const parts = pathname.split('/')
   return `${origin}/v1${parts.slice(0, -1).join('/')}/${verb}/${parts.at(-1) ?? ''}`
@@ -53,12 +55,12 @@ const wordsOf = ({ status, text }: Answer): string => {
 }
 
 /** By what happened: another key, another context, a closed version and a missing key are all 400 there. */
-const faultOf = ({ status, text }: Answer): KmsFault => {
+const faultOf = ({ status, text }: Answer, verb: Verb): KmsFault => {
   if (status === 403) return 'refused'
-  if (status === 404 || text.includes('key not found')) return 'missing'
+  if (status === 404 || (status === 400 && text.includes('key not found'))) return 'missing'
   if (status === 429) return 'throttled'
   if (text.includes('disallowed by policy')) return 'disabled'
-  return status === 400 ? 'wrong key' : 'unreachable'
+  return status === 400 ? (verb === 'decrypt' ? 'wrong key' : 'unfit') : 'unreachable'
 }
 
 /** The innermost cause says it: fetch itself tells that it failed. */
@@ -71,10 +73,10 @@ const transitKey = (name: string, { environment = {}, random }: KmsContext): Kms
   const told = `transit:${name}`
 
   const headers = (): Record<string, string> => {
-    const token = environment['BAO_TOKEN'] ?? environment['VAULT_TOKEN'] ?? ''
+    const token = environment['BAO_TOKEN'] || environment['VAULT_TOKEN'] || ''
     if (!/^[\x21-\x7e]{1,4096}$/.test(token))
       throw kmsFault('unreachable', told, 'neither BAO_TOKEN nor VAULT_TOKEN holds a token')
-    const namespace = environment['BAO_NAMESPACE'] ?? environment['VAULT_NAMESPACE']
+    const namespace = environment['BAO_NAMESPACE'] || environment['VAULT_NAMESPACE']
     return {
       'content-type': 'application/json',
       'x-vault-request': 'true',
@@ -84,7 +86,7 @@ const transitKey = (name: string, { environment = {}, random }: KmsContext): Kms
   }
 
   /** Asked again where the server may be back in a moment: wrapping and unwrapping change nothing there. */
-  const ask = async (verb: 'encrypt' | 'decrypt', body: Readonly<Record<string, string>>): Promise<unknown> => {
+  const ask = async (verb: Verb, body: Readonly<Record<string, string>>): Promise<unknown> => {
     const signal = AbortSignal.timeout(KMS_DEADLINE)
     // A redirect would carry the token to a host that nobody named.
     const request = {
@@ -98,12 +100,13 @@ const transitKey = (name: string, { environment = {}, random }: KmsContext): Kms
       const answer = await fetch(endpointOf(name, verb), request)
         .then(readBounded)
         .catch((error: unknown) => {
+          if (error instanceof RangeError) throw kmsFault('wrong answer', told, error.message)
           if (left === 0 || signal.aborted) throw kmsFault('unreachable', told, reasonOf(error), error)
           return undefined
         })
       if (answer?.status === 200) return json(answer.text)
       if (answer !== undefined && (left === 0 || (answer.status < 500 && answer.status !== 429)))
-        throw kmsFault(faultOf(answer), told, wordsOf(answer))
+        throw kmsFault(faultOf(answer, verb), told, wordsOf(answer))
       const [jitter = 0] = random(1)
       await new Promise((resolve) => setTimeout(resolve, 400 / left + jitter))
     }

@@ -56,7 +56,10 @@ export const sealShard = async (wanted: {
   if (kms === undefined || wanted.keys.length !== 1) throw new TypeError('one-key sealing takes one KMS key')
   const core = shardCoreCodec.encode(wanted.core)
   const piece = new Secret(wanted.random(DATA_KEY))
-  const wrapped = await kms.wrap(piece, slotContext(core, 1))
+  const wrapped = await kms.wrap(piece, slotContext(core, 1)).catch((error: unknown) => {
+    piece.wipe()
+    throw error
+  })
   const slot: ShardSlot = {
     provider: wrapped.provider,
     key: wrapped.key,

@@ -1,8 +1,9 @@
 import { hedged } from '../ceremony/hedge.ts'
 import { openRoot } from '../host/disk.ts'
 import { openHome } from '../identity/home.ts'
+import { kmsFaultIn } from '../kms/fault.ts'
 import type { KmsContext, KmsKey } from '../kms/port.ts'
-import { protectionOf, regionOf } from '../kms/providers.ts'
+import { hostOf, protectionOf, regionOf } from '../kms/providers.ts'
 import { openKmsKey } from '../kms/registry.ts'
 import type { Hash } from '../lib/brand.ts'
 import { equal, utf8 } from '../lib/bytes.ts'
@@ -90,6 +91,7 @@ export const listKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyNamed[]> =>
   using(wanted, async (_, keys) => keys.map(({ key }) => key))
 
 const ok = (check: KmsCheck['check'], said: string): KmsCheck => ({ check, state: 'ok', said, hint: null })
+const isOk = ({ state }: KmsCheck): boolean => state === 'ok'
 const failed = (check: KmsCheck['check'], said: string, hint: string): KmsCheck => ({
   check,
   state: 'failed',
@@ -144,13 +146,22 @@ const tryBound = async (unwrap: () => Promise<Secret>): Promise<KmsCheck> => {
     ;(await unwrap()).wipe()
     return failed('bound', 'it opened a piece for another shard', 'seal nothing under it; ask the provider')
   } catch (error) {
-    if (error instanceof QuorateError && error.code === 'E_KMS_DENIED') return ok('bound', 'to one shard')
+    if (kmsFaultIn(error) === 'wrong key') return ok('bound', 'to one shard')
     return faulty('bound', error)
   }
 }
 
-/** Another site's key, with the credentials of this one. */
-const tryApart = async (site: string, open: () => Promise<KmsKey>, context: Hash, piece: Secret): Promise<Tried> => {
+/**
+ * Another site's key, with the credentials of this one, which an own key of that provider has proven before: a refusal by
+ * whoever knows no such credentials says nothing. To open is not tried: nothing that it sealed is at hand.
+ */
+const tryApart = async (
+  site: string,
+  open: () => Promise<KmsKey>,
+  context: Hash,
+  piece: Secret,
+  proven: boolean,
+): Promise<Tried> => {
   try {
     const { version } = await (await open()).wrap(piece, context)
     const hint = `${site} and this site are in one hand while it is so: take the right away from one of them`
@@ -158,9 +169,23 @@ const tryApart = async (site: string, open: () => Promise<KmsKey>, context: Hash
   } catch (error) {
     if (!(error instanceof QuorateError)) throw error
     // A key that did not answer has refused nothing.
-    const said = error.code === 'E_KMS_DENIED' ? ok('apart', 'refuses this site') : left('apart', error.message)
-    return { version: null, checks: [said] }
+    const refused = kmsFaultIn(error) === 'refused'
+    const said =
+      refused && !proven ? `${error.message}; no own key there shows that these credentials count` : error.message
+    return {
+      version: null,
+      checks: [refused && proven ? ok('apart', 'refuses to seal for this site') : left('apart', said)],
+    }
+  } finally {
+    piece.wipe()
   }
+}
+
+/** Whoever writes a card chooses its hosts: credentials go to those alone that this site's own keys name. */
+const elsewhere = (slot: KmsSlot, own: readonly KmsSlot[]): string | undefined => {
+  const host = hostOf(slot)
+  if (host === null || own.some((one) => one.provider === slot.provider && hostOf(one) === host)) return undefined
+  return `not asked: ${host} is no host of this site’s own keys, and would be shown its credentials`
 }
 
 /** Asks each key of a home for what sealing relies on, and each of the other sites' for what it must not do. */
@@ -175,12 +200,16 @@ export const askKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyChecked[]> =>
       ...(environment === undefined ? {} : { environment }),
     }
     const all: KmsKeyChecked[] = []
+    const own = keys.filter(({ key }) => key.own).map(({ slot }) => slot)
+    const other = async (slot: KmsSlot, site: string, open: () => Promise<KmsKey>): Promise<Tried> => {
+      const foreign = elsewhere(slot, own)
+      if (foreign !== undefined) return { version: null, checks: [left('apart', foreign)] }
+      const proven = all.some((one) => one.own && one.key.startsWith(`${slot.provider}:`) && one.checks.every(isOk))
+      return tryApart(site, open, hashOf(random(32)), new Secret(random(32)), proven)
+    }
     for (const { slot, key } of keys) {
       const open = (): Promise<KmsKey> => openKmsKey(slot, context)
-      const tried = key.own
-        ? await tryOwn(open, random)
-        : await tryApart(key.site, open, hashOf(random(32)), new Secret(random(32)))
-      all.push({ ...key, ...tried })
+      all.push({ ...key, ...(await (key.own ? tryOwn(open, random) : other(slot, key.site, open))) })
     }
     return all
   })

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { buildHash, packagesHash } from '../../src/host/build.ts'
@@ -64,11 +64,31 @@ describe('the hash of a build', () => {
     ['a dependency of a dependency', { 'node_modules/two/lib/two.wasm': 'twO' }],
     ['a file more in one', { 'node_modules/two/lib/more.cjs': '' }],
     [
+      'a package in the own files',
+      { 'dist/node_modules/one/package.json': '{}', 'dist/node_modules/one/index.mjs': 'evil()' },
+    ],
+    ['a package deep in one', { 'node_modules/one/lib/node_modules/two/package.json': '{"name":"two"}' }],
+    ['a file beside the packages in one', { 'node_modules/one/node_modules/two.js': 'evil()' }],
+    ['a folder without a name beside them', { 'node_modules/one/node_modules/two/index.js': 'evil()' }],
+    ['a file without an ending', { 'node_modules/one/more': 'evil()' }],
+    [
       'an addon that was installed',
       { 'node_modules/addon/package.json': '{"name":"addon"}', 'node_modules/addon/a.node': 'x' },
     ],
   ])('is another with %s changed', (_, changes) => {
     expect(buildHash(tree(changes))).not.toBe(plain)
+  })
+
+  test('is of the files that links lead to', () => {
+    const linked = (text: string): string => {
+      const root = tree({ 'elsewhere/lib.js': text })
+      symlinkSync(join(root, 'elsewhere/lib.js'), join(root, 'node_modules/one/lib.js'))
+      symlinkSync(join(root, 'elsewhere'), join(root, 'node_modules/two/lib/more'))
+      symlinkSync('..', join(root, 'node_modules/two/lib/back'))
+      return buildHash(root)
+    }
+    expect(linked('lib()')).toBe(linked('lib()'))
+    expect(linked('evil()')).not.toBe(linked('lib()'))
   })
 
   test('is of the package that is resolved, not of one with the same name elsewhere', () => {

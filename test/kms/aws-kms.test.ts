@@ -7,6 +7,7 @@ import type { Hash } from '../../src/lib/brand.ts'
 import type { QuorateError } from '../../src/lib/errors.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { built, finished, root } from '../support/cli.ts'
+import { policy } from '../support/policies.ts'
 import { seededRandom } from '../support/random.ts'
 import { awsServer, error, json, kms, raw } from './aws-server.ts'
 
@@ -64,6 +65,24 @@ describe('a key of AWS KMS', () => {
       { operation: 'Decrypt', input: { ...common, CiphertextBlob } },
     ])
     expect((await failed(key.unwrap(made, 'cd'.repeat(32) as Hash))).code).toBe('E_KMS_DENIED')
+  })
+
+  it('takes the rights of its policy file, and no other', async () => {
+    server.answer(kms)
+    const key = await open()
+    await key.unwrap(await key.wrap(new Secret(Uint8Array.from(bytes)), context), context)
+    const { Statement } = policy<{ Statement: { Action: string[]; Condition: Record<string, object> }[] }>(
+      'aws-kms.json',
+    )
+    expect(Statement.map(({ Action }) => Action)).toEqual([server.asked.map(({ operation }) => `kms:${operation}`)])
+    // A call with another entry of context, or without any, is no call of quorate.
+    const entries = server.asked.map(({ input }) => Object.keys(input['EncryptionContext'] as object))
+    expect(Statement.map(({ Condition }) => Condition)).toEqual([
+      {
+        'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': [...new Set(entries.flat())] },
+        Null: { 'kms:EncryptionContextKeys': 'false' },
+      },
+    ])
   })
 
   it('is not made and not asked when a home is made', async () => {
@@ -140,7 +159,9 @@ describe('a key of AWS KMS', () => {
     ['IncorrectKeyException', 400, 'E_KMS_DENIED', 'does not open this piece'],
     ['AccessDeniedException', 400, 'E_KMS_DENIED', 'refuses this site'],
     ['AccessDenied', 403, 'E_KMS_DENIED', 'refuses this site'],
-    ['InvalidKeyUsageException', 400, 'E_KMS_DENIED', 'refuses this site'],
+    ['InvalidKeyUsageException', 400, 'E_KMS_UNAVAILABLE', 'takes no such request'],
+    ['ValidationException', 400, 'E_KMS_UNAVAILABLE', 'takes no such request'],
+    ['RequestExpired', 400, 'E_KMS_UNAVAILABLE', 'cannot be reached'],
     ['NotFoundException', 400, 'E_KMS_UNAVAILABLE', 'is not there'],
     ['DisabledException', 400, 'E_KMS_UNAVAILABLE', 'is disabled'],
     ['KMSInvalidStateException', 400, 'E_KMS_UNAVAILABLE', 'is disabled'],

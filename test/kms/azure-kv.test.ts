@@ -7,6 +7,7 @@ import { kmsComplies } from '../compliance/kms.ts'
 import { type Authority, newAuthority } from '../counterparts/authority.ts'
 import { type AzureFault, type AzureKv, startAzureKv } from '../counterparts/azure-kv.ts'
 import { type KeysProcess, startKeysProcess } from '../counterparts/keys-process.ts'
+import { policy } from '../support/policies.ts'
 
 const context = 'ab'.repeat(32) as Hash
 const piece = () => new Secret(new Uint8Array(32).fill(9))
@@ -53,6 +54,9 @@ test('Azure Key Vault is asked to wrap and to unwrap, and for nothing else', asy
   expect(wrapped).toMatchObject({ key: one, version: one.split('/').at(-1) })
   expect((await key.unwrap(wrapped, context)).reveal()).toEqual(piece().reveal())
   expect(server.asked).toEqual(['-wrapkey', 'discovery', 'token', 'wrapkey', 'unwrapkey'])
+  const { Actions, DataActions } = policy<{ Actions: string[]; DataActions: string[] }>('azure-kv.json')
+  const rights = server.asked.slice(-2).map((step) => step.replace('key', ''))
+  expect([Actions, DataActions]).toEqual([[], rights.map((right) => `Microsoft.KeyVault/vaults/keys/${right}/action`)])
 })
 
 kmsComplies('a key of Azure Key Vault', async () => ({

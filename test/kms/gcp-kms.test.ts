@@ -7,6 +7,7 @@ import { kmsComplies } from '../compliance/kms.ts'
 import { type Authority, newAuthority } from '../counterparts/authority.ts'
 import { type GcpFault, type GcpKms, startGcpKms } from '../counterparts/gcp-kms.ts'
 import { type KeysProcess, startKeysProcess } from '../counterparts/keys-process.ts'
+import { policy } from '../support/policies.ts'
 
 const context = 'ab'.repeat(32) as Hash
 const piece = () => new Secret(new Uint8Array(32).fill(9))
@@ -70,6 +71,17 @@ describe('a key of Google Cloud KMS', () => {
         /is disabled, or is about to be deleted \(FAILED_PRECONDITION: .*DESTROY_SCHEDULED/,
       ),
     })
+  })
+
+  test('takes the rights of its policy file, and no other, in either form', async () => {
+    const { includedPermissions } = policy<{ includedPermissions: string[] }>('gcp-kms.json')
+    for (const name of [names.key, names.raw]) {
+      server.asked.length = 0
+      const key = await site.open(slot(name))
+      await key.unwrap(await key.wrap(piece(), context), context)
+      const rights = server.asked.map((method) => `cloudkms.cryptoKeyVersions.useTo${method.replace('Raw', '')}`)
+      expect(rights.sort()).toEqual(includedPermissions)
+    }
   })
 
   test('by a version wraps by that one alone', async () => {
@@ -311,8 +323,8 @@ describe('Google Cloud KMS', () => {
     server.denied.clear()
     await told('E_KMS_UNAVAILABLE', /is not there \(NOT_FOUND/, names.key.replace(/eu$/, 'us'))
     await told(
-      'E_KMS_DENIED',
-      /refuses this site \(FAILED_PRECONDITION: .*purpose/,
+      'E_KMS_UNAVAILABLE',
+      /takes no such request \(FAILED_PRECONDITION: .*purpose/,
       names.raw.replace(/\/[^/]+\/1$/, ''),
     )
     server.state('eu', 'DISABLED')

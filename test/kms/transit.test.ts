@@ -91,10 +91,11 @@ describe('a transit key whose server misbehaves', () => {
     [403, { errors: ['permission denied'] }, 'E_KMS_DENIED', /refuses this site \(403: permission denied\)/],
     [404, { errors: [] }, 'E_KMS_UNAVAILABLE', /is not there \(404\)/],
     [400, { errors: ['encryption key not found'] }, 'E_KMS_UNAVAILABLE', /is not there/],
-    [400, { errors: ['cipher: message authentication failed'] }, 'E_KMS_DENIED', /does not open this piece/],
+    [400, { errors: ["missing 'context' for key derivation"] }, 'E_KMS_UNAVAILABLE', /takes no such request/],
     [400, { errors: ['ciphertext version is disallowed by policy (too old)'] }, 'E_KMS_UNAVAILABLE', /is disabled/],
-    [400, 'no errors', 'E_KMS_DENIED', /\(400\)$/],
-    [400, { errors: [`\u001b[2J${'x'.repeat(999)}`] }, 'E_KMS_DENIED', /\(400: \\u\{1b\}\[2Jx{100,300}…\)$/],
+    [400, 'no errors', 'E_KMS_UNAVAILABLE', /\(400\)$/],
+    [400, { errors: [`{"plaintext":"${'QUFB'.repeat(11)}"}`] }, 'E_KMS_UNAVAILABLE', /\(400: \{"plaintext":"…"\}\)$/],
+    [400, { errors: [`\u001b[2J${'x'.repeat(999)}`] }, 'E_KMS_UNAVAILABLE', /\(400: \\u\{1b\}\[…\)$/],
   ])('says what happened by status %i and %j, and asks once', async (status, body, code, words) => {
     answer = (response) => send(response, status, body)
     await refuses(code, words)
@@ -114,6 +115,15 @@ describe('a transit key whose server misbehaves', () => {
     expect(asked.length).toBe(6)
     answer = (response) => send(response, 429, { errors: [] })
     await refuses('E_KMS_UNAVAILABLE', /asked too often/)
+  })
+
+  it('opens nothing that the server does not know', async () => {
+    answer = (response) => send(response, 400, { errors: ['cipher: message authentication failed'] })
+    const wrapped = { provider: 'transit', key: 'k', version: '1', ciphertext: utf8('vault:v1:AAAA') }
+    await expect(key.unwrap(wrapped, context)).rejects.toMatchObject({
+      code: 'E_KMS_DENIED',
+      message: expect.stringMatching(/does not open this piece \(400: cipher/),
+    })
   })
 
   it('follows nobody elsewhere with its token', async () => {

@@ -31,11 +31,14 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   for (const slot of seat.entry.kms) {
     const key = await site.kms(slot)
     const piece = new Secret(random(32))
-    const wrapped = await key.wrap(piece, context)
-    const back = await key.unwrap(wrapped, context)
-    const same = equal(back.reveal(), piece.reveal())
-    piece.wipe()
-    back.wipe()
+    let same: boolean
+    try {
+      const back = await key.unwrap(await key.wrap(piece, context), context)
+      same = equal(back.reveal(), piece.reveal())
+      back.wipe()
+    } finally {
+      piece.wipe()
+    }
     if (!same)
       throw new QuorateError(
         'E_KMS_UNAVAILABLE',
