@@ -294,7 +294,8 @@ describe('Google Cloud KMS', () => {
       fails(
         hasty,
         name('eu', endpoint.replace('localhost', '127.0.0.1')),
-        /cannot be reached \(UNAVAILABLE: .*altnames/,
+        // Node 26 already refuses to ask for an address by name.
+        /cannot be reached \(UNAVAILABLE: .*(?:altnames|ServerName)/,
       ),
     ])
     expect(took.filter((ms) => ms > 10_000)).toEqual([])
