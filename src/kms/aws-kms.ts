@@ -1,9 +1,7 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms'
 import type { Hash } from '../lib/brand.ts'
-import { QuorateError } from '../lib/errors.ts'
-import { printable } from '../lib/printable.ts'
 import { Secret } from '../lib/secret.ts'
-import { withinDeadline } from './call.ts'
+import { providerSays, withinDeadline } from './call.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault, loadSdk } from './fault.ts'
 import type { KmsKey, KmsProvider, Wrapped } from './port.ts'
 import { providerTable } from './providers.ts'
@@ -66,8 +64,7 @@ const said = ({ name, message, code, $fault, $metadata }: SdkError, arn: string)
         : typeof code === 'string'
           ? code
           : status !== undefined && `HTTP ${status}`
-  const text = `${name}${line ? `: ${line}` : ''}`.replace(/[A-Za-z0-9+/=_]{40,}/g, '…')
-  return printable([...text].slice(0, 200).join(''))
+  return providerSays(name, line || '')
 }
 
 const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn: string, deadline: number): KmsKey => {
@@ -81,8 +78,7 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
     }>,
   ): Promise<Uint8Array> => {
     const { KeyId, bytes } = await withinDeadline((abortSignal) => ask({ abortSignal }), deadline).catch(
-      (error: SdkError | QuorateError) => {
-        if (error instanceof QuorateError) throw error
+      (error: SdkError) => {
         // Without its cause: that error holds the answer, and the key with it.
         throw kmsFault(faultOf(error), key, said(error, arn))
       },
@@ -133,13 +129,17 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
 
 const HERE = /^(?:127\.0\.0\.1|localhost|\[?::1\]?)$/
 
+class PlainHttpError extends Error {
+  override readonly name = 'PlainHttpError'
+  readonly code = 'its endpoint is not on this machine'
+}
+
 /** An endpoint that was named for another service may be plain HTTP, and each request has a data key in it. */
-const overTls = (client: KMSClient, arn: string): KMSClient => {
+const overTls = (client: KMSClient): KMSClient => {
   client.middlewareStack.add(
     (next) => async (args) => {
       const { protocol, hostname } = args.request as { readonly protocol: string; readonly hostname: string }
-      if (protocol !== 'https:' && !HERE.test(hostname))
-        throw kmsFault('unreachable', `aws-kms:${arn}`, 'its endpoint is plain HTTP, and not on this machine')
+      if (protocol !== 'https:' && !HERE.test(hostname)) throw new PlainHttpError()
       return next(args)
     },
     { step: 'finalizeRequest', priority: 'low', name: 'quorateOverTls' },
@@ -167,7 +167,7 @@ export const awsKmsWithin = (deadline: number): KmsProvider => {
         throwOnRequestTimeout: true,
       },
     }
-    const client = clients.get(region) ?? overTls(new sdk.KMSClient(config), arn)
+    const client = clients.get(region) ?? overTls(new sdk.KMSClient(config))
     clients.set(region, client)
     return awsKey(sdk, client, arn, deadline)
   }

@@ -28,7 +28,7 @@ const faults = {
   'wrong answer': [
     'E_KMS_UNAVAILABLE',
     'was not the one that answered, or its answer was changed on the way',
-    'run it again; where it stays, ask the provider, and trust nothing between',
+    'run it again; if it stays so, ask whoever runs the provider and the network between',
   ],
 } as const satisfies Readonly<Record<string, readonly [ErrorCode, string, string]>>
 
@@ -64,7 +64,7 @@ export const loadSdk = async <T>(name: string, load: () => Promise<T>): Promise<
     throw new QuorateError(
       'E_KMS_UNAVAILABLE',
       `the package ${name} is not installed, and this site's KMS key needs it`,
-      `install quorate with its optional packages: npm install --global --include=optional quorate`,
+      'install quorate again the way it was, with its optional packages: --include=optional, not --omit=optional',
       {},
       error,
     )

@@ -60,6 +60,8 @@ const toFault = (error: unknown, key: string, opening: boolean): QuorateError =>
       ? kmsFault('unreachable', key, providerSays(typeof code === 'string' ? code : '', said))
       : kmsFault('refused', key, refused[0])
   }
+  // Told by this side's own gRPC, under the status of a service that is asked too often.
+  if (text.includes('Received message larger than max')) return kmsFault('wrong answer', key, 'it is far too long')
   // Repeated until the deadline, it comes out as DEADLINE_EXCEEDED, and earlier answers stand in the message alone.
   const [, last, why] = (code === LATE ? RETRIED.exec(text) : null) ?? []
   if (last !== undefined)

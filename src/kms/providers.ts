@@ -7,6 +7,8 @@ interface ProviderRow {
   readonly example: string
   /** One line for cards, screens and bundles, where no key of this provider is better protected; else null. */
   readonly protection: string | null
+  /** A site may make such a key; else its administrators do, and a site only names it. */
+  readonly siteMakes: boolean
   /** Packages that it takes, besides those that every site loads. */
   readonly packages: readonly string[]
   /** The host that the name states, to which credentials go; null: none, or one of the provider's own. */
@@ -31,6 +33,7 @@ export const providerTable = {
     form: /^.+$/,
     example: '/path/outside/the/home/site.key',
     protection: 'local: no hardware protection',
+    siteMakes: true,
     packages: [],
     region: () => null,
   },
@@ -38,6 +41,7 @@ export const providerTable = {
     form: /^arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,64}$/,
     example: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
     protection: null,
+    siteMakes: false,
     packages: ['@aws-sdk/client-kms'],
     region: (key) => key.split(':')[3] ?? null,
     // Replicas of a multi-Region key: each opens what any of them sealed.
@@ -48,6 +52,7 @@ export const providerTable = {
     form: /^(?:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+(?:\/cryptoKeyVersions\/[1-9]\d*)?$/,
     example: 'projects/custody/locations/europe-west3/keyRings/quorate/cryptoKeys/site-eu',
     protection: null,
+    siteMakes: false,
     packages: ['@google-cloud/kms'],
     host: (key) => foreignTo(/(?:^|\.)googleapis\.com$/, /^\/\/([^/]+)/.exec(key)?.[1]),
     // A regional endpoint is another way to the same key, and a version opens what the key sealed.
@@ -58,6 +63,7 @@ export const providerTable = {
     form: /^https:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
     example: 'https://custody-eu.vault.azure.net/keys/quorate/0123456789abcdef0123456789abcdef',
     protection: null,
+    siteMakes: false,
     packages: ['@azure/identity', '@azure/keyvault-keys'],
     host: (key) => foreignTo(/\.(?:vault|managedhsm)\.azure\.net$/, new URL(key).host),
     // Names have no case there.
@@ -69,6 +75,7 @@ export const providerTable = {
     form: /^(?:https:\/\/[a-z0-9][a-z0-9.-]*|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\]))(?::\d{1,5})?(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*){2,8}$/,
     example: 'https://bao.example.org:8200/transit/quorate-eu',
     protection: null,
+    siteMakes: false,
     packages: [],
     host: (key) => new URL(key).host,
     material: (key) => plain(key),
@@ -83,7 +90,7 @@ export const providerNames = Object.keys(providerTable) as readonly ProviderName
 export const providerRow = (name: string): ProviderRow | undefined =>
   Object.hasOwn(providerTable, name) ? providerTable[name as ProviderName] : undefined
 
-/** A host and a port that can be, where the name has some: the SDKs take others for no answer, or end in a fault of their own. */
+/** A host and a port that can be, where a name states them: the SDKs take others for no answer, or end in a fault of their own. */
 const hasPlace = (key: string): boolean => {
   const place = /^(?:https?:)?\/\/[^/]+/.exec(key)?.[0]
   return place === undefined || URL.canParse(place.startsWith('//') ? `https:${place}` : place)
@@ -92,8 +99,13 @@ const hasPlace = (key: string): boolean => {
 /** The row of a key whose name is one; a definition may name others. */
 export const rowOf = ({ provider, key }: KmsSlot): ProviderRow | undefined => {
   const row = providerRow(provider)
-  return row?.form.test(key) === true && hasPlace(key) ? row : undefined
+  if (row?.form.test(key) !== true) return undefined
+  // The path of a file may begin with two slashes, too.
+  return row.host === undefined || hasPlace(key) ? row : undefined
 }
+
+/** A key that a site cannot make is not asked for either, when a home is made. */
+export const siteMakes = ({ provider }: KmsSlot): boolean => providerRow(provider)?.siteMakes === true
 
 export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
 

@@ -3,7 +3,7 @@ import { openRoot, withRoot } from '../host/disk.ts'
 import { makeCard } from '../identity/card.ts'
 import { createHome, type Home, type HomeConfig, type NewHome, openHome, refuseUnfitHome } from '../identity/home.ts'
 import type { Role } from '../identity/identity.ts'
-import { protectionOf } from '../kms/providers.ts'
+import { protectionOf, siteMakes } from '../kms/providers.ts'
 import { ensureKmsKey, parseKmsSlot } from '../kms/registry.ts'
 import type { Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
@@ -43,8 +43,8 @@ export interface HomeShown {
   readonly kms: readonly { readonly key: string; readonly protection: string | null }[]
 }
 export interface HomeMade extends HomeShown {
-  /** KMS keys, and whether they were made now. */
-  readonly keys: readonly { readonly key: string; readonly made: boolean }[]
+  /** KMS keys, whether they were made now, and whether they were asked at all: one in a cloud is not yet. */
+  readonly keys: readonly { readonly key: string; readonly made: boolean; readonly asked: boolean }[]
 }
 
 const usage = (message: string, hint: string): QuorateError => new QuorateError('E_USAGE', message, hint)
@@ -105,12 +105,16 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
     random,
     ...(kmsSecret === undefined ? {} : { passphrase: async () => kmsSecret }),
   }
-  const keys: { key: string; made: boolean }[] = []
+  const keys: { key: string; made: boolean; asked: boolean }[] = []
   const made = await withRoot(folder, async (disk) => {
     // Keys first: a home whose key could not be made would be in the way of the next try.
     if ((await disk.list('.')).length === 0)
       for (const slot of site.kms)
-        keys.push({ key: `${slot.provider}:${slot.key}`, made: await ensureKmsKey(slot, context) })
+        keys.push({
+          key: `${slot.provider}:${slot.key}`,
+          made: await ensureKmsKey(slot, context),
+          asked: siteMakes(slot),
+        })
     return createHome(disk, card, random)
   })
   return { ...(await show(made, folder)), keys }

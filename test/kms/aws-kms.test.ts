@@ -178,6 +178,16 @@ describe('a key of AWS KMS', () => {
     expect(fault.message.endsWith(` (${name}: so it is)`), fault.message).toBe(true)
   })
 
+  it('sends a data key over plain HTTP to this machine alone', async () => {
+    server.answer(kms)
+    vi.stubEnv('AWS_ENDPOINT_URL_KMS', server.url.replace(/127\.0\.0\.1|localhost/, '127.0.0.2'))
+    expect(await wrapFails()).toMatchObject({
+      code: 'E_KMS_UNAVAILABLE',
+      message: expect.stringContaining('cannot be reached (PlainHttpError: its endpoint is not on this machine)'),
+    })
+    expect(server.asked).toEqual([])
+  })
+
   it('knows a refusal in a form that the SDK does not read', async () => {
     for (const status of [401, 403]) {
       server.answer(raw('<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>', status))

@@ -279,6 +279,8 @@ describe('Google Cloud KMS', () => {
     await reached(names.key)
     befall({ on: 'Encrypt', key: 'throttled', code: 8, details: 'Quota exceeded for eu.' })
     befall({ on: 'Encrypt', key: 'down', code: 14, details: 'zone down' })
+    server.make('endless')
+    befall({ on: 'Encrypt', key: 'endless', change: (made) => ({ ...made, ciphertext: Buffer.alloc(100_000) }) })
     befall({ on: 'Encrypt', key: 'silent', silent: true })
     befall({ on: 'Encrypt', key: 'broken', reset: true })
     const [endpoint = '', resource = ''] = names.key.split(/(?=projects)/)
@@ -286,6 +288,7 @@ describe('Google Cloud KMS', () => {
     const took = await Promise.all([
       fails(hasty, name('throttled'), /is asked too often \(RESOURCE_EXHAUSTED: Quota exceeded for eu\./),
       fails(hasty, name('down'), /cannot be reached \(UNAVAILABLE: zone down/),
+      fails(hasty, name('endless'), /its answer was changed on the way \(it is far too long\)/),
       fails(hasty, name('silent'), /cannot be reached \(gRPC status 4/),
       fails(hasty, name('broken', server.broken), /cannot be reached \((?:UNAVAILABLE|gRPC)/),
       fails(hasty, name('eu', server.dead), /cannot be reached \((?:UNAVAILABLE|gRPC)/),

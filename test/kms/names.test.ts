@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hostOf, materialOf, regionOf } from '../../src/kms/providers.ts'
+import { hostOf, materialOf, providerNames, regionOf } from '../../src/kms/providers.ts'
 import { parseKmsSlot } from '../../src/kms/registry.ts'
+import { SEED } from '../support/report.ts'
 
 const version = '0123456789abcdef0123456789abcdef'
 const gcp = 'projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k'
@@ -62,6 +64,43 @@ describe('names of KMS keys', () => {
       'local:/a': null,
     }
     expect(Object.keys(hosts).map((name) => hostOf(parseKmsSlot(name)))).toEqual(Object.values(hosts))
+  })
+
+  it('may be paths of files that begin with two slashes', () => {
+    for (const key of ['//a b/c.key', '///c', '//']) expect(parseKmsSlot(`local:${key}`).key).toBe(key)
+  })
+
+  it('are told or refused, whatever a definition names', () => {
+    const parts = [
+      'transit',
+      'azure-kv',
+      'gcp-kms',
+      'aws-kms',
+      'https://',
+      'http://',
+      '//',
+      '/',
+      ':',
+      '@',
+      '.',
+      '[::1]',
+      gcp,
+    ]
+    const text = fc
+      .array(fc.oneof(fc.constantFrom(...parts), fc.string({ unit: 'grapheme', maxLength: 6 })))
+      .map((all) => all.join(''))
+    fc.assert(
+      fc.property(fc.oneof(fc.constantFrom(...providerNames), fc.string()), text, (provider, key) => {
+        const told = [hostOf({ provider, key }), regionOf({ provider, key }), materialOf({ provider, key })]
+        expect(told.length).toBe(3)
+        try {
+          expect(parseKmsSlot(`${provider}:${key}`)).toEqual({ provider, key })
+        } catch (error) {
+          expect((error as { code?: string }).code).toBe('E_USAGE')
+        }
+      }),
+      { seed: SEED, numRuns: 2000 },
+    )
   })
 
   it('say nothing where a definition names what is no key', () => {

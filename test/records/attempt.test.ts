@@ -78,6 +78,16 @@ describe('records of version 1', () => {
     expect(helloCodec.decode(toCanonicalJson(helloV1))).toEqual({ ...fields, runtime: null, readySet: null, sdks: [] })
   })
 
+  test('a hello names each provider of its keys once, in their order', () => {
+    const { type, ...fields } = helloV1
+    const hello = { ...fields, runtime: null, readySet: null } as never as Parameters<typeof helloCodec.encode>[0]
+    const sdk = (provider: string) => ({ provider, build: hash as never })
+    const sdks = [sdk('aws-kms'), sdk('gcp-kms')]
+    expect(helloCodec.decode(helloCodec.encode({ ...hello, sdks })).sdks).toEqual(sdks)
+    for (const wrong of [[...sdks].reverse(), [sdk('aws-kms'), sdk('aws-kms')], 'abcdefghi'.split('').map(sdk)])
+      expect(() => helloCodec.encode({ ...hello, sdks: wrong })).toThrow(DecodeError)
+  })
+
   test('a result named no site, and is not written again', () => {
     const { type, ...fields } = resultV1
     const old = resultCodec.decode(toCanonicalJson(resultV1))

@@ -45,6 +45,16 @@ describe('sealed shard', () => {
     }
   })
 
+  it('leaves no data key behind where the KMS refuses to wrap it', async () => {
+    let piece: Secret | undefined
+    const wrap: KmsKey['wrap'] = async (given) => {
+      piece = given
+      throw new Error('refused')
+    }
+    await expect(seal([{ ...memoryKms(), wrap }])).rejects.toThrow('refused')
+    expect(() => piece?.reveal()).toThrow('wiped')
+  })
+
   it('holds the share in no plain form, and never seals it twice alike', async () => {
     const [one, two] = [await seal(), await seal([memoryKms()], 'again')]
     const all = [one.core, one.slots, one.ciphertext].map(toHex).join('')

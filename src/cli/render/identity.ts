@@ -33,12 +33,11 @@ export const identityView = (home: HomeShown): Lines => [
 
 export const createdView = (home: HomeMade): Lines => [
   ...homeLines(home),
-  ...home.keys.map(({ key, made }) => ({
+  ...home.keys.map(({ key, made, asked }) => ({
     label: 'kms',
     text: key,
     note: [
-      // A key that a site cannot make was not asked either.
-      made ? 'made now' : key.startsWith('local:') ? 'was there' : 'not asked yet: quorate kms doctor',
+      made ? 'made now' : asked ? 'was there' : 'not asked yet: quorate kms doctor',
       home.kms.find((one) => one.key === key)?.protection,
     ]
       .filter(Boolean)
