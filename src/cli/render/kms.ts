@@ -15,7 +15,13 @@ export const kmsDoctorView = ({ keys }: { readonly keys: readonly KmsKeyChecked[
   keys.flatMap((key): Line[] => [
     keyLine(key),
     ...key.checks.flatMap(({ check, state, said, hint }): Line[] => [
-      { label: `  ${check}`, text: said, note: state, noteTone: state === 'ok' ? 'good' : 'warn' },
+      // Its name stands right above.
+      {
+        label: `  ${check}`,
+        text: said.replace(`the KMS key ${key.key} `, 'it '),
+        note: state,
+        noteTone: state === 'ok' ? 'good' : 'warn',
+      },
       ...(hint === null ? [] : [{ label: '', text: hint }]),
     ]),
   ])
