@@ -15,6 +15,8 @@ interface ProviderRow {
   host?(key: string): string | null
   /** The region that the name states. */
   region(key: string): string | null
+  /** The account that the name states, as people call it: whoever administers that one can let anybody use the key. */
+  account(key: string): string | null
   /** The same for all names of one key, where a key has several. */
   material?(key: string): string
 }
@@ -36,6 +38,7 @@ export const providerTable = {
     siteMakes: true,
     packages: [],
     region: () => null,
+    account: () => null,
   },
   'aws-kms': {
     form: /^arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,64}$/,
@@ -44,6 +47,7 @@ export const providerTable = {
     siteMakes: false,
     packages: ['@aws-sdk/client-kms'],
     region: (key) => key.split(':')[3] ?? null,
+    account: (key) => `AWS account ${key.split(':')[4]}`,
     // Replicas of a multi-Region key: each opens what any of them sealed.
     material: (key) => key.toLowerCase().replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
   },
@@ -58,6 +62,7 @@ export const providerTable = {
     // A regional endpoint is another way to the same key, and a version opens what the key sealed.
     material: (key) => key.replace(/^\/\/[^/]+\//, '').replace(/\/cryptoKeyVersions\/\d+$/, ''),
     region: (key) => /\/locations\/([^/]+)\//.exec(key)?.[1] ?? null,
+    account: (key) => `Google project ${/projects\/([^/]+)\//.exec(key)?.[1]}`,
   },
   'azure-kv': {
     form: /^https:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
@@ -69,6 +74,7 @@ export const providerTable = {
     // Names have no case there.
     material: (key) => plain(key).toLowerCase(),
     region: () => null,
+    account: (key) => `vault ${new URL(plain(key)).host.toLowerCase()}`,
   },
   transit: {
     // In plain HTTP only to this machine: the token travels with each request.
@@ -80,6 +86,7 @@ export const providerTable = {
     host: (key) => new URL(key).host,
     material: (key) => plain(key),
     region: () => null,
+    account: (key) => `server ${new URL(plain(key)).host.toLowerCase()}`,
   },
 } as const satisfies Readonly<Record<string, ProviderRow>>
 
@@ -110,6 +117,9 @@ export const siteMakes = ({ provider }: KmsSlot): boolean => providerRow(provide
 export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
 
 export const regionOf = (slot: KmsSlot): string | null => rowOf(slot)?.region(slot.key) ?? null
+
+/** Null where the name states none: of a file, the sites say themselves who has it. */
+export const holderOf = (slot: KmsSlot): string | null => rowOf(slot)?.account(slot.key) ?? null
 
 /** Equal for two slots whose keys open the same, as far as their names tell. */
 export const materialOf = (slot: KmsSlot): string => `${slot.provider}:${rowOf(slot)?.material?.(slot.key) ?? slot.key}`

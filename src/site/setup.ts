@@ -9,6 +9,7 @@ import type { Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
+import { accessOf } from '../records/access.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
 import { readsAsId } from '../records/short-id.ts'
@@ -91,8 +92,14 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   }
   if (wanted.kms.length === 0)
     throw usage('a site needs --kms', 'for example --kms local:/path/outside/the/home/site.key')
+  const kms = wanted.kms.map(parseKmsSlot)
+  if (accessOf(kms) === undefined)
+    throw usage(
+      `a site seals its shard under one KMS key, or under three of which any two open it, not under ${kms.length}`,
+      'give --kms once, or three times; nothing was made',
+    )
   const site = {
-    kms: wanted.kms.map(parseKmsSlot),
+    kms,
     stores: wanted.stores,
     jurisdiction: required(wanted.jurisdiction, '--jurisdiction'),
     control: controlOf(required(wanted.control, '--control')),

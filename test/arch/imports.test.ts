@@ -38,6 +38,7 @@ const shared = ['identity/ed25519.ts', 'identity/identity.ts', 'identity/dsse.ts
 /** Small: cli and formats may use these as values. */
 const leaves = [
   'host/input.ts',
+  'records/access.ts',
   'records/kinds/row.ts',
   'records/protocols.ts',
   'records/recipient-id.ts',

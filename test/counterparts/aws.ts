@@ -148,9 +148,9 @@ export const startCounterpart = async (one: Counterpart): Promise<Running> => {
 }
 
 /** Credentials and endpoint as a site has them, with nothing of this user's. */
-export const awsEnvironment = (url: string) => ({
+export const awsEnvironment = (url: string, account = 'test') => ({
   AWS_ENDPOINT_URL_KMS: url,
-  AWS_ACCESS_KEY_ID: 'test',
+  AWS_ACCESS_KEY_ID: account,
   AWS_SECRET_ACCESS_KEY: 'test',
   AWS_CONFIG_FILE: '/dev/null',
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
@@ -165,11 +165,12 @@ export const stubAwsEnvironment = (url: string): void => {
 }
 
 /** The deeds of a key's administrator in one region. */
-export const administrator = (url: string, region: string) => {
+export const administrator = (url: string, region: string, account = 'test') => {
   const client = new KMSClient({
     region,
     endpoint: url,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    // The server takes an access key of twelve digits for the account of that number.
+    credentials: { accessKeyId: account, secretAccessKey: 'test' },
     maxAttempts: 1,
   })
   return {

@@ -18,7 +18,7 @@ export default class IdentityCreate extends QuorateCommand {
       summary: 'what this identity will be',
     }),
     kms: Flags.string({
-      summary: 'key that seals the shard, as PROVIDER:KEY',
+      summary: 'key that seals the shard, as PROVIDER:KEY; of three any two open it',
       multiple: true,
       multipleNonGreedy: true,
     }),
