@@ -12,6 +12,7 @@ import type { Secret } from '../lib/secret.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
 import { readsAsId } from '../records/short-id.ts'
+import { refuseUnfitStore } from '../shards/stores/open.ts'
 import { firstRandom } from './machine.ts'
 
 /** Input of `identity create`. */
@@ -91,6 +92,7 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   }
   if (wanted.kms.length === 0)
     throw usage('a site needs --kms', 'for example --kms local:/path/outside/the/home/site.key')
+  for (const store of wanted.stores) refuseUnfitStore(store)
   const site = {
     kms: wanted.kms.map(parseKmsSlot),
     stores: wanted.stores,
