@@ -39,6 +39,7 @@ const both = [
   'test/matrix/matrix.test.ts',
   'test/model/replay.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,noble}.test.ts',
+  'test/shards/{file-store,stores}.test.ts',
   'test/sim/seats.test.ts',
 ]
 /** Put something of their own in the place of a module, so no other file may have loaded it before them. */

@@ -5,9 +5,9 @@ import { equal, toHex } from '../../lib/bytes.ts'
 import { LateAnswer, providerSays, withinDeadline } from '../../lib/call.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { LongAnswer, objectBytes } from './answer.ts'
-import { loadSdk, STORE_DEADLINE, type StoreFault, storeFault } from './fault.ts'
+import { loadSdk, type StoreFault, storeFault } from './fault.ts'
 import { keyOf, keysBelow, namesOf, refuseLarge } from './name.ts'
-import { LIST_LIMIT, OBJECT_LIMIT, type Store, type StoreContext } from './port.ts'
+import { LIST_LIMIT, OBJECT_LIMIT, STORE_DEADLINE, type Store, type StoreContext } from './port.ts'
 
 /** A name of metadata is one of a variable in C#. */
 const MARK = 'quoratemark'
@@ -60,12 +60,16 @@ const isObjectGone = ({ statusCode, code }: Failure): boolean => statusCode === 
 
 const md5Of = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('md5').update(bytes).digest())
 
-const connect = async (url: string, environment: StoreContext['environment'] = {}): Promise<ContainerClient> => {
+const connect = async (
+  url: string,
+  deadline: number,
+  environment: StoreContext['environment'] = {},
+): Promise<ContainerClient> => {
   const { ContainerClient } = await loadSdk('@azure/storage-blob', () => import('@azure/storage-blob'))
   const options: StoragePipelineOptions = {
     retryOptions: {
       maxTries: ATTEMPTS,
-      tryTimeoutInMs: STORE_DEADLINE / ATTEMPTS,
+      tryTimeoutInMs: deadline / ATTEMPTS,
       retryDelayInMs: 200,
       maxRetryDelayInMs: 4000,
     },
@@ -87,14 +91,17 @@ const placeOf = (uri: string): { readonly url: string; readonly prefix: string }
 }
 
 /** A container of Azure Blob Storage. */
-export const openAzureStore = async (uri: string, { random, environment }: StoreContext): Promise<Store> => {
+export const openAzureStore = async (
+  uri: string,
+  { random, environment, deadline = STORE_DEADLINE }: StoreContext,
+): Promise<Store> => {
   const { url, prefix } = placeOf(uri)
-  const container = await connect(url, environment)
+  const container = await connect(url, deadline, environment)
   const blobOf = (name: string) => container.getBlockBlobClient(keyOf(prefix, name))
 
   const within = async <T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     try {
-      return await withinDeadline(act, STORE_DEADLINE)
+      return await withinDeadline(act, deadline)
     } catch (error) {
       if (error instanceof RangeError || error instanceof QuorateError) throw error
       if (error instanceof LateAnswer) throw storeFault('unreachable', uri, error.message)

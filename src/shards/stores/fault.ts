@@ -39,9 +39,6 @@ export const storeFault = (what: StoreFault, uri: string, more = '', cause?: unk
   )
 }
 
-/** How long one call to a store may take, its repetitions included, in milliseconds. */
-export const STORE_DEADLINE = 20_000
-
 /** A store's SDK is loaded where such a store is opened. Throws E_STORE where it is not installed. */
 export const loadSdk = <T>(name: string, load: () => Promise<T>): Promise<T> =>
   loadOptional(name, load, 'E_STORE', 'a store of this site')

@@ -5,9 +5,9 @@ import { demandTls, LateAnswer, providerSays, withinDeadline } from '../../lib/c
 import { crc32c } from '../../lib/crc32c.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { objectBytes } from './answer.ts'
-import { loadSdk, STORE_DEADLINE, type StoreFault, storeFault } from './fault.ts'
+import { loadSdk, type StoreFault, storeFault } from './fault.ts'
 import { keyOf, keysBelow, namesOf, refuseLarge } from './name.ts'
-import { LIST_LIMIT, type Store, type StoreContext, type StoredObject } from './port.ts'
+import { LIST_LIMIT, STORE_DEADLINE, type Store, type StoreContext, type StoredObject } from './port.ts'
 
 const MARK = 'quorate-mark'
 const ATTEMPTS = 3
@@ -69,12 +69,12 @@ const crcOf = (bytes: Uint8Array): string => {
 const isNoBucket = (error: unknown): boolean =>
   /bucket (?:does not exist|not found)/i.test(String((error as Failure).message))
 
-const connect = async (): Promise<Storage> => {
+const connect = async (deadline: number): Promise<Storage> => {
   const { Storage } = await loadSdk('@google-cloud/storage', () => import('@google-cloud/storage'))
   const storage = new Storage({
-    timeout: STORE_DEADLINE / ATTEMPTS,
+    timeout: deadline / ATTEMPTS,
     // Repeated where a condition makes that safe, as each write here has one.
-    retryOptions: { autoRetry: true, maxRetries: ATTEMPTS - 1, totalTimeout: STORE_DEADLINE / 1000, maxRetryDelay: 4 },
+    retryOptions: { autoRetry: true, maxRetries: ATTEMPTS - 1, totalTimeout: deadline / 1000, maxRetryDelay: 4 },
   })
   // For another endpoint the SDK leaves the path out.
   storage.baseUrl = `${storage.apiEndpoint}/storage/v1`
@@ -82,9 +82,12 @@ const connect = async (): Promise<Storage> => {
 }
 
 /** A bucket of Google Cloud Storage. STORAGE_EMULATOR_HOST names another endpoint, as the SDK reads it. */
-export const openGcsStore = async (uri: string, { random }: StoreContext): Promise<Store> => {
+export const openGcsStore = async (
+  uri: string,
+  { random, deadline = STORE_DEADLINE }: StoreContext,
+): Promise<Store> => {
   const [, name = '', prefix = ''] = /^gs:\/\/([^/]+)\/?(.*)$/.exec(uri) ?? []
-  const storage = await connect()
+  const storage = await connect(deadline)
   const bucket = storage.bucket(name)
   const fileOf = (object: string, generation?: string): File =>
     bucket.file(keyOf(prefix, object), generation === undefined ? {} : { generation })
@@ -93,7 +96,7 @@ export const openGcsStore = async (uri: string, { random }: StoreContext): Promi
     try {
       const { protocol, hostname } = new URL(storage.apiEndpoint)
       demandTls(protocol, hostname)
-      return await withinDeadline(act, STORE_DEADLINE)
+      return await withinDeadline(act, deadline)
     } catch (error) {
       if (error instanceof RangeError || error instanceof QuorateError) throw error
       if (error instanceof LateAnswer) throw storeFault('unreachable', uri, error.message)

@@ -34,8 +34,11 @@ export interface StoreContext {
   readonly random: Random
   /** For credentials and endpoints that no SDK looks for itself. */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** How long one call may take, its repetitions included, in milliseconds; else STORE_DEADLINE. */
+  readonly deadline?: number
 }
 
+export const STORE_DEADLINE = 20_000
 /** Of an object's bytes. */
 export const OBJECT_LIMIT = 65_536
 /** Of names that one list gives. */

@@ -5,9 +5,9 @@ import { demandTls, LateAnswer, providerSays, withinDeadline } from '../../lib/c
 import { QuorateError } from '../../lib/errors.ts'
 import { sha256 } from '../../lib/hash.ts'
 import { bounded, objectBytes, PAGE_LIMIT } from './answer.ts'
-import { loadSdk, STORE_DEADLINE, type StoreFault, storeFault } from './fault.ts'
+import { loadSdk, type StoreFault, storeFault } from './fault.ts'
 import { keyOf, keysBelow, namesOf, refuseLarge } from './name.ts'
-import { LIST_LIMIT, type Store, type StoreContext } from './port.ts'
+import { LIST_LIMIT, STORE_DEADLINE, type Store, type StoreContext } from './port.ts'
 import { storeTable } from './table.ts'
 
 const ATTEMPTS = 3
@@ -109,7 +109,10 @@ const unlessKept = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
 }
 
 /** A bucket of S3, or of a server that speaks as S3 does: AWS_ENDPOINT_URL_S3 names it, as the SDK reads it. */
-export const openS3Store = async (uri: string, { random, environment = {} }: StoreContext): Promise<Store> => {
+export const openS3Store = async (
+  uri: string,
+  { random, environment = {}, deadline = STORE_DEADLINE }: StoreContext,
+): Promise<Store> => {
   const sdk = await loadSdk('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'))
   const [, Bucket = '', prefix = ''] = /^s3:\/\/([^/?]+)\/?([^?]*)\?/.exec(uri) ?? []
   const config: S3ClientConfig = {
@@ -123,8 +126,8 @@ export const openS3Store = async (uri: string, { random, environment = {} }: Sto
     responseChecksumValidation: 'WHEN_REQUIRED',
     followRegionRedirects: false,
     requestHandler: {
-      connectionTimeout: STORE_DEADLINE / ATTEMPTS,
-      requestTimeout: STORE_DEADLINE / ATTEMPTS,
+      connectionTimeout: deadline / ATTEMPTS,
+      requestTimeout: deadline / ATTEMPTS,
       throwOnRequestTimeout: true,
     },
   }
@@ -137,7 +140,7 @@ export const openS3Store = async (uri: string, { random, environment = {} }: Sto
   }
   const within = async <T>(act: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
     try {
-      return await withinDeadline(act, STORE_DEADLINE)
+      return await withinDeadline(act, deadline)
     } catch (error) {
       if (error instanceof RangeError) throw error
       throw toFault(error)
