@@ -1,3 +1,4 @@
+import { loadOptional } from '../lib/call.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 
 /** Faults by what happened at a provider, whatever the provider calls it. */
@@ -56,17 +57,5 @@ export const kmsFaultIn = (error: unknown): KmsFault | undefined =>
 export const KMS_DEADLINE = 20_000
 
 /** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed. */
-export const loadSdk = async <T>(name: string, load: () => Promise<T>): Promise<T> => {
-  try {
-    return await load()
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw new QuorateError(
-      'E_KMS_UNAVAILABLE',
-      `the package ${name} is not installed, and this site's KMS key needs it`,
-      'install quorate again the way it was, with its optional packages: --include=optional, not --omit=optional',
-      {},
-      error,
-    )
-  }
-}
+export const loadSdk = <T>(name: string, load: () => Promise<T>): Promise<T> =>
+  loadOptional(name, load, 'E_KMS_UNAVAILABLE', "this site's KMS key")

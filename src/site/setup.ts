@@ -13,6 +13,7 @@ import { accessOf } from '../records/access.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
 import { readsAsId } from '../records/short-id.ts'
+import { refuseUnfitStore } from '../shards/stores/open.ts'
 import { firstRandom } from './machine.ts'
 
 /** Input of `identity create`. */
@@ -98,6 +99,7 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
       `a site seals its shard under one KMS key, or under three of which any two open it, not under ${kms.length}`,
       'give --kms once, or three times; nothing was made',
     )
+  for (const store of wanted.stores) refuseUnfitStore(store)
   const site = {
     kms,
     stores: wanted.stores,

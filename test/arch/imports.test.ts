@@ -82,7 +82,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
   '@google-cloud/kms': ['kms/gcp-kms.ts'],
-  '@azure/identity': ['kms/azure-kv.ts'],
+  '@aws-sdk/client-s3': ['shards/stores/s3.ts'],
+  '@google-cloud/storage': ['shards/stores/gs.ts'],
+  '@azure/storage-blob': ['shards/stores/azblob.ts'],
+  '@azure/identity': ['kms/azure-kv.ts', 'shards/stores/azblob.ts'],
   '@azure/keyvault-keys': ['kms/azure-kv.ts'],
 }
 

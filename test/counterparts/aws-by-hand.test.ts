@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Document, Group, newFolder, type RunningRelay, serveRelay, type Told } from '../e2e/support.ts'
 import { built, quorate } from '../support/cli.ts'
 import { report } from '../support/report.ts'
-import { administrator, awsEnvironment, counterparts, type Running, startCounterpart } from './aws.ts'
+import { administrator, awsEnvironment, counterparts } from './aws.ts'
 import { absent } from './installed.ts'
+import { type Running, startCounterpart } from './start.ts'
 
 /** Three sites, each under a key of AWS KMS in a region of its own, by the commands that operators type. */
 

@@ -23,7 +23,7 @@ export default class IdentityCreate extends QuorateCommand {
       multipleNonGreedy: true,
     }),
     store: Flags.string({
-      summary: 'where the sealed shard lies',
+      summary: 'where the sealed shard lies: home, or SCHEME:PLACE',
       multiple: true,
       multipleNonGreedy: true,
       default: ['home'],
