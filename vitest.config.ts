@@ -7,7 +7,7 @@ const long = [
   'test/cli/{demo-killed,handed-over}.test.ts',
   'test/counterparts/{aws-by-hand,aws-kms,stores,transit}.test.ts',
   'test/docs/elsewhere.test.ts',
-  'test/e2e/{break-glass,by-hand,clouds,emergency,readmit,rewrap,rotate}.test.ts',
+  'test/e2e/{break-glass,by-hand,clouds,emergency,readmit,replicas,rewrap,rotate}.test.ts',
   'test/faults/{away,crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,kill-others,lying}.test.ts',
   'test/faults/relays.test.ts',
   'test/hostile/{alone,back-again,emergency,leaver-keeps,lost-counts,other-shares,readmit,readmit-again,repair-age,repair-screens,two-shares}.test.ts',

@@ -3,6 +3,7 @@ import { equal } from '../lib/bytes.ts'
 import { writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
+import { recordCodec } from '../records/outcome.ts'
 import {
   envelopeFileCodec,
   envelopeHash,
@@ -114,6 +115,20 @@ export const removeEnvelope = async (disk: Disk, folder: string, ceremony: Hash)
   )
   for (const path of left) await disk.remove(path)
   if (left.length > 0) await disk.syncFolder(folder)
+}
+
+/** Puts back the envelope that opens the share, which a replica has. Throws E_SHARD where record and rewrap name another. */
+export const restoreEnvelope = async (disk: Disk, folder: string, sealed: SealedShard): Promise<void> => {
+  const current = await currentEnvelope(disk, folder)
+  const record = await disk.read(`${folder}/record`)
+  const { index } = shardCoreCodec.decode(sealed.core)
+  const named =
+    current?.envelope ?? (record && decoded(`${folder}/record`, () => recordCodec.decode(record)).envelopes[index - 1])
+  if (named !== envelopeHash(sealed))
+    throw damagedShare(`${folder}: the record names another envelope than the replica`)
+  const paths = filesOf(folder, current?.ceremony)
+  await writeDurable(disk, paths.slots, sealed.slots)
+  await writeDurable(disk, paths.shard, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
 }
 
 /** Makes the envelope of a rewrap the one that counts, and destroys the others. Nothing goes before the new one is there. */

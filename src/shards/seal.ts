@@ -82,7 +82,8 @@ const decoded = <T>(decode: () => T): T => {
   }
 }
 
-const slottedIn = ({ core, slots: bytes }: SealedShard): Slotted => {
+/** Throws E_SHARD where it is damaged. */
+export const slottedIn = ({ core, slots: bytes }: SealedShard): Slotted => {
   const { access } = decoded(() => shardCoreCodec.decode(core))
   const slots = decoded(() => shardSlotsCodec.decode(bytes))
   if (slots.length !== accessRules[access].slots)

@@ -78,6 +78,23 @@ const unwrapPiece = async (
   throw keys.some((kms) => isNamed(slot, kms)) ? failure : underAnother(slot, keys, failure)
 }
 
+/** One slot after the other: undefined where it opens, else the fault of it. */
+export const trySlots = async (
+  slotted: Slotted,
+  keys: readonly KmsKey[],
+): Promise<readonly (QuorateError | undefined)[]> =>
+  Promise.all(
+    slotted.slots.map(async (_, at) => {
+      try {
+        ;(await unwrapPiece(slotted, at + 1, keys)).wipe()
+        return undefined
+      } catch (error) {
+        if (error instanceof QuorateError) return error
+        throw error
+      }
+    }),
+  )
+
 const tooFew = (enough: number, total: number, failures: readonly unknown[]): unknown => {
   const [first] = failures
   const told = failures.filter((failure) => failure instanceof QuorateError)

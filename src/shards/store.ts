@@ -36,6 +36,8 @@ import { parseVotes, votesText } from './votes-file.ts'
 
 /** keys/KEY/OUTCOME/{shard, slots, outcome, supersedes, record, votes, retired}, and after a rewrap envelopes.ts: KEY is the hash of the keygen outcome. One writer. */
 export interface ShardStore {
+  /** Throws E_STORE where a place that a new share has to go to does not answer. */
+  refuseUnreachable(): Promise<void>
   /**
    * A share of the epoch `made`, whose definition names the records that it `supersedes`. Durable when it resolves. The
    * same bytes again are no error; others throw E_EXISTS, and E_NOT_FINISHED is thrown where a share of another ceremony
@@ -234,6 +236,7 @@ export const shardStore = (disk: Disk): ShardStore => {
   }
 
   return {
+    refuseUnreachable: async () => undefined,
     read,
     stage: (...given) => inTurn(() => stage(...given)),
     keepRecord: (...given) => inTurn(() => keep(...given)),
@@ -254,7 +257,7 @@ export const shardStore = (disk: Disk): ShardStore => {
       if ((await disk.read(`${folder}/votes`)) !== undefined)
         throw new TypeError('an installed epoch is not dropped but retired')
       // Wrapped pieces first: without them the ciphertext opens for nobody.
-      for (const part of ['slots', 'shard', 'outcome', 'supersedes', 'record']) {
+      for (const part of ['slots', 'shard', 'outcome', 'supersedes', 'record', 'stores']) {
         await disk.remove(`${folder}/${part}`)
         await disk.remove(`${folder}/${part}.new`)
       }

@@ -13,10 +13,12 @@ import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition, definitionCodec, recordKind } from '../records/definition.ts'
+import { replicated } from '../shards/replicas.ts'
 import { shardStore } from '../shards/store.ts'
 import { atHome } from './at-home.ts'
 import type { HomeSession, RelayAccess } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
+import { storeOpener } from './own-stores.ts'
 import { postNoteToRelays } from './post-note.ts'
 
 export interface Aborted {
@@ -87,6 +89,9 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
     await log.barrier()
     await ledger.barrier()
   }
-  await dropStaged(shardStore(disk), log, definition)
-  return { ceremony, told: await postNoteToRelays(owned, definition, note, 10_000) }
+  const told = await postNoteToRelays(owned, definition, note, 10_000)
+  // Last: a store that does not answer keeps nobody from hearing it. Run again, it is tried again.
+  const shards = replicated(shardStore(disk), disk, [], storeOpener(home, undefined))
+  await dropStaged(shards, log, definition)
+  return { ceremony, told }
 }

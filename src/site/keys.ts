@@ -187,31 +187,49 @@ export const listKeys = async (folder: string): Promise<KeysShown> => {
 
 /**
  * `wanted`: the id, at least eight digits from its beginning, or a name. The whole id comes before any name: a definition
- * names its key so, and a planner may have called another key by it. Anything else must fit one key alone. Throws
- * E_NOT_FOUND, and the fault of the file where this key is damaged.
+ * names its key so, and a planner may have called another key by it. Anything else must fit one key alone. `found` is the
+ * fault of the file where this key is damaged. Throws E_NOT_FOUND.
  */
-const find = async (folder: string, wanted: string): Promise<Found> => {
+const fitting = async (
+  folder: string,
+  wanted: string,
+): Promise<{ readonly found: Found | QuorateError; readonly key: Hash; readonly name: string | null }> => {
   const { whole, damaged } = await newest(folder)
   const keys = [
     ...whole.map((found) => ({ found, key: found.shown.key, name: found.shown.name })),
     ...damaged.map(({ key, name, fault }) => ({ found: fault, key, name })),
   ]
   const exact = keys.filter(({ key }) => key === wanted)
-  const fitting =
+  const all =
     exact.length > 0
       ? exact
       : keys.filter(({ name, key }) => name === wanted || (wanted.length >= 8 && key.startsWith(wanted)))
-  const [one, ...more] = fitting
-  if (one?.found instanceof QuorateError && more.length === 0) throw one.found
-  if (one !== undefined && more.length === 0) return one.found as Found
+  const [one, ...more] = all
+  if (one !== undefined && more.length === 0) return one
   const unnamed = damaged.some(({ name }) => name === null)
   throw new QuorateError(
     'E_NOT_FOUND',
-    one === undefined ? 'this home holds no share of such a key' : `${fitting.length} keys of this home are called so`,
+    one === undefined ? 'this home holds no share of such a key' : `${all.length} keys of this home are called so`,
     one !== undefined
       ? 'name it by its id: quorate keys list'
       : `quorate keys list shows all${unnamed ? ', and which file hides the name of one' : ''}`,
   )
+}
+
+/** Throws as `fitting` does, and the fault of the file where this key is damaged. */
+const find = async (folder: string, wanted: string): Promise<Found> => {
+  const { found } = await fitting(folder, wanted)
+  if (found instanceof QuorateError) throw found
+  return found
+}
+
+/** The id of a key, also of one that is damaged. Throws E_NOT_FOUND. */
+export const keyIdOf = async (
+  folder: string,
+  wanted: string,
+): Promise<{ readonly key: Hash; readonly name: string | null }> => {
+  const { key, name } = await fitting(folder, wanted)
+  return { key, name }
 }
 
 export const showKey = async (folder: string, wanted: string): Promise<KeyShown> => (await find(folder, wanted)).shown

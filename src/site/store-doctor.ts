@@ -8,8 +8,9 @@ import type { Random } from '../lib/ports.ts'
 import { readDefinition } from '../records/definition-yaml.ts'
 import { openStore } from '../shards/stores/open.ts'
 import type { Store, StoreContext } from '../shards/stores/port.ts'
-import { HOME_STORE, hostOfStore, regionOfStore, schemeOf } from '../shards/stores/table.ts'
+import { hostOfStore, regionOfStore, schemeOf } from '../shards/stores/table.ts'
 import { machine } from './machine.ts'
+import { replicaStores } from './own-stores.ts'
 
 /** A store as its name tells it: nobody was asked. */
 export interface StoreNamed {
@@ -54,7 +55,7 @@ const named = (site: string, own: boolean, store: string): StoreNamed => ({
 
 /** All but the home's own disk, which is no store of its own. */
 const storesOf = (site: string, own: boolean, stores: readonly string[]): readonly StoreNamed[] =>
-  stores.filter((store) => store !== HOME_STORE).map((store) => named(site, own, store))
+  replicaStores(stores).map((store) => named(site, own, store))
 
 const using = async <T>(
   { home: folder, definition }: Wanted,

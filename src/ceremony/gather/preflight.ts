@@ -78,6 +78,7 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   await disk.sync(probe)
   await disk.remove(probe)
   const kms = await checkKeys(ceremony)
+  if (seals(ceremony)) await site.shards.refuseUnreachable()
   // Once it voted, or counted all votes, this site runs no attempt: its old share is asked for no more, and may be gone.
   if (epoch === undefined || store.ready.has(seat.name) || ceremony.events('ready-set').length > 0)
     return ['clock', 'disk', kms]
