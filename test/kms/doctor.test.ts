@@ -96,7 +96,11 @@ describe('the doctor of KMS keys, at the keys of other sites', () => {
   })
 
   it('shows its credentials to no host that only the other site’s card names', async () => {
-    expect(await apart(`${elsewhere.at}us`)).toEqual(['us', 'left', expect.stringMatching(/^not asked: 127\.0\.0\.1/)])
+    expect(await apart(`${elsewhere.at}us`)).toEqual([
+      'us',
+      'left',
+      expect.stringMatching(/^not asked: .* 127\.0\.0\.1/),
+    ])
     expect(elsewhere.asked).toEqual([])
     expect(here.asked).toEqual(['encrypt eu hvs.eu', 'decrypt eu hvs.eu', 'decrypt eu hvs.eu'])
   })
