@@ -47,6 +47,7 @@ const apart = [
   'test/cli/approval.test.ts',
   'test/host/disk-left.test.ts',
   'test/hostile/{chosen-seats,refused-records,rushing-dealer}.test.ts',
+  'test/kms/pkcs11-faults.test.ts',
   'test/matrix/matrix.test.ts',
   'test/records/passphrase-box.test.ts',
   'test/secrets/ceremony.test.ts',

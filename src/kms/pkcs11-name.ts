@@ -22,11 +22,12 @@ type TokenField = (typeof tokenFields)[number]
 const inPath = { token: 32, serial: 16, manufacturer: 32, model: 16, object: 128, id: 64, type: 16 } as const
 const inQuery = { 'module-path': 255 } as const
 
-const apart: Readonly<Record<string, string>> = {
-  'pin-value': 'a PIN does not stand in a name, which everybody may read',
-  'pin-source': 'the PIN comes from this site’s own environment, not from pin-source',
-  'module-name': 'it takes module-path, not module-name',
-}
+/** Attributes of RFC 7512 that people may well write, and why they are not read. */
+const refused = new Map([
+  ['pin-value', 'a PIN does not stand in a name, which everybody may read'],
+  ['pin-source', 'the PIN comes from this site’s own environment, not from pin-source'],
+  ['module-name', 'it takes module-path, not module-name'],
+])
 
 // As RFC 7512 has them, section 2.3; whatever else there is stands as %XX.
 const PATH_VALUE = /^(?:[\w\-.~:[\]@!$'()*+,=&]|%[\dA-Fa-f]{2})+$/
@@ -59,7 +60,7 @@ const collect = (
     const [name, value] = [part.slice(0, Math.max(at, 0)), part.slice(at + 1)]
     if (!/^[a-z-]{1,32}$/.test(name)) return 'its attributes are NAME=VALUE, with ; between them and & after the ?'
     const most = Object.hasOwn(known, name) ? known[name] : undefined
-    if (most === undefined) return apart[name] ?? `${name} is no attribute that is read there`
+    if (most === undefined) return refused.get(name) ?? `${name} is no attribute that is read there`
     if (found.has(name)) return `it has ${name} twice`
     if (!form.test(value)) return `its ${name} is empty, or has a character that stands as %XX there`
     const bytes = bytesOf(value)

@@ -166,7 +166,8 @@ const logIn = ({ sdk, module }: Loaded, token: Token, session: Handle, pin: Secr
     const value = returned(error)
     if (value === 'CKR_USER_ALREADY_LOGGED_IN') return
     if (value?.startsWith('CKR_PIN_') !== true) throw error
-    wrongPins.set(place, pin.reveal().slice())
+    // Those may be mended without another PIN.
+    if (!/LOCKED|EXPIRED/.test(value)) wrongPins.set(place, Uint8Array.from(pin.reveal()))
     throw pinFault(told, value)
   }
 }

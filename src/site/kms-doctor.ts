@@ -34,6 +34,7 @@ interface KmsCheck {
   readonly hint: string | null
 }
 
+/** Its own keys were opened, so that their `protection` is that of the key itself, not what all of that provider have. */
 export interface KmsKeyChecked extends KmsKeyNamed {
   /** The key version that sealed the probe, as the provider tells it. */
   readonly version: string | null
@@ -208,8 +209,14 @@ export const askKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyChecked[]> =>
       return tryApart(site, open, hashOf(random(32)), new Secret(random(32)), proven)
     }
     for (const { slot, key } of keys) {
-      const open = (): Promise<KmsKey> => openKmsKey(slot, context)
-      all.push({ ...key, ...(await (key.own ? tryOwn(open, random) : other(slot, key.site, open))) })
+      let { protection } = key
+      const open = async (): Promise<KmsKey> => {
+        const opened = await openKmsKey(slot, context)
+        if (key.own) protection = opened.can.protection
+        return opened
+      }
+      const tried = await (key.own ? tryOwn(open, random) : other(slot, key.site, open))
+      all.push({ ...key, ...tried, protection })
     }
     return all
   })

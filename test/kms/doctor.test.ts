@@ -105,6 +105,14 @@ describe('the doctor of KMS keys, at the keys of other sites', () => {
     expect(here.asked).toEqual(['encrypt eu hvs.eu', 'decrypt eu hvs.eu', 'decrypt eu hvs.eu'])
   })
 
+  it('loads no module that only the other site’s card names, and shows no PIN to its token', async () => {
+    expect(await apart('pkcs11:token=us;object=quorate?module-path=/nowhere/of-us.so')).toEqual([
+      'us',
+      'left',
+      'not asked: none of this site’s own keys is at token=us of /nowhere/of-us.so, which would be shown its credentials',
+    ])
+  })
+
   it('goes on where a card names what is no key', async () => {
     for (const key of ['transit:https://1.2.3.4.5/transit/us', 'aws-kms:x', 'nobody:x'])
       expect((await apart(key))[1]).toBe('left')
