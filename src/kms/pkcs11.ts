@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { AesGCM, Handle, Mechanism, PKCS11, TokenInfo } from 'pkcs11js'
 import type { Hash } from '../lib/brand.ts'
-import { concat, equal, fromHex, fromUtf8, utf8 } from '../lib/bytes.ts'
+import { asText, concat, equal, fromHex, fromUtf8, utf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
 import { providerSays } from './call.ts'
@@ -50,7 +50,7 @@ const faultOf = (value: string): KmsFault => named.find(([names]) => names.test(
 const pinFault = (told: string, more: string): QuorateError =>
   new QuorateError(
     'E_KMS_DENIED',
-    `the token of the KMS key ${told} does not take this PIN (${more})`,
+    `the KMS key ${told} lies in a token that does not take this PIN (${more})`,
     'look for the right PIN before anything is run again: a token locks itself after a few wrong ones',
     { kms: 'refused' satisfies KmsFault },
   )
@@ -73,8 +73,8 @@ const load = async (path: string, told: string): Promise<Loaded> => {
 
 const moduleOf = async (path: string, told: string): Promise<Loaded> => {
   const loaded = modules.get(path) ?? (await load(path, told))
-  modules.set(path, modules.get(path) ?? loaded)
-  return modules.get(path) ?? loaded
+  modules.set(path, loaded)
+  return loaded
 }
 
 /**
@@ -223,10 +223,12 @@ const pinFrom = async ({ environment = {}, passphrase }: KmsContext, label: stri
   const own = `QUORATE_PKCS11_PIN_${label.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
   const given = environment[own] || environment['QUORATE_PKCS11_PIN']
   const pin = given ? new Secret(utf8(given)) : await passphrase?.()
-  if (pin === undefined)
-    throw kmsFault('unreachable', told, 'no PIN: neither QUORATE_PKCS11_PIN nor --kms-passphrase-file gives one')
-  if (pin.length > 255) throw kmsFault('unreachable', told, 'its PIN is longer than 255 bytes')
-  return pin
+  if (pin !== undefined && pin.length <= 255 && equal(utf8(asText(pin.reveal())), pin.reveal())) return pin
+  throw new QuorateError(
+    'E_PASSPHRASE',
+    `the KMS key ${told} lies behind a PIN${pin === undefined ? '' : ', which is text of at most 255 bytes'}`,
+    'set QUORATE_PKCS11_PIN, or give --kms-passphrase-file with a file that holds it',
+  )
 }
 
 const pkcs11Key = (key: string, name: Pkcs11Name, loaded: Loaded, context: KmsContext): KmsKey => {

@@ -124,11 +124,13 @@ describe.skipIf(gone !== undefined)(gone ?? 'pkcs11 at SoftHSM', () => {
       const own = { QUORATE_PKCS11_PIN: 'not this', QUORATE_PKCS11_PIN_REGION_EU: PIN }
       await wrapAt('token=region-eu;object=quorate', { environment: own, passphrase })
       expect(asked).toBe(1)
-      await refused(wrapAt('token=region-eu;id=%01', { environment: {} }), 'E_KMS_UNAVAILABLE', /\(no PIN: neither/)
+      await refused(wrapAt('token=region-eu;id=%01', { environment: {} }), 'E_PASSPHRASE', /lies behind a PIN$/)
+      const noText = { environment: {}, passphrase: async () => new Secret(Uint8Array.of(0xff, 0x31)) }
+      await refused(wrapAt('token=region-eu;id=%01', noText), 'E_PASSPHRASE', /a PIN, which is text of at most/)
       for (const odd of ['9'.repeat(256), '1'])
         await refused(
           wrapAt('token=region-eu;id=%01', { environment: { QUORATE_PKCS11_PIN: odd } }),
-          odd === '1' ? 'E_KMS_DENIED' : 'E_KMS_UNAVAILABLE',
+          odd === '1' ? 'E_KMS_DENIED' : 'E_PASSPHRASE',
           /PIN/,
         )
     })
