@@ -19,6 +19,8 @@ const bytes = new Uint8Array(32).fill(9)
 const piece = () => new Secret(bytes.slice())
 const named = (attributes: string, module = MODULE): string => `pkcs11:${attributes}?module-path=${module}`
 
+const OTHER_PIN = '161803'
+
 const gone = absent('softhsm')
 
 describe.skipIf(gone !== undefined)(gone ?? 'pkcs11 at SoftHSM', () => {
@@ -186,7 +188,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'pkcs11 at SoftHSM', () => {
     beforeAll(async () => {
       begin()
       relay = await serveRelay()
-      const env = { ...hsm.env, QUORATE_PKCS11_PIN: PIN }
+      const env = { ...hsm.env, QUORATE_PKCS11_PIN: PIN, QUORATE_PKCS11_PIN_VAULT_EU: OTHER_PIN }
       const key = (site: string) => ({ kms: named(`token=region-${site};object=quorate`), env })
       group = new Group(work.path, ['eu', 'us', 'ap'], { eu: key('eu'), us: key('us'), ap: key('ap') })
       await group.create()
@@ -207,21 +209,34 @@ describe.skipIf(gone !== undefined)(gone ?? 'pkcs11 at SoftHSM', () => {
       return made.document.ceremony
     }
 
-    it('makes a key whose shares lie under three tokens, and ends when it is done', async () => {
-      const ceremony = await planned('treasury.yaml', ['eu.card', 'us.card', 'ap.card'])
-      for (const name of group.names) {
-        const approved = await group.run(
-          name,
-          ...['keygen', 'approve', '--definition', 'treasury.yaml', '--confirm', ceremony],
-        )
-        expect(approved.code, approved.stderr).toBe(0)
-      }
-      const runs = await Promise.all(group.names.map((name) => group.join(name, 'keygen', 'treasury.yaml').ended))
-      for (const ran of runs) {
+    const approve = async (topic: 'keygen' | 'rotate', site: string, file: string, ceremony: string): Promise<void> => {
+      const approved = await group.run(site, topic, 'approve', '--definition', file, '--confirm', ceremony)
+      expect(approved.code, approved.stderr).toBe(0)
+    }
+    const joinAll = async (topic: 'keygen' | 'rotate', file: string): Promise<void> => {
+      for (const ran of await Promise.all(group.names.map((name) => group.join(name, topic, file).ended))) {
         expect(ran.code, ran.stdout + ran.stderr).toBe(0)
         expect(ran.document).toMatchObject({ state: 'closed', open: [] })
-        expect(ran.stdout + ran.stderr).not.toContain(PIN)
+        for (const pin of [PIN, OTHER_PIN]) expect(ran.stdout + ran.stderr).not.toContain(pin)
       }
+    }
+
+    it('makes a key whose shares lie under three tokens, and ends when it is done', async () => {
+      const ceremony = await planned('treasury.yaml', ['eu.card', 'us.card', 'ap.card'])
+      for (const name of group.names) await approve('keygen', name, 'treasury.yaml', ceremony)
+      await joinAll('keygen', 'treasury.yaml')
+    })
+
+    it('moves a share to a token with another PIN, and shows no PIN to the wrong one', async () => {
+      hsm.token('vault-eu', OTHER_PIN)
+      hsm.key('vault-eu', 'quorate', '01')
+      group.write('eu/site.yaml', group.read('eu/site.yaml').replace('token=region-eu', 'token=vault-eu'))
+      const made = await group.run('eu', 'rotate', 'rewrap', '--key', 'treasury', '--out', 'rewrap.yaml')
+      expect(made.code, made.stdout + made.stderr).toBe(0)
+      await approve('rotate', 'eu', 'rewrap.yaml', made.document.ceremony)
+      await joinAll('rotate', 'rewrap.yaml')
+      expect(hsm.list()).not.toMatch(/PIN count low/)
+      group.write('eu/site.yaml', group.read('eu/site.yaml').replace('token=vault-eu', 'token=region-eu'))
     })
 
     it('asks its own key, and says what is wrong with it', async () => {

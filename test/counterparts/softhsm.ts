@@ -12,8 +12,8 @@ const FIT = ['--key-type', 'AES:32', '--sensitive', '--private', '--usage-decryp
 /** Tokens of SoftHSM in a folder of their own. */
 export interface SoftHsm {
   readonly env: Readonly<Record<string, string>>
-  /** A token with that label and the PIN above. */
-  token(label: string): void
+  /** A token with that label; the PIN is the one above, where none is given. */
+  token(label: string, pin?: string): void
   /** A key, by pkcs11-tool: another's hand than the one that is tested. */
   key(token: string, label: string, id: string, options?: readonly string[]): void
   /** Tokens as pkcs11-tool lists them. */
@@ -30,15 +30,19 @@ export const startSoftHsm = (labels: readonly string[]): SoftHsm => {
   const run = (tool: string, args: readonly string[]): string =>
     execFileSync(tool, args, { encoding: 'utf8', stdio: 'pipe', env: { PATH: process.env['PATH'], ...env } })
   const tool = (...args: string[]): string => run('pkcs11-tool', ['--module', MODULE, ...args])
-  const token = (label: string): void =>
-    void run('softhsm2-util', ['--init-token', '--free', '--label', label, '--so-pin', '314159', '--pin', PIN])
+  const pins = new Map<string, string>()
+  const token = (label: string, pin = PIN): void => {
+    pins.set(label, pin)
+    run('softhsm2-util', ['--init-token', '--free', '--label', label, '--so-pin', '314159', '--pin', pin])
+  }
   for (const label of labels) token(label)
   return {
     env,
     token,
     key: (label, object, id, options = FIT) =>
       void tool(
-        ...['--token-label', label, '--login', '--pin', PIN, '--keygen', '--label', object, '--id', id, ...options],
+        ...['--token-label', label, '--login', '--pin', pins.get(label) ?? PIN],
+        ...['--keygen', '--label', object, '--id', id, ...options],
       ),
     list: () => tool('--list-slots'),
     remove: folder.remove,
