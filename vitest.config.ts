@@ -5,7 +5,7 @@ const long = [
   'test/audit/readmitted.test.ts',
   'test/ceremony/{handed-on,third-kind}.test.ts',
   'test/cli/{demo-killed,handed-over}.test.ts',
-  'test/counterparts/{aws-by-hand,aws-kms,pkcs11,transit}.test.ts',
+  'test/counterparts/{aws-by-hand,aws-kms,pkcs11,stores,transit}.test.ts',
   'test/docs/elsewhere.test.ts',
   'test/e2e/{break-glass,by-hand,clouds,emergency,readmit,rewrap,rotate}.test.ts',
   'test/faults/{away,crash-emergency,crash-handover,crash-readmit,crash-refresh,crash-release,crash-rewrap,kill,kill-others,lying}.test.ts',
@@ -39,6 +39,7 @@ const both = [
   'test/matrix/matrix.test.ts',
   'test/model/replay.test.ts',
   'test/mpc/{epochs,liars,liars-refresh,noble}.test.ts',
+  'test/shards/{file-store,stores}.test.ts',
   'test/sim/seats.test.ts',
 ]
 /** Put something of their own in the place of a module, so no other file may have loaded it before them. */

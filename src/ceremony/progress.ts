@@ -27,6 +27,8 @@ export type Progress =
   | { readonly phase: 'clock'; readonly site: SiteId; readonly ahead: number }
   /** A relay of the definition that passes nothing on, while others do. */
   | { readonly phase: 'relay'; readonly url: string; readonly why: string }
+  /** A KMS key of this site that is of no use now, while enough others are. */
+  | { readonly phase: 'kms'; readonly key: string; readonly why: string }
   /** This site's part is done; its process still runs other ceremonies of the home. */
   | { readonly phase: 'serving'; readonly others: number }
   /** Another process owns the home and runs this join, with what it was given itself: these of this command go unused. */

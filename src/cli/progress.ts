@@ -42,6 +42,8 @@ export const warningOf = (event: Progress): string | undefined => {
       return `the clock of ${event.site} is ${span(event.ahead)} ahead of this machine’s: compare both with the true time`
     case 'relay':
       return `no answer from ${event.url}: ${event.why}; the other relays are used`
+    case 'kms':
+      return `${event.why}; the other two keys of this site are used`
     case 'handed-over': {
       const given = `its own ${event.unused.join(' and ')}`
       return `another process of this home runs this join with ${given}: what this command names is not used`
@@ -70,6 +72,7 @@ export const progressLine = (event: Progress): Line => {
     case 'another-build':
     case 'clock':
     case 'relay':
+    case 'kms':
     case 'handed-over':
       return { label: 'warning', text: warningOf(event) ?? '', tone: 'warn' }
     case 'serving':

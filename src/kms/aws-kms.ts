@@ -1,7 +1,7 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms'
 import type { Hash } from '../lib/brand.ts'
+import { demandTls, providerSays, withinDeadline } from '../lib/call.ts'
 import { Secret } from '../lib/secret.ts'
-import { providerSays, withinDeadline } from './call.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault, loadSdk } from './fault.ts'
 import type { KmsKey, KmsProvider, Wrapped } from './port.ts'
 import { providerTable } from './providers.ts'
@@ -127,19 +127,12 @@ const awsKey = ({ EncryptCommand, DecryptCommand }: Sdk, client: KMSClient, arn:
   }
 }
 
-const HERE = /^(?:127\.0\.0\.1|localhost|\[?::1\]?)$/
-
-class PlainHttpError extends Error {
-  override readonly name = 'PlainHttpError'
-  readonly code = 'its endpoint is not on this machine'
-}
-
 /** An endpoint that was named for another service may be plain HTTP, and each request has a data key in it. */
 const overTls = (client: KMSClient): KMSClient => {
   client.middlewareStack.add(
     (next) => async (args) => {
       const { protocol, hostname } = args.request as { readonly protocol: string; readonly hostname: string }
-      if (protocol !== 'https:' && !HERE.test(hostname)) throw new PlainHttpError()
+      demandTls(protocol, hostname)
       return next(args)
     },
     { step: 'finalizeRequest', priority: 'low', name: 'quorateOverTls' },

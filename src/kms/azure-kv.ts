@@ -2,10 +2,10 @@ import type { TokenCredential } from '@azure/identity'
 import type { CryptographyClient, KeyVaultKey } from '@azure/keyvault-keys'
 import type { Hash } from '../lib/brand.ts'
 import { concat, equal, fromHex } from '../lib/bytes.ts'
+import { LateAnswer, providerSays, withinDeadline } from '../lib/call.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
-import { LateAnswer, providerSays, withinDeadline } from './call.ts'
-import { type KmsFault, kmsFault, loadSdk } from './fault.ts'
+import { KMS_DEADLINE, type KmsFault, kmsFault, loadSdk } from './fault.ts'
 import type { KmsKey, KmsProvider } from './port.ts'
 
 /** RSA-OAEP, without the 256, is SHA-1, and the SDK runs it itself: the vault would have no record of it. */
@@ -65,7 +65,7 @@ const toFault = (error: unknown, key: string, opening: boolean, last: number | u
   const text = String(failure.message ?? error)
   // Aborted while it waited to ask again: the last answer says why it waited.
   if (error instanceof LateAnswer || failure.name === 'AbortError') {
-    const why = last === 429 || (last ?? 0) >= 500 ? `HTTP ${last}` : new LateAnswer().message
+    const why = last === 429 || (last ?? 0) >= 500 ? `HTTP ${last}` : new LateAnswer(KMS_DEADLINE).message
     return kmsFault(last === 429 ? 'throttled' : 'unreachable', key, why)
   }
   // Where an answer has no body, the SDK fails to read it by a TypeError.
@@ -146,7 +146,7 @@ const ask = async (name: string, operation: 'wrapKey' | 'unwrapKey', value: Uint
           answered = (parsedBody as { kid?: unknown } | undefined)?.kid
         },
       })
-    })
+    }, KMS_DEADLINE)
     if (!isSameKey(answered, name)) throw kmsFault('wrong answer', key, 'kid of another key or version')
     if (!(result instanceof Uint8Array) || result.length === 0 || result.length > MOST)
       throw kmsFault('wrong answer', key, 'no value')

@@ -1,3 +1,4 @@
+import { loadOptional } from '../lib/call.ts'
 import { type ErrorCode, QuorateError } from '../lib/errors.ts'
 
 /** Faults by what happened at a provider, whatever the provider calls it. */
@@ -60,30 +61,6 @@ export const kmsFaultIn = (error: unknown): KmsFault | undefined =>
 /** How long one call to a provider may take, its repetitions included, in milliseconds. */
 export const KMS_DEADLINE = 20_000
 
-/** Of a package that is there, and whose addon is not, or is for another machine. */
-const UNBUILT = ['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED']
-
 /** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed, or was not built. */
-export const loadSdk = async <T>(name: string, load: () => Promise<T>): Promise<T> => {
-  try {
-    return await load()
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (UNBUILT.includes(code))
-      throw new QuorateError(
-        'E_KMS_UNAVAILABLE',
-        `the package ${name} was not built for this machine, and this site's KMS key needs it`,
-        `run \`npm rebuild ${name}\` where quorate is installed: it takes a C++ compiler, make and Python`,
-        {},
-        error,
-      )
-    if (code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new QuorateError(
-      'E_KMS_UNAVAILABLE',
-      `the package ${name} is not installed, and this site's KMS key needs it`,
-      'install quorate again the way it was, with its optional packages: --include=optional, not --omit=optional',
-      {},
-      error,
-    )
-  }
-}
+export const loadSdk = <T>(name: string, load: () => Promise<T>): Promise<T> =>
+  loadOptional(name, load, 'E_KMS_UNAVAILABLE', "this site's KMS key")

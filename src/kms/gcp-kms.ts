@@ -1,9 +1,9 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { fromHex } from '../lib/bytes.ts'
+import { providerSays, withinDeadline } from '../lib/call.ts'
+import { crc32c } from '../lib/crc32c.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
-import { providerSays, withinDeadline } from './call.ts'
-import { crc32c } from './crc32c.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault, loadSdk } from './fault.ts'
 import { openRaw, type Raw, sealRaw } from './gcp-raw.ts'
 import type { KmsKey, KmsProvider } from './port.ts'
@@ -140,7 +140,7 @@ const ask = async <T>(named: Named, opening: boolean, call: Call<T>): Promise<T>
   endpoint.calls += 1
   try {
     // Called by the SDK itself, it would reject where nobody listens, and end the process.
-    await withinDeadline(() => client.initialize())
+    await withinDeadline(() => client.initialize(), KMS_DEADLINE)
     const timeout = Math.max(1, KMS_DEADLINE - (performance.now() - began))
     const backoffSettings = { ...waits, totalTimeoutMillis: timeout }
     const options = { timeout, retry: { retryCodes: [LATE, EXHAUSTED, UNAVAILABLE], backoffSettings } }

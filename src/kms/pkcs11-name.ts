@@ -108,6 +108,14 @@ export const pkcs11Place = (text: string): string | null => {
   return typeof name === 'string' ? null : `${spelt(Object.entries(name.token))} of ${name.modulePath}`
 }
 
+/** The token as people call it. Two names of one token may differ: by label, by serial number, or by both. */
+export const pkcs11Token = (text: string): string | null => {
+  const name = readPkcs11Name(text)
+  if (typeof name === 'string') return null
+  const { token, serial } = name.token
+  return ['PKCS#11 token', token, ...(serial === undefined ? [] : ['serial', serial])].filter(Boolean).join(' ')
+}
+
 /** The key in its token, whichever module leads there. */
 export const pkcs11Material = (text: string): string => {
   const name = readPkcs11Name(text)

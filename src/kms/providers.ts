@@ -1,5 +1,5 @@
 import type { KmsSlot } from '../records/definition-fields.ts'
-import { pkcs11Flaw, pkcs11Material, pkcs11Place } from './pkcs11-name.ts'
+import { pkcs11Flaw, pkcs11Material, pkcs11Place, pkcs11Token } from './pkcs11-name.ts'
 
 /** A provider, as far as the names of its keys tell: no SDK is loaded, and nobody is asked. */
 interface ProviderRow {
@@ -18,6 +18,8 @@ interface ProviderRow {
   host?(key: string): string | null
   /** The region that the name states. */
   region(key: string): string | null
+  /** The account that the name states, as people call it: whoever administers that one can let anybody use the key. */
+  account(key: string): string | null
   /** The same for all names of one key, where a key has several. */
   material?(key: string): string
 }
@@ -39,6 +41,7 @@ export const providerTable = {
     siteMakes: true,
     packages: [],
     region: () => null,
+    account: () => null,
   },
   'aws-kms': {
     form: /^arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]{1,64}$/,
@@ -47,6 +50,7 @@ export const providerTable = {
     siteMakes: false,
     packages: ['@aws-sdk/client-kms'],
     region: (key) => key.split(':')[3] ?? null,
+    account: (key) => `AWS account ${key.split(':')[4]}`,
     // Replicas of a multi-Region key: each opens what any of them sealed.
     material: (key) => key.toLowerCase().replace(/:kms:[^:]+:(\d+:key\/mrk-)/, ':kms:*:$1'),
   },
@@ -61,6 +65,7 @@ export const providerTable = {
     // A regional endpoint is another way to the same key, and a version opens what the key sealed.
     material: (key) => key.replace(/^\/\/[^/]+\//, '').replace(/\/cryptoKeyVersions\/\d+$/, ''),
     region: (key) => /\/locations\/([^/]+)\//.exec(key)?.[1] ?? null,
+    account: (key) => `Google project ${/projects\/([^/]+)\//.exec(key)?.[1]}`,
   },
   'azure-kv': {
     form: /^https:\/\/[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/keys\/[A-Za-z0-9-]{1,127}\/[0-9a-f]{32}$/,
@@ -72,6 +77,7 @@ export const providerTable = {
     // Names have no case there.
     material: (key) => plain(key).toLowerCase(),
     region: () => null,
+    account: (key) => `vault ${new URL(plain(key)).host.toLowerCase()}`,
   },
   transit: {
     // In plain HTTP only to this machine: the token travels with each request.
@@ -83,6 +89,7 @@ export const providerTable = {
     host: (key) => new URL(key).host,
     material: (key) => plain(key),
     region: () => null,
+    account: (key) => `server ${new URL(plain(key)).host.toLowerCase()}`,
   },
   pkcs11: {
     form: /^[!-~]+$/,
@@ -94,6 +101,7 @@ export const providerTable = {
     host: pkcs11Place,
     material: pkcs11Material,
     region: () => null,
+    account: pkcs11Token,
   },
 } as const satisfies Readonly<Record<string, ProviderRow>>
 
@@ -124,6 +132,9 @@ export const siteMakes = ({ provider }: KmsSlot): boolean => providerRow(provide
 export const sdkPackages = (provider: string): readonly string[] => providerRow(provider)?.packages ?? []
 
 export const regionOf = (slot: KmsSlot): string | null => rowOf(slot)?.region(slot.key) ?? null
+
+/** Null where the name states none: of a file, the sites say themselves who has it. */
+export const holderOf = (slot: KmsSlot): string | null => rowOf(slot)?.account(slot.key) ?? null
 
 /** Equal for two slots whose keys open the same, as far as their names tell. */
 export const materialOf = (slot: KmsSlot): string => `${slot.provider}:${rowOf(slot)?.material?.(slot.key) ?? slot.key}`

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
 import { asText, fromHex, utf8 } from '../lib/bytes.ts'
+import { providerSays } from '../lib/call.ts'
 import { Secret } from '../lib/secret.ts'
-import { providerSays } from './call.ts'
 import { KMS_DEADLINE, type KmsFault, kmsFault } from './fault.ts'
 import type { KmsContext, KmsKey, KmsProvider } from './port.ts'
 

@@ -132,6 +132,11 @@ export const errorTable = {
   E_CLOCK: { exit: 5, doc: 'the clock is too far from the others', see: 'SECURITY.md#what-the-operator-must-do' },
   E_KMS_DENIED: { exit: 5, doc: 'the KMS refused to use the key', see: 'quorate keygen join' },
   E_KMS_UNAVAILABLE: { exit: 5, doc: 'the KMS did not answer, or its key is not there', see: 'quorate keygen join' },
+  E_STORE: {
+    exit: 5,
+    doc: 'a store of sealed shards refused, did not answer, or holds a damaged object',
+    see: 'docs/stores.md',
+  },
   E_SHARD: {
     exit: 5,
     doc: 'a sealed shard does not open, or is not the one that the record names',

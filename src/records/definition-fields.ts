@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { accessNames } from './access.ts'
 import { hexOf, identity, label, line, siteId, sorted, time, whole } from './fields.ts'
 import { protocols } from './protocols.ts'
 
@@ -45,7 +46,8 @@ export const commonFields = {
   ),
   /** Identities that approve and hold no share. */
   approvers: sorted(identity, 16),
-  sealing: v.literal('one-key', 'expected one-key'),
+  /** A site that names three keys is sealed two-of-three, and one that names one under that one. */
+  sealing: v.picklist(accessNames, `expected ${accessNames.join(' or ')}`),
   relays: v.pipe(
     v.array(
       v.strictObject({

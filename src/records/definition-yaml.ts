@@ -39,7 +39,8 @@ const comments: Comments = {
   threshold: 'How many sites sign together. One fewer learn nothing and can sign nothing.',
   sites: 'In order: the place in this list, from 1, is the index of the share. Each entry equals the card of its site.',
   approvers: 'Identities that must approve and hold no share.',
-  sealing: 'one-key: each shard under the one KMS key of its site.',
+  sealing:
+    'one-key: each shard under the one KMS key of its site.\ntwo-of-three: where a site names three, any two of them open its shard.',
   relays: 'Untrusted: they pass sealed frames on. All are used at once; one that answers is enough.',
   window: 'When an attempt may start; one that runs may finish later.',
   attempts: 'Most attempts that a site takes part in.',

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { Hash } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
 import { tupleHash } from '../lib/hash.ts'
+import { accessNames } from './access.ts'
 import { type Codec, cborCodec } from './codec.ts'
 import { protocolIds } from './definition-fields.ts'
 import { bytes, hash, hexOf, index, label, line, sorted, whole } from './fields.ts'
@@ -21,8 +22,8 @@ const coreSchema = v.strictObject({
   verifyingShare: hexOf(32, 64),
   outcome: hash,
   jurisdiction: line(64),
-  /** How many of the slots open the shard. */
-  access: v.picklist(['one-key']),
+  /** By which rule the slots open the shard. */
+  access: v.picklist(accessNames),
 })
 /** All that a sealed shard says of itself. */
 export type ShardCore = v.InferOutput<typeof coreSchema>

@@ -4,6 +4,7 @@ import type { SiteId, Time } from '../lib/brand.ts'
 import { toHex } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
+import { sealingOf } from '../records/access.ts'
 import { type Definition, definitionCodec, fenceIn, recordKind } from '../records/definition.ts'
 import type { SiteEntry } from '../records/definition-fields.ts'
 import type { KeygenDefinition } from '../records/kinds/keygen.ts'
@@ -137,12 +138,13 @@ export const throwAwayKey = async (
   threshold: number,
 ): Promise<Epoch> => {
   const now = props.clock.now()
-  const { name, protocol, sealing, attempts, deadlines } = definition
+  const { name, protocol, attempts, deadlines } = definition
+  const sites = await cards(players)
   const keygen: KeygenDefinition = {
     kind: 'keygen',
-    ...{ name, protocol, threshold, sealing, attempts, deadlines },
+    ...{ name, protocol, threshold, sealing: sealingOf(sites), attempts, deadlines },
     ...thrownAway(props, definition, 'key'),
-    sites: await cards(players),
+    sites,
     approvers: [],
     window: { opens: timeAt(now - DAY), closes: timeAt(now + DAY) },
     base: null,

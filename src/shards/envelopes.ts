@@ -81,12 +81,15 @@ export const destroyEnvelopes = async (disk: Disk, folder: string, but?: Hash): 
   await disk.syncFolder(folder)
 }
 
+/** May differ: where the keys lie, and how many they are. */
+const place = { jurisdiction: '-', access: 'one-key' } as const
+
 const sameBut = (a: ShardCore, b: ShardCore): boolean =>
-  equal(shardCoreCodec.encode({ ...a, jurisdiction: '-' }), shardCoreCodec.encode({ ...b, jurisdiction: '-' }))
+  equal(shardCoreCodec.encode({ ...a, ...place }), shardCoreCodec.encode({ ...b, ...place }))
 
 /**
  * Writes the envelope of a rewrap beside those that are there; one of the same ceremony that was never named makes room.
- * Of the words of a share its jurisdiction alone may be another. Durable when it resolves.
+ * Of the words of a share those about its keys alone may be others. Durable when it resolves.
  */
 export const writeEnvelope = async (
   disk: Disk,

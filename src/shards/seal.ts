@@ -2,31 +2,24 @@ import { hkdfSync } from 'node:crypto'
 import type { KmsKey } from '../kms/port.ts'
 import { openAead, sealAead } from '../lib/aead.ts'
 import type { Hash } from '../lib/brand.ts'
-import { equal, toHex, u32 } from '../lib/bytes.ts'
-import { QuorateError } from '../lib/errors.ts'
+import { equal } from '../lib/bytes.ts'
+import type { QuorateError } from '../lib/errors.ts'
 import { tupleHash } from '../lib/hash.ts'
 import type { Random } from '../lib/ports.ts'
 import { Secret } from '../lib/secret.ts'
+import { accessRules } from '../records/access.ts'
 import { DecodeError } from '../records/codec.ts'
 import {
   envelopeHash,
   type SealedShard,
   type ShardCore,
-  type ShardSlot,
   shardCiphertextCodec,
   shardCoreCodec,
   shardSlotsCodec,
 } from '../records/sealed-shard.ts'
 import { damagedShare } from './damage.ts'
-
-const DATA_KEY = 32
-
-/** The context that the KMS binds to a wrapped piece: this shard, this slot. */
-const slotContext = (core: Uint8Array, slot: number): Hash =>
-  toHex(tupleHash('quorate shard slot v1', core, u32(slot))) as Hash
-
-const slotCommitment = (core: Uint8Array, slot: number, piece: Secret): Uint8Array =>
-  tupleHash('quorate shard piece v1', core, u32(slot), piece.reveal())
+import { cuts, DATA_KEY } from './pieces.ts'
+import { openPieces, type Slotted, wrapPiece } from './slots.ts'
 
 /** One derivation a data key, and a data key a shard: the nonce need not be stored. */
 const derive = (dataKey: Secret, salt: Uint8Array, binding: Uint8Array) => {
@@ -42,40 +35,40 @@ const derive = (dataKey: Secret, salt: Uint8Array, binding: Uint8Array) => {
 const bindingOf = (core: Uint8Array, slots: Uint8Array): Uint8Array => tupleHash('quorate shard key v1', core, slots)
 
 /**
- * Seals a share (8 to 4000 bytes) under one KMS key a slot: a fresh data key, wrapped by the KMS, derives the AES-256-GCM
- * key that seals the share. Consumes nothing: the caller wipes the share. Throws E_KMS_DENIED or E_KMS_UNAVAILABLE.
+ * Seals a share (8 to 4000 bytes) under one KMS key a slot, as the access rule of its core says: a fresh data key, cut into
+ * one piece a slot and wrapped by the KMS, derives the AES-256-GCM key that seals the share. Consumes nothing: the caller
+ * wipes the share. Throws E_KMS_DENIED or E_KMS_UNAVAILABLE where one of the keys does not wrap its piece.
  */
 export const sealShard = async (wanted: {
   readonly core: ShardCore
   readonly share: Secret
-  /** One, since the access rule is one-key. */
+  /** In slot order. */
   readonly keys: readonly KmsKey[]
   readonly random: Random
 }): Promise<SealedShard> => {
-  const [kms] = wanted.keys
-  if (kms === undefined || wanted.keys.length !== 1) throw new TypeError('one-key sealing takes one KMS key')
+  const { access } = wanted.core
+  if (wanted.keys.length !== accessRules[access].slots)
+    throw new TypeError(`${access} sealing takes another number of KMS keys than ${wanted.keys.length}`)
   const core = shardCoreCodec.encode(wanted.core)
-  const piece = new Secret(wanted.random(DATA_KEY))
-  const wrapped = await kms.wrap(piece, slotContext(core, 1)).catch((error: unknown) => {
-    piece.wipe()
-    throw error
-  })
-  const slot: ShardSlot = {
-    provider: wrapped.provider,
-    key: wrapped.key,
-    version: wrapped.version,
-    wrapped: wrapped.ciphertext,
-    commitment: slotCommitment(core, 1, piece),
+  const dataKey = new Secret(wanted.random(DATA_KEY))
+  const pieces = cuts[access].split(dataKey, wanted.random)
+  try {
+    const wrapped = await Promise.allSettled(
+      wanted.keys.map((kms, at) => wrapPiece(core, at + 1, pieces[at] as Secret, kms)),
+    )
+    const refused = wrapped.find((one) => one.status === 'rejected')
+    if (refused !== undefined) throw refused.reason
+    const slots = shardSlotsCodec.encode(wrapped.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])))
+    const salt = wanted.random(32)
+    const binding = bindingOf(core, slots)
+    const keys = derive(dataKey, salt, binding)
+    const sealed = sealAead(keys.key, keys.nonce, wanted.share.reveal(), binding)
+    const ciphertext = shardCiphertextCodec.encode({ salt, commitment: keys.commitment, sealed })
+    keys.wipe()
+    return { core, slots, ciphertext }
+  } finally {
+    for (const one of [dataKey, ...pieces]) one.wipe()
   }
-  const slots = shardSlotsCodec.encode([slot])
-  const salt = wanted.random(32)
-  const binding = bindingOf(core, slots)
-  const keys = derive(piece, salt, binding)
-  const sealed = sealAead(keys.key, keys.nonce, wanted.share.reveal(), binding)
-  const ciphertext = shardCiphertextCodec.encode({ salt, commitment: keys.commitment, sealed })
-  keys.wipe()
-  piece.wipe()
-  return { core, slots, ciphertext }
 }
 
 const refused = (what: string, cause?: unknown): QuorateError =>
@@ -89,67 +82,45 @@ const decoded = <T>(decode: () => T): T => {
   }
 }
 
-/**
- * The key that the slot names. A key file or an alias may have moved since: where no key has that name, those of the same
- * provider, one after the other. The slot's commitment tells whether it was the right one.
- */
-const keysFor = (slot: ShardSlot, keys: readonly KmsKey[]): readonly KmsKey[] => {
-  const same = keys.filter(({ ref }) => ref.provider === slot.provider)
-  const named = same.filter((kms) => isNamed(slot, kms))
-  return named.length > 0 ? named : same
+const slottedIn = ({ core, slots: bytes }: SealedShard): Slotted => {
+  const { access } = decoded(() => shardCoreCodec.decode(core))
+  const slots = decoded(() => shardSlotsCodec.decode(bytes))
+  if (slots.length !== accessRules[access].slots)
+    throw refused(`${access} sealing has ${accessRules[access].slots} slots`)
+  return { core, access, slots }
 }
 
-const isNamed = ({ provider, key }: ShardSlot, { ref }: KmsKey): boolean => ref.provider === provider && ref.key === key
-
-/** None of the keys has the name that the slot says, and none of them opens it. */
-const underAnother = ({ provider, key }: ShardSlot, keys: readonly KmsKey[], cause: unknown): QuorateError => {
-  const others = keys.map(({ ref }) => `${ref.provider}:${ref.key}`).join(', ')
-  return new QuorateError(
-    cause instanceof QuorateError ? cause.code : 'E_KMS_UNAVAILABLE',
-    `the shard is sealed under ${provider}:${key}, and site.yaml names ${others === '' ? 'no key' : others}`,
-    'to move the shard to the key of site.yaml: quorate rotate rewrap, which opens it by the old key; for anything else put the old key back into site.yaml',
-    {},
-    cause,
-  )
-}
-
-/** The data key in a slot. Throws E_SHARD, and what the last of the keys throws. */
-const unwrapped = async (
-  core: Uint8Array,
-  number: number,
-  slot: ShardSlot,
-  keys: readonly KmsKey[],
-): Promise<Secret> => {
-  const { provider, key, version, wrapped } = slot
-  let failure: unknown
-  for (const kms of keysFor(slot, keys)) {
-    try {
-      const piece = await kms.unwrap({ provider, key, version, ciphertext: wrapped }, slotContext(core, number))
-      if (piece.length === DATA_KEY && equal(slotCommitment(core, number, piece), slot.commitment)) return piece
-      piece.wipe()
-      failure = refused('the KMS returned another piece than was wrapped')
-    } catch (error) {
-      failure = error
-    }
+/** The data key, from as many slots as are enough, or from all. */
+const openDataKey = async (slotted: Slotted, keys: readonly KmsKey[], wanted: 'enough' | 'all'): Promise<Secret> => {
+  const pieces = await openPieces(slotted, keys, wanted)
+  try {
+    const dataKey = cuts[slotted.access].combine(pieces)
+    if (dataKey === undefined) throw refused('its pieces are of two keys')
+    return dataKey
+  } finally {
+    for (const piece of pieces.values()) piece.wipe()
   }
-  throw keys.some((kms) => isNamed(slot, kms)) ? failure : underAnother(slot, keys, failure)
 }
 
 /**
- * The share in an envelope whose hash is `expected`, as the epoch's record names it. Throws E_SHARD where a byte is
- * another, and what the KMS throws.
+ * The share in an envelope whose hash is `expected`, as the epoch's record names it, by as many of its slots as are enough;
+ * `all`: each of them has to open, as it must when the shard was just sealed. Throws E_SHARD where a byte is another, and
+ * what the KMS throws.
  */
-export const openShard = async (envelope: SealedShard, expected: Hash, keys: readonly KmsKey[]): Promise<Secret> => {
+export const openShard = async (
+  envelope: SealedShard,
+  expected: Hash,
+  keys: readonly KmsKey[],
+  wanted: 'enough' | 'all' = 'enough',
+): Promise<Secret> => {
   if (envelopeHash(envelope) !== expected) throw refused('it is not the one that the record names')
   const { core, slots } = envelope
-  decoded(() => shardCoreCodec.decode(core))
-  const [slot, ...more] = decoded(() => shardSlotsCodec.decode(slots))
+  const slotted = slottedIn(envelope)
   const { salt, commitment, sealed } = decoded(() => shardCiphertextCodec.decode(envelope.ciphertext))
-  if (slot === undefined || more.length > 0) throw refused('one-key sealing has one slot')
-  const piece = await unwrapped(core, 1, slot, keys)
+  const dataKey = await openDataKey(slotted, keys, wanted)
   try {
     const binding = bindingOf(core, slots)
-    const derived = derive(piece, salt, binding)
+    const derived = derive(dataKey, salt, binding)
     try {
       if (!equal(derived.commitment, commitment)) throw refused('its key commitment does not hold')
       const share = openAead(derived.key, derived.nonce, sealed, binding)
@@ -159,6 +130,6 @@ export const openShard = async (envelope: SealedShard, expected: Hash, keys: rea
       derived.wipe()
     }
   } finally {
-    piece.wipe()
+    dataKey.wipe()
   }
 }

@@ -64,9 +64,10 @@ export interface ShardStore {
   replaceEnvelope(key: Hash, outcome: Hash, ceremony: Hash, envelope: Hash): Promise<void>
   /**
    * The share, from disk through the KMS. `expected`: the envelope's hash in the record, or in the newest rewrap of it.
+   * `slots`: as many as are enough open it, or each has to.
    * Throws E_SHARD and what the KMS throws.
    */
-  reopen(key: Hash, outcome: Hash, expected: Hash, keys: readonly KmsKey[]): Promise<Secret>
+  reopen(key: Hash, outcome: Hash, expected: Hash, keys: readonly KmsKey[], slots?: 'enough' | 'all'): Promise<Secret>
   /** undefined where nothing whole is there. Throws E_SHARD where it is damaged. */
   read(key: Hash, outcome: Hash): Promise<StoredEpoch | undefined>
   /** All that is whole. */
@@ -267,13 +268,13 @@ export const shardStore = (disk: Disk): ShardStore => {
         await disk.syncFolder(ROOT)
       }
     },
-    async reopen(key, outcome, expected, keys) {
+    async reopen(key, outcome, expected, keys, slots) {
       const folder = folderOf(key, outcome)
       const current = await currentEnvelope(disk, folder)
       const sealed = (await findEnvelope(disk, folder, expected)) ?? (await envelopeAt(disk, folder, current?.ceremony))
       if ((await disk.read(`${folder}/retired`)) !== undefined) throw destroyedShare()
       if (sealed === undefined) throw await missingEnvelope(disk, folder)
-      return openShard(sealed, expected, keys)
+      return openShard(sealed, expected, keys, slots)
     },
     stageRewrap: (key, outcome, ceremony, sealed) =>
       inTurn(async () => {

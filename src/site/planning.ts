@@ -71,7 +71,7 @@ export const describeDefinition = async (
     topic: recordKind(definition).topic,
     words: await fingerprint(ceremony),
     findings,
-    shared: sharedControl(receiversIn(definition)),
+    shared: sharedControl(receiversIn(definition), definition.threshold),
     protection: protectionBySite(definition),
     window: now < opens ? 'opens' : now < closes ? 'open' : 'closed',
     left: now < opens ? opens - now : Math.max(0, closes - now),

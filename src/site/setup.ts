@@ -9,9 +9,11 @@ import type { Identity } from '../lib/brand.ts'
 import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
+import { accessOf } from '../records/access.ts'
 import { siteId } from '../records/fields.ts'
 import type { Card } from '../records/identity.ts'
 import { readsAsId } from '../records/short-id.ts'
+import { refuseUnfitStore } from '../shards/stores/open.ts'
 import { firstRandom } from './machine.ts'
 
 /** Input of `identity create`. */
@@ -91,8 +93,15 @@ export const createIdentity = async (wanted: Wanted): Promise<HomeMade> => {
   }
   if (wanted.kms.length === 0)
     throw usage('a site needs --kms', 'for example --kms local:/path/outside/the/home/site.key')
+  const kms = wanted.kms.map(parseKmsSlot)
+  if (accessOf(kms) === undefined)
+    throw usage(
+      `a site seals its shard under one KMS key, or under three of which any two open it, not under ${kms.length}`,
+      'give --kms once, or three times; nothing was made',
+    )
+  for (const store of wanted.stores) refuseUnfitStore(store)
   const site = {
-    kms: wanted.kms.map(parseKmsSlot),
+    kms,
     stores: wanted.stores,
     jurisdiction: required(wanted.jurisdiction, '--jurisdiction'),
     control: controlOf(required(wanted.control, '--control')),

@@ -38,6 +38,7 @@ const shared = ['identity/ed25519.ts', 'identity/identity.ts', 'identity/dsse.ts
 /** Small: cli and formats may use these as values. */
 const leaves = [
   'host/input.ts',
+  'records/access.ts',
   'records/kinds/row.ts',
   'records/protocols.ts',
   'records/recipient-id.ts',
@@ -82,7 +83,10 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'tiny-secp256k1': ['mpc/group/'],
   '@google-cloud/kms': ['kms/gcp-kms.ts'],
   pkcs11js: ['kms/pkcs11.ts'],
-  '@azure/identity': ['kms/azure-kv.ts'],
+  '@aws-sdk/client-s3': ['shards/stores/s3.ts'],
+  '@google-cloud/storage': ['shards/stores/gs.ts'],
+  '@azure/storage-blob': ['shards/stores/azblob.ts'],
+  '@azure/identity': ['kms/azure-kv.ts', 'shards/stores/azblob.ts'],
   '@azure/keyvault-keys': ['kms/azure-kv.ts'],
 }
 

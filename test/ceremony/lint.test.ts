@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { sharedControl } from '../../src/ceremony/definition/control-domains.ts'
 import { type Finding, refuseErrors } from '../../src/ceremony/definition/finding.ts'
@@ -6,6 +7,7 @@ import { lintFence, lintHolders } from '../../src/ceremony/definition/lint-fence
 import { type KeyBase, lintAgainst, lintLostSite } from '../../src/ceremony/definition/lint-key.ts'
 import { publicKeyOf } from '../../src/identity/ed25519.ts'
 import { identityOf, parseIdentity } from '../../src/identity/identity.ts'
+import { holderOf } from '../../src/kms/providers.ts'
 import type { Hash, Identity, KeyHex, SiteId, Time } from '../../src/lib/brand.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { Definition } from '../../src/records/definition.ts'
@@ -24,7 +26,9 @@ import {
   signDefinition,
   siteEntries,
 } from '../support/definition.ts'
+import { many as howMany, SEED } from '../support/report.ts'
 
+const three = ['/a', '/b', '/c'].map((key) => ({ provider: 'local', key }))
 let keygen: KeygenDefinition
 let sign: SignDefinition
 let many: SiteEntry[]
@@ -111,6 +115,22 @@ describe('lint', () => {
       'two KMS keys',
       () => at(0, (site) => ({ kms: [...site.kms, { provider: 'local', key: '/b' }] })),
       'error one-key sites[0].kms',
+    ],
+    ['three KMS keys where one is meant', () => at(0, () => ({ kms: three })), 'error one-key sites[0].kms'],
+    [
+      'two KMS keys where one or three are meant',
+      () => ({ ...at(0, () => ({ kms: three.slice(1) })), sealing: 'two-of-three' }),
+      'error two-of-three sites[0].kms',
+    ],
+    [
+      'two-of-three where nobody names three keys',
+      () => ({ ...keygen, sealing: 'two-of-three' }),
+      'error sealing sealing',
+    ],
+    [
+      'a local path twice among three',
+      () => ({ ...at(0, () => ({ kms: [...three.slice(1), ...three.slice(2)] })), sealing: 'two-of-three' }),
+      'error duplicate-kms sites[0].kms[2]',
     ],
     [
       'a KMS key twice',
@@ -243,17 +263,36 @@ describe('lint', () => {
 })
 
 describe('independence', () => {
-  /** The definition in words: the most shards that any `size` domains open together. */
+  const of = (kind: string, name: string): string => `${kind} ${name}`
+  /** The definition in words: the most shards that any `size` domains, stated or of a key's name, open together. */
   const most = (sites: readonly SiteEntry[], size: number): number => {
-    const domains = [...new Set(sites.flatMap(({ control }) => Object.entries(control).map((one) => one.join(' '))))]
+    const accounts = (site: SiteEntry) => site.kms.flatMap((slot) => holderOf(slot) ?? [])
+    const domains = [
+      ...new Set(
+        sites.flatMap((site) => [...Object.entries(site.control).map((one) => of(...one)), ...accounts(site)]),
+      ),
+    ]
     const opened = (set: readonly string[]) =>
-      sites.filter(({ control }) => Object.entries(control).some((one) => set.includes(one.join(' ')))).length
+      sites.filter(
+        (site) =>
+          Object.entries(site.control).some((one) => set.includes(of(...one))) ||
+          accounts(site).filter((one) => set.includes(one)).length >= (site.kms.length === 3 ? 2 : 1),
+      ).length
     const sets = (from: number, left: number): string[][] =>
       left === 0
         ? [[]]
         : domains.slice(from).flatMap((name, k) => sets(from + k + 1, left - 1).map((rest) => [name, ...rest]))
-    return Math.max(...sets(0, size).map(opened))
+    return Math.max(...sets(0, Math.min(size, domains.length)).map(opened))
   }
+  const holds = (sites: readonly SiteEntry[], t: number): void => {
+    const shared = sharedControl(sites, t)
+    expect(shared.some(({ size }) => size < t)).toBe(most(sites, t - 1) >= t)
+    expect(shared.length > 0).toBe(most(sites, t) > t || most(sites, t - 1) >= t)
+  }
+  const aws = (account: number, key = account) => ({
+    provider: 'aws-kms',
+    key: `arn:aws:kms:eu-west-1:${String(account).padStart(12, '0')}:key/${key}`,
+  })
 
   it('is what counting every set of fewer than t domains gives', () => {
     const shapes = [
@@ -273,9 +312,53 @@ describe('independence', () => {
               administrator: `p${n}`,
             },
           }))
-          expect(sharedControl(sites).length > 0).toBe(most(sites, t - 1) >= t)
-          if (sharedControl(sites).length === 0) expect(most(sites, t)).toBe(t)
+          holds(sites, t)
         }
+  })
+
+  it('is so also over the accounts that the names of keys state, one key or two of three', () => {
+    const account = fc.integer({ min: 1, max: 5 })
+    const keys = fc.oneof(
+      account.map((one) => [one]),
+      fc.tuple(account, account, account),
+    )
+    fc.assert(
+      fc.property(fc.array(keys, { minLength: 4, maxLength: 4 }), fc.integer({ min: 2, max: 4 }), (kms, t) => {
+        const sites = many.slice(0, 4).map((site, n) => ({
+          ...site,
+          control: { organisation: `o${n}`, account: `o${n}`, administrator: `o${n}` },
+          kms: (kms[n] ?? []).map((one, at) => aws(one, 10 * n + at)),
+        }))
+        holds(sites, t)
+      }),
+      { seed: SEED, numRuns: howMany(50, 300, 3000) },
+    )
+  })
+
+  it('names a planted administrator: one account over two sites, and two accounts over the pieces of both', () => {
+    const at = (...kms: readonly (readonly ReturnType<typeof aws>[])[]) => ({
+      ...keygen,
+      sealing: 'two-of-three' as const,
+      sites: keygen.sites.map((site, n) => ({ ...site, kms: [...(kms[n] ?? site.kms)] })),
+    })
+    const told = (definition: Definition) =>
+      lint(definition).flatMap(({ level, rule, place, message }) =>
+        rule === 'independence' ? [`${level} ${place} ${message}`] : [],
+      )
+    expect(told(at([aws(1)], [aws(1, 2)]))).toEqual([
+      'error sites[1].kms whoever administers AWS account 000000000001 opens eu and us: 1 or fewer in control could open 2 shards',
+    ])
+    const pieces = at(
+      [aws(1, 1), aws(2, 2), aws(3, 3)],
+      [aws(1, 4), aws(2, 5), aws(4, 6)],
+      [aws(1, 7), aws(2, 8), aws(5, 9)],
+    )
+    const both = 'whoever administers AWS account 000000000001 and AWS account 000000000002 opens eu, us and ap'
+    expect(told({ ...pieces, threshold: 3 })).toEqual([
+      `error sites[1].kms ${both}: 2 or fewer in control could open 3 shards`,
+    ])
+    expect(told(pieces)).toEqual([`warning sites[1].kms ${both}: 3 shards for 2 in control`])
+    expect(told(at([aws(1, 1), aws(2, 2), aws(3, 3)], [aws(1, 4), aws(4, 5), aws(5, 6)]))).toEqual([])
   })
 })
 

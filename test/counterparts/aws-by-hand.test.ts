@@ -2,14 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Document, Group, newFolder, type RunningRelay, serveRelay, type Told } from '../e2e/support.ts'
 import { built, quorate } from '../support/cli.ts'
 import { report } from '../support/report.ts'
-import { administrator, awsEnvironment, counterparts, type Running, startCounterpart } from './aws.ts'
+import { administrator, awsEnvironment, counterparts } from './aws.ts'
 import { absent } from './installed.ts'
+import { type Running, startCounterpart } from './start.ts'
 
 /** Three sites, each under a key of AWS KMS in a region of its own, by the commands that operators type. */
 
 const [localstack] = counterparts
 const gone = absent(localstack.name)
 const regions: Readonly<Record<string, string>> = { eu: 'eu-central-1', us: 'us-east-1', ap: 'ap-southeast-2' }
+/** One each: whoever administers an account in which two sites have their keys opens both. */
+const accounts: Readonly<Record<string, string>> = { eu: '111111111111', us: '222222222222', ap: '333333333333' }
 
 describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', () => {
   let work: ReturnType<typeof newFolder>
@@ -22,9 +25,12 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
     await built()
     work = newFolder('aws by hand')
     server = await startCounterpart(localstack)
-    for (const [site, region] of Object.entries(regions)) arns[site] = await administrator(server.url, region).create()
-    const env = awsEnvironment(server.url)
-    const keys = Object.entries(arns).map(([site, arn]) => [site, { kms: `aws-kms:${arn}`, env }])
+    for (const [site, region] of Object.entries(regions))
+      arns[site] = await administrator(server.url, region, accounts[site]).create()
+    const keys = Object.entries(arns).map(([site, arn]) => [
+      site,
+      { kms: `aws-kms:${arn}`, env: awsEnvironment(server.url, accounts[site]) },
+    ])
     group = new Group(work.path, Object.keys(regions), Object.fromEntries(keys))
     relay = await serveRelay()
   })
@@ -95,7 +101,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
 
   test('a site whose key was disabled says so, and the others sign', async () => {
     const file = await planned('second', group.names)
-    await administrator(server.url, 'eu-central-1').disable(arns['eu'] ?? '')
+    await administrator(server.url, 'eu-central-1', accounts['eu']).disable(arns['eu'] ?? '')
     const refused = await quorate(['sign', 'join', '--definition', file, '--no-input'], group.as('eu'))
     expect([refused.code, refused.stdout]).toEqual([5, ''])
     expect(refused.stderr.replaceAll(/\s+/g, ' ')).toMatch(
@@ -106,7 +112,7 @@ describe.skipIf(gone !== undefined)(gone ?? 'three sites with keys of AWS KMS', 
     for (const ran of signed) expect(ran.code, ran.stdout).toBe(0)
     for (const ran of signed) await verify(group.trust(), ran.document.bundle)
 
-    await administrator(server.url, 'eu-central-1').enable(arns['eu'] ?? '')
+    await administrator(server.url, 'eu-central-1', accounts['eu']).enable(arns['eu'] ?? '')
     const again = await joinAll('sign', ['eu', 'us'], await planned('third', ['eu', 'us']))
     for (const ran of again) expect(ran.code, ran.stdout).toBe(0)
   })

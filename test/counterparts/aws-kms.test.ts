@@ -10,16 +10,9 @@ import { openShard, sealShard } from '../../src/shards/seal.ts'
 import { kmsComplies } from '../compliance/kms.ts'
 import { seededRandom } from '../support/random.ts'
 import { report } from '../support/report.ts'
-import {
-  administrator,
-  type Behaviour,
-  counterparts,
-  motoWithPolicies,
-  type Running,
-  startCounterpart,
-  stubAwsEnvironment,
-} from './aws.ts'
+import { administrator, type Behaviour, counterparts, motoWithPolicies, stubAwsEnvironment } from './aws.ts'
 import { absent } from './installed.ts'
+import { type Running, startCounterpart } from './start.ts'
 
 const context = 'ab'.repeat(32) as Hash
 const bytes = new Uint8Array(32).fill(9)

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import gax from 'google-gax'
-import { crc32c } from '../../src/kms/crc32c.ts'
+import { crc32c } from '../../src/lib/crc32c.ts'
 import type { Authority } from './authority.ts'
 import { layCable } from './wire.ts'
 

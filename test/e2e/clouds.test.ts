@@ -32,6 +32,8 @@ beforeAll(async () => {
       kms: `azure-kv:${azure.make('us', 'quorate')}`,
       env: { ...azure.env, HTTPS_PROXY: proxy.url, AZURE_LOG_LEVEL: 'verbose' },
     },
+    // Its card names a key on its disk at first.
+    ap: { env: { ...gcp.env, ...azure.env, HTTPS_PROXY: proxy.url } },
   })
 })
 afterAll(async () => {
@@ -106,4 +108,55 @@ test('a site whose key was disabled says so in one line, and the others sign', a
     expect(other.document).toMatchObject({ state: 'closed', signers: [us, ap] })
     await verified(other.document.bundle)
   }
+})
+
+test('the third goes over to three keys, in both clouds and on its disk, and signs without any one of them', async () => {
+  gcp.state('eu', 'ENABLED')
+  const three = [
+    `gcp-kms:${gcp.make('ap')}`,
+    `azure-kv:${azure.make('ap', 'quorate')}`,
+    `local:${group.path('kms/ap.key')}`,
+  ]
+  const slots = three.map(
+    (key) => `  - provider: ${key.split(':')[0]}\n    key: "${key.slice(key.indexOf(':') + 1)}"\n`,
+  )
+  group.write('ap/site.yaml', group.read('ap/site.yaml').replace(/^kms:\n(?: .*\n)+/m, `kms:\n${slots.join('')}`))
+  const move = await ok(ap, 'rotate', 'rewrap', '--key', 'treasury', '--out', 'move.yaml')
+  expect(move.definition).toMatchObject({ sealing: 'two-of-three', site: ap })
+  const shown = await quorate(['rotate', 'rewrap', '--definition', 'move.yaml', '--no-input'], group.as(ap))
+  expect(shown.stdout.replaceAll(/\s+/g, ' ')).toMatch(
+    /kms ap gcp-kms \S+ any 2 open the shard ap azure-kv \S+ ap local \S+/,
+  )
+  await ok(ap, 'rotate', 'approve', '--definition', 'move.yaml', '--confirm', move.ceremony)
+  const moved = await Promise.all(group.names.map((name) => group.join(name, 'rotate', 'move.yaml').ended))
+  for (const ran of moved) {
+    expect(ran.code, ran.stdout).toBe(0)
+    await verified(ran.document.bundle)
+  }
+  const card = await quorate(['identity', 'card'], group.as(ap))
+  group.write('ap.card', card.stdout)
+  const { keys } = await ok(ap, 'kms', 'doctor')
+  expect(keys.map(({ checks }: Document) => checks.map(({ state }: Document) => state))).toEqual(
+    three.map(() => ['ok', 'ok', 'ok']),
+  )
+
+  gcp.state('ap', 'DISABLED')
+  const approve = await planned('third')
+  for (const name of [us, ap]) await ok(name, ...approve)
+  const [, at] = await Promise.all([us, ap].map((name) => group.join(name, 'sign', 'third.yaml').ended))
+  expect(at?.code, at?.stdout).toBe(0)
+  expect(at?.document).toMatchObject({
+    state: 'closed',
+    signers: [us, ap],
+    warnings: [expect.stringMatching(/gcp-kms:\S+ is disabled.*; the other two keys of this site are used/)],
+  })
+  await verified(at?.document.bundle)
+
+  // Two are gone: nothing opens it any more, and the others need not know.
+  azure.set(three[1]?.slice('azure-kv:'.length) ?? '', { enabled: false })
+  const again = await planned('fourth')
+  for (const name of group.names) await ok(name, ...again)
+  const ran = await quorate(['sign', 'join', '--definition', 'fourth.yaml', '--no-input'], group.as(ap))
+  expect(ran.code, ran.stderr).toBe(5)
+  expect(ran.stderr).toMatch(/^error +the KMS key gcp-kms:/m)
 })

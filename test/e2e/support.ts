@@ -142,7 +142,7 @@ export const serveRelay = async (args: readonly string[] = ['--port', '0']): Pro
 
 interface CloudKey {
   /** As --kms takes it. */
-  readonly kms: string
+  readonly kms?: string
   readonly env: Readonly<Record<string, string>>
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pkcs11Material, pkcs11Place, readPkcs11Name } from '../../src/kms/pkcs11-name.ts'
+import { holderOf } from '../../src/kms/providers.ts'
 import { openKmsKey, parseKmsSlot } from '../../src/kms/registry.ts'
 import { printable } from '../../src/lib/printable.ts'
 import { SEED } from '../support/report.ts'
@@ -80,6 +81,14 @@ describe('a name of a key in a token', () => {
     expect(() => parseKmsSlot(`pkcs11:token=a;object=b;pin-value=1${MODULE}`)).toThrow(
       'this is not the name of a key of pkcs11: a PIN does not stand in a name, which everybody may read',
     )
+  })
+
+  it('names the token whose administrator has the key', () => {
+    const holder = (key: string): string | null => holderOf({ provider: 'pkcs11', key: `${key};object=b${MODULE}` })
+    expect(holder('token=region%20eu')).toBe('PKCS#11 token region eu')
+    expect(holder('token=eu;serial=1a')).toBe('PKCS#11 token eu serial 1a')
+    expect(holder('serial=1a')).toBe('PKCS#11 token serial 1a')
+    expect(holder('model=m')).toBeNull()
   })
 
   it('is read back, however its parts are ordered and escaped', () => {

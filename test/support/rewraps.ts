@@ -8,12 +8,19 @@ import type { MemoryWorld } from './memory-site.ts'
 import { newestAt, recordHashOf } from './reshares.ts'
 
 /** The operator of a site puts this KMS key into its site.yaml; returns the card. */
-export const moveCard = async ({ homes }: MemoryWorld, name: string, key: string): Promise<SiteEntry> => {
+export const moveCard = async (
+  { homes }: MemoryWorld,
+  name: string,
+  ...keys: readonly string[]
+): Promise<SiteEntry> => {
   const { home, disk } = homes.get(name) ?? {}
   const text = await disk?.read('site.yaml')
   if (home === undefined || disk === undefined || text === undefined) throw new Error(`no home ${name}`)
   await disk.remove('site.yaml')
-  await disk.create('site.yaml', utf8(fromUtf8(text).replace(/\/keys\/[^\s"']+/, key)))
+  const slots = keys.map((key) => `  - provider: local\n    key: ${key}\n`)
+  const moved = fromUtf8(text).replace(/^kms:\n(?: .*\n)+/m, `kms:\n${slots.join('')}`)
+  if (moved === fromUtf8(text)) throw new Error('a card as it was')
+  await disk.create('site.yaml', utf8(moved))
   return home.card()
 }
 

@@ -1,6 +1,7 @@
 import { parseIdentity, type Role } from '../../identity/identity.ts'
 import { materialOf } from '../../kms/providers.ts'
 import type { Identity } from '../../lib/brand.ts'
+import { accessOf } from '../../records/access.ts'
 import { type Definition, receiversIn, recordKind, sharesIn } from '../../records/definition.ts'
 import { attemptsThatSuffice } from '../../records/seats.ts'
 import { readsAsId } from '../../records/short-id.ts'
@@ -73,21 +74,43 @@ const names = (definition: Definition): readonly Finding[] => {
   ]
 }
 
-const sealing = ({ sites }: Definition): readonly Finding[] => {
+/** Of a place in a definition: `sites[0]` of `sites[0].kms[1]`. */
+const siteAt = (place: string): string => place.split('.')[0] as string
+
+const sealing = ({ sites, sealing: rule }: Definition): readonly Finding[] => {
   const keys = sites.flatMap((site, n) =>
     site.kms.map((slot, at) => [`sites[${n}].kms[${at}]`, materialOf(slot)] as const),
   )
   return [
-    ...sites.flatMap(({ kms }, n) =>
-      kms.length === 1 ? [] : [error('one-key', `sites[${n}].kms`, 'one-key sealing takes one KMS key a site')],
-    ),
+    ...sites.flatMap(({ kms }, n) => {
+      const access = accessOf(kms)
+      if (access === 'one-key' || (access !== undefined && access === rule)) return []
+      return [
+        rule === 'one-key'
+          ? error('one-key', `sites[${n}].kms`, 'one-key sealing takes one KMS key a site')
+          : error('two-of-three', `sites[${n}].kms`, 'two-of-three sealing takes three KMS keys, or one'),
+      ]
+    }),
+    ...(rule === 'one-key' || sites.some(({ kms }) => accessOf(kms) === rule)
+      ? []
+      : [error('sealing', 'sealing', 'no site names three KMS keys: say one-key')]),
     ...repeats(keys).map(({ place, before }) =>
-      keys.find(([at]) => at === place)?.[1].startsWith('local:')
+      keys.find(([at]) => at === place)?.[1].startsWith('local:') && siteAt(place) !== siteAt(before)
         ? warning('same-path', place, `the path of ${before} again: sound only where these are two machines`)
-        : error('duplicate-kms', place, `the KMS key of ${before} again: one key would open two shards`),
+        : error(
+            'duplicate-kms',
+            place,
+            siteAt(place) === siteAt(before)
+              ? `the KMS key of ${before} again: one key would do for two`
+              : `the KMS key of ${before} again: one key would open two shards`,
+          ),
     ),
   ]
 }
+
+/** `eu, us and ap` */
+const inWords = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), ...names.slice(-1)].filter((part) => part !== '').join(' and ')
 
 const independence = (definition: Definition): readonly Finding[] => {
   const { threshold } = definition
@@ -96,13 +119,17 @@ const independence = (definition: Definition): readonly Finding[] => {
   for (const [n, { jurisdiction }] of sites.entries())
     places.set(jurisdiction, [...(places.get(jurisdiction) ?? []), n])
   return [
-    ...sharedControl(sites).map(({ kind, opens }) =>
-      error(
-        'independence',
-        `sites[${sites.findIndex((site) => site.name === opens[1])}].control.${kind}`,
-        `the ${kind} of ${opens.join(', ')} is one: ${threshold - 1} or fewer in control could open ${threshold} shards`,
-      ),
-    ),
+    ...sharedControl(sites, threshold).map(({ kind, name, size, opens }) => {
+      const site = sites.findIndex((one) => one.name === opens[1])
+      const place = `sites[${site}].${kind === 'key-account' ? 'kms' : `control.${kind}`}`
+      const told =
+        kind === 'key-account'
+          ? `whoever administers ${name} opens ${inWords(opens)}`
+          : `the ${kind} of ${opens.join(', ')} is one`
+      return size < threshold
+        ? error('independence', place, `${told}: ${threshold - 1} or fewer in control could open ${threshold} shards`)
+        : warning('independence', place, `${told}: ${opens.length} shards for ${size} in control`)
+    }),
     ...[...places.values()]
       .filter((at) => at.length >= threshold)
       .map((at) =>

@@ -1,6 +1,7 @@
 import { readCard } from '../../identity/card.ts'
 import type { Hash, SiteId, Time } from '../../lib/brand.ts'
 import type { Random } from '../../lib/ports.ts'
+import { sealingOf } from '../../records/access.ts'
 import { type Definition, receiversIn } from '../../records/definition.ts'
 import type { ProtocolId } from '../../records/definition-fields.ts'
 import type { EmergencyDefinition } from '../../records/kinds/emergency.ts'
@@ -37,14 +38,15 @@ export const planKeygen = (
   now?: number,
 ): Planned<KeygenDefinition> => {
   const { protocol, threshold, relays, approvers } = wanted
+  const sites = wanted.cards.map((card) => readCard(card).value)
   const definition: KeygenDefinition = {
     kind: 'keygen',
     ...shared(wanted, wanted.cards.length, threshold, random),
     protocol,
     threshold,
-    sites: wanted.cards.map((card) => readCard(card).value),
+    sites,
     approvers: [...(approvers ?? [])].sort(),
-    sealing: 'one-key',
+    sealing: sealingOf(sites),
     relays,
     base: null,
   }

@@ -3,6 +3,7 @@ import type { Identity, SiteId, Time } from '../../lib/brand.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/ports.ts'
+import { sealingOf } from '../../records/access.ts'
 import { DecodeError } from '../../records/codec.ts'
 import { type Definition, definitionCodec, receiversIn } from '../../records/definition.ts'
 import type { SiteEntry } from '../../records/definition-fields.ts'
@@ -95,7 +96,7 @@ export const sharedWithKey = (wanted: Omit<Common, 'name'> & OfKey, sites: reado
     protocol: made.protocol,
     sites: [...sites],
     approvers: [...(wanted.approvers ?? made.approvers)].sort(),
-    sealing: made.sealing,
+    sealing: sealingOf(sites),
     relays: wanted.relays ?? made.relays,
     key,
     base: record,

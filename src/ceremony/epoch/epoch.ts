@@ -17,6 +17,7 @@ import { rewrapsInUse } from '../definition/rewraps.ts'
 import type { Site } from '../ports.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { givenAway } from './given-away.ts'
+import { keysOf } from './own-keys.ts'
 import { readmissionsOf } from './readmissions.ts'
 import { refuseSuspended } from './suspended.ts'
 
@@ -142,7 +143,7 @@ export const openShare = async ({ site, seat, authority }: Ceremony, epoch: Epoc
   const { definition } = authority
   const old = recordKind(definition).replaces(definition)
   const at = old === null ? seat.index - 1 : old.sites.indexOf(seat.name)
-  const keys = await Promise.all((sealedUnder ?? seat.entry.kms).map((slot) => site.kms(slot)))
+  const keys = await keysOf(site, sealedUnder ?? seat.entry.kms)
   return site.shards.reopen(key, record.outcome, await ownEnvelope(site, epoch, at), keys)
 }
 

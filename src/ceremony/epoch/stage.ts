@@ -3,6 +3,7 @@ import type { Hash } from '../../lib/brand.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { accessIn } from '../../records/access.ts'
 import { ceremonyId, type Definition, recordKind } from '../../records/definition.ts'
 import { type Outcome, outcomeCodec } from '../../records/outcome.ts'
 import type { ShardCore } from '../../records/sealed-shard.ts'
@@ -16,6 +17,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { awaitAll } from './await-all.ts'
 import { keyOf } from './epoch-outcome.ts'
+import { keysOf } from './own-keys.ts'
 
 /**
  * Removes every shard that this ceremony staged here, or sealed anew and never used, `but` that of one outcome. The caller knows that no vote was given
@@ -41,7 +43,7 @@ export const hasStaged = (ceremony: Ceremony): boolean =>
   [...ceremony.events('staged'), ...ceremony.events('rewrapped')].some(({ site }) => site === ceremony.seat.name)
 
 /**
- * Seals the share, makes it durable, and opens it again from disk through the KMS: that copy is what proves and signs.
+ * Seals the share, makes it durable, and opens it again from disk through each KMS key: that copy is what proves and signs.
  * The caller wipes the share that it gave.
  */
 export const stage = async (
@@ -60,7 +62,7 @@ export const stage = async (
   ceremony.note('outcome', bytes)
   // Durable before the shard is: a shard that no log knows would lie there for ever.
   await ceremony.log.barrier()
-  const keys = await Promise.all(seat.entry.kms.slice(0, 1).map((slot) => site.kms(slot)))
+  const keys = await keysOf(site, seat.entry.kms)
   const verifyingShare = outcome.verifyingShares[seat.index - 1] as string
   const sealed = await sealShard({
     core: {
@@ -75,7 +77,7 @@ export const stage = async (
       verifyingShare,
       outcome: hash,
       jurisdiction: seat.entry.jurisdiction,
-      access: 'one-key',
+      access: accessIn(seat.entry),
     },
     share,
     keys,
@@ -89,7 +91,7 @@ export const stage = async (
       'the sealed shard is not there after it was written',
       'check this machine’s disk, then run join again',
     )
-  const reopened = await site.shards.reopen(key, hash, envelope, keys)
+  const reopened = await site.shards.reopen(key, hash, envelope, keys, 'all')
   const { attempt } = outcome
   try {
     await ceremony.publish('staged', {

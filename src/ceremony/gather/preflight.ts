@@ -1,12 +1,62 @@
+import type { KmsKey } from '../../kms/port.ts'
 import { equal } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
+import { accessIn, accessRules } from '../../records/access.ts'
 import { recordKind } from '../../records/definition.ts'
 import { type Epoch, openShare } from '../epoch/epoch.ts'
+import { keysOf } from '../epoch/own-keys.ts'
 import { hedged } from '../hedge.ts'
 import { ceremonyFolder } from '../paths.ts'
 import type { Ceremony } from '../store/ceremony.ts'
 import { soFar } from './so-far.ts'
+
+/** A key seals a piece and opens it. Throws what the KMS throws. */
+const tryKey = async (ceremony: Ceremony, key: KmsKey): Promise<void> => {
+  const { site, authority, seat } = ceremony
+  const context = authority.hash
+  const piece = new Secret(hedged(site, context, 'preflight')(32))
+  let same: boolean
+  try {
+    const back = await key.unwrap(await key.wrap(piece, context), context)
+    same = equal(back.reveal(), piece.reveal())
+    back.wipe()
+  } finally {
+    piece.wipe()
+  }
+  if (!same)
+    throw new QuorateError(
+      'E_KMS_UNAVAILABLE',
+      `the key ${key.ref.key} returned other bytes than it wrapped`,
+      `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
+    )
+}
+
+/** A share is sealed here, which takes each of this site's keys; what lies sealed opens by as many as are enough. */
+const seals = ({ seat, authority: { definition, receivers } }: Ceremony): boolean =>
+  'witnesses' in definition
+    ? definition.site === seat.name
+    : recordKind(definition).epoch(definition) !== null && receivers.some(({ name }) => name === seat.name)
+
+/** Throws the fault of a key where too few are left, and says which key is gone where there are enough. */
+const checkKeys = async (ceremony: Ceremony): Promise<string> => {
+  const { site, seat, options } = ceremony
+  const access = accessIn(seat.entry)
+  const { slots, enough } = accessRules[access]
+  const keys = await keysOf(site, seat.entry.kms)
+  const tried = await Promise.allSettled(keys.map((key) => tryKey(ceremony, key)))
+  const failed = tried.flatMap((one, at) =>
+    one.status === 'rejected' ? [{ ref: (keys[at] as KmsKey).ref, reason: one.reason as unknown }] : [],
+  )
+  const [first] = failed
+  if (first === undefined) return 'kms'
+  const other = failed.find(({ reason }) => !(reason instanceof QuorateError))
+  if (other !== undefined) throw other.reason
+  if (seals(ceremony) || slots - failed.length < enough) throw first.reason
+  for (const { ref, reason } of failed)
+    options.progress({ phase: 'kms', key: `${ref.provider}:${ref.key}`, why: (reason as QuorateError).message })
+  return `kms ${slots - failed.length} of ${slots}`
+}
 
 /**
  * Checks clock, disk, KMS and the share that will be used, before anybody else is troubled. Returns the names of what was
@@ -27,35 +77,17 @@ export const preflight = async (ceremony: Ceremony, epoch: Epoch | undefined): P
   await disk.create(probe, random(4096))
   await disk.sync(probe)
   await disk.remove(probe)
-  const context = authority.hash
-  for (const slot of seat.entry.kms) {
-    const key = await site.kms(slot)
-    const piece = new Secret(random(32))
-    let same: boolean
-    try {
-      const back = await key.unwrap(await key.wrap(piece, context), context)
-      same = equal(back.reveal(), piece.reveal())
-      back.wipe()
-    } finally {
-      piece.wipe()
-    }
-    if (!same)
-      throw new QuorateError(
-        'E_KMS_UNAVAILABLE',
-        `the key ${slot.key} returned other bytes than it wrapped`,
-        `${seat.name}’s operator: check this KMS key; ${soFar(ceremony, [])}`,
-      )
-  }
+  const kms = await checkKeys(ceremony)
   // Once it voted, or counted all votes, this site runs no attempt: its old share is asked for no more, and may be gone.
   if (epoch === undefined || store.ready.has(seat.name) || ceremony.events('ready-set').length > 0)
-    return ['clock', 'disk', 'kms']
+    return ['clock', 'disk', kms]
   // A site that dealt, and whose share was replaced otherwise since, still hears what came of its dealing.
   const { replaces: replacedBy, opensNoShare } = recordKind(authority.definition)
-  if (opensNoShare === true) return ['clock', 'disk', 'kms']
+  if (opensNoShare === true) return ['clock', 'disk', kms]
   const replaces = replacedBy(authority.definition) !== null
   if (replaces && (await site.shards.read(epoch.key, epoch.record.outcome))?.state === 'retired')
-    return ['clock', 'disk', 'kms']
+    return ['clock', 'disk', kms]
   const share = await openShare(ceremony, epoch)
   share.wipe()
-  return ['clock', 'disk', 'kms', 'share']
+  return ['clock', 'disk', kms, 'share']
 }

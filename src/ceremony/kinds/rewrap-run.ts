@@ -4,6 +4,7 @@ import { QuorateError } from '../../lib/errors.ts'
 import { hashOf } from '../../lib/hash.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
+import { accessIn } from '../../records/access.ts'
 import { ceremonyId } from '../../records/definition.ts'
 import { type RewrapDefinition, rewrappedEntry } from '../../records/kinds/rewrap.ts'
 import { type Rewrapped, rewrapContext, rewrapHolds } from '../../records/rewrap.ts'
@@ -18,6 +19,7 @@ import { awaitAll } from '../epoch/await-all.ts'
 import { awaitEach } from '../epoch/await-each.ts'
 import { type Epoch, epochInLog, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
 import { refuseFalseShare } from '../epoch/false-share.ts'
+import { keysOf } from '../epoch/own-keys.ts'
 import { refuseOtherRewrap, refuseOtherSeal } from '../epoch/rewrap-base.ts'
 import { hedged } from '../hedge.ts'
 import type { Site } from '../ports.ts'
@@ -112,7 +114,7 @@ class RewrapRun implements KindRun {
   async #sealAnew({ hash: attempt }: HeldAttempt): Promise<void> {
     const { authority, seat, site } = this.#ceremony
     const about = { ceremony: authority.hash, attempt, envelope: await this.#stage(attempt) }
-    const share = await this.#reopen(about.envelope)
+    const share = await this.#reopen(about.envelope, 'all')
     let proof: Uint8Array
     try {
       const context = rewrapContext(about)
@@ -126,7 +128,7 @@ class RewrapRun implements KindRun {
     await this.#ceremony.publish('rewrapped', { ...about, site: seat.name, index: seat.index, proof: toHex(proof) })
   }
 
-  /** The new envelope, durable beside the old one: the same words, but for the jurisdiction that its key lies in. */
+  /** The new envelope, durable beside the old one: the same words, but for where its keys lie, and how many they are. */
   async #stage(attempt: Hash): Promise<Hash> {
     const ceremony = this.#ceremony
     const { authority, seat, site } = ceremony
@@ -137,7 +139,7 @@ class RewrapRun implements KindRun {
     try {
       refuseFalseShare(this.#ceremony, this.#protocols, this.#definition.of.verifyingShares, share)
       const sealed = await sealShard({
-        core: { ...core, jurisdiction: seat.entry.jurisdiction },
+        core: { ...core, jurisdiction: seat.entry.jurisdiction, access: accessIn(seat.entry) },
         share,
         keys: await this.#newKeys(),
         random: hedged(site, attempt, 'sealing', share),
@@ -151,13 +153,14 @@ class RewrapRun implements KindRun {
 
   #newKeys() {
     const { seat, site } = this.#ceremony
-    return Promise.all(seat.entry.kms.map((slot) => site.kms(slot)))
+    return keysOf(site, seat.entry.kms)
   }
 
-  /** From the disk, through the new KMS key. The caller wipes it. */
-  async #reopen(envelope: Hash): Promise<Secret> {
+  /** From the disk, through the new KMS keys. The caller wipes it. */
+  async #reopen(envelope: Hash, slots: 'enough' | 'all'): Promise<Secret> {
     const { key, record } = this.#epoch
-    const share = await this.#ceremony.site.shards.reopen(key, record.outcome, envelope, await this.#newKeys())
+    const { shards } = this.#ceremony.site
+    const share = await shards.reopen(key, record.outcome, envelope, await this.#newKeys(), slots)
     try {
       refuseFalseShare(this.#ceremony, this.#protocols, this.#definition.of.verifyingShares, share)
       return share
@@ -230,7 +233,7 @@ class RewrapRun implements KindRun {
     await this.#enoughCosigned(said)
     const { envelope } = said.signed.value
     await refuseUnusable(site, this.#epoch)
-    const share = await this.#reopen(envelope)
+    const share = await this.#reopen(envelope, 'enough')
     share.wipe()
     this.#duties.mayBind()
     await this.#ceremony.publish('replaced', { ceremony: authority.hash, site: seat.name, envelope })

@@ -1,6 +1,7 @@
 import type { Finding } from '../../ceremony/definition/finding.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { span } from '../../lib/span.ts'
+import { accessOf, accessRules } from '../../records/access.ts'
 import type { Definition } from '../../records/definition.ts'
 import type { KmsSlot, SiteEntry } from '../../records/definition-fields.ts'
 import { protocols } from '../../records/protocols.ts'
@@ -17,8 +18,21 @@ const spare = (threshold: number, sites: number): string => {
   return `${quorum}; ${lost === 0 ? 'none' : `any ${lost}`} may be lost`
 }
 
+const kmsKey = ({ provider, key }: KmsSlot, width: number): string =>
+  `${provider} ${cutFront(key, width - provider.length)}`
+
 const kms = (slots: readonly KmsSlot[]): string =>
-  slots.map(({ provider, key }) => `${provider} ${cutFront(key, 28 - provider.length)}`).join(', ')
+  slots.length === 1 ? slots.map((slot) => kmsKey(slot, 28)).join('') : `${slots.length} KMS keys`
+
+/** Of a site that names several. */
+const kmsLines = ({ name, kms: slots }: SiteEntry): Line[] =>
+  slots.length === 1
+    ? []
+    : slots.map((slot, at) => ({
+        label: at === 0 ? 'kms' : '',
+        text: `${name}  ${kmsKey(slot, 44)}`,
+        ...(at === 0 ? { note: `any ${accessRules[accessOf(slots) ?? 'one-key'].enough} open the shard` } : {}),
+      }))
 
 const siteNote = (own: boolean, leaves: boolean, protection: readonly string[]): Pick<Line, 'note' | 'noteTone'> => {
   const notes = [
@@ -66,7 +80,7 @@ const control = ({ shared, receivers }: DefinitionShown): Line[] =>
       ]
     : shared.map(({ kind, name, opens }) => ({
         label: 'control',
-        text: `${kind} ${cut(name, 30)}`,
+        text: kind === 'key-account' ? cut(name, 44) : `${kind} ${cut(name, 30)}`,
         note: `opens the shards of ${opens.join(', ')}`,
         noteTone: 'bad',
       }))
@@ -115,6 +129,7 @@ export const definitionLines = (shown: DefinitionShown, own?: string): Lines => 
           },
         ]),
     ...siteLines(shown, own),
+    ...definition.sites.flatMap(kmsLines),
     ...stated('store', definition.sites, ({ stores }) => stores),
     ...stated('measured', definition.sites, ({ measurement }) => [measurement ?? 'no measurement stated']),
     ...definition.approvers.map((identity) => ({

@@ -18,12 +18,12 @@ export default class IdentityCreate extends QuorateCommand {
       summary: 'what this identity will be',
     }),
     kms: Flags.string({
-      summary: 'key that seals the shard, as PROVIDER:KEY',
+      summary: 'key that seals the shard, as PROVIDER:KEY; of three any two open it',
       multiple: true,
       multipleNonGreedy: true,
     }),
     store: Flags.string({
-      summary: 'where the sealed shard lies',
+      summary: 'where the sealed shard lies: home, or SCHEME:PLACE',
       multiple: true,
       multipleNonGreedy: true,
       default: ['home'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { crc32c } from '../../src/kms/crc32c.ts'
+import { crc32c } from '../../src/lib/crc32c.ts'
 
 test.each([
   ['the ASCII digits, the published check value', Buffer.from('123456789'), 0xe3069283],

@@ -1,0 +1,127 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CreateBucketCommand,
+  PutBucketVersioningCommand,
+  PutObjectLockConfigurationCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import {
+  BlobServiceClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { Storage } from '@google-cloud/storage'
+import { counterpartFolder } from './installed.ts'
+import type { Counterpart } from './start.ts'
+
+/** Servers of other people that play the stores of three clouds (test/counterparts/install.sh). */
+
+// As in bin/quorate.js.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+
+/** S3 over a folder: `scratch/objects/BUCKET/KEY` holds an object's bytes, and its attributes all the rest. */
+export const versitygw: Counterpart = {
+  name: 'versitygw',
+  host: '127.0.0.1',
+  ready: null,
+  command: (port, scratch) => {
+    const [objects, versions] = [join(scratch, 'objects'), join(scratch, 'versions')]
+    for (const folder of [objects, versions]) mkdirSync(folder)
+    return {
+      args: ['versitygw', '--port', `127.0.0.1:${port}`, '--quiet', 'posix', '--versioning-dir', versions, objects],
+      env: { ROOT_ACCESS_KEY_ID: 'test', ROOT_SECRET_ACCESS_KEY: 'testtesttest' },
+    }
+  },
+}
+
+/** Credentials and endpoint as a site has them, with nothing of this user's. */
+export const s3Environment = (url: string) => ({
+  AWS_ENDPOINT_URL_S3: url,
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'testtesttest',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+})
+
+/** A bucket as its administrator makes it. `locked` keeps each version for a day. */
+export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'versioned' | 'locked') => {
+  const client = new S3Client({
+    region: 'us-east-1',
+    endpoint: url,
+    forcePathStyle: true,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'testtesttest' },
+  })
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: kind === 'locked' }))
+  if (kind === 'versioned')
+    await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
+  if (kind === 'locked')
+    await client.send(
+      new PutObjectLockConfigurationCommand({
+        Bucket,
+        ObjectLockConfiguration: {
+          ObjectLockEnabled: 'Enabled',
+          Rule: { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } },
+        },
+      }),
+    )
+  client.destroy()
+}
+
+export const azurite: Counterpart = {
+  name: 'azurite',
+  host: '127.0.0.1',
+  ready: null,
+  command: (port, scratch) => ({
+    args: [
+      process.execPath,
+      join(counterpartFolder('azurite'), 'node_modules/azurite/dist/src/blob/main.js'),
+      ...['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', scratch, '--silent'],
+      // It knows older versions of the interface alone, and answers as they do.
+      ...['--disableTelemetry', '--skipApiVersionCheck'],
+    ],
+    env: {},
+  }),
+}
+
+/** Of every emulator, as its makers published it. */
+const account = 'devstoreaccount1'
+const shared = new StorageSharedKeyCredential(
+  account,
+  'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+)
+
+/** A new container, and a site's right to it: to read, write, list and delete, versions too. */
+export const makeContainer = async (url: string, container: string) => {
+  await new BlobServiceClient(`${url}/${account}`, shared).getContainerClient(container).create()
+  const rights = { containerName: container, permissions: ContainerSASPermissions.parse('rcwdxl') }
+  const until = { startsOn: new Date(Date.now() - 3_600_000), expiresOn: new Date(Date.now() + 36_000_000) }
+  return {
+    uri: `azblob:${url}/${account}/${container}/sites/eu`,
+    environment: {
+      AZURE_STORAGE_SAS_TOKEN: generateBlobSASQueryParameters({ ...rights, ...until }, shared).toString(),
+    },
+  }
+}
+
+export const fakeGcs: Counterpart = {
+  name: 'fake-gcs-server',
+  host: '127.0.0.1',
+  ready: '/storage/v1/b',
+  command: (port) => ({
+    args: [
+      'fake-gcs-server',
+      // Over a folder it would have no versions.
+      ...['-backend', 'memory', '-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)],
+      ...['-external-url', `http://127.0.0.1:${port}`, '-public-host', `127.0.0.1:${port}`, '-log-level', 'error'],
+    ],
+    env: {},
+  }),
+}
+
+export const makeGcsBucket = async (url: string, name: string, versioned: boolean) => {
+  const storage = new Storage({ apiEndpoint: url, projectId: 'test', retryOptions: { autoRetry: false } })
+  await storage.createBucket(name, { versioning: { enabled: versioned } })
+}
