@@ -57,7 +57,8 @@ if (process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0')
 for (const name of ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_PRESERVE_SYMLINKS', 'NODE_PRESERVE_SYMLINKS_MAIN'])
   if (process.env[name])
     refuse(`${name} is set, under which quorate does not run`, `unset ${name}, then run the same command again`)
-// They make libraries print command lines and input; the SDKs of clouds, requests with the data keys and tokens in them.
+// They make libraries print command lines and input; the SDKs of clouds and the modules of cards, requests with the data keys,
+// tokens and PINs in them.
 for (const name of [
   'DEBUG',
   'DEBUG_AUTH',
@@ -68,6 +69,7 @@ for (const name of [
   'GRPC_VERBOSITY',
   'AZURE_LOG_LEVEL',
   'TYPESPEC_RUNTIME_LOG_LEVEL',
+  'OPENSC_DEBUG',
 ])
   delete process.env[name]
 // The AWS SDK prints ten lines about versions of Node that later versions of it will need; ours is pinned.

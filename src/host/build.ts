@@ -11,6 +11,8 @@ const OWN_FILES = ['bin/quorate.js', 'oclif.manifest.json', 'package.json']
 const OWN_FOLDERS = ['dist']
 /** Files of a package that Node does not load: types, maps and pages for people. All others it may, whatever their names. */
 const UNLOADED = /\.(?:d\.[cm]?ts|map|md|markdown)$/i
+/** Beside the addon that node-gyp built: its notes of folders and flags, which no two machines share. */
+const BUILD_NOTES = /^build\/(?:Makefile|[^/]+\.(?:mk|Makefile|gypi)|Release\/(?:\.deps|obj\.target)\/.+)$/
 
 interface Manifest {
   readonly name?: string
@@ -82,18 +84,19 @@ const filesOf = (folder: string): readonly string[] => {
   )
 }
 
+const within = (folder: string, file: string): string => relative(folder, file).split(sep).join('/')
+
 const hashOfFiles = (folder: string, files: readonly string[]): Uint8Array =>
   tupleHash(
     'quorate package files v1',
-    ...[...files]
-      .sort()
-      .flatMap((file) => [utf8(relative(folder, file).split(sep).join('/')), sha256(readFileSync(file))]),
+    ...[...files].sort().flatMap((file) => [utf8(within(folder, file)), sha256(readFileSync(file))]),
   )
 
 /** One line a package; by name and not by place: npm may put one package beside another or within it. */
 const linesOf = (packages: ReadonlyMap<string, Manifest>): readonly Uint8Array[] => {
   const lines = [...packages].map(([folder, { name = '', version = '' }]) => {
-    const loaded = filesOf(folder).filter((file) => !UNLOADED.test(file))
+    const isLoaded = (file: string): boolean => !UNLOADED.test(file) && !BUILD_NOTES.test(within(folder, file))
+    const loaded = filesOf(folder).filter(isLoaded)
     return `${name}@${version} ${toHex(hashOfFiles(folder, loaded))}`
   })
   return [...new Set(lines)].sort().map(utf8)

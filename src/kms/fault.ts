@@ -19,6 +19,11 @@ const faults = {
     'is not there',
     'look for it at the provider, and write its name into site.yaml as it is there',
   ],
+  ambiguous: [
+    'E_KMS_UNAVAILABLE',
+    'is not one key',
+    'write its name into site.yaml so that it fits one alone, then run the same command again',
+  ],
   disabled: [
     'E_KMS_UNAVAILABLE',
     'is disabled, or is about to be deleted',
@@ -56,6 +61,6 @@ export const kmsFaultIn = (error: unknown): KmsFault | undefined =>
 /** How long one call to a provider may take, its repetitions included, in milliseconds. */
 export const KMS_DEADLINE = 20_000
 
-/** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed. */
+/** A provider's SDK is loaded where a key needs it. Throws E_KMS_UNAVAILABLE where it is not installed, or was not built. */
 export const loadSdk = <T>(name: string, load: () => Promise<T>): Promise<T> =>
   loadOptional(name, load, 'E_KMS_UNAVAILABLE', "this site's KMS key")

@@ -1,9 +1,12 @@
 import type { KmsSlot } from '../records/definition-fields.ts'
+import { pkcs11Flaw, pkcs11Material, pkcs11Place, pkcs11Token } from './pkcs11-name.ts'
 
 /** A provider, as far as the names of its keys tell: no SDK is loaded, and nobody is asked. */
 interface ProviderRow {
   /** A key's name, after `PROVIDER:`. It names one key: no alias, which its owner could point elsewhere. */
   readonly form: RegExp
+  /** Why a name of that form is none, where a form does not tell it. */
+  flaw?(key: string): string | undefined
   readonly example: string
   /** One line for cards, screens and bundles, where no key of this provider is better protected; else null. */
   readonly protection: string | null
@@ -11,7 +14,7 @@ interface ProviderRow {
   readonly siteMakes: boolean
   /** Packages that it takes, besides those that every site loads. */
   readonly packages: readonly string[]
-  /** The host that the name states, to which credentials go; null: none, or one of the provider's own. */
+  /** The host or token that the name states, to which credentials go; null: none, or a host of the provider's own. */
   host?(key: string): string | null
   /** The region that the name states. */
   region(key: string): string | null
@@ -88,6 +91,18 @@ export const providerTable = {
     region: () => null,
     account: (key) => `server ${new URL(plain(key)).host.toLowerCase()}`,
   },
+  pkcs11: {
+    form: /^[!-~]+$/,
+    flaw: pkcs11Flaw,
+    example: 'token=region-eu;object=quorate;type=secret-key?module-path=/usr/lib/softhsm/libsofthsm2.so',
+    protection: null,
+    siteMakes: false,
+    packages: ['pkcs11js'],
+    host: pkcs11Place,
+    material: pkcs11Material,
+    region: () => null,
+    account: pkcs11Token,
+  },
 } as const satisfies Readonly<Record<string, ProviderRow>>
 
 export type ProviderName = keyof typeof providerTable
@@ -106,7 +121,7 @@ const hasPlace = (key: string): boolean => {
 /** The row of a key whose name is one; a definition may name others. */
 export const rowOf = ({ provider, key }: KmsSlot): ProviderRow | undefined => {
   const row = providerRow(provider)
-  if (row?.form.test(key) !== true) return undefined
+  if (row?.form.test(key) !== true || row.flaw?.(key) !== undefined) return undefined
   // The path of a file may begin with two slashes, too.
   return row.host === undefined || hasPlace(key) ? row : undefined
 }
@@ -124,7 +139,7 @@ export const holderOf = (slot: KmsSlot): string | null => rowOf(slot)?.account(s
 /** Equal for two slots whose keys open the same, as far as their names tell. */
 export const materialOf = (slot: KmsSlot): string => `${slot.provider}:${rowOf(slot)?.material?.(slot.key) ?? slot.key}`
 
-/** The host to which a site's credentials go if it uses this key; null: one of the provider's own, or none. */
+/** The host or token to which a site's credentials go if it uses this key; null: a host of the provider's own, or none. */
 export const hostOf = (slot: KmsSlot): string | null => rowOf(slot)?.host?.(slot.key) ?? null
 
 /** Null where the provider protects each key in its own way. */

@@ -9,6 +9,7 @@ const load: Readonly<Record<ProviderName, () => Promise<KmsProvider>>> = {
   'gcp-kms': async () => (await import('./gcp-kms.ts')).gcpKms,
   transit: async () => (await import('./transit.ts')).transit,
   'azure-kv': async () => (await import('./azure-kv.ts')).azureKv,
+  pkcs11: async () => (await import('./pkcs11.ts')).pkcs11,
 }
 
 /** `local:/path/to/key` as provider and key. Throws E_USAGE. */
@@ -21,12 +22,14 @@ export const parseKmsSlot = (text: string): KmsSlot => {
       'a KMS key is written PROVIDER:KEY',
       `the providers are ${providerNames.join(', ')}; for example local:${providerTable.local.example}`,
     )
-  if (rowOf({ provider, key }) === undefined)
+  if (rowOf({ provider, key }) === undefined) {
+    const flaw = row.form.test(key) ? row.flaw?.(key) : undefined
     throw new QuorateError(
       'E_USAGE',
-      `this is not the name of a key of ${provider}`,
+      `this is not the name of a key of ${provider}${flaw === undefined ? '' : `: ${flaw}`}`,
       `write it in full and without an alias, for example ${provider}:${row.example}`,
     )
+  }
   return { provider, key }
 }
 

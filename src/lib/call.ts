@@ -45,7 +45,13 @@ export const providerSays = (code: string, message = ''): string => {
   return printable(told.length > MOST ? `${told.slice(0, MOST)}…` : told)
 }
 
-/** A package that not every installation has, loaded where it is needed; where it is not there, an error of `code` says so. */
+/** Of a package that is there, and whose addon is not, or is for another machine. */
+const UNBUILT = ['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED']
+
+/**
+ * A package that not every installation has, loaded where it is needed; where it is not there, or was not built, an error of
+ * `code` says so.
+ */
 export const loadOptional = async <T>(
   name: string,
   load: () => Promise<T>,
@@ -55,11 +61,15 @@ export const loadOptional = async <T>(
   try {
     return await load()
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
+    const fault = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const isUnbuilt = UNBUILT.includes(fault)
+    if (!isUnbuilt && fault !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new QuorateError(
       code,
-      `the package ${name} is not installed, and ${needs} needs it`,
-      'install quorate again the way it was, with its optional packages: --include=optional, not --omit=optional',
+      `the package ${name} ${isUnbuilt ? 'was not built for this machine' : 'is not installed'}, and ${needs} needs it`,
+      isUnbuilt
+        ? `run \`npm rebuild ${name}\` where quorate is installed: it takes a C++ compiler, make and Python`
+        : 'install quorate again the way it was, with its optional packages: --include=optional, not --omit=optional',
       {},
       error,
     )

@@ -34,6 +34,7 @@ interface KmsCheck {
   readonly hint: string | null
 }
 
+/** Its own keys were opened, so that their `protection` is that of the key itself, not what all of that provider have. */
 export interface KmsKeyChecked extends KmsKeyNamed {
   /** The key version that sealed the probe, as the provider tells it. */
   readonly version: string | null
@@ -181,11 +182,11 @@ const tryApart = async (
   }
 }
 
-/** Whoever writes a card chooses its hosts: credentials go to those alone that this site's own keys name. */
+/** Whoever writes a card chooses its hosts, tokens and modules: only those that this site's own keys name see its credentials. */
 const elsewhere = (slot: KmsSlot, own: readonly KmsSlot[]): string | undefined => {
   const host = hostOf(slot)
   if (host === null || own.some((one) => one.provider === slot.provider && hostOf(one) === host)) return undefined
-  return `not asked: ${host} is no host of this site’s own keys, and would be shown its credentials`
+  return `not asked: none of this site’s own keys is at ${host}, which would be shown its credentials`
 }
 
 /** Asks each key of a home for what sealing relies on, and each of the other sites' for what it must not do. */
@@ -208,8 +209,14 @@ export const askKmsKeys = (wanted: Wanted): Promise<readonly KmsKeyChecked[]> =>
       return tryApart(site, open, hashOf(random(32)), new Secret(random(32)), proven)
     }
     for (const { slot, key } of keys) {
-      const open = (): Promise<KmsKey> => openKmsKey(slot, context)
-      all.push({ ...key, ...(await (key.own ? tryOwn(open, random) : other(slot, key.site, open))) })
+      let { protection } = key
+      const open = async (): Promise<KmsKey> => {
+        const opened = await openKmsKey(slot, context)
+        if (key.own) protection = opened.can.protection
+        return opened
+      }
+      const tried = await (key.own ? tryOwn(open, random) : other(slot, key.site, open))
+      all.push({ ...key, ...tried, protection })
     }
     return all
   })

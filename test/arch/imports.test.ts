@@ -82,6 +82,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'libsodium-wrappers-sumo': ['mpc/group/'],
   'tiny-secp256k1': ['mpc/group/'],
   '@google-cloud/kms': ['kms/gcp-kms.ts'],
+  pkcs11js: ['kms/pkcs11.ts'],
   '@aws-sdk/client-s3': ['shards/stores/s3.ts'],
   '@google-cloud/storage': ['shards/stores/gs.ts'],
   '@azure/storage-blob': ['shards/stores/azblob.ts'],

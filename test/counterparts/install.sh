@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Servers of other people that the long suite runs against: localstack-core and moto, which both play AWS KMS, and OpenBao;
-# versitygw, azurite and fake-gcs-server, which play the stores of three clouds. All of them, or those that are named.
+# versitygw, azurite and fake-gcs-server, which play the stores of three clouds; SoftHSM, a PKCS#11 token in software. All of
+# them, or those that are named.
 # Each into a folder of its own below QUORATE_COUNTERPARTS; one that is there is left as it is.
 # From PyPI, with Python 3.13 or newer, from the path or from pyenv: with 3.12 localstack starts, and has no KMS.
 # By Go, 1.26 or newer, which takes minutes where it has built nothing before; and by npm.
+# SoftHSM, and pkcs11-tool of OpenSC, which makes its keys, are packages of the machine's own (apt).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${QUORATE_COUNTERPARTS:-node_modules/.cache/quorate-counterparts}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
-wanted=" ${*:-localstack moto openbao versitygw azurite fake-gcs-server} "
+wanted=" ${*:-localstack moto openbao versitygw azurite fake-gcs-server softhsm} "
 is_wanted() { [[ $wanted == *" $1 "* ]]; }
 
 find_python() {
@@ -72,3 +74,16 @@ installed versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0 by_go vers
 installed fake-gcs-server github.com/fsouza/fake-gcs-server@v1.56.1 by_go fake-gcs-server github.com/fsouza/fake-gcs-server@v1.56.1
 # The newest for Node 20.
 installed azurite azurite@3.35.0 by_npm azurite azurite@3.35.0
+
+softhsm() {
+  is_wanted softhsm || return 0
+  local begun=$SECONDS packages=(softhsm2 opensc)
+  if ! dpkg-query -W -f '${Status}\n' "${packages[@]}" 2>/dev/null | grep -c '^install ok installed' | grep -qx 2; then
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  fi
+  softhsm2-util --version >/dev/null
+  mkdir -p "$folder/softhsm"
+  dpkg-query -W "${packages[@]}" >"$folder/softhsm/packages"
+  echo "softhsm: $((SECONDS - begun)) s"
+}
+softhsm

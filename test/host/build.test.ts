@@ -123,6 +123,18 @@ describe('the hash of packages of a cloud', () => {
     expect(packagesHash(['cloud'], tree(changes))).not.toBe(plain)
   })
 
+  test('is of an addon that was built, not of what building it left', () => {
+    const built = (changes: Readonly<Record<string, string>> = {}): string => {
+      const addon = { 'node_modules/cloud/build/Release/cloud.node': 'x', 'node_modules/cloud/build/lib.js': 'x' }
+      return packagesHash(['cloud'], tree({ ...addon, ...changes }))
+    }
+    const notes = ['Makefile', 'config.gypi', 'cloud.target.mk', 'Release/.deps/cloud.d', 'Release/obj.target/cloud.o']
+    const left = Object.fromEntries(notes.map((name) => [`node_modules/cloud/build/${name}`, 'this machine']))
+    expect(built(left)).toBe(built())
+    for (const name of ['Release/cloud.node', 'Release/more.node', 'lib.js', 'more', 'Release/deps/more.js'])
+      expect(built({ [`node_modules/cloud/build/${name}`]: 'evil' })).not.toBe(built())
+  })
+
   test('says nothing of the rest, and tells packages that are not there', () => {
     expect(packagesHash(['cloud'], tree({ 'dist/main.js': 'other()', 'node_modules/one/index.mjs': 'other()' }))).toBe(
       plain,

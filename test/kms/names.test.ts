@@ -23,6 +23,7 @@ describe('names of KMS keys', () => {
     `gcp-kms://host:99999/${gcp}`,
     `gcp-kms://./${gcp}`,
     `gcp-kms:${gcp}/cryptoKeyVersions/0`,
+    'pkcs11:token=a;object=b',
   ])('%s is none, and says what one looks like', (text) => {
     expect(() => parseKmsSlot(text)).toThrow(expect.objectContaining({ code: 'E_USAGE' }))
   })
@@ -39,6 +40,11 @@ describe('names of KMS keys', () => {
       `gcp-kms:${gcp}/cryptoKeyVersions/3`,
     ],
     ['aws-kms:arn:aws:kms:eu-west-1:111122223333:key/mrk-1', 'aws-kms:arn:aws:kms:us-east-1:111122223333:key/MRK-1'],
+    [
+      'pkcs11:token=a;object=b?module-path=/x.so',
+      'pkcs11:object=%62;token=a;model=m?module-path=/x.so',
+      'pkcs11:token=a;type=secret-key;object=b?module-path=/y.so',
+    ],
   ])('%s and other names of it are one key', (...names) => {
     expect(new Set(names.map((name) => materialOf(parseKmsSlot(name)))).size).toBe(1)
   })
@@ -49,6 +55,8 @@ describe('names of KMS keys', () => {
       [`azure-kv:https://a.vault.azure.net/keys/k/${version}`, `azure-kv:https://b.vault.azure.net/keys/k/${version}`],
       [`gcp-kms:${gcp}`, `gcp-kms:${gcp}2`],
       ['local:/A', 'local:/a'],
+      ['pkcs11:token=a;object=b?module-path=/x.so', 'pkcs11:token=a;id=b?module-path=/x.so'],
+      ['pkcs11:token=a;object=b?module-path=/x.so', 'pkcs11:token=a;serial=1;object=b?module-path=/x.so'],
     ]
     for (const names of two) expect(new Set(names.map((name) => materialOf(parseKmsSlot(name)))).size).toBe(2)
   })
@@ -62,6 +70,8 @@ describe('names of KMS keys', () => {
       [`gcp-kms://evilgoogleapis.com/${gcp}`]: 'evilgoogleapis.com',
       [`gcp-kms:${gcp}`]: null,
       'local:/a': null,
+      'pkcs11:token=a%20b;object=b?module-path=/x.so': 'token=a%20b of /x.so',
+      'pkcs11:object=c;serial=1;token=a?module-path=/x.so': 'serial=1;token=a of /x.so',
     }
     expect(Object.keys(hosts).map((name) => hostOf(parseKmsSlot(name)))).toEqual(Object.values(hosts))
   })
@@ -76,6 +86,10 @@ describe('names of KMS keys', () => {
       'azure-kv',
       'gcp-kms',
       'aws-kms',
+      'token=',
+      'object=',
+      ';',
+      '?module-path=/',
       'https://',
       'http://',
       '//',
@@ -108,6 +122,7 @@ describe('names of KMS keys', () => {
       { provider: 'transit', key: 'x' },
       { provider: 'azure-kv', key: 'https://host:99999/keys/k/1' },
       { provider: 'toString', key: 'x' },
+      { provider: 'pkcs11', key: 'token=a;token=b;object=c?module-path=/x.so' },
     ])
       expect([hostOf(slot), regionOf(slot), materialOf(slot)]).toEqual([null, null, `${slot.provider}:${slot.key}`])
   })
