@@ -17,7 +17,7 @@ import { storeFault } from './stores/fault.ts'
 import type { Store } from './stores/port.ts'
 
 /** The two objects of an envelope: ciphertext, which may be locked, and wrapped pieces, which go when the share goes. */
-export const replicaParts = ['shard', 'slots'] as const
+const replicaParts = ['shard', 'slots'] as const
 type Part = (typeof replicaParts)[number]
 
 /** The objects of one epoch's envelopes lie below this name in each store. */
@@ -27,7 +27,7 @@ export const replicaFolder = (key: Hash, outcome: Hash): string => `${key}/${out
 export const replicaName = (key: Hash, outcome: Hash, envelope: Hash, part: Part): string =>
   `${replicaFolder(key, outcome)}/${envelope}/${part}`
 
-export const replicaBytes = ({ core, slots, ciphertext }: SealedShard): Readonly<Record<Part, Uint8Array>> => ({
+const replicaBytes = ({ core, slots, ciphertext }: SealedShard): Readonly<Record<Part, Uint8Array>> => ({
   shard: shardFileCodec.encode([core, ciphertext]),
   slots,
 })

@@ -36,7 +36,7 @@ export interface ReplicaVerified extends Verified {
   readonly older: number
 }
 
-export interface SlotVerified extends Verified {
+interface SlotVerified extends Verified {
   readonly slot: number
   /** PROVIDER:KEY */
   readonly key: string

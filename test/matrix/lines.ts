@@ -45,6 +45,8 @@ const right = (world: World, command: Command, ceremony: Ceremony): Line['flags'
   recipient: world.recipient,
   witness: 'us',
   approver: [...world.approvers],
+  repair: true,
+  metrics: true,
   identity: world.at('identity'),
   kms: `local:${world.at('kms/new.key')}`,
   jurisdiction: 'EU',
