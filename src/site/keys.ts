@@ -244,6 +244,12 @@ export const keyBase = async (folder: string, wanted: string): Promise<KeyBase> 
   const { key, record, publicKey, state, epoch } = shown
   if (state === 'installed' && record !== null && publicKey !== null && definition !== undefined)
     return { key, record, epoch, definition, publicKey, verifyingShares, rewrapped: await rewrappedIn(folder, record) }
+  if (state === 'retired')
+    throw new QuorateError(
+      'E_NOT_FOUND',
+      'this site’s share of this key was destroyed when others received new ones',
+      'plan at a site that holds the key now; quorate keys show says what this home knows of it',
+    )
   throw new QuorateError(
     'E_NOT_FOUND',
     'this key is not usable here yet',

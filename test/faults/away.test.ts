@@ -1,14 +1,26 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Hash } from '../../src/lib/brand.ts'
 import { ceremonyId, type Definition } from '../../src/records/definition.ts'
 import { listKeys, showKey } from '../../src/site/keys.ts'
+import { planReconstruction } from '../../src/site/plan-reconstruct.ts'
 import { planRotation } from '../../src/site/planning.ts'
 import type { Relay } from '../../src/transport/relay/server.ts'
 import { built } from '../support/cli.ts'
 import { relayOn } from '../transport/relay-support.ts'
-import { approveIn, cardOf, makeHomes, planKeygenIn, planOfKeyIn, planSignIn, type RealHomes } from './homes.ts'
+import {
+  approveIn,
+  approversApproveIn,
+  cardOf,
+  makeApprover,
+  makeHomes,
+  planKeygenIn,
+  planOfKeyIn,
+  planSignIn,
+  type RealHomes,
+} from './homes.ts'
 import { joinAs, joinCalmly } from './kill.ts'
 import { spawnQuorate } from './spawned.ts'
 
@@ -18,6 +30,9 @@ const holders = ['eu', 'us', 'sa']
 const away = (phase: string) => [{ name: 'ap', phase }]
 const reshare = { kind: 'reshare', topic: 'rotate' } as const
 const sign = { kind: 'sign', topic: 'sign' } as const
+const reconstruct = { kind: 'reconstruct', topic: 'recover' } as const
+const approvers = ['n1', 'n2']
+const age = fileURLToPath(new URL('../support/recipients/age.txt', import.meta.url))
 
 describe('a site that was away while its key was handed on without it', () => {
   let homes: RealHomes & { readonly root: string }
@@ -35,6 +50,13 @@ describe('a site that was away while its key was handed on without it', () => {
     key = made.key
     // Planned and approved before; nobody has joined it.
     await planSignIn(homes, ['us', 'ap'], key, [relay.url], deadlines)
+    const identities = await Promise.all(approvers.map((name) => makeApprover(homes, name)))
+    const [recipient] = /age1\S+/.exec(await readFile(age, 'utf8')) ?? []
+    const of = { recipients: [`counsel=${recipient}`], reason: 'the vendor is gone', without: [] }
+    const glass = await planOfKeyIn(homes, names, key, [relay.url], deadlines, (flags) =>
+      planReconstruction({ ...flags, ...of, approvers: identities, read: async () => expect.fail() }, Date.now()),
+    )
+    await approversApproveIn(homes, approvers, names, glass)
     const cards = await Promise.all(holders.map((name) => cardOf(homes, name)))
     const to = { cards, threshold: undefined, without: ['ap'] }
     const plan = (flags: Parameters<typeof planRotation>[0]) => planRotation({ ...flags, to }, Date.now())
@@ -46,7 +68,7 @@ describe('a site that was away while its key was handed on without it', () => {
     await rm(homes.root, { recursive: true, force: true })
   })
 
-  const joinOne = async (row: typeof reshare | typeof sign, name: string) =>
+  const joinOne = async (row: typeof reshare | typeof sign | typeof reconstruct, name: string) =>
     (await joinAs(homes, row, name).ended).document
   const status = async () => {
     const args = ['--home', homes.home('ap'), '--definition', join(homes.folder, 'reshare.yaml')]
@@ -73,6 +95,11 @@ describe('a site that was away while its key was handed on without it', () => {
     const ended = await joinOne(sign, 'ap')
     expect(ended).toMatchObject({ error: { code: 'E_NOT_FINISHED', details: { ceremony: ceremonyId(handover) } } })
     expect(await showKey(homes.home('ap'), key)).toMatchObject({ state: 'installed', epoch: 1 })
+  })
+
+  it('gives it to nobody either', async () => {
+    const ended = await joinOne(reconstruct, 'ap')
+    expect(ended).toMatchObject({ error: { code: 'E_NOT_FINISHED', details: { ceremony: ceremonyId(handover) } } })
   })
 
   it('destroys its share as soon as one of the others joins again', async () => {

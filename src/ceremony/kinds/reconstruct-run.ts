@@ -2,6 +2,7 @@ import type { SiteId } from '../../lib/brand.ts'
 import { toBase64 } from '../../lib/bytes.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import type { Scheme } from '../../mpc/scheme.ts'
+import { ceremonyId } from '../../records/definition.ts'
 import type { Recipient, ReconstructDefinition } from '../../records/kinds/reconstruct.ts'
 import { type ReleasedShare, releasedShareCodec } from '../../records/release.ts'
 import { refuseErrors } from '../definition/finding.ts'
@@ -10,6 +11,7 @@ import { lintGiven } from '../definition/lint-key.ts'
 import { awaitEach } from '../epoch/await-each.ts'
 import { type Epoch, newestEpoch, noteEpoch, openShare, refuseUnusable } from '../epoch/epoch.ts'
 import { refuseFalseShare } from '../epoch/false-share.ts'
+import { refuseHandedOver } from '../epoch/handed-over.ts'
 import type { Site } from '../ports.ts'
 import type { Session } from '../session/session.ts'
 import type { Ceremony } from '../store/ceremony.ts'
@@ -78,6 +80,7 @@ class ReconstructRun implements KindRun {
     const ceremony = this.#ceremony
     const { authority, seat, site } = ceremony
     const { recipients } = this.#definition
+    await refuseHandedOver(site, this.#epoch)
     const share = await openShare(ceremony, this.#epoch)
     const pieces: string[] = []
     try {
@@ -126,6 +129,11 @@ class ReconstructRun implements KindRun {
 export const prepareReconstruct: CeremonyKind<ReconstructDefinition>['prepare'] = async (site, definition) => {
   const epoch = await newestEpoch(site, definition.key)
   refuseErrors(lintGiven(definition, await keyBaseOf(site, epoch)))
+  // Once its share is given there is nothing more to refuse: it completes the bundle.
+  const { name } = definition.sites.find(({ identity }) => identity === site.home.identity) ?? {}
+  const log = await site.ceremonyLog(ceremonyId(definition))
+  if (![...log.replay()].some((event) => event.what === 'released' && event.site === name))
+    await refuseHandedOver(site, epoch)
   return {
     base: epoch.hash,
     epoch,
