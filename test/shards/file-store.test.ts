@@ -155,7 +155,7 @@ describe('a folder as a store', () => {
 
   it('tells a disk that fails from one that is full of other things', async () => {
     writeFileSync(join(root, 'notes.txt'), 'of somebody')
-    mkdirSync(join(root, 'lost+found'))
+    mkdirSync(join(root, 'lost+found'), 0o000)
     await store.create('a', text('one'))
     linkSync(join(root, 'notes.txt'), join(root, 'a/@other'))
     expect(await store.list('')).toEqual(['a'])

@@ -21,13 +21,13 @@ import {
   sweep,
   tidy,
 } from './generations.ts'
-import { namesOf, partsOf, refuseLarge } from './name.ts'
+import { isName, namesOf, partsOf, refuseLarge } from './name.ts'
 import { LIST_LIMIT, type Store, type StoreContext } from './port.ts'
 
 const TRIES = 5
 
 const faultOf = (error: unknown, uri: string): unknown => {
-  if (error instanceof QuorateError || error instanceof RangeError) return error
+  if (error instanceof QuorateError) return error
   if (error instanceof Damage) return storeFault('damaged', uri, error.message)
   const code = errno(error)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return storeFault('refused', uri, code, error)
@@ -81,8 +81,10 @@ export const openFileStore = async (uri: string, { random }: StoreContext): Prom
     const names = await readdir(folder, { withFileTypes: true })
     if (name !== '' && isObject(names.map((one) => one.name))) found.push(name)
     if (found.length > LIST_LIMIT) throw storeFault('wrong answer', uri, `over ${LIST_LIMIT} objects`)
+    // Others have folders there too, as lost+found.
     for (const one of names)
-      if (one.isDirectory()) await walk(join(folder, one.name), name === '' ? one.name : `${name}/${one.name}`, found)
+      if (one.isDirectory() && isName(one.name))
+        await walk(join(folder, one.name), name === '' ? one.name : `${name}/${one.name}`, found)
   }
 
   return {
