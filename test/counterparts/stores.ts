@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
+  PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   PutObjectLockConfigurationCommand,
   S3Client,
@@ -13,6 +15,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { Storage } from '@google-cloud/storage'
+import { policy } from '../support/policies.ts'
 import { counterpartFolder } from './installed.ts'
 import type { Counterpart } from './start.ts'
 
@@ -27,10 +30,13 @@ export const versitygw: Counterpart = {
   host: '127.0.0.1',
   ready: null,
   command: (port, scratch) => {
-    const [objects, versions] = [join(scratch, 'objects'), join(scratch, 'versions')]
-    for (const folder of [objects, versions]) mkdirSync(folder)
+    const [objects, versions, accounts] = ['objects', 'versions', 'accounts'].map((name) => join(scratch, name))
+    for (const folder of [objects, versions, accounts]) mkdirSync(folder ?? '')
     return {
-      args: ['versitygw', '--port', `127.0.0.1:${port}`, '--quiet', 'posix', '--versioning-dir', versions, objects],
+      args: [
+        ...['versitygw', '--port', `127.0.0.1:${port}`, '--quiet', '--iam-dir', accounts ?? ''],
+        ...['posix', '--versioning-dir', versions ?? '', objects ?? ''],
+      ],
       env: { ROOT_ACCESS_KEY_ID: 'test', ROOT_SECRET_ACCESS_KEY: 'testtesttest' },
     }
   },
@@ -46,14 +52,17 @@ export const s3Environment = (url: string) => ({
   AWS_EC2_METADATA_DISABLED: 'true',
 })
 
-/** A bucket as its administrator makes it. `locked` keeps each version for a day. */
-export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'versioned' | 'locked') => {
-  const client = new S3Client({
+const administrator = (url: string): S3Client =>
+  new S3Client({
     region: 'us-east-1',
     endpoint: url,
     forcePathStyle: true,
     credentials: { accessKeyId: 'test', secretAccessKey: 'testtesttest' },
   })
+
+/** A bucket as its administrator makes it. `locked` keeps each version for a day. */
+export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'versioned' | 'locked') => {
+  const client = administrator(url)
   await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: kind === 'locked' }))
   if (kind === 'versioned')
     await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
@@ -67,6 +76,32 @@ export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'v
         },
       }),
     )
+  client.destroy()
+}
+
+export const makeUser = (url: string, name: string, secret: string): void => {
+  const admin = ['admin', '-a', 'test', '-s', 'testtesttest', '-er', url]
+  execFileSync(join(counterpartFolder('versitygw'), 'bin/versitygw'), [
+    ...[...admin, 'create-user', '-a', name, '-s', secret, '-r', 'user'],
+  ])
+}
+
+interface Statement {
+  readonly Action: readonly string[]
+  readonly Resource: string
+}
+
+/** Gives a user the rights of a policy document of an identity, at a bucket; but for those that are left out. */
+export const allow = async (url: string, Bucket: string, user: string, file: string, but: readonly string[] = []) => {
+  const { Version, Statement } = policy<{ readonly Version: string; readonly Statement: readonly Statement[] }>(file)
+  const statements = Statement.map(({ Action, Resource }) => ({
+    Effect: 'Allow',
+    Principal: { AWS: [user] },
+    Action: Action.filter((one) => !but.includes(one)),
+    Resource: Resource.replace('custody-eu', Bucket),
+  }))
+  const client = administrator(url)
+  await client.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version, Statement: statements }) }))
   client.destroy()
 }
 
