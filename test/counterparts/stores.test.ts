@@ -9,15 +9,19 @@ import { newFolder } from '../e2e/support.ts'
 import { finished, quorate, start } from '../support/cli.ts'
 import { seededRandom } from '../support/random.ts'
 import { report } from '../support/report.ts'
+import { newAuthority } from './authority.ts'
+import { startAzureKv } from './azure-kv.ts'
 import { absent } from './installed.ts'
 import { type Running, startCounterpart } from './start.ts'
 import {
   allow,
   azurite,
+  azuriteWithTokens,
   fakeGcs,
   makeBucket,
   makeContainer,
   makeGcsBucket,
+  makeTlsContainer,
   makeUser,
   s3Environment,
   versitygw,
@@ -216,3 +220,37 @@ describe.skipIf([versitygw, azurite, fakeGcs].some(({ name }) => absent(name) !=
     })
   },
 )
+
+describe.skipIf(absent(azurite.name) !== undefined)('a container with an identity in the place of a signature', () => {
+  it('takes tokens for the audience of storage, and no other', async () => {
+    const authority = newAuthority()
+    const login = await startAzureKv(authority)
+    login.issuer = 'https://sts.windows.net/tenant/'
+    const server = await startCounterpart(azuriteWithTokens(authority))
+    const work = newFolder('azure identity')
+    try {
+      const uri = await makeTlsContainer(new URL(server.url).port, 'shards', authority)
+      const at = ['--home', join(work.path, 'eu')]
+      const made = await quorate([
+        ...['identity', 'create', ...at, '--name', 'eu', '--kms', `local:${work.path}/eu.key`, '--no-passphrase'],
+        ...['--jurisdiction', 'EU', '--control', 'eu', '--store', uri],
+      ])
+      expect(made.code, made.stderr).toBe(0)
+      const ask = async () => {
+        const { stdout } = await quorate(['kms', 'doctor', ...at, '--json'], { env: login.env })
+        const { stores } = JSON.parse(stdout) as { readonly stores: readonly StoreChecked[] }
+        return stores[0]?.checks.map(({ state, said }) => [state, said]) ?? []
+      }
+      expect((await ask()).map(([state]) => state)).toEqual(Array(5).fill('ok'))
+      login.issuer = 'https://elsewhere.example/'
+      expect((await ask())[0]).toEqual(['failed', expect.stringContaining('refuses this site')])
+      login.secret = 'another'
+      expect((await ask())[0]).toEqual(['failed', expect.stringContaining('AADSTS7000215')])
+    } finally {
+      await server.stop()
+      await login.stop()
+      authority.remove()
+      work.remove()
+    }
+  })
+})

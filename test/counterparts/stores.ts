@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -9,13 +10,16 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import {
+  AccountSASPermissions,
   BlobServiceClient,
   ContainerSASPermissions,
+  generateAccountSASQueryParameters,
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { Storage } from '@google-cloud/storage'
 import { policy } from '../support/policies.ts'
+import type { Authority } from './authority.ts'
 import { counterpartFolder } from './installed.ts'
 import type { Counterpart } from './start.ts'
 
@@ -121,6 +125,16 @@ export const azurite: Counterpart = {
   }),
 }
 
+/** The same with TLS, for tokens of an authority, of which it looks at issuer, audience and times alone. */
+export const azuriteWithTokens = ({ folder }: Authority): Counterpart => ({
+  ...azurite,
+  command: (port, scratch) => {
+    const { args, env } = azurite.command(port, scratch)
+    const tls = ['--cert', join(folder, 'server.pem'), '--key', join(folder, 'server.key')]
+    return { args: [...args, '--oauth', 'basic', ...tls], env }
+  },
+})
+
 /** Of every emulator, as its makers published it. */
 const account = 'devstoreaccount1'
 const shared = new StorageSharedKeyCredential(
@@ -139,6 +153,24 @@ export const makeContainer = async (url: string, container: string) => {
       AZURE_STORAGE_SAS_TOKEN: generateBlobSASQueryParameters({ ...rights, ...until }, shared).toString(),
     },
   }
+}
+
+/** At the server with TLS, which no SDK of this process trusts. */
+export const makeTlsContainer = async (port: string, container: string, { ca }: Authority): Promise<string> => {
+  const rights = { permissions: AccountSASPermissions.parse('c'), services: 'b', resourceTypes: 'c' }
+  const signature = generateAccountSASQueryParameters({ ...rights, expiresOn: new Date(Date.now() + 600_000) }, shared)
+  const path = `https://localhost:${port}/${account}/${container}`
+  await new Promise<void>((resolve, reject) => {
+    const options = { method: 'PUT', ca: readFileSync(ca), headers: { 'content-length': 0 } }
+    request(`${path}?restype=container&${signature}`, options, (response) => {
+      response.resume()
+      if (response.statusCode === 201) resolve()
+      else reject(new Error(`HTTP ${response.statusCode}`))
+    })
+      .on('error', reject)
+      .end()
+  })
+  return `azblob:${path}/sites/eu`
 }
 
 export const fakeGcs: Counterpart = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { ContainerClient, StoragePipelineOptions } from '@azure/storage-blob'
 import { equal, toHex } from '../../lib/bytes.ts'
-import { LateAnswer, providerSays, withinDeadline } from '../../lib/call.ts'
+import { isHere, LateAnswer, providerSays, withinDeadline } from '../../lib/call.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { LongAnswer, objectBytes } from './answer.ts'
 import { loadSdk, type StoreFault, storeFault } from './fault.ts'
@@ -51,11 +51,12 @@ const faultOf = (error: unknown): StoreFault => {
 /** Codes alone where the store answered: its messages end in ids of requests and times, and a URL may hold a signature. */
 const said = (error: unknown): string => {
   const { name = '', code, message = '', statusCode } = error as Failure
+  // Of those who issue tokens, whose answer has a status too.
+  const authority = /\bAADSTS\d+/.exec(message)?.[0]
+  if (authority !== undefined) return authority
   if (name === 'LongAnswer' || name === 'RangeError') return providerSays('', message)
   if (code !== undefined && code !== 'PARSE_ERROR' && /^[A-Za-z0-9_]{1,64}$/.test(code)) return code
-  if (statusCode !== undefined) return `HTTP ${statusCode}`
-  const authority = /\bAADSTS\d+/.exec(message)?.[0]
-  return providerSays(authority ?? name)
+  return statusCode === undefined ? providerSays(name) : `HTTP ${statusCode}`
 }
 
 const isObjectGone = ({ statusCode, code }: Failure): boolean => statusCode === 404 && code !== 'ContainerNotFound'
@@ -86,9 +87,9 @@ const connect = async (
 
 /** `HOST/CONTAINER/PREFIX`; on this machine, where an emulator may be, `HOST/ACCOUNT/CONTAINER/PREFIX`. */
 const placeOf = (uri: string): { readonly url: string; readonly prefix: string } => {
-  const { origin, protocol, pathname } = new URL(uri.slice('azblob:'.length))
+  const { origin, hostname, pathname } = new URL(uri.slice('azblob:'.length))
   const parts = pathname.split('/').slice(1)
-  const own = protocol === 'https:' ? 1 : 2
+  const own = isHere(hostname) ? 2 : 1
   return { url: [origin, ...parts.slice(0, own)].join('/'), prefix: parts.slice(own).join('/') }
 }
 
