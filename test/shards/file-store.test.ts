@@ -123,6 +123,25 @@ describe('a folder as a store', () => {
     expect(left).toEqual(Array(3).fill('quorate-object/v1 gone\n'))
   })
 
+  it('takes what a killed writer left with an object that is removed, and a writer at work begins again', async () => {
+    await store.create('a', text('one'))
+    const folder = join(root, 'a')
+    writeFileSync(join(folder, '@new.00'), 'bytes')
+    const during = addGeneration(folder, '11', contentOf(text('two')), async () => {
+      expect(await store.remove('a')).toBe('gone')
+      expect(filesOf('a')).toEqual(['@1', '@2'])
+      return 2
+    })
+    await expect(during).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await store.read('a')).toBeUndefined()
+    const many = await Promise.all([
+      ...Array.from({ length: 10 }, (_, n) => store.create('b', text(`${n}`))),
+      ...Array.from({ length: 3 }, () => store.remove('b')),
+    ])
+    expect(many.filter((one) => one === 'gone')).toHaveLength(3)
+    expect(many.filter((one) => one === true).length).toBeGreaterThan(0)
+  })
+
   it('clears away, an hour later, what was removed and what a killed writer left', async () => {
     await store.create('a', text('one'))
     await store.remove('a')

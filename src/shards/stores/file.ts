@@ -9,6 +9,7 @@ import {
   addGeneration,
   contentOf,
   Damage,
+  dropUnfinished,
   endGenerations,
   errno,
   type Generation,
@@ -19,12 +20,11 @@ import {
   newestIn,
   refuseLinks,
   sweep,
+  TRIES,
   tidy,
 } from './generations.ts'
 import { isName, namesOf, partsOf, refuseLarge } from './name.ts'
 import { LIST_LIMIT, type Store, type StoreContext } from './port.ts'
-
-const TRIES = 5
 
 const faultOf = (error: unknown, uri: string): unknown => {
   if (error instanceof QuorateError) return error
@@ -128,6 +128,7 @@ export const openFileStore = async (uri: string, { random }: StoreContext): Prom
         for (;;) {
           const now = await isThere(folder)
           if (now !== true && now.bytes === undefined) {
+            await dropUnfinished(folder)
             if (now.number > 0) await tidy(folder, mark())
             return 'gone'
           }
