@@ -78,6 +78,9 @@ export const loadOptional = async <T>(
 
 const HERE = /^(?:127\.0\.0\.1|localhost|\[?::1\]?)$/
 
+/** True for a name of this machine, whatever resolves others. */
+export const isHere = (hostname: string): boolean => HERE.test(hostname)
+
 /** An endpoint that was named for another service may be plain HTTP. */
 class PlainHttpError extends Error {
   override readonly name = 'PlainHttpError'
@@ -86,5 +89,5 @@ class PlainHttpError extends Error {
 
 /** Throws PlainHttpError for a request that would leave this machine without TLS. */
 export const demandTls = (protocol: string, hostname: string): void => {
-  if (protocol !== 'https:' && !HERE.test(hostname)) throw new PlainHttpError()
+  if (protocol !== 'https:' && !isHere(hostname)) throw new PlainHttpError()
 }

@@ -50,6 +50,8 @@ export interface AzureKv {
   domain: string
   /** Of a token, in seconds. */
   lifetime: number
+  /** In the place of its own name in tokens: some servers know the first one alone that it ever had. */
+  issuer: string | undefined
   /** That the authority takes. */
   secret: string
   stop(): Promise<void>
@@ -122,7 +124,7 @@ export const startAzureKv = async (authority: Authority): Promise<AzureKv> => {
         const now = Math.floor((Date.now() + vault.clock) / 1000)
         const aud = form.get('scope')?.replace(/\/\.default$/, '')
         const claims = {
-          iss: `${at}/v2.0`,
+          iss: vault.issuer ?? `${at}/v2.0`,
           aud,
           tid: TENANT,
           appid: CLIENT.id,
@@ -246,6 +248,7 @@ export const startAzureKv = async (authority: Authority): Promise<AzureKv> => {
     clock: 0,
     domain: DOMAIN,
     lifetime: 3600,
+    issuer: undefined,
     secret: CLIENT.secret,
     stop: () => {
       server.closeAllConnections()

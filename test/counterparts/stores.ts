@@ -1,18 +1,25 @@
-import { mkdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
+  PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   PutObjectLockConfigurationCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
 import {
+  AccountSASPermissions,
   BlobServiceClient,
   ContainerSASPermissions,
+  generateAccountSASQueryParameters,
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { Storage } from '@google-cloud/storage'
+import { policy } from '../support/policies.ts'
+import type { Authority } from './authority.ts'
 import { counterpartFolder } from './installed.ts'
 import type { Counterpart } from './start.ts'
 
@@ -27,10 +34,13 @@ export const versitygw: Counterpart = {
   host: '127.0.0.1',
   ready: null,
   command: (port, scratch) => {
-    const [objects, versions] = [join(scratch, 'objects'), join(scratch, 'versions')]
-    for (const folder of [objects, versions]) mkdirSync(folder)
+    const [objects, versions, accounts] = ['objects', 'versions', 'accounts'].map((name) => join(scratch, name))
+    for (const folder of [objects, versions, accounts]) mkdirSync(folder ?? '')
     return {
-      args: ['versitygw', '--port', `127.0.0.1:${port}`, '--quiet', 'posix', '--versioning-dir', versions, objects],
+      args: [
+        ...['versitygw', '--port', `127.0.0.1:${port}`, '--quiet', '--iam-dir', accounts ?? ''],
+        ...['posix', '--versioning-dir', versions ?? '', objects ?? ''],
+      ],
       env: { ROOT_ACCESS_KEY_ID: 'test', ROOT_SECRET_ACCESS_KEY: 'testtesttest' },
     }
   },
@@ -46,14 +56,17 @@ export const s3Environment = (url: string) => ({
   AWS_EC2_METADATA_DISABLED: 'true',
 })
 
-/** A bucket as its administrator makes it. `locked` keeps each version for a day. */
-export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'versioned' | 'locked') => {
-  const client = new S3Client({
+const administrator = (url: string): S3Client =>
+  new S3Client({
     region: 'us-east-1',
     endpoint: url,
     forcePathStyle: true,
     credentials: { accessKeyId: 'test', secretAccessKey: 'testtesttest' },
   })
+
+/** A bucket as its administrator makes it. `locked` keeps each version for a day. */
+export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'versioned' | 'locked') => {
+  const client = administrator(url)
   await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: kind === 'locked' }))
   if (kind === 'versioned')
     await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
@@ -67,6 +80,32 @@ export const makeBucket = async (url: string, Bucket: string, kind: 'plain' | 'v
         },
       }),
     )
+  client.destroy()
+}
+
+export const makeUser = (url: string, name: string, secret: string): void => {
+  const admin = ['admin', '-a', 'test', '-s', 'testtesttest', '-er', url]
+  execFileSync(join(counterpartFolder('versitygw'), 'bin/versitygw'), [
+    ...[...admin, 'create-user', '-a', name, '-s', secret, '-r', 'user'],
+  ])
+}
+
+interface Statement {
+  readonly Action: readonly string[]
+  readonly Resource: string
+}
+
+/** Gives a user the rights of a policy document of an identity, at a bucket; but for those that are left out. */
+export const allow = async (url: string, Bucket: string, user: string, file: string, but: readonly string[] = []) => {
+  const { Version, Statement } = policy<{ readonly Version: string; readonly Statement: readonly Statement[] }>(file)
+  const statements = Statement.map(({ Action, Resource }) => ({
+    Effect: 'Allow',
+    Principal: { AWS: [user] },
+    Action: Action.filter((one) => !but.includes(one)),
+    Resource: Resource.replace('custody-eu', Bucket),
+  }))
+  const client = administrator(url)
+  await client.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version, Statement: statements }) }))
   client.destroy()
 }
 
@@ -86,6 +125,16 @@ export const azurite: Counterpart = {
   }),
 }
 
+/** The same with TLS, for tokens of an authority, of which it looks at issuer, audience and times alone. */
+export const azuriteWithTokens = ({ folder }: Authority): Counterpart => ({
+  ...azurite,
+  command: (port, scratch) => {
+    const { args, env } = azurite.command(port, scratch)
+    const tls = ['--cert', join(folder, 'server.pem'), '--key', join(folder, 'server.key')]
+    return { args: [...args, '--oauth', 'basic', ...tls], env }
+  },
+})
+
 /** Of every emulator, as its makers published it. */
 const account = 'devstoreaccount1'
 const shared = new StorageSharedKeyCredential(
@@ -104,6 +153,24 @@ export const makeContainer = async (url: string, container: string) => {
       AZURE_STORAGE_SAS_TOKEN: generateBlobSASQueryParameters({ ...rights, ...until }, shared).toString(),
     },
   }
+}
+
+/** At the server with TLS, which no SDK of this process trusts. */
+export const makeTlsContainer = async (port: string, container: string, { ca }: Authority): Promise<string> => {
+  const rights = { permissions: AccountSASPermissions.parse('c'), services: 'b', resourceTypes: 'c' }
+  const signature = generateAccountSASQueryParameters({ ...rights, expiresOn: new Date(Date.now() + 600_000) }, shared)
+  const path = `https://localhost:${port}/${account}/${container}`
+  await new Promise<void>((resolve, reject) => {
+    const options = { method: 'PUT', ca: readFileSync(ca), headers: { 'content-length': 0 } }
+    request(`${path}?restype=container&${signature}`, options, (response) => {
+      response.resume()
+      if (response.statusCode === 201) resolve()
+      else reject(new Error(`HTTP ${response.statusCode}`))
+    })
+      .on('error', reject)
+      .end()
+  })
+  return `azblob:${path}/sites/eu`
 }
 
 export const fakeGcs: Counterpart = {

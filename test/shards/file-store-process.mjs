@@ -10,11 +10,11 @@ const say = (word, step) => writeSync(1, `${word} ${step}\n`)
 
 for (let step = Number(first); ; step++) {
   const name = 'pieces/one'
-  // Each ninth step removes: what is read tells which step was the last.
+  // Each fourth step removes: what is read tells which step was the last.
   const bytes = new TextEncoder().encode(`${step} `.repeat(4000))
   const now = await store.read(name)
   say('begins', step)
-  if (step % 9 === 0) await store.remove(name)
+  if (step % 4 === 0) await store.remove(name)
   else if (now === undefined) await store.create(name, bytes)
   else await store.replace(name, bytes, now.tag)
   say('ended', step)

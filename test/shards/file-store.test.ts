@@ -123,6 +123,25 @@ describe('a folder as a store', () => {
     expect(left).toEqual(Array(3).fill('quorate-object/v1 gone\n'))
   })
 
+  it('takes what a killed writer left with an object that is removed, and a writer at work begins again', async () => {
+    await store.create('a', text('one'))
+    const folder = join(root, 'a')
+    writeFileSync(join(folder, '@new.00'), 'bytes')
+    const during = addGeneration(folder, '11', contentOf(text('two')), async () => {
+      expect(await store.remove('a')).toBe('gone')
+      expect(filesOf('a')).toEqual(['@1', '@2'])
+      return 2
+    })
+    await expect(during).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(await store.read('a')).toBeUndefined()
+    const many = await Promise.all([
+      ...Array.from({ length: 10 }, (_, n) => store.create('b', text(`${n}`))),
+      ...Array.from({ length: 3 }, () => store.remove('b')),
+    ])
+    expect(many.filter((one) => one === 'gone')).toHaveLength(3)
+    expect(many.filter((one) => one === true).length).toBeGreaterThan(0)
+  })
+
   it('clears away, an hour later, what was removed and what a killed writer left', async () => {
     await store.create('a', text('one'))
     await store.remove('a')
@@ -155,7 +174,7 @@ describe('a folder as a store', () => {
 
   it('tells a disk that fails from one that is full of other things', async () => {
     writeFileSync(join(root, 'notes.txt'), 'of somebody')
-    mkdirSync(join(root, 'lost+found'))
+    mkdirSync(join(root, 'lost+found'), 0o000)
     await store.create('a', text('one'))
     linkSync(join(root, 'notes.txt'), join(root, 'a/@other'))
     expect(await store.list('')).toEqual(['a'])
@@ -185,7 +204,7 @@ describe('a process that writes to a folder', () => {
         { stdio: ['ignore', 'pipe', 'inherit'] },
       )
       let said = ''
-      child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * 60))
+      child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * 250))
       child.stdout.on('data', (chunk: Buffer) => {
         said += chunk
       })
@@ -194,7 +213,7 @@ describe('a process that writes to a folder', () => {
       const [word = '', last = ''] = words.at(-1)?.split(' ') ?? []
       const now = await store.read('pieces/one')
       const found = now === undefined ? undefined : Buffer.from(now.bytes).toString()
-      const leftBy = (at: number): string | undefined => (at % 9 === 0 ? undefined : `${at} `.repeat(4000))
+      const leftBy = (at: number): string | undefined => (at % 4 === 0 ? undefined : `${at} `.repeat(4000))
       expect(word === 'ended' ? [leftBy(Number(last))] : [leftBy(Number(last) - 1), leftBy(Number(last))]).toContain(
         found,
       )

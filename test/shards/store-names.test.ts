@@ -29,6 +29,7 @@ describe('names of stores', () => {
     'azblob:https://custodyap.blob.core.windows.net/shards',
     'azblob:https://blob.example.org:8443/shards/eu/a',
     'azblob:http://127.0.0.1:10000/devstoreaccount1/shards/eu',
+    'azblob:https://localhost:10000/devstoreaccount1/shards/eu',
     ...storeSchemes.map((scheme) => storeTable[scheme].example),
   ])('%s is one', (text) => {
     expect(unfit(text)).toBe('taken')
@@ -76,6 +77,7 @@ describe('names of stores', () => {
     'azblob:https://host:99999/shards',
     'azblob:http://a.blob.core.windows.net/shards',
     'azblob:http://127.0.0.1:10000/shards',
+    'azblob:https://localhost:10000/shards',
     'azblob://a.blob.core.windows.net/shards',
     `file:/${'a'.repeat(510)}`,
   ])('%j is none', (text) => {

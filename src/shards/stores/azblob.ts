@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { ContainerClient, StoragePipelineOptions } from '@azure/storage-blob'
 import { equal, toHex } from '../../lib/bytes.ts'
-import { LateAnswer, providerSays, withinDeadline } from '../../lib/call.ts'
+import { isHere, LateAnswer, providerSays, withinDeadline } from '../../lib/call.ts'
 import { QuorateError } from '../../lib/errors.ts'
 import { LongAnswer, objectBytes } from './answer.ts'
 import { loadSdk, type StoreFault, storeFault } from './fault.ts'
@@ -39,7 +39,8 @@ const named: readonly (readonly [RegExp, StoreFault])[] = [
 
 const faultOf = (error: unknown): StoreFault => {
   const { name, code = '', message = '', statusCode: status } = error as Failure
-  if (name === 'LongAnswer') return 'wrong answer'
+  // The SDK throws a RangeError at an answer without a length.
+  if (name === 'LongAnswer' || name === 'RangeError') return 'wrong answer'
   const byName = named.find(([names]) => names.test(code))?.[1]
   if (byName !== undefined) return byName
   if (/\bAADSTS\d+|\b(?:invalid_client|unauthorized_client|invalid_grant)\b/.test(message)) return 'refused'
@@ -50,10 +51,12 @@ const faultOf = (error: unknown): StoreFault => {
 /** Codes alone where the store answered: its messages end in ids of requests and times, and a URL may hold a signature. */
 const said = (error: unknown): string => {
   const { name = '', code, message = '', statusCode } = error as Failure
-  if (code !== undefined && /^[A-Za-z0-9_]{1,64}$/.test(code)) return code
-  if (statusCode !== undefined) return `HTTP ${statusCode}`
+  // Of those who issue tokens, whose answer has a status too.
   const authority = /\bAADSTS\d+/.exec(message)?.[0]
-  return providerSays(authority ?? name)
+  if (authority !== undefined) return authority
+  if (name === 'LongAnswer' || name === 'RangeError') return providerSays('', message)
+  if (code !== undefined && code !== 'PARSE_ERROR' && /^[A-Za-z0-9_]{1,64}$/.test(code)) return code
+  return statusCode === undefined ? providerSays(name) : `HTTP ${statusCode}`
 }
 
 const isObjectGone = ({ statusCode, code }: Failure): boolean => statusCode === 404 && code !== 'ContainerNotFound'
@@ -84,9 +87,9 @@ const connect = async (
 
 /** `HOST/CONTAINER/PREFIX`; on this machine, where an emulator may be, `HOST/ACCOUNT/CONTAINER/PREFIX`. */
 const placeOf = (uri: string): { readonly url: string; readonly prefix: string } => {
-  const { origin, protocol, pathname } = new URL(uri.slice('azblob:'.length))
+  const { origin, hostname, pathname } = new URL(uri.slice('azblob:'.length))
   const parts = pathname.split('/').slice(1)
-  const own = protocol === 'https:' ? 1 : 2
+  const own = isHere(hostname) ? 2 : 1
   return { url: [origin, ...parts.slice(0, own)].join('/'), prefix: parts.slice(own).join('/') }
 }
 
@@ -103,21 +106,21 @@ export const openAzureStore = async (
     try {
       return await withinDeadline(act, deadline)
     } catch (error) {
-      if (error instanceof RangeError || error instanceof QuorateError) throw error
+      if (error instanceof QuorateError) throw error
       if (error instanceof LateAnswer) throw storeFault('unreachable', uri, error.message)
       throw storeFault(faultOf(error), uri, said(error))
     }
   }
 
   /** True where the write was made, by the condition, at this attempt or at an earlier one whose answer was lost. */
-  const write = (
+  const write = async (
     name: string,
     bytes: Uint8Array,
     conditions: { readonly ifNoneMatch: '*' } | { readonly ifMatch: string },
-  ): Promise<boolean> =>
-    within(async (abortSignal) => {
-      refuseLarge(bytes)
-      const [blob, mark, sum] = [blobOf(name), toHex(random(16)), md5Of(bytes)]
+  ): Promise<boolean> => {
+    refuseLarge(bytes)
+    const [blob, mark, sum] = [blobOf(name), toHex(random(16)), md5Of(bytes)]
+    return within(async (abortSignal) => {
       try {
         const { contentMD5 } = await blob.upload(Buffer.from(bytes), bytes.length, {
           abortSignal,
@@ -141,6 +144,7 @@ export const openAzureStore = async (
         return found?.metadata?.[MARK] === mark
       }
     })
+  }
 
   /** Versions, snapshots and what was deleted softly; `live` where the object itself is there. */
   const restOf = async (key: string, abortSignal: AbortSignal) => {
@@ -170,9 +174,10 @@ export const openAzureStore = async (
     create: (name, bytes) => write(name, bytes, { ifNoneMatch: '*' }),
     replace: (name, bytes, tag) => write(name, bytes, { ifMatch: tag }),
 
-    read: (name) =>
-      within(async (abortSignal) => {
-        const answer = await blobOf(name)
+    async read(name) {
+      const blob = blobOf(name)
+      return within(async (abortSignal) => {
+        const answer = await blob
           .download(0, undefined, { abortSignal, maxRetryRequests: 0 })
           .catch((error: unknown) => {
             if (isObjectGone(error as Failure)) return undefined
@@ -189,27 +194,31 @@ export const openAzureStore = async (
         if (contentMD5 === undefined) throw storeFault('damaged', uri, `${name}: no MD5 beside it`)
         if (!equal(contentMD5, md5Of(bytes))) throw storeFault('damaged', uri, `${name}: its MD5 is another one`)
         return { bytes, tag }
-      }),
+      })
+    },
 
-    remove: (name) =>
-      within(async (abortSignal) => {
-        const [key, blob] = [keyOf(prefix, name), blobOf(name)]
+    async remove(name) {
+      const [key, blob] = [keyOf(prefix, name), blobOf(name)]
+      return within(async (abortSignal): Promise<'gone' | 'kept'> => {
         const isGone = await unlessKept(() => blob.deleteIfExists({ deleteSnapshots: 'include', abortSignal }))
         const rest = isGone && (await unlessKept(() => restOf(key, abortSignal)))
         if (rest === undefined) return 'kept'
         for (const { version } of rest)
           if (version !== undefined) await unlessKept(() => blob.withVersion(version).delete({ abortSignal }))
         return rest.length > 0 && (await restOf(key, abortSignal)).length > 0 ? 'kept' : 'gone'
-      }),
+      })
+    },
 
-    list: (below) =>
-      within(async (abortSignal) => {
+    async list(below) {
+      const beginning = keysBelow(prefix, below)
+      return within(async (abortSignal) => {
         const keys: string[] = []
-        for await (const { name } of container.listBlobsFlat({ prefix: keysBelow(prefix, below), abortSignal })) {
+        for await (const { name } of container.listBlobsFlat({ prefix: beginning, abortSignal })) {
           keys.push(name)
           if (keys.length > LIST_LIMIT) throw storeFault('wrong answer', uri, `over ${LIST_LIMIT} objects`)
         }
         return namesOf(prefix, keys)
-      }),
+      })
+    },
   }
 }

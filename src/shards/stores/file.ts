@@ -9,6 +9,7 @@ import {
   addGeneration,
   contentOf,
   Damage,
+  dropUnfinished,
   endGenerations,
   errno,
   type Generation,
@@ -19,15 +20,14 @@ import {
   newestIn,
   refuseLinks,
   sweep,
+  TRIES,
   tidy,
 } from './generations.ts'
-import { namesOf, partsOf, refuseLarge } from './name.ts'
+import { isName, namesOf, partsOf, refuseLarge } from './name.ts'
 import { LIST_LIMIT, type Store, type StoreContext } from './port.ts'
 
-const TRIES = 5
-
 const faultOf = (error: unknown, uri: string): unknown => {
-  if (error instanceof QuorateError || error instanceof RangeError) return error
+  if (error instanceof QuorateError) return error
   if (error instanceof Damage) return storeFault('damaged', uri, error.message)
   const code = errno(error)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return storeFault('refused', uri, code, error)
@@ -81,8 +81,10 @@ export const openFileStore = async (uri: string, { random }: StoreContext): Prom
     const names = await readdir(folder, { withFileTypes: true })
     if (name !== '' && isObject(names.map((one) => one.name))) found.push(name)
     if (found.length > LIST_LIMIT) throw storeFault('wrong answer', uri, `over ${LIST_LIMIT} objects`)
+    // Others have folders there too, as lost+found.
     for (const one of names)
-      if (one.isDirectory()) await walk(join(folder, one.name), name === '' ? one.name : `${name}/${one.name}`, found)
+      if (one.isDirectory() && isName(one.name))
+        await walk(join(folder, one.name), name === '' ? one.name : `${name}/${one.name}`, found)
   }
 
   return {
@@ -126,6 +128,7 @@ export const openFileStore = async (uri: string, { random }: StoreContext): Prom
         for (;;) {
           const now = await isThere(folder)
           if (now !== true && now.bytes === undefined) {
+            await dropUnfinished(folder)
             if (now.number > 0) await tidy(folder, mark())
             return 'gone'
           }

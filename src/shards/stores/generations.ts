@@ -25,6 +25,9 @@ const GONE = utf8('quorate-object/v1 gone\n')
 /** So long a writer may take between its look at the generations and its link, before others clear its file away. */
 const PATIENCE = 3_600_000
 
+/** Files that others take away are made again so often. */
+export const TRIES = 5
+
 export const errno = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 
@@ -205,6 +208,16 @@ const unlinkIfThere = async (path: string): Promise<void> => {
   }
 }
 
+/**
+ * Takes away the files of writers, which have bytes of the object in them: of those that were killed, and of those that
+ * write at this moment, who find theirs gone and begin again.
+ */
+export const dropUnfinished = async (folder: string): Promise<void> => {
+  const unfinished = (await entries(folder)).filter((name) => name.startsWith(NEW))
+  for (const name of unfinished) await unlinkIfThere(join(folder, name))
+  if (unfinished.length > 0) await syncFolder(folder)
+}
+
 const hasBytes = async (path: string): Promise<boolean> => {
   try {
     const content = await readFile(path)
@@ -259,10 +272,11 @@ export const sweep = async (folder: string): Promise<void> => {
 
 /** After a write. Others may do the same meanwhile, and take files from under each other's hands. */
 export const tidy = async (folder: string, mark: string): Promise<void> => {
-  try {
-    await emptyOlder(folder, mark)
-    await sweep(folder)
-  } catch (error) {
-    if (errno(error) !== 'ENOENT') throw error
-  }
+  for (let left = TRIES; left > 0; left--)
+    try {
+      await emptyOlder(folder, `${mark}.${left}`)
+      return await sweep(folder)
+    } catch (error) {
+      if (errno(error) !== 'ENOENT') throw error
+    }
 }

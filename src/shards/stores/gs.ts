@@ -55,6 +55,7 @@ const said = (error: unknown): string => {
   const failure = error as Failure
   const status = statusOf(error)
   if (status !== undefined) return providerSays(`HTTP ${status}`, reasonOf(failure))
+  // The parser quotes what it read, which may be another secret.
   if (error instanceof SyntaxError) return 'the credentials are no JSON'
   return providerSays(typeof failure.code === 'string' ? failure.code : '', failure.message ?? '')
 }
@@ -98,17 +99,17 @@ export const openGcsStore = async (
       demandTls(protocol, hostname)
       return await withinDeadline(act, deadline)
     } catch (error) {
-      if (error instanceof RangeError || error instanceof QuorateError) throw error
+      if (error instanceof QuorateError) throw error
       if (error instanceof LateAnswer) throw storeFault('unreachable', uri, error.message)
       throw storeFault(faultOf(error), uri, said(error))
     }
   }
 
   /** True where the write was made, by the condition, at this attempt or at an earlier one whose answer was lost. */
-  const write = (object: string, bytes: Uint8Array, ifGenerationMatch: number | string): Promise<boolean> =>
-    within(async () => {
-      refuseLarge(bytes)
-      const [file, mark] = [fileOf(object), toHex(random(16))]
+  const write = async (object: string, bytes: Uint8Array, ifGenerationMatch: number | string): Promise<boolean> => {
+    refuseLarge(bytes)
+    const [file, mark] = [fileOf(object), toHex(random(16))]
+    return within(async () => {
       try {
         await file.save(Buffer.from(bytes), {
           resumable: false,
@@ -134,9 +135,10 @@ export const openGcsStore = async (
         throw storeFault('wrong answer', uri, 'it states another CRC-32C than that of the object')
       return true
     })
+  }
 
-  const readStream = async (object: string, signal: AbortSignal): Promise<StoredObject | undefined> => {
-    const stream = fileOf(object).createReadStream({ validation: false, decompress: false })
+  const readStream = async (file: File, signal: AbortSignal): Promise<StoredObject | undefined> => {
+    const stream = file.createReadStream({ validation: false, decompress: false })
     let headers: IncomingMessage['headers'] = {}
     stream.on('response', (response: IncomingMessage) => {
       headers = response.headers
@@ -149,7 +151,7 @@ export const openGcsStore = async (
     const tag = String(headers['x-goog-generation'] ?? '')
     if (!/^[1-9]\d{0,19}$/.test(tag)) throw storeFault('wrong answer', uri, 'no generation in it')
     const sum = /(?:^|,\s*)crc32c=([^,]+)/.exec(String(headers['x-goog-hash'] ?? ''))?.[1]
-    if (sum !== crcOf(bytes)) throw storeFault('damaged', uri, `${object}: its CRC-32C is another one, or none`)
+    if (sum !== crcOf(bytes)) throw storeFault('damaged', uri, `${file.name}: its CRC-32C is another one, or none`)
     return { bytes, tag }
   }
 
@@ -192,11 +194,14 @@ export const openGcsStore = async (
     uri,
     create: (object, bytes) => write(object, bytes, 0),
     replace: (object, bytes, tag) => write(object, bytes, tag),
-    read: (object) => within((signal) => readStream(object, signal)),
+    async read(object) {
+      const file = fileOf(object)
+      return within((signal) => readStream(file, signal))
+    },
 
-    remove: (object) =>
-      within(async () => {
-        const key = keyOf(prefix, object)
+    async remove(object) {
+      const key = keyOf(prefix, object)
+      return within(async (): Promise<'gone' | 'kept'> => {
         let kept = false
         for (const file of await filesOf({ prefix: key, versions: true })) {
           if (file.name !== key) continue
@@ -204,15 +209,18 @@ export const openGcsStore = async (
           if (!(await isDeleted(fileOf(object, generation)))) kept = true
         }
         return kept || (await isSoft(key)) ? 'kept' : 'gone'
-      }),
+      })
+    },
 
-    list: (below) =>
-      within(async () => {
-        const files = await filesOf({ prefix: keysBelow(prefix, below) })
+    async list(below) {
+      const beginning = keysBelow(prefix, below)
+      return within(async () => {
+        const files = await filesOf({ prefix: beginning })
         return namesOf(
           prefix,
           files.map((file) => file.name),
         )
-      }),
+      })
+    },
   }
 }

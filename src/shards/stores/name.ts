@@ -2,11 +2,16 @@ import { OBJECT_LIMIT } from './port.ts'
 
 const PART = /^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$/
 
-/** The parts of an object's name: no store takes one of them for a way to somewhere else. */
-export const partsOf = (name: string): readonly string[] => {
+/** No store takes a part of such a name for a way to somewhere else. */
+export const isName = (name: string): boolean => {
   const parts = name.split('/')
-  if (parts.length > 8 || !parts.every((part) => PART.test(part))) throw new RangeError('not the name of an object')
-  return parts
+  return parts.length <= 8 && parts.every((part) => PART.test(part))
+}
+
+/** The parts of an object's name. Throws RangeError for another text. */
+export const partsOf = (name: string): readonly string[] => {
+  if (!isName(name)) throw new RangeError('not the name of an object')
+  return name.split('/')
 }
 
 /** An object's key in a bucket, below the prefix that the store's own name states. */
@@ -20,13 +25,6 @@ export const keysBelow = (prefix: string, below: string): string =>
 /** The names of keys as a store lists them. Others put objects there too, under names that none of ours has. */
 export const namesOf = (prefix: string, keys: readonly string[]): readonly string[] => {
   const own = prefix === '' ? '' : `${prefix}/`
-  const isName = (name: string): boolean => {
-    try {
-      return partsOf(name).length > 0
-    } catch {
-      return false
-    }
-  }
   return keys
     .filter((key) => key.startsWith(own))
     .map((key) => key.slice(own.length))

@@ -142,7 +142,6 @@ export const openS3Store = async (
     try {
       return await withinDeadline(act, deadline)
     } catch (error) {
-      if (error instanceof RangeError) throw error
       throw toFault(error)
     }
   }
@@ -159,14 +158,14 @@ export const openS3Store = async (
   }
 
   /** True where the write was made, by the condition, at this attempt or at an earlier one whose answer was lost. */
-  const write = (
+  const write = async (
     name: string,
     bytes: Uint8Array,
     condition: { readonly IfNoneMatch: '*' } | { readonly IfMatch: string },
-  ): Promise<boolean> =>
-    within(async (abortSignal) => {
-      refuseLarge(bytes)
-      const [Key, mark, ChecksumSHA256] = [keyOf(prefix, name), toHex(random(16)), toBase64(sha256(bytes))]
+  ): Promise<boolean> => {
+    refuseLarge(bytes)
+    const [Key, mark, ChecksumSHA256] = [keyOf(prefix, name), toHex(random(16)), toBase64(sha256(bytes))]
+    return within(async (abortSignal) => {
       const command = new sdk.PutObjectCommand({
         ...{ Bucket, Key, ...condition, Body: bytes, ContentLength: bytes.length, ChecksumSHA256 },
         ContentType: 'application/octet-stream',
@@ -188,6 +187,7 @@ export const openS3Store = async (
           await new Promise((resolve) => setTimeout(resolve, 20 + jitter))
         }
     })
+  }
 
   const versionsOf = async (Key: string, abortSignal: AbortSignal): Promise<readonly Version[]> => {
     const found: Version[] = []
@@ -213,9 +213,9 @@ export const openS3Store = async (
     create: (name, bytes) => write(name, bytes, { IfNoneMatch: '*' }),
     replace: (name, bytes, tag) => write(name, bytes, { IfMatch: tag }),
 
-    read: (name) =>
-      within(async (abortSignal) => {
-        const command = new sdk.GetObjectCommand({ Bucket, Key: keyOf(prefix, name), ChecksumMode: 'ENABLED' })
+    async read(name) {
+      const command = new sdk.GetObjectCommand({ Bucket, Key: keyOf(prefix, name), ChecksumMode: 'ENABLED' })
+      return within(async (abortSignal) => {
         const answer = await client.send(command, { abortSignal }).catch((error: unknown) => {
           if (statusOf(error) === 404 && (error as SdkError).name !== 'NoSuchBucket') return undefined
           throw error
@@ -228,11 +228,12 @@ export const openS3Store = async (
         if (ChecksumSHA256 !== toBase64(sha256(bytes)))
           throw storeFault('damaged', uri, `${name}: its SHA-256 is another one`)
         return { bytes, tag }
-      }),
+      })
+    },
 
-    remove: (name) =>
-      within(async (abortSignal) => {
-        const Key = keyOf(prefix, name)
+    async remove(name) {
+      const Key = keyOf(prefix, name)
+      return within(async (abortSignal): Promise<'gone' | 'kept'> => {
         // At first as if there were no versions: whatever befalls, nothing is read under this name any more.
         const { DeleteMarker, VersionId } = await client.send(new sdk.DeleteObjectCommand({ Bucket, Key }), {
           abortSignal,
@@ -249,11 +250,12 @@ export const openS3Store = async (
         // A marker that went before would show what lies below it.
         for (const one of kept ? [] : versions.filter(({ isMarker }) => isMarker)) if (!(await isGone(one))) kept = true
         return kept ? 'kept' : 'gone'
-      }),
+      })
+    },
 
-    list: (below) =>
-      within(async (abortSignal) => {
-        const Prefix = keysBelow(prefix, below)
+    async list(below) {
+      const Prefix = keysBelow(prefix, below)
+      return within(async (abortSignal) => {
         const keys: string[] = []
         for (let ContinuationToken: string | undefined; ; ) {
           const command = new sdk.ListObjectsV2Command({ Bucket, Prefix, ContinuationToken })
@@ -263,6 +265,7 @@ export const openS3Store = async (
           if (page.IsTruncated !== true) return namesOf(prefix, keys)
           ContinuationToken = page.NextContinuationToken
         }
-      }),
+      })
+    },
   }
 }

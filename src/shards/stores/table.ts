@@ -43,9 +43,9 @@ export const storeTable = {
     host: () => null,
   },
   azblob: {
-    // In plain HTTP only to this machine, where an emulator has the account in the path.
+    // In plain HTTP only to this machine, where an emulator is, which has the account in the path.
     form: new RegExp(
-      `^azblob:(?:https://[a-z0-9][a-z0-9.-]*(?::\\d{1,5})?|http://${HERE}(?::\\d{1,5})?/[a-z0-9]{3,24})/[a-z0-9](?:-?[a-z0-9]){2,62}${PREFIX}$`,
+      `^azblob:(?:https://(?!${HERE}[:/])[a-z0-9][a-z0-9.-]*(?::\\d{1,5})?|https?://${HERE}(?::\\d{1,5})?/[a-z0-9]{3,24})/[a-z0-9](?:-?[a-z0-9]){2,62}${PREFIX}$`,
     ),
     example: 'azblob:https://custodyap.blob.core.windows.net/shards/quorate',
     packages: ['@azure/identity', '@azure/storage-blob'],
