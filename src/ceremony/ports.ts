@@ -22,7 +22,7 @@ interface Machine {
   readonly vmGeneration: Uint8Array | null
   /** Hash over path and SHA-256 of the shipped files and of those of the dependencies. */
   readonly build: Hash
-  /** The same of the packages of each cloud that this site's KMS keys lie in, in the order of the providers. */
+  /** The same of the packages of each cloud that this site's KMS keys or replicas lie in, in the order of the providers. */
   readonly sdks: readonly { readonly provider: string; readonly build: Hash }[]
   /** Name and version of the program that runs this one, as `node 20.20.2`. */
   readonly runtime: string

@@ -35,7 +35,7 @@ const helloSchema = v.strictObject({
   readySet: v.nullable(hash),
   /** Name and version of the program that runs quorate, as `node 20.20.2`; null: not said (v1). */
   runtime: v.nullable(line(64)),
-  /** Hash over the files of the packages by which this site reaches its KMS, by provider; `build` is without them. */
+  /** Hash over the files of the packages by which this site reaches its KMS and stores, by provider; `build` is without them. */
   sdks: v.pipe(
     v.array(v.strictObject({ provider: label, build: hash })),
     v.maxLength(8),

@@ -174,14 +174,21 @@ export const openSite = async (
       import('../kms/providers.ts'),
       import('../shards/store.ts'),
       import('../shards/replicas.ts'),
+      import('../shards/stores/table.ts'),
     ])
   const forKms = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms')
   const card = await home.card()
-  const providers = [...new Set(card.kms.map(({ provider }) => provider))].sort()
-  const sdks = providers.flatMap((provider) => {
-    const names = sdkPackages(provider)
-    return names.length === 0 ? [] : [{ provider, build: packagesHash(names) }]
-  })
+  const { schemeOf, storeTable } = stores
+  const packages = new Map<string, readonly string[]>()
+  for (const { provider } of card.kms) packages.set(provider, sdkPackages(provider))
+  for (const store of card.stores) {
+    const scheme = schemeOf(store)
+    if (scheme !== undefined) packages.set(scheme, storeTable[scheme].packages)
+  }
+  const sdks = [...packages]
+    .filter(([, names]) => names.length > 0)
+    .map(([provider, names]) => ({ provider, build: packagesHash(names) }))
+    .sort((a, b) => (a.provider < b.provider ? -1 : 1))
   return {
     home,
     card,
