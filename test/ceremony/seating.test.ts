@@ -50,7 +50,8 @@ const factsOf = (room: Room, self: SiteId, now: number, sitting?: SiteId): Seati
     coordinators.map((site, at) => [site, (room.turns[at] ?? 0) + (site === sitting ? 1 : 0)] as const),
   )
   const { threshold: seats, crossed } = room
-  return { self, candidates, coordinators, seats, turns, crossed, now, proposalMs: PROPOSAL, attemptMs: 10 * END }
+  const proposed = new Map(sitting === undefined ? [] : [[sitting, 0] as const])
+  return { self, candidates, coordinators, seats, turns, proposed, crossed, now, proposalMs: PROPOSAL, attemptMs: 10 * END }
 }
 
 const whoIsHere = ({ sites, here }: Room): readonly SiteId[] =>

@@ -6,7 +6,8 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { type AttemptTerms, isFree, isOut } from './runnable.ts'
-import { type Candidate, countTurns, crossedBy, isUsed, leftUnanswered, type SeatingFacts } from './seating.ts'
+import type { Candidate, SeatingFacts } from './seating.ts'
+import { countTurns, countUnanswered, crossedBy, isUsed } from './turns.ts'
 
 interface Greeting {
   readonly attempts: number
@@ -24,7 +25,8 @@ export class SeatHistory {
   readonly #greetings = new Map<SiteId, Greeting>()
   /** When the coordinator of each attempt was seen to have left it. */
   readonly #over = new Map<Hash, number>()
-  readonly #unanswered = new Map<SiteId, number>()
+  /** Attempts of this site that came to nothing, and those who lacked a signature or a message in them. */
+  readonly #failed = new Map<HeldAttempt, readonly SiteId[]>()
 
   constructor(ceremony: Ceremony, peers: Peers, terms: AttemptTerms) {
     this.#ceremony = ceremony
@@ -42,12 +44,18 @@ export class SeatHistory {
       candidates: authority.candidates.map(({ name }) => name),
       count: authority.seats,
     })
+    const turns = countTurns(coordinators, attempts)
+    const unanswered = countUnanswered(this.#failed, turns, attempts)
     return {
       self: seat.name,
-      candidates: authority.candidates.map((member) => this.#candidate(member, attempts, now)),
+      candidates: authority.candidates.map((member) => ({
+        ...this.#candidate(member, attempts, now),
+        unanswered: unanswered.get(member.name) ?? 0,
+      })),
       coordinators,
       seats: authority.seats,
-      turns: countTurns(coordinators, attempts),
+      turns: turns.had,
+      proposed: new Map(attempts.map(({ hash, value }) => [value.coordinator, this.#attempts.get(hash) ?? now])),
       crossed: attempts.some((one) => crossedBy(one, attempts) !== undefined),
       now,
       proposalMs: proposal * 1000,
@@ -55,7 +63,7 @@ export class SeatHistory {
     }
   }
 
-  #candidate(member: Member, attempts: readonly HeldAttempt[], now: number): Candidate {
+  #candidate(member: Member, attempts: readonly HeldAttempt[], now: number): Omit<Candidate, 'unanswered'> {
     const { store, seat } = this.#ceremony
     const { name } = member
     const hello = store.hellos.get(name)?.signed
@@ -73,7 +81,6 @@ export class SeatHistory {
       busyUntil: taken && this.#endOf(taken, now),
       busyWith: taken?.value.coordinator,
       freeSince: this.#greetings.get(name)?.at ?? Number.NEGATIVE_INFINITY,
-      unanswered: this.#unanswered.get(name) ?? 0,
     }
   }
 
@@ -97,11 +104,12 @@ export class SeatHistory {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.#attempts.values())
   }
 
-  /** An attempt came to nothing; these lacked a signature or a message in it. */
+  /** An attempt came to nothing; these lacked a signature or a message in it. A proof of somebody's guilt explains it. */
   failed(attempt: HeldAttempt, lack: readonly SiteId[]): void {
-    const attempts = this.#ceremony.store.attempts.values()
-    for (const site of leftUnanswered(this.facts(), [...attempts], attempt, lack))
-      this.#unanswered.set(site, (this.#unanswered.get(site) ?? 0) + 1)
+    const { seat } = this.#ceremony
+    const sitting = attempt.value.participants.map(({ site }) => site)
+    const explained = this.facts().candidates.some(({ site, out }) => out && sitting.includes(site))
+    if (attempt.value.coordinator === seat.name && !explained) this.#failed.set(attempt, lack)
   }
 }
 
