@@ -41,8 +41,8 @@ const factsOf = (room: Room, self: SiteId, now: number, sitting?: SiteId): Seati
       here: site === self || room.here[at] === true,
       free: !busy,
       busyUntil: busy ? END : undefined,
-      busyWith: busy ? sitting : undefined,
       freeSince: 0,
+      wanted: new Map(),
       unanswered: 0,
     }
   })
@@ -50,8 +50,21 @@ const factsOf = (room: Room, self: SiteId, now: number, sitting?: SiteId): Seati
     coordinators.map((site, at) => [site, (room.turns[at] ?? 0) + (site === sitting ? 1 : 0)] as const),
   )
   const { threshold: seats, crossed } = room
-  const proposed = new Map(sitting === undefined ? [] : [[sitting, 0] as const])
-  return { self, candidates, coordinators, seats, turns, proposed, crossed, now, proposalMs: PROPOSAL, attemptMs: 10 * END }
+  const proposed = new Map(
+    sitting === undefined ? [] : [[sitting, { at: 0, sites: [sitting], signed: [sitting] }] as const],
+  )
+  return {
+    self,
+    candidates,
+    coordinators,
+    seats,
+    turns,
+    proposed,
+    crossed,
+    now,
+    proposalMs: PROPOSAL,
+    attemptMs: 10 * END,
+  }
 }
 
 const whoIsHere = ({ sites, here }: Room): readonly SiteId[] =>

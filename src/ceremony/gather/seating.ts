@@ -24,12 +24,19 @@ export interface Candidate {
   readonly free: boolean
   /** Until when the attempt that it is in may last, in monotonic milliseconds; undefined: it is in none. */
   readonly busyUntil: number | undefined
-  /** Coordinator of the attempt that it is in. */
-  readonly busyWith: SiteId | undefined
   /** When it greeted first, or came out of an attempt. */
   readonly freeSince: number
+  /** Proposals that it may be about to sign: until when, by coordinator. */
+  readonly wanted: ReadonlyMap<SiteId, number>
   /** Attempts of this site that it left without an answer. */
   readonly unanswered: number
+}
+
+export interface Proposed {
+  /** When it became known here, in monotonic milliseconds. */
+  readonly at: number
+  readonly sites: readonly SiteId[]
+  readonly signed: readonly SiteId[]
 }
 
 export interface SeatingFacts {
@@ -40,8 +47,8 @@ export interface SeatingFacts {
   readonly seats: number
   /** Turns that each coordinator has had. */
   readonly turns: ReadonlyMap<SiteId, number>
-  /** When the newest proposal of each coordinator became known here, in monotonic milliseconds. */
-  readonly proposed: ReadonlyMap<SiteId, number>
+  /** The newest proposal of each coordinator. */
+  readonly proposed: ReadonlyMap<SiteId, Proposed>
   /** Two proposals have met on their way. */
   readonly crossed: boolean
   /** Monotonic milliseconds. */
@@ -118,10 +125,9 @@ const isHere = ({ candidates }: SeatingFacts, site: SiteId): boolean =>
  * with as many turns, one earlier in the roster is given its turn, but not for so long that the proposal is given up.
  */
 const followFrom = (seen: SeatingFacts, coordinator: SiteId): number => {
-  const sitting = new Set(seen.candidates.filter(({ busyWith }) => busyWith === coordinator).map(({ site }) => site))
-  const candidates = seen.candidates.map((one) =>
-    sitting.has(one.site) ? { ...one, busyUntil: undefined, busyWith: undefined } : one,
-  )
+  const proposal = seen.proposed.get(coordinator)
+  const sitting = new Set(proposal?.signed)
+  const candidates = seen.candidates.map((one) => (sitting.has(one.site) ? { ...one, busyUntil: undefined } : one))
   const facts = { ...seen, candidates }
   const turnsOf = (site: SiteId): number =>
     site === coordinator ? (seen.turns.get(site) ?? 1) - 1 : (seen.turns.get(site) ?? 0)
@@ -131,15 +137,34 @@ const followFrom = (seen: SeatingFacts, coordinator: SiteId): number => {
   const equals = coordinators
     .slice(0, coordinators.indexOf(coordinator))
     .filter((other) => turnsOf(other) === turnsOf(coordinator) && !sitting.has(other))
-  const known = seen.proposed.get(coordinator) ?? seen.now
+  const contested = seen.candidates.flatMap(({ site, wanted }) =>
+    proposal?.sites.includes(site) === true && site !== seen.self
+      ? wantedBefore(seen, wanted, coordinator, turnsOf(coordinator))
+      : [],
+  )
   return Math.max(
     ...behind.map((other) => awaitedUntil(facts, other, follow)),
     Math.min(
-      known + (HOLD * seen.proposalMs) / 4,
-      Math.max(...equals.map((other) => awaitedUntil(facts, other, propose))),
+      (proposal?.at ?? seen.now) + (HOLD * seen.proposalMs) / 4,
+      Math.max(...equals.map((other) => awaitedUntil(facts, other, propose)), ...contested),
     ),
   )
 }
+
+/** Until when proposals that stand in the line before this coordinator, with so many turns, may still be signed. */
+const wantedBefore = (
+  { coordinators, turns }: SeatingFacts,
+  wanted: ReadonlyMap<SiteId, number>,
+  coordinator: SiteId,
+  had: number,
+): readonly number[] =>
+  [...wanted]
+    .filter(([other]) => {
+      if (other === coordinator) return false
+      const before = (turns.get(other) ?? 1) - 1
+      return before < had || (before === had && coordinators.indexOf(other) < coordinators.indexOf(coordinator))
+    })
+    .map(([, until]) => until)
 
 /** Coordinators as they stand in the line. A stable sort: equals stay in roster order. */
 export const inLine = ({ coordinators, turns }: SeatingFacts): readonly SiteId[] =>
@@ -167,10 +192,13 @@ const NEVER: Slot = { follow: Number.POSITIVE_INFINITY, propose: Number.POSITIVE
 
 /** Sites that this site proposes now, in roster order; undefined: not its turn, or not those that it wants are free. */
 export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefined => {
-  const { self, candidates, coordinators, seats, now, proposalMs } = facts
+  const { self, candidates, coordinators, seats, now, proposalMs, turns } = facts
   const own = candidates.find(({ site }) => site === self)
   if (own?.free !== true || own.out || !coordinators.includes(self)) return undefined
-  const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self)
+  // Its own last proposal may be signed, too, while this site has left it.
+  const isWanted = ({ wanted }: Candidate): boolean =>
+    Math.max(wanted.get(self) ?? 0, ...wantedBefore(facts, wanted, self, turns.get(self) ?? 0)) > now
+  const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self && !isWanted(one))
   // A stable sort: those with equal counts stay in roster order.
   const ranked = [...free].sort((a, b) => a.unanswered - b.unanswered).slice(0, seats - 1)
   if (ranked.length < seats - 1 || ownTurnAt(facts) > now) return undefined
@@ -178,7 +206,7 @@ export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefin
   const isSoonFree = (one: Candidate): boolean =>
     isBusy(one, facts) || now < Math.max(one.freeSince, own.freeSince) + proposalMs
   const better = candidates.some(
-    (one) => one.here && !one.out && !one.free && one.unanswered < worst && isSoonFree(one),
+    (one) => one.here && !one.out && one.unanswered < worst && (one.free ? isWanted(one) : isSoonFree(one)),
   )
   if (better) return undefined
   const sitting = new Set([self, ...ranked.map(({ site }) => site)])
@@ -191,7 +219,11 @@ export const nextLook = (facts: SeatingFacts): number => {
   const times = [
     ownTurnAt(facts),
     ...[...proposed.keys()].map((coordinator) => followFrom(facts, coordinator)),
-    ...candidates.flatMap(({ busyUntil, freeSince }) => [freeSince + proposalMs, busyUntil ?? now]),
+    ...candidates.flatMap(({ busyUntil, freeSince, wanted }) => [
+      freeSince + proposalMs,
+      busyUntil ?? now,
+      ...wanted.values(),
+    ]),
   ].filter((time) => time > now)
   return Math.min(proposalMs / 2, ...times.map((time) => time - now))
 }

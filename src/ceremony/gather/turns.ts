@@ -58,6 +58,18 @@ export const crossedBy = (attempt: KnownAttempt, attempts: Iterable<KnownAttempt
   return undefined
 }
 
+/** True where somebody signed this other attempt after that one, which was over by then. */
+const isAfter = (other: KnownAttempt, attempt: KnownAttempt, byHash: ReadonlyMap<Hash, KnownAttempt>): boolean =>
+  other.value.participants.some(({ site, last }) => {
+    const passed = new Set<Hash>()
+    for (let at = last; at !== null && !passed.has(at); ) {
+      if (at === attempt.hash) return true
+      passed.add(at)
+      at = byHash.get(at)?.value.participants.find((one) => one.site === site)?.last ?? null
+    }
+    return false
+  })
+
 /**
  * Turns that each coordinator has had: its attempts in the order of the line, those with fewer turns first, among equals by
  * their place in the roster. One that met an earlier one is not counted, once for each earlier one.
@@ -66,6 +78,7 @@ export const countTurns = (coordinators: readonly SiteId[], attempts: readonly K
   const left = new Map(coordinators.map((name) => [name, attempts.filter((one) => isSignedBy(one, name))]))
   const had = new Map(coordinators.map((name) => [name, 0]))
   const counted: KnownAttempt[] = []
+  const byHash = new Map(attempts.map((one) => [one.hash, one]))
   const excuses = new Map<SiteId, Set<Hash>>(coordinators.map((name) => [name, new Set()]))
   for (;;) {
     const waiting = coordinators.filter((name) => (left.get(name)?.length ?? 0) > 0)
@@ -75,7 +88,10 @@ export const countTurns = (coordinators: readonly SiteId[], attempts: readonly K
     if (name === undefined || next === undefined) break
     const excuse = counted.find(
       (other) =>
-        other.value.coordinator !== name && excuses.get(name)?.has(other.hash) === false && takenBy(next, other).length > 0,
+        other.value.coordinator !== name &&
+        excuses.get(name)?.has(other.hash) === false &&
+        takenBy(next, other).length > 0 &&
+        !isAfter(other, next, byHash),
     )
     if (excuse !== undefined) {
       excuses.get(name)?.add(excuse.hash)
@@ -87,18 +103,26 @@ export const countTurns = (coordinators: readonly SiteId[], attempts: readonly K
   return { had, counted: new Set(counted.map(({ hash }) => hash)) }
 }
 
-/** How often each site left a coordinator without an answer, from its failed attempts and those who lacked in them. */
-export const countUnanswered = (
-  failed: ReadonlyMap<KnownAttempt, readonly SiteId[]>,
-  { counted }: Turns,
+/**
+ * Those who are to answer for an attempt that came to nothing, of those that lack something in it. The ones seen elsewhere
+ * ended it: the others' signatures may be on their way.
+ */
+export const answerable = (
+  attempt: KnownAttempt,
   attempts: readonly KnownAttempt[],
+  lack: readonly SiteId[],
+): readonly SiteId[] => {
+  const elsewhere = attempts.flatMap((other) => takenBy(attempt, other))
+  return elsewhere.length > 0 ? [...new Set(elsewhere)] : lack
+}
+
+/** How often each site left a coordinator without an answer: in attempts of it that failed and count as a turn. */
+export const countUnanswered = (
+  failed: ReadonlyMap<Hash, readonly SiteId[]>,
+  { counted }: Turns,
 ): ReadonlyMap<SiteId, number> => {
   const unanswered = new Map<SiteId, number>()
-  for (const [attempt, lack] of failed) {
-    if (!counted.has(attempt.hash)) continue
-    // A missing signature may be on its way: the attempt ended when the others were seen elsewhere.
-    const elsewhere = new Set(attempts.flatMap((other) => takenBy(attempt, other)))
-    for (const site of elsewhere.size > 0 ? elsewhere : lack) unanswered.set(site, (unanswered.get(site) ?? 0) + 1)
-  }
+  for (const [hash, sites] of failed)
+    if (counted.has(hash)) for (const site of sites) unanswered.set(site, (unanswered.get(site) ?? 0) + 1)
   return unanswered
 }
