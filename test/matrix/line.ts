@@ -13,6 +13,8 @@ export interface Flag {
   readonly type: 'boolean' | 'option'
   readonly required?: boolean
   readonly multiple?: boolean
+  /** What its value is, in one word, as the help says it. */
+  readonly helpValue?: string
   readonly options?: readonly string[]
   readonly exclusive?: readonly string[]
   readonly exactlyOne?: readonly string[]
