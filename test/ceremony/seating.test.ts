@@ -149,3 +149,20 @@ test('the proposal that a site looks at is no reason to wait for another coordin
   const room: Room = { sites: 4, threshold: 3, turns: [0, 1], here: Array(4).fill(true), crossed: false }
   expect(follows(room, nameOf(2), nameOf(1))).toBe(2 * QUARTER)
 })
+
+test('nobody is asked for whom an earlier proposal may be about to be signed, and none of another holds anybody up', () => {
+  const room: Room = { sites: 4, threshold: 3, turns: [1, 0], here: Array(4).fill(true), crossed: false }
+  const asks = (by: number, turns = room.turns): boolean => {
+    const facts = factsOf({ ...room, turns }, nameOf(1), QUARTER)
+    const wanted = new Map([[nameOf(by), 2 * QUARTER]])
+    const candidates = facts.candidates.map((one, at) => (at === 0 || at === 2 ? { ...one, wanted } : one))
+    return seatsToPropose({ ...facts, candidates }) !== undefined
+  }
+  expect(asks(0)).toBe(false)
+  // It had its turn before: this one is out of the line.
+  expect(asks(0, [2, 0])).toBe(true)
+  // Proposes though it is no coordinator.
+  expect(asks(3)).toBe(true)
+  // This site's own last proposal, which it has left.
+  expect(asks(1)).toBe(false)
+})

@@ -160,7 +160,7 @@ const wantedBefore = (
 ): readonly number[] =>
   [...wanted]
     .filter(([other]) => {
-      if (other === coordinator) return false
+      if (other === coordinator || !coordinators.includes(other)) return false
       const before = (turns.get(other) ?? 1) - 1
       return before < had || (before === had && coordinators.indexOf(other) < coordinators.indexOf(coordinator))
     })
