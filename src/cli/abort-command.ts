@@ -42,7 +42,9 @@ export abstract class AbortCommand extends QuorateCommand {
     const relays = await relayAccess(flags)
     await confirmLeaving(definition.name, ceremony, flags)
     const { abortCeremony } = await import('../site/abort.ts')
-    return this.show(leftView(this.topic), await abortCeremony({ home, definition, reason: flags.reason, relays }))
+    const { reason } = flags
+    const wanted = { home, definition, reason, relays, environment: process.env }
+    return this.show(leftView(this.topic), await abortCeremony(wanted))
   }
 }
 

@@ -1,3 +1,5 @@
+import { posix } from 'node:path'
+import { isHere } from '../lib/call.ts'
 import type { KmsSlot } from '../records/definition-fields.ts'
 import { pkcs11Flaw, pkcs11Material, pkcs11Place, pkcs11Token } from './pkcs11-name.ts'
 
@@ -40,6 +42,8 @@ export const providerTable = {
     protection: 'local: no hardware protection',
     siteMakes: true,
     packages: [],
+    // One file by one path: of `//`, `/./` and `/../` too.
+    material: (key) => posix.normalize(key).replace(/^\/\//, '/'),
     region: () => null,
     account: () => null,
   },
@@ -89,7 +93,8 @@ export const providerTable = {
     host: (key) => new URL(key).host,
     material: (key) => plain(key),
     region: () => null,
-    account: (key) => `server ${new URL(plain(key)).host.toLowerCase()}`,
+    // On the machine itself each site has one of its own.
+    account: (key) => (isHere(new URL(key).hostname) ? null : `server ${new URL(plain(key)).host.toLowerCase()}`),
   },
   pkcs11: {
     form: /^[!-~]+$/,
@@ -101,7 +106,8 @@ export const providerTable = {
     host: pkcs11Place,
     material: pkcs11Material,
     region: () => null,
-    account: pkcs11Token,
+    // Labels are chosen: only a serial number tells one token from another.
+    account: (key) => (/[;?]serial=|^serial=/.test(key) ? pkcs11Token(key) : null),
   },
 } as const satisfies Readonly<Record<string, ProviderRow>>
 

@@ -78,8 +78,12 @@ export const retiredFileCodec: Codec<[Uint8Array, Hash]> = cborCodec(
 /** The file beside a share that was sealed anew: the ceremony in which it was, and the envelope that opens it since. */
 export const envelopeFileCodec: Codec<[Hash, Hash]> = cborCodec('shard-envelope/v1', v.strictTuple([hash, hash]), 512)
 
-/** The file beside a share that names each store into which an envelope of it was ever put. */
-export const storesFileCodec: Codec<string[]> = cborCodec('shard-stores/v1', sorted(line(512), 32), 32_768)
+/** The file beside a share that names each store into which an envelope of it was ever put, and each such envelope. */
+export const storesFileCodec: Codec<[string[], Hash[]]> = cborCodec(
+  'shard-stores/v1',
+  v.strictTuple([sorted(line(512), 256), sorted(hash, 1024)]),
+  262_144,
+)
 
 /** The file beside a share that names the records which its epoch supersedes, as the definition does. */
 export const supersedesFileCodec: Codec<Hash[]> = cborCodec('shard-supersedes/v1', sorted(hash, 32), 4096)

@@ -3,7 +3,6 @@ import { equal } from '../lib/bytes.ts'
 import { writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
-import { recordCodec } from '../records/outcome.ts'
 import {
   envelopeFileCodec,
   envelopeHash,
@@ -60,15 +59,7 @@ export const missingEnvelope = async (disk: Disk, folder: string): Promise<Error
 
 /** The envelope of this hash, whichever of them it is; undefined: none is. One that is damaged and another hides nothing. Throws E_DISK. */
 export const findEnvelope = async (disk: Disk, folder: string, wanted: Hash): Promise<SealedShard | undefined> => {
-  const rewraps = (await disk.list(folder)).flatMap((name) => (PAIR.exec(name)?.[2] ?? []) as Hash)
-  for (const made of new Set<Made>([undefined, ...rewraps])) {
-    const found = await envelopeAt(disk, folder, made).catch((error: unknown) => {
-      if (error instanceof QuorateError && error.code === 'E_SHARD') return undefined
-      throw error
-    })
-    if (found !== undefined && envelopeHash(found) === wanted) return found
-  }
-  return undefined
+  return (await envelopesAt(disk, folder)).find((one) => envelopeHash(one) === wanted)
 }
 
 /** Destroys every envelope in a folder, `but` that of one rewrap, wrapped pieces first: without them none opens for anybody. */
@@ -117,18 +108,25 @@ export const removeEnvelope = async (disk: Disk, folder: string, ceremony: Hash)
   if (left.length > 0) await disk.syncFolder(folder)
 }
 
-/** Puts back the envelope that opens the share, which a replica has. Throws E_SHARD where record and rewrap name another. */
+/** Puts back the envelope that opens the share, which a replica has. The caller knows from the home that it is that one. */
 export const restoreEnvelope = async (disk: Disk, folder: string, sealed: SealedShard): Promise<void> => {
-  const current = await currentEnvelope(disk, folder)
-  const record = await disk.read(`${folder}/record`)
-  const { index } = shardCoreCodec.decode(sealed.core)
-  const named =
-    current?.envelope ?? (record && decoded(`${folder}/record`, () => recordCodec.decode(record)).envelopes[index - 1])
-  if (named !== envelopeHash(sealed))
-    throw damagedShare(`${folder}: the record names another envelope than the replica`)
-  const paths = filesOf(folder, current?.ceremony)
+  const paths = filesOf(folder, (await currentEnvelope(disk, folder))?.ceremony)
   await writeDurable(disk, paths.slots, sealed.slots)
   await writeDurable(disk, paths.shard, shardFileCodec.encode([sealed.core, sealed.ciphertext]))
+}
+
+/** Every envelope that is whole in the folder of an epoch: that of a rewrap which is not finished, too. */
+export const envelopesAt = async (disk: Disk, folder: string): Promise<readonly SealedShard[]> => {
+  const found: SealedShard[] = []
+  const rewraps = (await disk.list(folder)).flatMap((name) => (PAIR.exec(name)?.[2] ?? []) as Hash)
+  for (const made of new Set<Made>([undefined, ...rewraps])) {
+    const one = await envelopeAt(disk, folder, made).catch((error: unknown) => {
+      if (error instanceof QuorateError && error.code === 'E_SHARD') return undefined
+      throw error
+    })
+    if (one !== undefined) found.push(one)
+  }
+  return found
 }
 
 /** Makes the envelope of a rewrap the one that counts, and destroys the others. Nothing goes before the new one is there. */

@@ -3,190 +3,174 @@ import { equal } from '../lib/bytes.ts'
 import { durableFolder, writeDurable } from '../lib/durable.ts'
 import { QuorateError } from '../lib/errors.ts'
 import type { Disk } from '../lib/ports.ts'
-import {
-  envelopeHash,
-  type SealedShard,
-  shardCoreCodec,
-  shardFileCodec,
-  storesFileCodec,
-} from '../records/sealed-shard.ts'
-import { decoded } from './damage.ts'
-import { currentEnvelope } from './envelopes.ts'
-import type { ShardStore } from './store.ts'
+import { DecodeError } from '../records/codec.ts'
+import { envelopeHash, type SealedShard, shardFileCodec, storesFileCodec } from '../records/sealed-shard.ts'
 import { storeFault } from './stores/fault.ts'
 import type { Store } from './stores/port.ts'
 
 /** The two objects of an envelope: ciphertext, which may be locked, and wrapped pieces, which go when the share goes. */
-const replicaParts = ['shard', 'slots'] as const
-type Part = (typeof replicaParts)[number]
+const parts = ['shard', 'slots'] as const
+type Part = (typeof parts)[number]
 
-/** The objects of one epoch's envelopes lie below this name in each store. */
-export const replicaFolder = (key: Hash, outcome: Hash): string => `${key}/${outcome}`
-
-/** An object's name: its envelope's hash is in it, so that no two envelopes meet in one. */
-export const replicaName = (key: Hash, outcome: Hash, envelope: Hash, part: Part): string =>
-  `${replicaFolder(key, outcome)}/${envelope}/${part}`
-
-const replicaBytes = ({ core, slots, ciphertext }: SealedShard): Readonly<Record<Part, Uint8Array>> => ({
+const objectsOf = ({ core, slots, ciphertext }: SealedShard): Readonly<Record<Part, Uint8Array>> => ({
   shard: shardFileCodec.encode([core, ciphertext]),
   slots,
 })
 
-/** The envelopes of an epoch that a store has anything of. */
-export const envelopesIn = async (store: Store, key: Hash, outcome: Hash): Promise<readonly Hash[]> => {
-  const folder = replicaFolder(key, outcome)
-  const names = await store.list(folder)
-  return [...new Set(names.map((name) => name.slice(folder.length + 1).split('/')[0] as Hash))].filter((name) =>
-    /^[0-9a-f]{64}$/.test(name),
-  )
+/** Stores and envelopes of one epoch that were ever noted in the home. */
+interface Noted {
+  readonly stores: readonly string[]
+  readonly envelopes: readonly Hash[]
 }
 
-/** In the home, beside the share. */
-const storesFile = (key: Hash, outcome: Hash): string => `keys/${key}/${outcome}/stores`
+const NOTHING: Noted = { stores: [], envelopes: [] }
 
-/** Every store into which an envelope of an epoch was ever put, whatever the card says by now. Throws E_SHARD. */
-export const storesEver = async (disk: Disk, key: Hash, outcome: Hash): Promise<readonly string[]> => {
-  const path = storesFile(key, outcome)
-  const bytes = await disk.read(path)
-  return bytes === undefined ? [] : decoded(path, () => storesFileCodec.decode(bytes))
+/** Does all, and throws the first fault then: one store that is gone does not keep the others from being asked. */
+const throughAll = async <T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> => {
+  const ends = await Promise.allSettled(all.map(act))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
-/** Durable before anything is put there: a wrapped piece in a store that nobody knows would lie there for ever. */
-const noteStores = async (disk: Disk, key: Hash, outcome: Hash, uris: readonly string[]): Promise<void> => {
-  const known = await storesEver(disk, key, outcome)
-  const all = [...new Set([...known, ...uris])].sort()
-  if (all.length === known.length) return
-  await durableFolder(disk, `keys/${key}/${outcome}`)
-  await writeDurable(disk, storesFile(key, outcome), storesFileCodec.encode(all))
+/** The replicas of one site's shares, wherever they lie. */
+export interface Replicas {
+  /** Puts an envelope into every store of the card, and reads it back. Throws E_STORE when every store has answered or failed. */
+  put(key: Hash, outcome: Hash, sealed: SealedShard): Promise<void>
+  /** The same in one store, where other bytes, or none, may lie under its names. */
+  mend(store: Store, key: Hash, outcome: Hash, sealed: SealedShard): Promise<void>
+  /**
+   * Removes the wrapped pieces of an epoch, `but` those of one envelope, from every store that ever had them, and their
+   * ciphertext where no lock keeps it. Throws E_STORE where a piece stays, or may stay.
+   */
+  remove(key: Hash, outcome: Hash, but?: Hash): Promise<void>
+  /** Removes these envelopes from one store. Throws E_STORE where a wrapped piece stays. */
+  removeIn(store: Store, key: Hash, outcome: Hash, envelopes: readonly Hash[]): Promise<void>
+  /** Throws E_STORE where a store takes nothing, or lets nothing go. */
+  probe(): Promise<void>
+  /** An object's name: its envelope's hash is in it, so that no two envelopes meet in one. */
+  nameOf(key: Hash, outcome: Hash, envelope: Hash, part: Part): string
+  /** Envelopes of an epoch whose wrapped pieces a store shows. */
+  envelopesIn(store: Store, key: Hash, outcome: Hash): Promise<readonly Hash[]>
+  /** The stores of the card, and those that ever had an envelope of this epoch. */
+  storesOf(key: Hash, outcome: Hash): Promise<readonly string[]>
+  /** False where nothing was ever put anywhere, as far as this home knows. */
+  isNoted(key: Hash, outcome: Hash): Promise<boolean>
 }
 
-/** Puts an object there, and reads it back. Throws E_STORE where other bytes have that name, or come back. */
-const putObject = async (store: Store, name: string, bytes: Uint8Array): Promise<void> => {
-  await store.create(name, bytes)
-  const found = await store.read(name)
-  if (found === undefined || !equal(found.bytes, bytes))
-    throw storeFault('damaged', store.uri, `${name} is another object than was put there`)
-}
-
-/** An envelope in one store: the wrapped pieces last, since without the ciphertext they are of no use. */
-const putReplica = async (store: Store, key: Hash, outcome: Hash, sealed: SealedShard): Promise<void> => {
-  const bytes = replicaBytes(sealed)
-  const envelope = envelopeHash(sealed)
-  for (const part of replicaParts) await putObject(store, replicaName(key, outcome, envelope, part), bytes[part])
-}
-
-/** The same where other bytes, or none, may lie under its names. */
-export const mendReplica = async (
+/** `owner`: of a store that two sites name each keeps its own. `named`: the stores of its card. */
+export const replicasOf = (
   disk: Disk,
-  store: Store,
-  key: Hash,
-  outcome: Hash,
-  sealed: SealedShard,
-): Promise<void> => {
-  await noteStores(disk, key, outcome, [store.uri])
-  for (const part of replicaParts) {
-    const name = replicaName(key, outcome, envelopeHash(sealed), part)
-    const found = await store.read(name).catch((error: unknown) => {
-      if (error instanceof QuorateError && error.details['store'] === 'damaged') return undefined
-      throw error
-    })
-    if (found === undefined || !equal(found.bytes, replicaBytes(sealed)[part])) await store.remove(name)
-  }
-  await putReplica(store, key, outcome, sealed)
-}
-
-/**
- * Removes the objects of an epoch, `but` those of one envelope: wrapped pieces first. Ciphertext may stay, where it is
- * locked: it opens for nobody. Throws E_STORE where a wrapped piece stays.
- */
-const removeReplicas = async (store: Store, folder: string, but?: Hash): Promise<void> => {
-  const names = (await store.list(folder)).filter((name) => but === undefined || !name.startsWith(`${folder}/${but}/`))
-  for (const part of ['slots', 'shard'] as const)
-    for (const name of names.filter((one) => one.endsWith(`/${part}`)))
-      if ((await store.remove(name)) === 'kept' && part === 'slots')
-        throw storeFault('locked', store.uri, `the wrapped pieces of a share that is destroyed, ${name}`)
-}
-
-/** Removes what a store has of envelopes that were replaced. Throws E_STORE. */
-export const removeOlder = (store: Store, key: Hash, outcome: Hash, envelope: Hash): Promise<void> =>
-  removeReplicas(store, replicaFolder(key, outcome), envelope)
-
-/** Epochs whose share is destroyed here, and whose wrapped pieces may lie in a store still. */
-const leftOver = async (disk: Disk, key: Hash): Promise<readonly Hash[]> => {
-  const found: Hash[] = []
-  for (const name of await disk.list(`keys/${key}`)) {
-    const outcome = name as Hash
-    if (
-      (await disk.read(`keys/${key}/${outcome}/retired`)) !== undefined &&
-      (await disk.read(storesFile(key, outcome))) !== undefined
-    )
-      found.push(outcome)
-  }
-  return found
-}
-
-/**
- * Shards of a home, with a replica of each in every store that the site's card names. A share that is sealed lies in all of
- * them before anybody votes for it; one that is destroyed is said to be so only when its wrapped pieces are gone from all
- * that ever had them. To open a share no store is asked.
- */
-export const replicated = (
-  inner: ShardStore,
-  disk: Disk,
-  uris: readonly string[],
+  owner: Hash,
+  named: readonly string[],
   open: (uri: string) => Promise<Store>,
-): ShardStore => {
-  const put = async (key: Hash, outcome: Hash, sealed: SealedShard): Promise<void> => {
-    if (uris.length === 0) return
-    await noteStores(disk, key, outcome, uris)
-    await Promise.all(uris.map(async (uri) => putReplica(await open(uri), key, outcome, sealed)))
-  }
+): Replicas => {
+  const fileOf = (key: Hash, outcome: Hash): string => `keys/${key}/${outcome}/stores`
+  const folderOf = (key: Hash, outcome: Hash): string => `${key}/${outcome}/${owner}`
+  const nameOf = (key: Hash, outcome: Hash, envelope: Hash, part: Part): string =>
+    `${folderOf(key, outcome)}/${envelope}/${part}`
 
-  const remove = async (key: Hash, outcome: Hash, but?: Hash): Promise<void> => {
-    for (const uri of await storesEver(disk, key, outcome))
-      await removeReplicas(await open(uri), replicaFolder(key, outcome), but)
-    // Nothing is there any more that a later call would have to look for.
-    if (but === undefined && (await disk.read(storesFile(key, outcome))) !== undefined) {
-      await disk.remove(storesFile(key, outcome))
-      await disk.syncFolder(`keys/${key}/${outcome}`)
+  /** Of a damaged file, nothing: the stores of the card, and what they show, are looked through all the same. */
+  const noted = async (key: Hash, outcome: Hash): Promise<Noted> => {
+    const bytes = await disk.read(fileOf(key, outcome))
+    if (bytes === undefined) return NOTHING
+    try {
+      const [stores, envelopes] = storesFileCodec.decode(bytes)
+      return { stores, envelopes }
+    } catch (error) {
+      if (error instanceof DecodeError) return NOTHING
+      throw error
     }
   }
 
-  return {
-    ...inner,
-    async refuseUnreachable() {
-      await Promise.all(uris.map(async (uri) => (await open(uri)).list('reachable')))
-    },
-    async stage(sealed, made, supersedes) {
-      await inner.stage(sealed, made, supersedes)
-      const { key, outcome } = shardCoreCodec.decode(sealed.core)
-      await put(key, outcome, sealed)
-    },
-    async stageRewrap(key, outcome, ceremony, sealed) {
-      await inner.stageRewrap(key, outcome, ceremony, sealed)
-      await put(key, outcome, sealed)
-    },
-    async dropStaged(key, outcome) {
-      await remove(key, outcome)
-      await inner.dropStaged(key, outcome)
-    },
-    async dropRewrap(key, ceremony) {
-      for (const { outcome, state, envelope } of (await inner.ofKey(key)).whole) {
-        const files = await disk.list(`keys/${key}/${outcome}`)
-        if (state !== 'installed' || !files.includes(`slots-${ceremony}`)) continue
-        // Once it counts it is not dropped.
-        if ((await currentEnvelope(disk, `keys/${key}/${outcome}`))?.ceremony !== ceremony)
-          await remove(key, outcome, envelope)
+  /** Durable before anything is put there: a wrapped piece that nobody knows of would lie there for ever. */
+  const note = async (key: Hash, outcome: Hash, stores: readonly string[], envelope: Hash): Promise<void> => {
+    const before = await noted(key, outcome)
+    const all = [...new Set([...before.stores, ...stores])].sort()
+    const envelopes = [...new Set([...before.envelopes, envelope])].sort()
+    if (all.length === before.stores.length && envelopes.length === before.envelopes.length) return
+    await durableFolder(disk, `keys/${key}/${outcome}`)
+    await writeDurable(disk, fileOf(key, outcome), storesFileCodec.encode([all, envelopes]))
+  }
+
+  const putIn = async (store: Store, key: Hash, outcome: Hash, sealed: SealedShard): Promise<void> => {
+    const bytes = objectsOf(sealed)
+    for (const part of parts) {
+      const name = nameOf(key, outcome, envelopeHash(sealed), part)
+      await store.create(name, bytes[part])
+      const found = await store.read(name)
+      if (found === undefined || !equal(found.bytes, bytes[part]))
+        throw storeFault('damaged', store.uri, `${name} is another object than was put there`)
+    }
+  }
+
+  const envelopesIn = async (store: Store, key: Hash, outcome: Hash): Promise<readonly Hash[]> => {
+    const folder = `${folderOf(key, outcome)}/`
+    const names = (await store.list(folderOf(key, outcome))).filter((name) => name.endsWith('/slots'))
+    const hashes = names.map((name) => name.slice(folder.length, -'/slots'.length))
+    return [...new Set(hashes)].filter((name): name is Hash => /^[0-9a-f]{64}$/.test(name))
+  }
+
+  /** Wrapped pieces first. Those that are noted are removed also where the store shows them no more: versions may lie there. */
+  const removeIn = async (store: Store, key: Hash, outcome: Hash, envelopes: readonly Hash[]): Promise<void> => {
+    for (const part of ['slots', 'shard'] as const)
+      for (const envelope of envelopes) {
+        const name = nameOf(key, outcome, envelope, part)
+        if ((await store.remove(name)) === 'kept' && part === 'slots')
+          throw storeFault('locked', store.uri, `the wrapped pieces of a share that is destroyed, ${name}`)
       }
-      await inner.dropRewrap(key, ceremony)
+  }
+
+  const remove = async (key: Hash, outcome: Hash, but?: Hash): Promise<void> => {
+    const known = await noted(key, outcome)
+    await throughAll([...new Set([...named, ...known.stores])], async (uri) => {
+      const store = await open(uri)
+      const shown = await envelopesIn(store, key, outcome)
+      const all = [...new Set([...known.envelopes, ...shown])].filter((envelope) => envelope !== but)
+      await removeIn(store, key, outcome, all)
+    })
+    const path = fileOf(key, outcome)
+    if ((await disk.read(path)) === undefined) return
+    if (but !== undefined) return writeDurable(disk, path, storesFileCodec.encode([[...known.stores], [but]]))
+    // Nothing is there any more that a later call would have to look for.
+    await disk.remove(path)
+    await disk.syncFolder(`keys/${key}/${outcome}`)
+  }
+
+  return {
+    nameOf,
+    envelopesIn,
+    remove,
+    removeIn,
+    async put(key, outcome, sealed) {
+      if (named.length === 0) return
+      await note(key, outcome, named, envelopeHash(sealed))
+      await throughAll(named, async (uri) => putIn(await open(uri), key, outcome, sealed))
     },
-    async replaceEnvelope(key, outcome, ceremony, envelope) {
-      await inner.replaceEnvelope(key, outcome, ceremony, envelope)
-      await remove(key, outcome, envelope)
+    async mend(store, key, outcome, sealed) {
+      await note(key, outcome, [store.uri], envelopeHash(sealed))
+      for (const part of parts) {
+        const name = nameOf(key, outcome, envelopeHash(sealed), part)
+        const found = await store.read(name).catch((error: unknown) => {
+          if (error instanceof QuorateError && error.details['store'] === 'damaged') return 'damaged' as const
+          throw error
+        })
+        const isOther = found === 'damaged' || (found !== undefined && !equal(found.bytes, objectsOf(sealed)[part]))
+        if (isOther) await store.remove(name)
+      }
+      await putIn(store, key, outcome, sealed)
     },
-    async retire(key, outcome, by) {
-      await inner.retire(key, outcome, by)
-      for (const one of await leftOver(disk, key)) await remove(key, one)
+    probe: () =>
+      throughAll(named, async (uri) => {
+        const store = await open(uri)
+        const name = `probe/${owner}`
+        await store.create(name, new Uint8Array(32))
+        if ((await store.remove(name)) === 'kept')
+          throw storeFault('locked', uri, 'versions or a lock: no wrapped piece may lie there')
+      }),
+    async storesOf(key, outcome) {
+      return [...new Set([...named, ...(await noted(key, outcome)).stores])]
+    },
+    async isNoted(key, outcome) {
+      return (await disk.read(fileOf(key, outcome))) !== undefined
     },
   }
 }

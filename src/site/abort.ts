@@ -13,12 +13,12 @@ import { fromUtf8 } from '../lib/bytes.ts'
 import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import { ceremonyId, type Definition, definitionCodec, recordKind } from '../records/definition.ts'
-import { replicated } from '../shards/replicas.ts'
+import { replicated } from '../shards/replicated.ts'
 import { shardStore } from '../shards/store.ts'
 import { atHome } from './at-home.ts'
-import type { HomeSession, RelayAccess } from './home-session.ts'
+import type { HomeSession, RelayAccess, SiteSecrets } from './home-session.ts'
 import { keepDefinition } from './kept-definition.ts'
-import { storeOpener } from './own-stores.ts'
+import { replicasAt, storeOpener } from './own-stores.ts'
 import { postNoteToRelays } from './post-note.ts'
 
 export interface Aborted {
@@ -47,22 +47,29 @@ export const abortCeremony = async (wanted: {
   /** As `reasonGiven` gives it. */
   readonly reason: string
   readonly relays?: RelayAccess
+  /** The credentials of a store may be in it. */
+  readonly environment?: SiteSecrets['environment']
 }): Promise<Aborted> => {
-  const { home, definition, reason, relays = {} } = wanted
+  const { home, definition, reason, relays = {}, environment } = wanted
   const ceremony = ceremonyId(definition)
   await refuseStranger(home, definition)
   const text = fromUtf8(definitionCodec.encode(definition))
   const at = await atHome(home, { do: 'abort', ceremony, definition: text, reason }, { relays })
   if ('done' in at) return at.done as Aborted
   try {
-    return await abortOwned(at.owned, definition, reason)
+    return await abortOwned(at.owned, definition, reason, environment)
   } finally {
     await at.owned.close()
   }
 }
 
 /** The same in a home that this process owns, of a ceremony that does not run. */
-export const abortOwned = async (owned: HomeSession, definition: Definition, reason: string): Promise<Aborted> => {
+export const abortOwned = async (
+  owned: HomeSession,
+  definition: Definition,
+  reason: string,
+  environment?: SiteSecrets['environment'],
+): Promise<Aborted> => {
   const { home, disk, ledger } = owned
   const authority = definitionAuthority(definition)
   const ceremony = authority.hash
@@ -91,7 +98,9 @@ export const abortOwned = async (owned: HomeSession, definition: Definition, rea
   }
   const told = await postNoteToRelays(owned, definition, note, 10_000)
   // Last: a store that does not answer keeps nobody from hearing it. Run again, it is tried again.
-  const shards = replicated(shardStore(disk), disk, [], storeOpener(home, undefined))
+  const { stores } = await home.card()
+  const replicas = replicasAt(disk, home, stores, storeOpener(home, environment))
+  const shards = replicated(shardStore(disk), disk, replicas)
   await dropStaged(shards, log, definition)
   return { ceremony, told }
 }

@@ -22,7 +22,7 @@ import { noteCodec } from '../records/note.ts'
 import type { RelayRoom } from '../transport/relay-client.ts'
 import { openLedger } from './ledger.ts'
 import { machine } from './machine.ts'
-import { replicaStores, storeOpener } from './own-stores.ts'
+import { replicasAt, storeOpener } from './own-stores.ts'
 
 /** The one place that wires adapters to ceremonies: disk, clock, randomness, KMS and relays of this machine. */
 
@@ -167,13 +167,13 @@ export const openSite = async (
 ): Promise<Omit<Site, 'connect'> & { connect(authority: Authority): Promise<RelayRoom> }> => {
   const { home, folder, disk, ledger } = owned
   // A command that only looks at a home loads none of these.
-  const [{ buildHash, packagesHash }, { openKmsKey }, { sdkPackages }, { shardStore }, { replicated }] =
+  const [{ buildHash, packagesHash }, { openKmsKey }, { sdkPackages }, { shardStore }, { replicated }, stores] =
     await Promise.all([
       import('../host/build.ts'),
       import('../kms/registry.ts'),
       import('../kms/providers.ts'),
       import('../shards/store.ts'),
-      import('../shards/replicas.ts'),
+      import('../shards/replicated.ts'),
       import('../shards/stores/table.ts'),
     ])
   const forKms = hedged({ machine, home }, hashOf(utf8(home.identity)), 'kms')
@@ -196,7 +196,11 @@ export const openSite = async (
     machine: { ...machine, build: buildHash(), sdks },
     ledger,
     peerHeads: owned.peerHeads,
-    shards: replicated(shardStore(disk), disk, replicaStores(card.stores), storeOpener(home, secrets.environment)),
+    shards: replicated(
+      shardStore(disk),
+      disk,
+      replicasAt(disk, home, card.stores, storeOpener(home, secrets.environment)),
+    ),
     ceremonyLog: owned.ceremonyLog,
     async connect(authority) {
       const room = await connectRoom(home, authority, owned)

@@ -1,3 +1,5 @@
+import type { LogView } from '../audit/disk-log.ts'
+import { ownSeal } from '../ceremony/epoch/rewrap-base.ts'
 import { hedged } from '../ceremony/hedge.ts'
 import { type HostDisk, openRoot } from '../host/disk.ts'
 import { type Home, openHome } from '../identity/home.ts'
@@ -8,18 +10,21 @@ import { QuorateError } from '../lib/errors.ts'
 import { hashOf } from '../lib/hash.ts'
 import type { Secret } from '../lib/secret.ts'
 import { envelopeHash, type SealedShard, shardCoreCodec } from '../records/sealed-shard.ts'
-import { currentEnvelope, findEnvelope, restoreEnvelope } from '../shards/envelopes.ts'
+import { envelopesAt, restoreEnvelope } from '../shards/envelopes.ts'
 import type { DamagedEpoch, StoredEpoch } from '../shards/epochs.ts'
 import { examineReplica, type ReplicaFound } from '../shards/replica-check.ts'
-import { envelopesIn, mendReplica, removeOlder, storesEver } from '../shards/replicas.ts'
+import type { Replicas } from '../shards/replicas.ts'
+import { recordHashOf } from '../shards/rival.ts'
 import { slottedIn } from '../shards/seal.ts'
 import { trySlots } from '../shards/slots.ts'
 import { shardStore } from '../shards/store.ts'
 import type { Store, StoreContext } from '../shards/stores/port.ts'
-import { closing, openHomeSession } from './home-session.ts'
+import { closing, lookAtLog, openHomeSession } from './home-session.ts'
+import { keptDefinition } from './kept-definition.ts'
 import { keyIdOf } from './keys.ts'
+import { lookAtLedger } from './ledger.ts'
 import { machine } from './machine.ts'
-import { replicaStores, storeOpener } from './own-stores.ts'
+import { replicaStores, replicasAt, storeOpener } from './own-stores.ts'
 
 /** One place of an envelope, or one slot of it: `mended` by this very run. */
 interface Verified {
@@ -73,8 +78,10 @@ interface Wanted {
 interface Parts {
   readonly disk: HostDisk
   readonly home: Home
+  readonly replicas: Replicas
   readonly open: (uri: string) => Promise<Store>
   readonly card: readonly string[]
+  readonly ledger: LogView
 }
 
 type Target = StoredEpoch | DamagedEpoch
@@ -89,9 +96,9 @@ const ofFault = (state: Verified['state'], { message, hint }: QuorateError): Ver
 
 const REPAIR = 'quorate keys verify --repair puts it back from a whole one'
 
-const told = ({ state, fault, older }: ReplicaFound): Verified => {
+const told = ({ state, fault, others }: ReplicaFound): Verified => {
   if (fault !== undefined) return ofFault(state, fault)
-  if (state === 'ok') return { ...ok('whole'), hint: older === 0 ? null : REPAIR }
+  if (state === 'ok') return { ...ok('whole'), hint: others.length === 0 ? null : REPAIR }
   return { state, said: state === 'missing' ? 'it is not there' : 'its bytes are others', hint: REPAIR }
 }
 
@@ -104,24 +111,20 @@ const attempt = async <T>(work: () => Promise<T>): Promise<T | QuorateError> => 
   }
 }
 
-/** The hash that the share's envelope must have, where the home's own files do not tell: by what a replica says of itself. */
-const expectedIn = async ({ disk, open }: Parts, { key, outcome, record }: DamagedEpoch, stores: readonly string[]) => {
-  const current = await attempt(() => currentEnvelope(disk, `keys/${key}/${outcome}`))
-  if (current instanceof QuorateError) return undefined
-  if (current !== undefined) return current.envelope
-  for (const uri of stores) {
-    const found = await attempt(async () => {
-      const store = await open(uri)
-      for (const envelope of await envelopesIn(store, key, outcome)) {
-        const { sealed } = await examineReplica(store, key, outcome, envelope)
-        const index = sealed === undefined ? undefined : shardCoreCodec.decode(sealed.core).index
-        if (index !== undefined && record?.envelopes[index - 1] === envelope) return envelope
-      }
-      return undefined
-    })
-    if (found !== undefined && !(found instanceof QuorateError)) return found
-  }
-  return undefined
+/** The hash that the envelope of a share must have, by this home alone: no store has a say in it. */
+const expectedOf = async ({ disk, home, ledger }: Parts, target: Target): Promise<Hash | undefined> => {
+  if (!('fault' in target)) return target.envelope
+  const { made, record } = target
+  const hash = recordHashOf(target)
+  if (made === undefined || record === undefined || hash === undefined) return undefined
+  const known = { home, ledger, ceremonyLog: (ceremony: Hash) => lookAtLog(disk, home, ceremony) }
+  const found = await attempt(async () => {
+    const definition = await keptDefinition(disk, made.ceremony)
+    return (
+      definition && (await ownSeal({ ...known, home: { ...home, disk } }, { definition, record: hash }, { record }))
+    )
+  })
+  return found instanceof QuorateError ? undefined : found?.envelope
 }
 
 interface Found {
@@ -131,53 +134,63 @@ interface Found {
 
 /** The replica in each store; of an envelope that nobody can name, nothing. */
 const replicasIn = async (
-  { open }: Parts,
+  { replicas, open }: Parts,
   { key, outcome }: Target,
-  stores: readonly string[],
   envelope: Hash | undefined,
 ): Promise<ReadonlyMap<string, Found>> => {
   const found = new Map<string, Found>()
-  for (const uri of stores) {
+  for (const uri of await replicas.storesOf(key, outcome)) {
     const store = await attempt(() => open(uri))
     if (store instanceof QuorateError)
-      found.set(uri, { store: undefined, replica: { state: 'unreachable', fault: store, older: 0, sealed: undefined } })
+      found.set(uri, {
+        store: undefined,
+        replica: { state: 'unreachable', fault: store, others: [], sealed: undefined },
+      })
     else if (envelope !== undefined)
-      found.set(uri, { store, replica: await examineReplica(store, key, outcome, envelope) })
+      found.set(uri, { store, replica: await examineReplica(replicas, store, key, outcome, envelope) })
   }
   return found
 }
 
-/** The home's own files of a share; `repair` puts them back from an envelope that is whole. */
+/** The home's own files of a share. Those of the envelope are put back; a home that is damaged otherwise stays so. */
 const verifyHome = async (
   { disk }: Parts,
   target: Target,
+  own: SealedShard | undefined,
   whole: SealedShard | undefined,
   repair: boolean,
 ): Promise<Verified> => {
   if (!('fault' in target)) return ok('whole')
-  const here = ofFault('damaged', target.fault)
-  if (whole === undefined) return here
+  const { key, outcome, fault } = target
+  const here = ofFault('damaged', fault)
+  if (own !== undefined || whole === undefined) return here
   if (!repair) return { ...here, hint: REPAIR }
-  const fault = await attempt(() => restoreEnvelope(disk, `keys/${target.key}/${target.outcome}`, whole))
-  return fault instanceof QuorateError ? ofFault('damaged', fault) : mended('put back from a replica')
+  const done = await attempt(async () => {
+    await restoreEnvelope(disk, `keys/${key}/${outcome}`, whole)
+    return shardStore(disk).read(key, outcome)
+  })
+  if (done instanceof QuorateError) return ofFault('damaged', done)
+  return done === undefined ? here : mended('put back from a replica')
 }
 
 /** Puts a replica there anew, and takes away what lies there of envelopes that were replaced. */
 const mendIn = async (
-  { disk, card }: Parts,
+  { card, replicas }: Parts,
   { key, outcome }: Target,
   { store, replica }: Found,
   whole: SealedShard,
+  older: readonly Hash[],
 ): Promise<Pick<ReplicaVerified, keyof Verified | 'older'>> => {
-  const { state, older } = replica
+  const { state } = replica
   const wanted = state !== 'ok' && card.includes(store?.uri ?? '')
-  if (store === undefined || state === 'unreachable') return { older, ...told(replica) }
+  if (store === undefined || state === 'unreachable') return { older: older.length, ...told(replica) }
   const fault = await attempt(async () => {
-    if (wanted) await mendReplica(disk, store, key, outcome, whole)
-    if (older > 0) await removeOlder(store, key, outcome, envelopeHash(whole))
+    if (wanted) await replicas.mend(store, key, outcome, whole)
+    await replicas.removeIn(store, key, outcome, older)
   })
-  if (fault instanceof QuorateError) return { older, ...ofFault(state === 'ok' ? 'damaged' : state, fault) }
-  return { older: 0, ...(wanted ? mended('put there anew') : told({ ...replica, older: 0 })) }
+  if (fault instanceof QuorateError)
+    return { older: older.length, ...ofFault(state === 'ok' ? 'damaged' : state, fault) }
+  return { older: 0, ...(wanted ? mended('put there anew') : told({ ...replica, others: [] })) }
 }
 
 /** Each slot by its KMS key: a piece is compared with its commitment, and wiped. */
@@ -211,20 +224,21 @@ const verifySlots = async (
 const verifyShare = async (parts: Parts, target: Target, wanted: Wanted): Promise<ShareVerified> => {
   const { disk, card } = parts
   const { key, outcome } = target
-  const ever = await attempt(() => storesEver(disk, key, outcome))
-  const stores = [...new Set([...card, ...(ever instanceof QuorateError ? [] : ever)])]
-  const envelope = 'fault' in target ? await expectedIn(parts, target, stores) : target.envelope
-  const found = await replicasIn(parts, target, stores, envelope)
-  const own = envelope === undefined ? undefined : await findEnvelope(disk, `keys/${key}/${outcome}`, envelope)
+  const envelope = await expectedOf(parts, target)
+  const found = await replicasIn(parts, target, envelope)
+  // That of a rewrap which is not finished is none that was replaced.
+  const local = await envelopesAt(disk, `keys/${key}/${outcome}`)
+  const own = local.find((one) => envelopeHash(one) === envelope)
   const whole = own ?? [...found.values()].find(({ replica }) => replica.sealed !== undefined)?.replica.sealed
-  const home = await verifyHome(parts, target, whole, wanted.repair)
+  const home = await verifyHome(parts, target, own, whole, wanted.repair)
   const replicas: ReplicaVerified[] = []
   for (const [store, one] of found) {
+    const older = one.replica.others.filter((hash) => !local.some((sealed) => envelopeHash(sealed) === hash))
     // Nothing is taken away while the home's own files do not say what counts.
-    const mends = wanted.repair && whole !== undefined && (home.state === 'ok' || home.state === 'mended')
-    const verified = mends
-      ? await mendIn(parts, target, one, whole)
-      : { older: one.replica.older, ...told(one.replica) }
+    const verified =
+      wanted.repair && whole !== undefined && home.state !== 'damaged'
+        ? await mendIn(parts, target, one, whole, older)
+        : { older: older.length, ...told({ ...one.replica, others: older }) }
     replicas.push({ store, named: card.includes(store), ...verified })
   }
   return {
@@ -237,24 +251,64 @@ const verifyShare = async (parts: Parts, target: Target, wanted: Wanted): Promis
   }
 }
 
+/** A share that is destroyed here, and whose wrapped pieces are not known to be gone from every store. */
+const verifyDestroyed = async (
+  { replicas, open }: Parts,
+  { key, outcome }: Pick<Target, 'key' | 'outcome'>,
+  epoch: number | null,
+  repair: boolean,
+): Promise<ShareVerified> => {
+  const fault = repair ? await attempt(() => replicas.remove(key, outcome)) : undefined
+  const left = await replicas.storesOf(key, outcome)
+  const found: ReplicaVerified[] = []
+  for (const store of left) {
+    const shown = await attempt(async () => (await replicas.envelopesIn(await open(store), key, outcome)).length)
+    const gone = repair && fault === undefined
+    const verified =
+      shown instanceof QuorateError
+        ? ofFault('unreachable', shown)
+        : gone
+          ? mended('gone')
+          : { ...ok('destroyed'), hint: REPAIR }
+    // Noted and not shown: of versions it may still have them.
+    found.push({
+      store,
+      named: true,
+      older: gone ? 0 : Math.max(1, shown instanceof QuorateError ? 1 : shown),
+      ...verified,
+    })
+  }
+  const home = fault instanceof QuorateError ? ofFault('damaged', fault) : ok('destroyed')
+  return { outcome, epoch, envelope: null, home, replicas: found, slots: [] }
+}
+
 const verifyIn = async (disk: HostDisk, home: Home, key: Hash, wanted: Wanted): Promise<readonly ShareVerified[]> => {
-  const card = replicaStores((await home.card()).stores)
-  const parts: Parts = { disk, home, card, open: storeOpener(home, wanted.environment) }
+  const { stores } = await home.card()
+  const open = storeOpener(home, wanted.environment)
+  const replicas = replicasAt(disk, home, stores, open)
+  const ledger = await lookAtLedger(disk, home)
+  const parts: Parts = { disk, home, replicas, open, ledger, card: replicaStores(stores) }
   const { whole, damaged } = await shardStore(disk).ofKey(key)
   const newest = whole.filter(({ state }) => state === 'installed').at(-1)
-  // Without its record nothing tells which envelope would be the right one.
-  const targets: readonly Target[] = [
-    ...damaged.filter(({ record }) => record !== undefined),
-    ...(newest === undefined ? [] : [newest]),
-  ]
-  if (targets.length === 0)
-    throw (
-      damaged[0]?.fault ??
-      new QuorateError('E_NOT_FOUND', 'this key is not usable here yet', 'finish its ceremony first: quorate keys list')
-    )
+  const over = new Set([...ledger.replay()].flatMap(({ what, object }) => (what === 'retired' ? (object ?? []) : [])))
+  const isOver = async (one: DamagedEpoch): Promise<boolean> =>
+    over.has(recordHashOf(one) ?? ('' as Hash)) || (await disk.read(`keys/${key}/${one.outcome}/retired`)) !== undefined
   const shares: ShareVerified[] = []
-  for (const target of targets) shares.push(await verifyShare(parts, target, wanted))
-  return shares
+  for (const one of whole)
+    if (one.state === 'retired' && (await replicas.isNoted(key, one.outcome)))
+      shares.push(await verifyDestroyed(parts, one, one.core.epoch, wanted.repair))
+  for (const one of damaged) {
+    if (!(await isOver(one))) shares.push(await verifyShare(parts, one, wanted))
+    else if (await replicas.isNoted(key, one.outcome))
+      shares.push(await verifyDestroyed(parts, one, null, wanted.repair))
+  }
+  if (newest !== undefined) shares.push(await verifyShare(parts, newest, wanted))
+  if (shares.length > 0) return shares
+  throw new QuorateError(
+    'E_NOT_FOUND',
+    'this key is not usable here',
+    'finish its ceremony first, or plan with the sites that hold it: quorate keys list',
+  )
 }
 
 /**

@@ -2,6 +2,8 @@ import { type Hedge, hedged } from '../ceremony/hedge.ts'
 import type { Home } from '../identity/home.ts'
 import { utf8 } from '../lib/bytes.ts'
 import { hashOf } from '../lib/hash.ts'
+import type { Disk } from '../lib/ports.ts'
+import { type Replicas, replicasOf } from '../shards/replicas.ts'
 import type { Store, StoreContext } from '../shards/stores/port.ts'
 import { HOME_STORE } from '../shards/stores/table.ts'
 import { machine } from './machine.ts'
@@ -9,6 +11,14 @@ import { machine } from './machine.ts'
 /** Stores of a card that hold replicas: the home's own disk is none. */
 export const replicaStores = (stores: readonly string[]): readonly string[] =>
   stores.filter((store) => store !== HOME_STORE)
+
+/** The replicas of a home's shares. `stores`: those of its card. */
+export const replicasAt = (
+  disk: Disk,
+  home: Pick<Home, 'identity'>,
+  stores: readonly string[],
+  open: (uri: string) => Promise<Store>,
+): Replicas => replicasOf(disk, hashOf(utf8(home.identity)), replicaStores(stores), open)
 
 /** Opens stores for a home, each once, with the SDK of each loaded when it is opened. */
 export const storeOpener = (

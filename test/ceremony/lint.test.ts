@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { sharedControl } from '../../src/ceremony/definition/control-domains.ts'
+import { searchedWhole, sharedControl } from '../../src/ceremony/definition/control-domains.ts'
 import { type Finding, refuseErrors } from '../../src/ceremony/definition/finding.ts'
 import { lint } from '../../src/ceremony/definition/lint.ts'
 import { lintFence, lintHolders } from '../../src/ceremony/definition/lint-fence.ts'
@@ -130,6 +130,14 @@ describe('lint', () => {
     [
       'a local path twice among three',
       () => ({ ...at(0, () => ({ kms: [...three.slice(1), ...three.slice(2)] })), sealing: 'two-of-three' }),
+      'error duplicate-kms sites[0].kms[2]',
+    ],
+    [
+      'one local file by two paths among three',
+      () => ({
+        ...at(0, () => ({ kms: [...three.slice(1), { provider: 'local', key: '//x/../b' }] })),
+        sealing: 'two-of-three',
+      }),
       'error duplicate-kms sites[0].kms[2]',
     ],
     [
@@ -343,7 +351,7 @@ describe('independence', () => {
     })
     const told = (definition: Definition) =>
       lint(definition).flatMap(({ level, rule, place, message }) =>
-        rule === 'independence' ? [`${level} ${place} ${message}`] : [],
+        rule === 'key-account' ? [`${level} ${place} ${message}`] : [],
       )
     expect(told(at([aws(1)], [aws(1, 2)]))).toEqual([
       'error sites[1].kms whoever administers AWS account 000000000001 opens eu and us: 1 or fewer in control could open 2 shards',
@@ -359,6 +367,39 @@ describe('independence', () => {
     ])
     expect(told(pieces)).toEqual([`warning sites[1].kms ${both}: 3 shards for 2 in control`])
     expect(told(at([aws(1, 1), aws(2, 2), aws(3, 3)], [aws(1, 4), aws(4, 5), aws(5, 6)]))).toEqual([])
+    // A key that stands signs on: whoever signs with it is told.
+    const sites = keygen.sites.map((site, n) => ({ ...site, kms: [aws(1, n)] }))
+    expect(told({ ...sign, sites })).toEqual([
+      'warning sites[1].kms whoever administers AWS account 000000000001 opens eu, us and ap: 3 shards for 1 in control',
+    ])
+    const here = (key: string) => ({ provider: 'transit', key })
+    const bao = ['http://127.0.0.1:8200/transit/a', 'http://localhost:8200/transit/b', 'http://[::1]:8200/transit/c']
+    expect(told(at(...bao.map((key) => [here(key)])))).toEqual([])
+    const pins = ['eu', 'us'].map((one) => ({
+      provider: 'pkcs11',
+      key: `token=quorate;object=${one}?module-path=/p.so`,
+    }))
+    expect(told(at(...pins.map((one) => [one])))).toEqual([])
+  })
+
+  it('says so where accounts are shared by too many to try every set of them', () => {
+    const sites = Array.from({ length: 12 }, (_, n) => ({
+      ...(many[n % many.length] as SiteEntry),
+      control: { organisation: `o${n}`, account: `o${n}`, administrator: `o${n}` },
+      kms: [0, 1, 2].map((at) => aws((3 * n + at) % 26, 3 * n + at)),
+    }))
+    expect(searchedWhole(sites, 2)).toBe(true)
+    const wide = [
+      ...sites,
+      ...sites.map((site, n) => ({
+        ...site,
+        kms: [0, 1, 2].map((at) => aws(30 + ((3 * n + at) % 20), 100 + 3 * n + at)),
+      })),
+    ]
+    expect(searchedWhole(wide, 12)).toBe(false)
+    expect(lint({ ...keygen, sealing: 'two-of-three', sites: wide, threshold: 12 }).map(({ rule }) => rule)).toContain(
+      'key-account',
+    )
   })
 })
 

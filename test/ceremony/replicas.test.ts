@@ -1,11 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Site } from '../../src/ceremony/ports.ts'
+import type { Hash } from '../../src/lib/brand.ts'
 import { QuorateError } from '../../src/lib/errors.ts'
 import type { Definition } from '../../src/records/definition.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
 import { envelopeHash } from '../../src/records/sealed-shard.ts'
+import type { MemoryDisk } from '../../src/rehearsal/memory-disk.ts'
 import { examineReplica } from '../../src/shards/replica-check.ts'
-import { replicated, storesEver } from '../../src/shards/replicas.ts'
+import { replicasOf } from '../../src/shards/replicas.ts'
+import { replicated } from '../../src/shards/replicated.ts'
 import { openShard } from '../../src/shards/seal.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, refreshDefinition, siteEntries } from '../support/definition.ts'
@@ -27,14 +30,18 @@ const newStores = (from: readonly MemoryStore[] = []): MemoryStore[] =>
     return store
   })
 
-const shardsOf = (world: MemoryWorld, stores: readonly MemoryStore[], named = uris): Site['shards'] => {
-  const disk = world.homes.get('eu')?.disk ?? expect.fail()
-  return replicated(
-    shardStore(disk),
-    disk,
+const owner = 'ee'.repeat(32) as Hash
+const replicasAt = (world: MemoryWorld, stores: readonly MemoryStore[], named = uris) =>
+  replicasOf(
+    world.homes.get('eu')?.disk ?? expect.fail(),
+    owner,
     named,
     async (uri) => stores.find((one) => one.uri === uri) ?? expect.fail(),
   )
+
+const shardsOf = (world: MemoryWorld, stores: readonly MemoryStore[], named = uris): Site['shards'] => {
+  const disk = world.homes.get('eu')?.disk ?? expect.fail()
+  return replicated(shardStore(disk), disk, replicasAt(world, stores, named))
 }
 
 const run = async (
@@ -98,12 +105,12 @@ const refreshing = async (world: MemoryWorld): Promise<Definition> => {
 const holdsNewest = async (world: MemoryWorld, stores: readonly MemoryStore[], kms = memoryKms('eu')) => {
   const { key, outcome, envelope } = await newestAt(world, 'eu')
   for (const store of stores) {
-    const found = await examineReplica(store, key, outcome, envelope)
-    expect(found).toMatchObject({ state: 'ok', older: 0 })
+    const found = await examineReplica(replicasAt(world, stores), store, key, outcome, envelope)
+    expect(found).toMatchObject({ state: 'ok', others: [] })
     const sealed = found.sealed ?? expect.fail()
     expect(envelopeHash(sealed)).toBe(envelope)
     ;(await openShard(sealed, envelope, [kms])).wipe()
-    expect(slots(store)).toEqual([`${outcome}/${envelope}/slots`])
+    expect(slots(store)).toEqual([`${outcome}/${owner}/${envelope}/slots`])
   }
 }
 
@@ -115,10 +122,9 @@ describe('a share whose site has stores', () => {
     const before = await newestAt(world, 'eu')
     expect(await run(world, stores, await refreshing(world))).toEqual(all('closed'))
     await holdsNewest(world, stores)
-    const disk = world.homes.get('eu')?.disk ?? expect.fail()
-    expect(await storesEver(disk, before.key, before.outcome)).toEqual([])
-    const { outcome } = await newestAt(world, 'eu')
-    expect(await storesEver(disk, before.key, outcome)).toEqual([...uris].sort())
+    const replicas = replicasAt(world, stores)
+    expect(await replicas.isNoted(before.key, before.outcome)).toBe(false)
+    expect(await replicas.isNoted(before.key, (await newestAt(world, 'eu')).outcome)).toBe(true)
   })
 
   it('goes also from a store that the card names no more', async () => {
@@ -178,6 +184,94 @@ describe('a share whose site has stores', () => {
     await holdsNewest(world, stores)
   })
 
+  it('is not said to be destroyed by a second join either, while versions that nobody lists are there', async () => {
+    const { world, stores } = await copy()
+    const definition = await refreshing(world)
+    const [first] = stores as [MemoryStore]
+    first.versions = true
+    for (const _ of ['first', 'second']) expect((await run(world, stores, definition))[0]).toBe('E_STORE')
+    first.versions = false
+    expect(await run(world, stores, definition)).toEqual(all('closed'))
+    await holdsNewest(world, stores)
+  })
+
+  it.each(['slots', 'shard', 'votes', 'outcome', 'record'])(
+    'is gone from them also where the home’s %s of it is damaged when it is replaced',
+    async (file) => {
+      const { world, stores } = await copy()
+      const { key, outcome } = await newestAt(world, 'eu')
+      const disk = world.homes.get('eu')?.disk ?? expect.fail()
+      const path = `keys/${key}/${outcome}/${file}`
+      const bytes = (await disk.read(path)) ?? expect.fail()
+      ;(disk as MemoryDisk).files.set(path, bytes.subarray(1))
+      await shardsOf(world, stores).retire(key, outcome, 'ab'.repeat(32) as Hash)
+      for (const store of stores) expect(slots(store)).toEqual([])
+    },
+  )
+
+  it('is gone from them also where the home has lost the note of where it lies', async () => {
+    const { world, stores } = await copy()
+    const { key, outcome } = await newestAt(world, 'eu')
+    const disk = world.homes.get('eu')?.disk ?? expect.fail()
+    for (const change of [
+      () => disk.remove(`keys/${key}/${outcome}/stores`),
+      async () => void (disk as MemoryDisk).files.set(`keys/${key}/${outcome}/stores`, new Uint8Array(9)),
+    ]) {
+      await change()
+      const again = await copyWorld(world, `no note ${copies}`)
+      const fresh = newStores(stores)
+      await shardsOf(again, fresh).retire(key, outcome, 'ab'.repeat(32) as Hash)
+      for (const store of fresh) expect(slots(store)).toEqual([])
+    }
+  })
+
+  it('goes from the stores that answer, also where another one does not', async () => {
+    const { world, stores } = await copy()
+    const [first, second] = stores as [MemoryStore, MemoryStore]
+    first.failsAt = 0
+    const { key, outcome } = await newestAt(world, 'eu')
+    const retire = () => shardsOf(world, stores).retire(key, outcome, 'ab'.repeat(32) as Hash)
+    await expect(retire()).rejects.toMatchObject({ code: 'E_STORE' })
+    expect(slots(second)).toEqual([])
+    first.failsAt = Number.POSITIVE_INFINITY
+    await retire()
+    expect(slots(first)).toEqual([])
+  })
+
+  it('does not come after it was dropped, from a store that was slow', async () => {
+    const { world, stores } = await copy()
+    const definition = await refreshing(world)
+    const [first, second] = stores as [MemoryStore, MemoryStore]
+    first.failsAt = 1
+    second.slow = 50
+    expect((await run(world, stores, definition))[0]).toBe('E_STORE')
+    first.failsAt = Number.POSITIVE_INFINITY
+    const shards = shardsOf(world, stores)
+    for (const { key, outcome, state } of await shards.list())
+      if (state === 'staged') await shards.dropStaged(key, outcome)
+    second.slow = 0
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await holdsNewest(world, stores)
+  })
+
+  it('leaves alone what another site keeps in the same store', async () => {
+    const { world, stores } = await copy()
+    const [first] = stores as [MemoryStore]
+    const { key, outcome, envelope } = await newestAt(world, 'eu')
+    const others = `${key}/${outcome}/${'dd'.repeat(32)}/${envelope}/slots`
+    first.objects.set(others, new Uint8Array(5))
+    expect(await run(world, stores, await refreshing(world))).toEqual(all('closed'))
+    expect(first.objects.has(others)).toBe(true)
+  })
+
+  it('keeps nobody who has voted from its end, while a store is down', async () => {
+    const { world, stores } = await copy()
+    const definition = await refreshing(world)
+    expect(await run(world, stores, definition)).toEqual(all('closed'))
+    ;(stores[0] as MemoryStore).failsAt = 0
+    expect(await run(world, stores, definition, ['eu'])).toEqual(['closed'])
+  })
+
   it('moves in them as it moves to another KMS key', async () => {
     const { world, stores } = await copy()
     const before = await newestAt(world, 'eu')
@@ -209,9 +303,9 @@ describe('a replica', () => {
     const { world, stores } = await copy()
     const [store] = stores as [MemoryStore]
     const { key, outcome, envelope } = await newestAt(world, 'eu')
-    const look = async () => (await examineReplica(store, key, outcome, envelope)).state
+    const look = async () => (await examineReplica(replicasAt(world, stores), store, key, outcome, envelope)).state
     for (const part of ['shard', 'slots']) {
-      const name = `${key}/${outcome}/${envelope}/${part}`
+      const name = `${key}/${outcome}/${owner}/${envelope}/${part}`
       const bytes = store.objects.get(name) ?? expect.fail()
       for (let at = 0; at < bytes.length; at += 7) {
         store.objects.set(
@@ -225,10 +319,13 @@ describe('a replica', () => {
       store.objects.set(name, bytes)
       expect(await look()).toBe('ok')
     }
-    store.objects.set(`${key}/${outcome}/${'ab'.repeat(32)}/slots`, new Uint8Array(3))
-    expect(await examineReplica(store, key, outcome, envelope)).toMatchObject({ state: 'ok', older: 1 })
+    store.objects.set(`${key}/${outcome}/${owner}/${'ab'.repeat(32)}/slots`, new Uint8Array(3))
+    expect(await examineReplica(replicasAt(world, stores), store, key, outcome, envelope)).toMatchObject({
+      state: 'ok',
+      others: ['ab'.repeat(32)],
+    })
     store.failsAt = 0
-    expect(await examineReplica(store, key, outcome, envelope)).toMatchObject({
+    expect(await examineReplica(replicasAt(world, stores), store, key, outcome, envelope)).toMatchObject({
       state: 'unreachable',
       fault: expect.any(QuorateError),
     })

@@ -41,8 +41,8 @@ const factsOf = (room: Room, self: SiteId, now: number, sitting?: SiteId): Seati
       here: site === self || room.here[at] === true,
       free: !busy,
       busyUntil: busy ? END : undefined,
-      busyWith: busy ? sitting : undefined,
       freeSince: 0,
+      wanted: new Map(),
       unanswered: 0,
     }
   })
@@ -50,7 +50,21 @@ const factsOf = (room: Room, self: SiteId, now: number, sitting?: SiteId): Seati
     coordinators.map((site, at) => [site, (room.turns[at] ?? 0) + (site === sitting ? 1 : 0)] as const),
   )
   const { threshold: seats, crossed } = room
-  return { self, candidates, coordinators, seats, turns, crossed, now, proposalMs: PROPOSAL, attemptMs: 10 * END }
+  const proposed = new Map(
+    sitting === undefined ? [] : [[sitting, { at: 0, sites: [sitting], signed: [sitting] }] as const],
+  )
+  return {
+    self,
+    candidates,
+    coordinators,
+    seats,
+    turns,
+    proposed,
+    crossed,
+    now,
+    proposalMs: PROPOSAL,
+    attemptMs: 10 * END,
+  }
 }
 
 const whoIsHere = ({ sites, here }: Room): readonly SiteId[] =>
@@ -134,4 +148,21 @@ test('after a crossing two with different views of a third are kept apart by the
 test('the proposal that a site looks at is no reason to wait for another coordinator', () => {
   const room: Room = { sites: 4, threshold: 3, turns: [0, 1], here: Array(4).fill(true), crossed: false }
   expect(follows(room, nameOf(2), nameOf(1))).toBe(2 * QUARTER)
+})
+
+test('nobody is asked for whom an earlier proposal may be about to be signed, and none of another holds anybody up', () => {
+  const room: Room = { sites: 4, threshold: 3, turns: [1, 0], here: Array(4).fill(true), crossed: false }
+  const asks = (by: number, turns = room.turns): boolean => {
+    const facts = factsOf({ ...room, turns }, nameOf(1), QUARTER)
+    const wanted = new Map([[nameOf(by), 2 * QUARTER]])
+    const candidates = facts.candidates.map((one, at) => (at === 0 || at === 2 ? { ...one, wanted } : one))
+    return seatsToPropose({ ...facts, candidates }) !== undefined
+  }
+  expect(asks(0)).toBe(false)
+  // It had its turn before: this one is out of the line.
+  expect(asks(0, [2, 0])).toBe(true)
+  // Proposes though it is no coordinator.
+  expect(asks(3)).toBe(true)
+  // This site's own last proposal, which it has left.
+  expect(asks(1)).toBe(false)
 })

@@ -118,6 +118,40 @@ test('the home’s own files of the share are put back from a replica, and it si
   await joinAll('sign', group.names.slice(0, 2), file)
 })
 
+test('a store has no say in what is put back, and nothing that is whole goes for it', async () => {
+  const [shard] = filesOf(group.path('eu/keys'), /\/shard$/)
+  const votes = (shard as string).replace(/shard$/, 'votes')
+  const [good, said] = [readFileSync(shard as string), readFileSync(votes)]
+  const before = stores.map((store) => filesOf(store, /\/slots\//).length)
+  // Another site's envelope of the same epoch, under a name as good as any.
+  const [theirs] = filesOf(group.path('us/keys'), /\/shard$/)
+  const [slots] = filesOf(stores[0] as string, /\/slots\//)
+  const folder = join(slots as string, '..', '..', '..', 'ab'.repeat(32))
+  for (const part of ['shard', 'slots']) {
+    mkdirSync(join(folder, part), { recursive: true })
+    writeFileSync(join(folder, part, '@1'), readFileSync((theirs as string).replace(/shard$/, part)))
+  }
+  writeFileSync(votes, 'no votes')
+  const bad = await verify('--repair')
+  expect([bad.code, bad.share.home.state]).toEqual([1, 'damaged'])
+  expect(readFileSync(shard as string)).toEqual(good)
+  for (const [n, store] of stores.entries())
+    expect(filesOf(store, /\/slots\//).length).toBeGreaterThanOrEqual(before[n] as number)
+  writeFileSync(votes, said)
+  rmSync(folder, { recursive: true })
+  expect((await verify()).code).toBe(0)
+})
+
+test('a share whose record is gone is not passed over', async () => {
+  const [record] = filesOf(group.path('eu/keys'), /\/record$/)
+  const bytes = readFileSync(record as string)
+  rmSync(record as string)
+  const bad = await verify()
+  expect([bad.code, bad.share.home.state]).toEqual([1, 'damaged'])
+  writeFileSync(record as string, bytes)
+  expect((await verify()).code).toBe(0)
+})
+
 test('a slot whose KMS key is gone is named', async () => {
   const [kms, aside] = [group.path('kms/eu.key'), group.path('kms/eu.aside')]
   const bytes = readFileSync(kms)

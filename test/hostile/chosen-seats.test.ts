@@ -243,7 +243,12 @@ it.each(inTurn([500, 1500, 2500, 3500, 4500], 2))(
         dead = true
         return []
       },
-      talk: (_to, talk) => (dead ? [] : [talk]),
+      talk: (_to, talk) => {
+        if (dead) return []
+        // Where its proposal meets another, its first attempt has no session to die in, and the others may need none.
+        if (talk.is === 'object' && talk.name === 'attempt') void world.clock.sleep(1).then(() => (dead = true))
+        return [talk]
+      },
     }
     void joinAs(world, s1, sign, message, dies)
     let tell: (() => Promise<void>) | undefined
@@ -255,7 +260,6 @@ it.each(inTurn([500, 1500, 2500, 3500, 4500], 2))(
     await (world.homes.get(s2) ?? expect.fail()).disk.create(`${approvalsFolder(id)}/boss.dsse`, approval)
     await tell?.()
     const honest = await Promise.all(joins)
-    expect(dead).toBe(true)
     expectSigned(honest, 4)
     expect(named(honest)).not.toMatch(/\bs[23]\b.*: .*(nothing from|not signed by).*\bs[23]\b/)
     world.clock.stop()

@@ -3,8 +3,10 @@ import { decode } from 'cborg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KmsKey } from '../../src/kms/port.ts'
 import type { Hash } from '../../src/lib/brand.ts'
+import { hashOf } from '../../src/lib/hash.ts'
 import type { KeygenDefinition } from '../../src/records/kinds/keygen.ts'
-import { replicated } from '../../src/shards/replicas.ts'
+import { replicasOf } from '../../src/shards/replicas.ts'
+import { replicated } from '../../src/shards/replicated.ts'
 import { shardStore } from '../../src/shards/store.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
 import { kmsOf } from '../support/kms.ts'
@@ -106,7 +108,11 @@ describe('whoever has every store of every site', () => {
         const store = stores.get(name) as MemoryStore
         const disk = world.homes.get(name)?.disk ?? expect.fail()
         return startJoin(world, name, keygen, null, {
-          shards: replicated(shardStore(disk), disk, [store.uri], async () => store),
+          shards: replicated(
+            shardStore(disk),
+            disk,
+            replicasOf(disk, hashOf(Buffer.from(name)), [store.uri], async () => store),
+          ),
         })
       }),
     )

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { LONG, many } from '../support/report.ts'
-import { describePlan, type Outcome, planOf, play } from './seats.ts'
+import { describePlan, type Outcome, planOf, play, rivalPlan } from './seats.ts'
 
 vi.mock('../../src/transport/channels.ts', () => import('./light-channels.ts'))
 
@@ -17,6 +17,15 @@ const FOUND = [
   ['1005 9', 6, 'honest coordinators proposed at once, again and again'],
   ['by day 19', 9, 'followers waited for a coordinator that let its turn pass'],
   ['684039773 17', 6, 'a lost message about a ledger was taken for a ledger that went back'],
+  ['777311759 444', 9, 'one that proposed out of its turn cost the one whose turn it was an attempt, and itself none'],
+] as const
+const RIVALS_FOUND = [
+  ['r 1021', 4, 'proposals that met cost the one whose turn it was'],
+  ['r 2053', 5, 'a site was blamed for a proposal that had failed before it followed another'],
+  ['r 2458', 5, 'a liar excused its silence by an attempt that it made afterwards'],
+  ...(LONG
+    ? ([['r 1183', 7, 'attempts that rest on each other were kept once for each way between them']] as const)
+    : []),
 ] as const
 
 const report = (outcome: Outcome): string => `${describePlan(outcome.plan)}\n  ${outcome.faults.join('\n  ')}`
@@ -36,6 +45,17 @@ describe(`an honest connected quorum signs within the bound, and names nobody ho
     }
     expect(failed, failed.join('\n')).toEqual([])
   })
+})
+
+const races = Array.from({ length: one === undefined ? many(2, 20, 400) : 0 }, (_, at) => at)
+it.each(races)(`signs beside coordinators that race, run %d (seed ${base})`, async (run) => {
+  const outcome = await play(rivalPlan(`${base} ${run}`, LONG ? 7 : 5))
+  expect(outcome.faults, report(outcome)).toEqual([])
+})
+
+it.each(RIVALS_FOUND)('beside coordinators that race, %s of %d: %s no more', async (seed, most) => {
+  const outcome = await play(rivalPlan(seed, most))
+  expect(outcome.faults, report(outcome)).toEqual([])
 })
 
 it.each(FOUND)('%s, of %d: %s no more', async (seed, most) => {

@@ -50,7 +50,7 @@ const rounds = {
 
 /** What a faulty site does, besides what the protocol says. */
 export const habits = ['crash', 'silent', 'unsigning', 'selective', 'lossy', 'late', 'greedy', 'hiding'] as const
-export type Habit = (typeof habits)[number]
+export type Habit = (typeof habits)[number] | 'rival'
 
 export interface Plan {
   readonly seed: string
@@ -87,6 +87,20 @@ export const planOf = (seed: string, most = 9): Plan => {
   return { seed, sites, threshold, faulty }
 }
 
+/** Coordinators that race: rivals nearly all of them, and as many as may be faulty. */
+export const rivalPlan = (seed: string, most: number): Plan => {
+  const random = numbers(`rivals ${seed}`)
+  const sites = 3 + Math.floor(random() * (most - 2))
+  const threshold = 2 + Math.floor(random() * (sites - 2))
+  const faulty = new Map<number, Habit>()
+  const coordinators = Array.from({ length: sites - threshold + 1 }, (_, at) => at + 1)
+  while (faulty.size < sites - threshold) {
+    const [index] = coordinators.splice(Math.floor(random() * coordinators.length), 1)
+    faulty.set(index as number, random() < 0.8 ? 'rival' : (habits[Math.floor(random() * habits.length)] as Habit))
+  }
+  return { seed, sites, threshold, faulty }
+}
+
 export const describePlan = ({ seed, sites, threshold, faulty }: Plan): string =>
   `seed ${seed}: ${threshold} of ${sites}, ${[...faulty].map(([index, habit]) => `s${index} ${habit}`).join(', ') || 'none faulty'}`
 
@@ -104,6 +118,36 @@ class Greedy extends SeatHistory {
     return { ...super.facts(), turns: new Map() }
   }
 }
+
+/** Follows nobody, and proposes some time after it came free, or (`most` below 0) as soon as somebody else does. */
+const rivals = (random: () => number, most: number): typeof SeatHistory =>
+  class extends SeatHistory {
+    readonly #of: Ceremony
+    #at = -1
+    #since = Number.NaN
+    #known = 0
+
+    constructor(ceremony: Ceremony, ...rest: [never, never]) {
+      super(ceremony, ...rest)
+      this.#of = ceremony
+    }
+
+    override facts(): SeatingFacts {
+      const facts = super.facts()
+      const since = facts.candidates.find(({ site }) => site === facts.self)?.freeSince ?? 0
+      const known = this.#of.store.attempts.size
+      if (since !== this.#since) {
+        this.#since = since
+        this.#at = facts.now + (most < 0 ? 6000 : random() * most)
+        this.#known = known
+      }
+      if (most < 0 && known > this.#known) this.#at = 0
+      if (facts.now < this.#at) return { ...facts, now: Number.NEGATIVE_INFINITY, proposalMs: 100 }
+      const turns = new Map(facts.coordinators.map((one) => [one, one === facts.self ? 0 : 9]))
+      return { ...facts, coordinators: [facts.self], turns }
+    }
+  }
+const paces = [0, 400, 1300, 2600, 6000, -1]
 
 export const play = async (plan: Plan): Promise<Outcome> => {
   const { seed, sites: count, threshold, faulty } = plan
@@ -136,6 +180,9 @@ export const play = async (plan: Plan): Promise<Outcome> => {
   const dead = new Map<SiteId, number>()
   for (const [name, habit] of habitOf) if (habit === 'crash') dead.set(name, random() * 90_000)
   const blind = new Set<string>()
+  const pace = new Map<SiteId, number>()
+  for (const [name, habit] of habitOf)
+    if (habit === 'rival') pace.set(name, paces[Math.floor(random() * paces.length)] as number)
   for (const [name] of habitOf) for (const to of names) if (random() < 0.5) blind.add(`${name} ${to}`)
   const medium: Medium = {
     clock,
@@ -151,6 +198,7 @@ export const play = async (plan: Plan): Promise<Outcome> => {
         case 'silent':
           return inSession ? undefined : 0
         case 'greedy':
+        case 'rival':
         case 'selective':
           return inSession && isBlind ? undefined : 0
         case 'lossy':
@@ -199,7 +247,8 @@ export const play = async (plan: Plan): Promise<Outcome> => {
       work: toyRun(ceremony, definition),
     } as unknown as Run
     peers.open()
-    await runAttempts(run, habit === 'greedy' ? Greedy : undefined)
+    const most = pace.get(name)
+    await runAttempts(run, habit === 'greedy' ? Greedy : most === undefined ? undefined : rivals(random, most))
     return ceremony
   }
 

@@ -9,11 +9,16 @@ export interface MemoryStore extends Store {
   failsAt: number
   /** It keeps what is removed, as a lock would. */
   locks: boolean
+  /** It keeps what is removed, and lists it no more, as versions would be. */
+  versions: boolean
+  /** Milliseconds before each write is done. */
+  slow: number
 }
 
 /** A store for what no real one does on demand: to fail at one call, or to keep what is removed. */
 export const memoryStore = (uri: string): MemoryStore => {
   const objects = new Map<string, Uint8Array>()
+  const hidden = new Set<string>()
   const tagOf = (name: string): string => Buffer.from(objects.get(name) ?? '').toString('hex')
   const self: MemoryStore = {
     uri,
@@ -21,8 +26,11 @@ export const memoryStore = (uri: string): MemoryStore => {
     deeds: 0,
     failsAt: Number.POSITIVE_INFINITY,
     locks: false,
+    versions: false,
+    slow: 0,
     async create(name, bytes) {
       deed()
+      if (self.slow > 0) await new Promise((resolve) => setTimeout(resolve, self.slow))
       if (objects.has(name)) return false
       objects.set(name, Uint8Array.from(bytes))
       return true
@@ -40,8 +48,9 @@ export const memoryStore = (uri: string): MemoryStore => {
     },
     async remove(name) {
       deed()
-      if (self.locks) return 'kept'
-      objects.delete(name)
+      if (self.locks && !name.startsWith('probe/')) return 'kept'
+      if (objects.delete(name)) hidden.add(name)
+      if (self.versions && hidden.has(name) && !name.startsWith('probe/')) return 'kept'
       return 'gone'
     },
     async list(prefix) {

@@ -34,7 +34,7 @@ const stated = (sites: readonly SiteEntry[]): readonly ControlDomain[] => {
 }
 
 /** Most sets of one size that are looked at; six accounts that sites share make twenty. */
-const MOST_SETS = 200_000
+const MOST_SETS = 20_000
 
 function* setsOf(all: readonly string[], size: number, from = 0): Generator<readonly string[]> {
   if (size === 0) yield []
@@ -45,16 +45,29 @@ function* setsOf(all: readonly string[], size: number, from = 0): Generator<read
 const choose = (from: number, size: number): number =>
   Array.from({ length: size }, (_, k) => (from - k) / (k + 1)).reduce((product, factor) => product * factor, 1)
 
+/** The account of each key by its name, for each site; and the accounts in which more than one site has keys. */
+const accountsOf = (sites: readonly SiteEntry[]) => {
+  const holders = sites.map(({ kms }) => kms.map(holderOf))
+  const held = new Map<string, Set<number>>()
+  for (const [site, names] of holders.entries())
+    for (const name of names) if (name !== null) held.set(name, (held.get(name) ?? new Set()).add(site))
+  return { holders, sharedByMore: [...held].flatMap(([name, at]) => (at.size > 1 ? [name] : [])) }
+}
+
+/** False where so many accounts are shared that not every set of them is looked at. */
+export const searchedWhole = (sites: readonly SiteEntry[], threshold: number): boolean => {
+  const { length } = accountsOf(sites).sharedByMore
+  return Array.from({ length: Math.min(threshold, length) }, (_, n) => choose(length, n + 1)).every(
+    (sets) => sets <= MOST_SETS,
+  )
+}
+
 /**
  * Smallest sets of at most `most` accounts that open more shards than they are. An account that holds keys of one site alone
  * is in none of them: without it the set would open one shard less, and be one smaller.
  */
 const byKeys = (sites: readonly SiteEntry[], most: number): readonly ControlDomain[] => {
-  const holders = sites.map(({ kms }) => kms.map(holderOf))
-  const held = new Map<string, Set<number>>()
-  for (const [site, names] of holders.entries())
-    for (const name of names) if (name !== null) held.set(name, (held.get(name) ?? new Set()).add(site))
-  const sharedByMore = [...held].flatMap(([name, at]) => (at.size > 1 ? [name] : []))
+  const { holders, sharedByMore } = accountsOf(sites)
   const found: { set: readonly string[]; opens: readonly SiteId[] }[] = []
   for (let size = 1; size <= Math.min(most, sharedByMore.length); size++) {
     if (choose(sharedByMore.length, size) > MOST_SETS) break

@@ -7,7 +7,7 @@ import { attemptsThatSuffice } from '../../records/seats.ts'
 import { readsAsId } from '../../records/short-id.ts'
 import { isLoopback } from '../../transport/loopback.ts'
 import { ceremonyKind } from '../kinds/index.ts'
-import { sharedControl } from './control-domains.ts'
+import { searchedWhole, sharedControl } from './control-domains.ts'
 import { error, type Finding, warning } from './finding.ts'
 
 /** Places of values that stood before, with the place where they did. */
@@ -126,10 +126,23 @@ const independence = (definition: Definition): readonly Finding[] => {
         kind === 'key-account'
           ? `whoever administers ${name} opens ${inWords(opens)}`
           : `the ${kind} of ${opens.join(', ')} is one`
-      return size < threshold
-        ? error('independence', place, `${told}: ${threshold - 1} or fewer in control could open ${threshold} shards`)
-        : warning('independence', place, `${told}: ${opens.length} shards for ${size} in control`)
+      // A key that stands keeps its roster: it is told, and rotated away from, and signs meanwhile.
+      const refuses = kind !== 'key-account' || recordKind(definition).buildsOn === 'nothing'
+      return size < threshold && refuses
+        ? error(
+            kind === 'key-account' ? 'key-account' : 'independence',
+            place,
+            `${told}: ${threshold - 1} or fewer in control could open ${threshold} shards`,
+          )
+        : warning(
+            kind === 'key-account' ? 'key-account' : 'independence',
+            place,
+            `${told}: ${opens.length} shards for ${size} in control`,
+          )
     }),
+    ...(searchedWhole(sites, threshold)
+      ? []
+      : [warning('key-account', 'sites', 'their keys lie in too many shared accounts to try every set of those')]),
     ...[...places.values()]
       .filter((at) => at.length >= threshold)
       .map((at) =>

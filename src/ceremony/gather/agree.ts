@@ -14,8 +14,9 @@ import type { HeldAttempt } from '../store/record-store.ts'
 import { gatherFailed, spent } from './gather-failed.ts'
 import { type AttemptTerms, isRunnable, keyOf } from './runnable.ts'
 import type { SeatHistory } from './seat-history.ts'
-import { crossedBy, mayFollow, nextLook, seatsToPropose } from './seating.ts'
+import { inLine, mayFollow, nextLook, seatsToPropose } from './seating.ts'
 import { madeWithout } from './so-far.ts'
+import { crossedBy } from './turns.ts'
 
 /** Looks for a reason not to run: somebody holds what this ceremony was to make, or nobody may run it. */
 type Found = () => 'settled' | undefined
@@ -76,7 +77,7 @@ export const agreeAttempt = async (
     }
     ceremony.note('failed', undefined, null, attempt.hash)
     if (outcome === 'settled') return 'settled'
-    history.failed(attempt, unsigned(attempt))
+    history.failed(attempt, lacking(ceremony, terms, attempt))
     options.progress({
       phase: 'attempt-failed',
       number: attempt.value.number,
@@ -114,13 +115,18 @@ const awaitSignatures = async (
 }
 
 /** Of those whose signature is not here, whoever left ends the attempt: the others' may be on its way. */
-const whyNotStarted = ({ store }: Ceremony, terms: AttemptTerms, attempt: HeldAttempt): string => {
+const lacking = ({ store }: Ceremony, terms: AttemptTerms, attempt: HeldAttempt): readonly SiteId[] => {
+  const missing = unsigned(attempt)
+  const left = missing.filter((site) => hasLeft(store, attempt, site) || terms.guilty().has(site))
+  return left.length > 0 ? left : missing
+}
+
+const whyNotStarted = (ceremony: Ceremony, terms: AttemptTerms, attempt: HeldAttempt): string => {
+  const { store } = ceremony
   const other = crossedBy(attempt, store.attempts.values())
   if (other === undefined) {
     if (hasLeft(store, attempt, attempt.value.coordinator)) return `given up by ${attempt.value.coordinator}`
-    const missing = unsigned(attempt)
-    const left = missing.filter((site) => hasLeft(store, attempt, site) || terms.guilty().has(site))
-    return `not signed by ${(left.length > 0 ? left : missing).join(', ')}`
+    return `not signed by ${lacking(ceremony, terms, attempt).join(', ')}`
   }
   const elsewhere = unsigned(attempt).filter((site) => other.signatures.has(site))
   return `${elsewhere.join(', ')} took part in another attempt`
@@ -137,11 +143,13 @@ const nextStep = (
   refuseRollback(ceremony, peers)
   if (found() === 'settled') return { is: 'settled' }
   const seating = history.facts()
-  for (const attempt of store.attempts.values()) {
-    const { coordinator } = attempt.value
-    if (coordinator === seat.name || !attempt.signatures.has(coordinator)) continue
-    if (ceremony.attempts.includes(attempt.hash) || hasLeft(store, attempt, coordinator)) continue
-    if (mayFollow(seating, coordinator) && isRunnable(ceremony, peers, terms, attempt)) return { is: 'sign', attempt }
+  for (const coordinator of inLine(seating)) {
+    if (coordinator === seat.name || !mayFollow(seating, coordinator)) continue
+    for (const attempt of store.attempts.values()) {
+      if (attempt.value.coordinator !== coordinator || !attempt.signatures.has(coordinator)) continue
+      if (ceremony.attempts.includes(attempt.hash) || hasLeft(store, attempt, coordinator)) continue
+      if (isRunnable(ceremony, peers, terms, attempt)) return { is: 'sign', attempt }
+    }
   }
   if (authority.missing(store.approved()).length > 0) return undefined
   const sites = seatsToPropose(seating)

@@ -33,10 +33,13 @@ const tryKey = async (ceremony: Ceremony, key: KmsKey): Promise<void> => {
 }
 
 /** A share is sealed here, which takes each of this site's keys; what lies sealed opens by as many as are enough. */
-const seals = ({ seat, authority: { definition, receivers } }: Ceremony): boolean =>
-  'witnesses' in definition
+const seals = ({ seat, store, authority: { definition, receivers } }: Ceremony): boolean => {
+  // Once it voted, or showed its new envelope, it seals nothing more: it has to come to its end without them.
+  if (store.ready.has(seat.name) || store.rewrapped.has(seat.name)) return false
+  return 'witnesses' in definition
     ? definition.site === seat.name
     : recordKind(definition).epoch(definition) !== null && receivers.some(({ name }) => name === seat.name)
+}
 
 /** Throws the fault of a key where too few are left, and says which key is gone where there are enough. */
 const checkKeys = async (ceremony: Ceremony): Promise<string> => {

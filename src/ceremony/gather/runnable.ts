@@ -8,7 +8,7 @@ import type { Ceremony } from '../store/ceremony.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import type { Held } from '../store/shelf.ts'
 import { isInStep, isTimely } from './clocks.ts'
-import { isUsed } from './seating.ts'
+import { isUsed } from './turns.ts'
 
 export interface AttemptTerms {
   /** Record of the epoch that would be used; null in a keygen. */

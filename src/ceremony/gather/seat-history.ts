@@ -6,7 +6,8 @@ import type { Ceremony } from '../store/ceremony.ts'
 import { hasLeft } from '../store/left-attempt.ts'
 import type { HeldAttempt } from '../store/record-store.ts'
 import { type AttemptTerms, isFree, isOut } from './runnable.ts'
-import { type Candidate, countTurns, crossedBy, isUsed, leftUnanswered, type SeatingFacts } from './seating.ts'
+import type { Candidate, Proposed, SeatingFacts } from './seating.ts'
+import { answerable, countTurns, countUnanswered, crossedBy, isUsed, type Turns } from './turns.ts'
 
 interface Greeting {
   readonly attempts: number
@@ -24,7 +25,12 @@ export class SeatHistory {
   readonly #greetings = new Map<SiteId, Greeting>()
   /** When the coordinator of each attempt was seen to have left it. */
   readonly #over = new Map<Hash, number>()
-  readonly #unanswered = new Map<SiteId, number>()
+  /** When each proposal was seen to have met another. */
+  readonly #crossed = new Map<Hash, number>()
+  /** Attempts of this site that came to nothing, and those who are to answer for it. */
+  readonly #failed = new Map<Hash, readonly SiteId[]>()
+  #signatures = 0
+  #turns: Turns = { had: new Map(), counted: new Set() }
 
   constructor(ceremony: Ceremony, peers: Peers, terms: AttemptTerms) {
     this.#ceremony = ceremony
@@ -37,25 +43,45 @@ export class SeatHistory {
     const { proposal } = authority.terms.deadlines
     const attempts = [...store.attempts.values()]
     const now = site.machine.clock.monotonic()
-    for (const { hash } of attempts) if (!this.#attempts.has(hash)) this.#attempts.set(hash, now)
     const coordinators = coordinatorsOf({
       candidates: authority.candidates.map(({ name }) => name),
       count: authority.seats,
     })
+    const turns = this.#count(coordinators, attempts, now)
+    const unanswered = countUnanswered(this.#failed, turns)
     return {
       self: seat.name,
-      candidates: authority.candidates.map((member) => this.#candidate(member, attempts, now)),
+      candidates: authority.candidates.map((member) => ({
+        ...this.#candidate(member, attempts, now),
+        wanted: this.#wanted(member, attempts, now),
+        unanswered: unanswered.get(member.name) ?? 0,
+      })),
       coordinators,
       seats: authority.seats,
-      turns: countTurns(coordinators, attempts),
-      crossed: attempts.some((one) => crossedBy(one, attempts) !== undefined),
+      turns: turns.had,
+      proposed: new Map(attempts.map((attempt) => [attempt.value.coordinator, this.#proposed(attempt, now)])),
+      crossed: this.#crossed.size > 0,
       now,
       proposalMs: proposal * 1000,
       attemptMs: this.#attemptMs,
     }
   }
 
-  #candidate(member: Member, attempts: readonly HeldAttempt[], now: number): Candidate {
+  /** Counted anew only where a signature is new: every message asks for it. */
+  #count(coordinators: readonly SiteId[], attempts: readonly HeldAttempt[], now: number): Turns {
+    const signatures = attempts.reduce((sum, one) => sum + one.signatures.size, 0)
+    if (signatures === this.#signatures) return this.#turns
+    for (const attempt of attempts) {
+      const { hash } = attempt
+      if (!this.#attempts.has(hash)) this.#attempts.set(hash, now)
+      if (!this.#crossed.has(hash) && crossedBy(attempt, attempts) !== undefined) this.#crossed.set(hash, now)
+    }
+    this.#signatures = signatures
+    this.#turns = countTurns(coordinators, attempts)
+    return this.#turns
+  }
+
+  #candidate(member: Member, attempts: readonly HeldAttempt[], now: number): Omit<Candidate, 'unanswered' | 'wanted'> {
     const { store, seat } = this.#ceremony
     const { name } = member
     const hello = store.hellos.get(name)?.signed
@@ -71,10 +97,30 @@ export class SeatHistory {
       here: name === seat.name || this.#peers.isHere(name),
       free: isFree(this.#ceremony, this.#peers, this.#terms, member),
       busyUntil: taken && this.#endOf(taken, now),
-      busyWith: taken?.value.coordinator,
       freeSince: this.#greetings.get(name)?.at ?? Number.NEGATIVE_INFINITY,
-      unanswered: this.#unanswered.get(name) ?? 0,
     }
+  }
+
+  #proposed({ hash, value, signatures }: HeldAttempt, now: number): Proposed {
+    const sites = value.participants.map(({ site }) => site)
+    return { at: this.#attempts.get(hash) ?? now, sites, signed: sites.filter((site) => signatures.has(site)) }
+  }
+
+  /** Proposals that name this site's hello and that it may be about to sign: until when, by coordinator. */
+  #wanted({ name }: Member, attempts: readonly HeldAttempt[], now: number): ReadonlyMap<SiteId, number> {
+    const { proposal } = this.#ceremony.authority.terms.deadlines
+    const hello = this.#peers.hello(name)?.hash
+    const wanted = new Map<SiteId, number>()
+    for (const attempt of attempts) {
+      const { hash, value, signatures } = attempt
+      if (!value.participants.some((one) => one.site === name && one.hello === hello)) continue
+      if (signatures.has(name) || !signatures.has(value.coordinator)) continue
+      const known = this.#attempts.get(hash) ?? now
+      const met = (this.#crossed.get(hash) ?? Number.POSITIVE_INFINITY) + proposal * 250
+      const until = Math.min(known + proposal * 1000, met, this.#endOf(attempt, now))
+      if (until > now) wanted.set(value.coordinator, until)
+    }
+    return wanted
   }
 
   /** When an honest site has come out of an attempt: soon after its coordinator has left it. */
@@ -97,11 +143,13 @@ export class SeatHistory {
     return Math.max(Number.NEGATIVE_INFINITY, ...this.#attempts.values())
   }
 
-  /** An attempt came to nothing; these lacked a signature or a message in it. */
+  /** An attempt came to nothing; these lacked a signature or a message in it. A proof of somebody's guilt explains it. */
   failed(attempt: HeldAttempt, lack: readonly SiteId[]): void {
-    const attempts = this.#ceremony.store.attempts.values()
-    for (const site of leftUnanswered(this.facts(), [...attempts], attempt, lack))
-      this.#unanswered.set(site, (this.#unanswered.get(site) ?? 0) + 1)
+    const { seat, store } = this.#ceremony
+    const sitting = attempt.value.participants.map(({ site }) => site)
+    const explained = this.facts().candidates.some(({ site, out }) => out && sitting.includes(site))
+    if (attempt.value.coordinator === seat.name && !explained)
+      this.#failed.set(attempt.hash, answerable(attempt, [...store.attempts.values()], lack))
   }
 }
 

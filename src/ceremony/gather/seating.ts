@@ -1,5 +1,4 @@
-import type { Hash, SiteId } from '../../lib/brand.ts'
-import type { Attempt } from '../../records/attempt.ts'
+import type { SiteId } from '../../lib/brand.ts'
 
 /*
  * The rule after ROAST (ePrint 2022/550), as functions of facts. Why it ends, where t honest sites are connected and f of
@@ -12,8 +11,7 @@ import type { Attempt } from '../../records/attempt.ts'
  * - A site gives a coordinator a further turn only when each other one that is here has had as many. So no coordinator
  *   has more turns with it than an honest one needs, f+1, and a site signs at most (f+1)(k−t+1) attempts.
  *
- * A proposal that meets another one on its way is nobody's fault and is not counted as a turn, once for each turn of the
- * other's coordinator.
+ * Of two proposals that meet on their way the one earlier in the line is counted as a turn (turns.ts).
  */
 
 export interface Candidate {
@@ -26,18 +24,19 @@ export interface Candidate {
   readonly free: boolean
   /** Until when the attempt that it is in may last, in monotonic milliseconds; undefined: it is in none. */
   readonly busyUntil: number | undefined
-  /** Coordinator of the attempt that it is in. */
-  readonly busyWith: SiteId | undefined
   /** When it greeted first, or came out of an attempt. */
   readonly freeSince: number
+  /** Proposals that it may be about to sign: until when, by coordinator. */
+  readonly wanted: ReadonlyMap<SiteId, number>
   /** Attempts of this site that it left without an answer. */
   readonly unanswered: number
 }
 
-interface KnownAttempt {
-  readonly hash: Hash
-  readonly value: Attempt
-  readonly signatures: { has(site: SiteId): boolean }
+export interface Proposed {
+  /** When it became known here, in monotonic milliseconds. */
+  readonly at: number
+  readonly sites: readonly SiteId[]
+  readonly signed: readonly SiteId[]
 }
 
 export interface SeatingFacts {
@@ -48,6 +47,8 @@ export interface SeatingFacts {
   readonly seats: number
   /** Turns that each coordinator has had. */
   readonly turns: ReadonlyMap<SiteId, number>
+  /** The newest proposal of each coordinator. */
+  readonly proposed: ReadonlyMap<SiteId, Proposed>
   /** Two proposals have met on their way. */
   readonly crossed: boolean
   /** Monotonic milliseconds. */
@@ -55,50 +56,6 @@ export interface SeatingFacts {
   readonly proposalMs: number
   /** Longest time that an honest site spends in one attempt. */
   readonly attemptMs: number
-}
-
-/** True where this site's hello of an attempt stands in an attempt that it signed. */
-export const isUsed = (attempts: Iterable<KnownAttempt>, site: SiteId, hello: Hash): boolean => {
-  for (const { value, signatures } of attempts)
-    if (signatures.has(site) && value.participants.some((one) => one.site === site && one.hello === hello)) return true
-  return false
-}
-
-/**
- * The attempt that kept a participant from signing this one: it names the same hello, and the participant signed it.
- * Undefined where none did.
- */
-export const crossedBy = (attempt: KnownAttempt, attempts: Iterable<KnownAttempt>): KnownAttempt | undefined => {
-  const unsigned = attempt.value.participants.filter(({ site }) => !attempt.signatures.has(site))
-  if (unsigned.length === 0) return undefined
-  for (const other of attempts) {
-    if (other.hash === attempt.hash || !other.signatures.has(other.value.coordinator)) continue
-    if (unsigned.some(({ site, hello }) => isUsed([other], site, hello))) return other
-  }
-  return undefined
-}
-
-/** Turns that each coordinator has had: attempts that it signed, but for those that another's kept from starting. */
-export const countTurns = (
-  coordinators: readonly SiteId[],
-  attempts: readonly KnownAttempt[],
-): ReadonlyMap<SiteId, number> => {
-  const proposed = new Map<SiteId, readonly KnownAttempt[]>(
-    coordinators.map((name) => [
-      name,
-      attempts.filter(({ value, signatures }) => value.coordinator === name && signatures.has(name)),
-    ]),
-  )
-  const count = (own: readonly KnownAttempt[]): number => {
-    let turns = 0
-    for (const attempt of own) {
-      const other = crossedBy(attempt, attempts)
-      const theirs = other === undefined ? [] : (proposed.get(other.value.coordinator) ?? [])
-      if (other === undefined || theirs === own || theirs.indexOf(other) > turns) turns += 1
-    }
-    return turns
-  }
-  return new Map([...proposed].map(([name, own]) => [name, count(own)]))
 }
 
 const isBusy = ({ busyUntil }: Candidate, { now }: SeatingFacts): boolean => busyUntil !== undefined && now < busyUntil
@@ -133,6 +90,8 @@ const FOLLOW = 2
  * differ by a whole group do not propose at once.
  */
 const AHEAD = 1.5
+/** Quarters for which followers keep a proposal waiting for that of an equal that stands earlier in the line. */
+const HOLD = 2
 
 /**
  * The line of coordinators: those with fewer turns first, among equals by their place in the roster, a quarter apart. So no
@@ -161,20 +120,59 @@ const isHere = ({ candidates }: SeatingFacts, site: SiteId): boolean =>
   candidates.some((one) => one.site === site && one.here && !one.out)
 
 /**
- * True where this site, free now, may follow the newest proposal of this coordinator, which is counted as its turn
- * already. Whoever sits in that proposal was free when it was made, and is no reason to wait for another coordinator.
+ * From when this site, free now, follows the newest proposal of this coordinator, which is counted as its turn already.
+ * Whoever sits in that proposal was free when it was made, and is no reason to wait for another coordinator. Among those
+ * with as many turns, one earlier in the roster is given its turn, but not for so long that the proposal is given up.
  */
-export const mayFollow = (seen: SeatingFacts, coordinator: SiteId): boolean => {
-  const candidates = seen.candidates.map((one) =>
-    one.busyWith === coordinator ? { ...one, busyUntil: undefined, busyWith: undefined } : one,
-  )
+const followFrom = (seen: SeatingFacts, coordinator: SiteId): number => {
+  const proposal = seen.proposed.get(coordinator)
+  const sitting = new Set(proposal?.signed)
+  const candidates = seen.candidates.map((one) => (sitting.has(one.site) ? { ...one, busyUntil: undefined } : one))
   const facts = { ...seen, candidates }
   const turnsOf = (site: SiteId): number =>
     site === coordinator ? (seen.turns.get(site) ?? 1) - 1 : (seen.turns.get(site) ?? 0)
-  const { follow } = slotsOf(facts, turnsOf).get(coordinator) ?? NEVER
-  const before = seen.coordinators.filter((other) => turnsOf(other) < turnsOf(coordinator))
-  return before.every((other) => awaitedUntil(facts, other, follow) <= seen.now)
+  const { follow, propose } = slotsOf(facts, turnsOf).get(coordinator) ?? NEVER
+  const { coordinators } = seen
+  const behind = coordinators.filter((other) => turnsOf(other) < turnsOf(coordinator))
+  const equals = coordinators
+    .slice(0, coordinators.indexOf(coordinator))
+    .filter((other) => turnsOf(other) === turnsOf(coordinator) && !sitting.has(other))
+  const contested = seen.candidates.flatMap(({ site, wanted }) =>
+    proposal?.sites.includes(site) === true && site !== seen.self
+      ? wantedBefore(seen, wanted, coordinator, turnsOf(coordinator))
+      : [],
+  )
+  return Math.max(
+    ...behind.map((other) => awaitedUntil(facts, other, follow)),
+    Math.min(
+      (proposal?.at ?? seen.now) + (HOLD * seen.proposalMs) / 4,
+      Math.max(...equals.map((other) => awaitedUntil(facts, other, propose)), ...contested),
+    ),
+  )
 }
+
+/** Until when proposals that stand in the line before this coordinator, with so many turns, may still be signed. */
+const wantedBefore = (
+  { coordinators, turns }: SeatingFacts,
+  wanted: ReadonlyMap<SiteId, number>,
+  coordinator: SiteId,
+  had: number,
+): readonly number[] =>
+  [...wanted]
+    .filter(([other]) => {
+      if (other === coordinator || !coordinators.includes(other)) return false
+      const before = (turns.get(other) ?? 1) - 1
+      return before < had || (before === had && coordinators.indexOf(other) < coordinators.indexOf(coordinator))
+    })
+    .map(([, until]) => until)
+
+/** Coordinators as they stand in the line. A stable sort: equals stay in roster order. */
+export const inLine = ({ coordinators, turns }: SeatingFacts): readonly SiteId[] =>
+  [...coordinators].sort((a, b) => (turns.get(a) ?? 0) - (turns.get(b) ?? 0))
+
+/** True where this site, free now, may follow the newest proposal of this coordinator. */
+export const mayFollow = (facts: SeatingFacts, coordinator: SiteId): boolean =>
+  followFrom(facts, coordinator) <= facts.now
 
 /** From when this site proposes. */
 const ownTurnAt = (facts: SeatingFacts): number => {
@@ -194,10 +192,13 @@ const NEVER: Slot = { follow: Number.POSITIVE_INFINITY, propose: Number.POSITIVE
 
 /** Sites that this site proposes now, in roster order; undefined: not its turn, or not those that it wants are free. */
 export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefined => {
-  const { self, candidates, coordinators, seats, now, proposalMs } = facts
+  const { self, candidates, coordinators, seats, now, proposalMs, turns } = facts
   const own = candidates.find(({ site }) => site === self)
   if (own?.free !== true || own.out || !coordinators.includes(self)) return undefined
-  const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self)
+  // Its own last proposal may be signed, too, while this site has left it.
+  const isWanted = ({ wanted }: Candidate): boolean =>
+    Math.max(wanted.get(self) ?? 0, ...wantedBefore(facts, wanted, self, turns.get(self) ?? 0)) > now
+  const free = candidates.filter((one) => one.free && one.here && !one.out && one.site !== self && !isWanted(one))
   // A stable sort: those with equal counts stay in roster order.
   const ranked = [...free].sort((a, b) => a.unanswered - b.unanswered).slice(0, seats - 1)
   if (ranked.length < seats - 1 || ownTurnAt(facts) > now) return undefined
@@ -205,44 +206,24 @@ export const seatsToPropose = (facts: SeatingFacts): readonly SiteId[] | undefin
   const isSoonFree = (one: Candidate): boolean =>
     isBusy(one, facts) || now < Math.max(one.freeSince, own.freeSince) + proposalMs
   const better = candidates.some(
-    (one) => one.here && !one.out && !one.free && one.unanswered < worst && isSoonFree(one),
+    (one) => one.here && !one.out && one.unanswered < worst && (one.free ? isWanted(one) : isSoonFree(one)),
   )
   if (better) return undefined
   const sitting = new Set([self, ...ranked.map(({ site }) => site)])
   return candidates.map(({ site }) => site).filter((site) => sitting.has(site))
 }
 
-const followTimes = (facts: SeatingFacts): readonly number[] => {
-  const slots = new Set([...slotsOf(facts, (site) => facts.turns.get(site) ?? 0).values()].map(({ follow }) => follow))
-  return facts.coordinators.flatMap((one) => [...slots].map((follow) => awaitedUntil(facts, one, follow)))
-}
-
 /** Milliseconds after which the answers above may differ though nothing else happened. */
 export const nextLook = (facts: SeatingFacts): number => {
-  const { candidates, now, proposalMs } = facts
+  const { candidates, now, proposalMs, proposed } = facts
   const times = [
     ownTurnAt(facts),
-    ...followTimes(facts),
-    ...candidates.flatMap(({ busyUntil, freeSince }) => [freeSince + proposalMs, busyUntil ?? now]),
+    ...[...proposed.keys()].map((coordinator) => followFrom(facts, coordinator)),
+    ...candidates.flatMap(({ busyUntil, freeSince, wanted }) => [
+      freeSince + proposalMs,
+      busyUntil ?? now,
+      ...wanted.values(),
+    ]),
   ].filter((time) => time > now)
   return Math.min(proposalMs / 2, ...times.map((time) => time - now))
-}
-
-/**
- * Participants that left this coordinator without an answer: of those that `lack` something, when no other attempt and no
- * proof explains it. Empty where the attempt is not this site's.
- */
-export const leftUnanswered = (
-  { self, candidates, turns }: SeatingFacts,
-  attempts: Iterable<KnownAttempt>,
-  attempt: KnownAttempt,
-  lack: readonly SiteId[],
-): readonly SiteId[] => {
-  const sitting = attempt.value.participants.map(({ site }) => site)
-  const explained = candidates.some(({ site, out }) => out && sitting.includes(site))
-  if (attempt.value.coordinator !== self || explained) return []
-  const other = crossedBy(attempt, attempts)
-  if (other === undefined) return lack
-  // Where the other coordinator had no turn left, whoever followed it is not excused.
-  return (turns.get(other.value.coordinator) ?? 0) <= (turns.get(self) ?? 0) + 1 ? [] : lack
 }

@@ -268,17 +268,21 @@ export class Ceremony {
    * Logs the signatures held of an attempt that this site signed, that all signed, or (`named`) that such an attempt
    * rests on. Others may be anything: a liar's would make this log one that no stranger accepts.
    */
-  keepAttempt(hash: Hash, named = false): void {
-    const attempt = this.store.attempts.get(hash)
-    const whole = attempt?.signatures.size === attempt?.value.participants.length
-    if (attempt === undefined || !(named || whole || this.attempts.includes(hash))) return
-    for (const [site, envelope] of attempt.signatures) {
-      const object = hashOf(envelope)
-      if (this.#kept.has(object) || site === this.seat.name) continue
-      this.#kept.add(object)
-      this.note('attempt-signature', envelope, site)
+  keepAttempt(hash: Hash): void {
+    // Each once: in a mesh of attempts there are more ways than anybody could go.
+    const seen = new Set([hash])
+    for (const one of seen) {
+      const attempt = this.store.attempts.get(one)
+      const whole = attempt?.signatures.size === attempt?.value.participants.length
+      if (attempt === undefined || !(one !== hash || whole || this.attempts.includes(one))) continue
+      for (const [site, envelope] of attempt.signatures) {
+        const object = hashOf(envelope)
+        if (this.#kept.has(object) || site === this.seat.name) continue
+        this.#kept.add(object)
+        this.note('attempt-signature', envelope, site)
+      }
+      for (const { last } of attempt.value.participants) if (last !== null) seen.add(last)
     }
-    for (const { last } of attempt.value.participants) if (last !== null) this.keepAttempt(last, true)
   }
 
   /**
