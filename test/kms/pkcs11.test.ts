@@ -85,7 +85,8 @@ describe('a name of a key in a token', () => {
 
   it('names the token whose administrator has the key', () => {
     const holder = (key: string): string | null => holderOf({ provider: 'pkcs11', key: `${key};object=b${MODULE}` })
-    expect(holder('token=region%20eu')).toBe('PKCS#11 token region eu')
+    // Labels are chosen by hand, and two tokens may have one.
+    expect(holder('token=region%20eu')).toBeNull()
     expect(holder('token=eu;serial=1a')).toBe('PKCS#11 token eu serial 1a')
     expect(holder('serial=1a')).toBe('PKCS#11 token serial 1a')
     expect(holder('model=m')).toBeNull()
