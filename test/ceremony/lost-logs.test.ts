@@ -161,3 +161,28 @@ test('a site that left is not approved again by a ledger that was cut', async ()
   )
   expect(fault.code).toBe('E_CONSUMED')
 })
+
+test('a site that left does not come back by a log of that ceremony which is lost', async () => {
+  const relay = await relayOn()
+  const other = await keygenDefinition({
+    sites: await siteEntries(sites),
+    nonce: '78'.repeat(16),
+    relays: [{ url: relay.url, identity: null }],
+  })
+  await abortCeremony({ home: at('.'), definition: other, reason: 'changed our mind' })
+  await relay.close()
+  const log = logPath(ceremonyId(other))
+  const [ledger, whole] = [await readFile(at('ledger')), await readFile(at(log))]
+  await approveAll(world, sites, other)
+  disk.files.set('ledger', ledger)
+  for (const [how, change] of Object.entries({ ...damages, 'another file': (_: Buffer) => Buffer.alloc(32, 7) })) {
+    const lost = change(whole)
+    if (lost === undefined) disk.files.delete(log)
+    else disk.files.set(log, lost)
+    const { error } = await joinAs(world, 's1' as SiteId, other, null)
+    expect(error, how).toMatchObject({ code: expect.stringMatching(/^E_(?:ABORTED|LOG)$/) })
+    // Bytes that are no records may be cut away; none are written.
+    const after = disk.files.get(log)
+    expect(after === undefined || after.length === 0 || after.length === lost?.length, how).toBe(true)
+  }
+})

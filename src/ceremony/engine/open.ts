@@ -65,8 +65,12 @@ export const refuseForgetful = async ({ site, authority, seat }: Ceremony): Prom
 
 /** Throws where this site ended the definition, left it, or never approved it. */
 export const refuseEnded = (ceremony: Ceremony): void => {
-  const { store, seat, authority } = ceremony
-  if (ceremony.aborted) throw abortedHere()
+  const { store, seat, authority, site } = ceremony
+  // The ledger's word binds also where the ceremony's log is lost: it is not begun anew.
+  const left = [...site.ledger.replay()].some(
+    ({ what, ceremony: about }) => what === 'aborted' && about === authority.hash,
+  )
+  if (ceremony.aborted || left) throw abortedHere()
   if (ceremony.closed && !bound(ceremony))
     throw new QuorateError(
       'E_CONSUMED',
