@@ -13,6 +13,7 @@ import { openHomeSession } from '../../src/site/home-session.ts'
 import { newFolder } from '../e2e/support.ts'
 import { approveAll, joinAs, writeHome } from '../hostile/ceremonies.ts'
 import { keygenDefinition, siteEntries } from '../support/definition.ts'
+import { memoryHome } from '../support/home.ts'
 import { type MemoryWorld, memoryWorld } from '../support/memory-site.ts'
 import { relayOn } from '../transport/relay-support.ts'
 
@@ -185,4 +186,21 @@ test('a site that left does not come back by a log of that ceremony which is los
     const after = disk.files.get(log)
     expect(after === undefined || after.length === 0 || after.length === lost?.length, how).toBe(true)
   }
+})
+
+test('an approver leaves by its own home, which has neither card nor shares', async () => {
+  const relay = await relayOn()
+  const approver = await memoryHome('notary', { role: 'approver' })
+  const other = await keygenDefinition({
+    sites: await siteEntries(sites),
+    approvers: [approver.home.identity],
+    nonce: '79'.repeat(16),
+    relays: [{ url: relay.url, identity: null }],
+  })
+  const home = join(folder.path, 'notary')
+  await writeHome(home, approver.disk.files)
+  expect(await abortCeremony({ home, definition: other, reason: 'not this one' })).toMatchObject({
+    ceremony: ceremonyId(other),
+  })
+  await relay.close()
 })
