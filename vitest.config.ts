@@ -22,13 +22,14 @@ const long = [
   'test/rehearsal/faults.test.ts',
   'test/secrets/ceremony.test.ts',
   'test/secrets/output.test.ts',
+  'test/shards/{gs,s3}.test.ts',
   'test/transcripts/transcripts.test.ts',
   'test/transport/throttled-reader.test.ts',
 ]
 /** A sample of these by `npm test`, and more of them by `npm run test:long` (test/support/report.ts). */
 const both = [
   'test/audit/{disk-log,endings,forged,kinds,reconstructed,reshared,stripped,verify}.test.ts',
-  'test/ceremony/{chain,damaged-files,reconstruct,repair,reshare,rewrap,traffic}.test.ts',
+  'test/ceremony/{chain,damaged-files,reconstruct,repair,replicas,reshare,rewrap,traffic}.test.ts',
   'test/e2e/{demo,one-home}.test.ts',
   'test/faults/{abort,crash,network}.test.ts',
   'test/fuzz/*.test.ts',

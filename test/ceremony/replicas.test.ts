@@ -15,6 +15,7 @@ import { keygenDefinition, refreshDefinition, siteEntries } from '../support/def
 import { memoryKms } from '../support/kms.ts'
 import { approveIn, copyWorld, type MemoryWorld, memoryWorld, startJoin } from '../support/memory-site.ts'
 import { type MemoryStore, memoryStore } from '../support/memory-store.ts'
+import { inTurn } from '../support/report.ts'
 import { newestAt, recordHashOf } from '../support/reshares.ts'
 import { moveCard, rewrapOf } from '../support/rewraps.ts'
 
@@ -150,7 +151,8 @@ describe('a share whose site has stores', () => {
     expect(await run(straight, straightStores, await refreshing(straight))).toEqual(all('closed'))
     const deeds = (straightStores[0] as MemoryStore).deeds
     expect(deeds).toBeGreaterThan(3)
-    for (let at = 0; at < deeds; at++) {
+    const every = Array.from({ length: deeds }, (_, at) => at)
+    for (const at of inTurn(every, 3)) {
       const { world, stores } = await copy()
       const definition = await refreshing(world)
       const [first] = stores as [MemoryStore]
