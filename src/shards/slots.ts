@@ -104,7 +104,7 @@ const tooFew = (enough: number, total: number, failures: readonly unknown[]): un
   return new QuorateError(
     told.find(({ code }) => code === 'E_KMS_UNAVAILABLE')?.code ?? (told[0] as QuorateError).code,
     `${opened === 0 ? 'none' : `only ${opened}`} of the ${total} KMS keys opened its piece of the shard, and ${enough} are needed: ${told.map(({ message }) => message).join('; ')}`,
-    `one of them more is enough. ${told[0]?.hint ?? ''}`,
+    `${enough - opened === 1 ? 'one of them more is enough' : `${enough - opened} of them more are needed`}. ${told[0]?.hint ?? ''}`,
     {},
     first,
   )

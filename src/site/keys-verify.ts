@@ -94,12 +94,14 @@ const ofFault = (state: Verified['state'], { message, hint }: QuorateError): Ver
   hint,
 })
 
-const REPAIR = 'quorate keys verify --repair puts it back from a whole one'
+const REPAIR = 'run the same command with --repair: it puts right what it can from what is whole'
 
-const told = ({ state, fault, others }: ReplicaFound): Verified => {
+/** `mendable`: a repair has a whole envelope, and knows that it is the right one. */
+const told = ({ state, fault, others }: ReplicaFound, mendable: boolean): Verified => {
+  const hint = mendable ? REPAIR : null
   if (fault !== undefined) return ofFault(state, fault)
-  if (state === 'ok') return { ...ok('whole'), hint: others.length === 0 ? null : REPAIR }
-  return { state, said: state === 'missing' ? 'it is not there' : 'its bytes are others', hint: REPAIR }
+  if (state === 'ok') return { ...ok('whole'), hint: others.length === 0 ? null : hint }
+  return { state, said: state === 'missing' ? 'it is not there' : 'its bytes are others', hint }
 }
 
 const attempt = async <T>(work: () => Promise<T>): Promise<T | QuorateError> => {
@@ -183,14 +185,14 @@ const mendIn = async (
 ): Promise<Pick<ReplicaVerified, keyof Verified | 'older'>> => {
   const { state } = replica
   const wanted = state !== 'ok' && card.includes(store?.uri ?? '')
-  if (store === undefined || state === 'unreachable') return { older: older.length, ...told(replica) }
+  if (store === undefined || state === 'unreachable') return { older: older.length, ...told(replica, true) }
   const fault = await attempt(async () => {
     if (wanted) await replicas.mend(store, key, outcome, whole)
     await replicas.removeIn(store, key, outcome, older)
   })
   if (fault instanceof QuorateError)
     return { older: older.length, ...ofFault(state === 'ok' ? 'damaged' : state, fault) }
-  return { older: 0, ...(wanted ? mended('put there anew') : told({ ...replica, others: [] })) }
+  return { older: 0, ...(wanted ? mended('put there anew') : told({ ...replica, others: [] }, true)) }
 }
 
 /** Each slot by its KMS key: a piece is compared with its commitment, and wiped. */
@@ -231,6 +233,7 @@ const verifyShare = async (parts: Parts, target: Target, wanted: Wanted): Promis
   const own = local.find((one) => envelopeHash(one) === envelope)
   const whole = own ?? [...found.values()].find(({ replica }) => replica.sealed !== undefined)?.replica.sealed
   const home = await verifyHome(parts, target, own, whole, wanted.repair)
+  const mendable = whole !== undefined && (!('fault' in target) || own === undefined)
   const replicas: ReplicaVerified[] = []
   for (const [store, one] of found) {
     const older = one.replica.others.filter((hash) => !local.some((sealed) => envelopeHash(sealed) === hash))
@@ -238,7 +241,7 @@ const verifyShare = async (parts: Parts, target: Target, wanted: Wanted): Promis
     const verified =
       wanted.repair && whole !== undefined && home.state !== 'damaged'
         ? await mendIn(parts, target, one, whole, older)
-        : { older: older.length, ...told({ ...one.replica, others: older }) }
+        : { older: older.length, ...told({ ...one.replica, others: older }, mendable) }
     replicas.push({ store, named: card.includes(store), ...verified })
   }
   return {

@@ -301,6 +301,26 @@ describe('a share whose site has stores', () => {
 })
 
 describe('a replica', () => {
+  it('is not taken for put where other bytes have its name, or come back', async () => {
+    const { world, stores } = await copy()
+    const { key, outcome, envelope } = await newestAt(world, 'eu')
+    const [first, second] = stores as [MemoryStore, MemoryStore]
+    const replicas = replicasAt(world, stores)
+    const { sealed } = await examineReplica(replicas, first, key, outcome, envelope)
+    await replicas.put(key, outcome, sealed ?? expect.fail())
+    for (const part of ['shard', 'slots'] as const) {
+      const name = replicas.nameOf(key, outcome, envelope, part)
+      const bytes = second.objects.get(name) ?? expect.fail()
+      second.objects.set(name, bytes.subarray(1))
+      await expect(replicas.put(key, outcome, sealed ?? expect.fail())).rejects.toMatchObject({
+        code: 'E_STORE',
+        details: { store: 'damaged' },
+      })
+      await replicas.mend(second, key, outcome, sealed ?? expect.fail())
+      expect(second.objects.get(name)).toEqual(bytes)
+    }
+  })
+
   it('is told apart by its hash: missing, damaged, out of reach, and beside older ones', async () => {
     const { world, stores } = await copy()
     const [store] = stores as [MemoryStore]

@@ -121,7 +121,7 @@ describe('a shard under three keys', () => {
         message: expect.stringMatching(
           `^${left.length === 0 ? 'none' : 'only 1'} of the 3 KMS keys opened its piece of the shard, and 2 are needed: ${gone.map((at) => unreachable(at).message).join('; ')}$`,
         ),
-        hint: 'one of them more is enough. look at the network',
+        hint: `${left.length === 0 ? '2 of them more are needed' : 'one of them more is enough'}. look at the network`,
       })
     }
     for (const keys of [ours.slice(0, 1), ours.slice(2), []])

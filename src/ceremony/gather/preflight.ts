@@ -36,9 +36,9 @@ const tryKey = async (ceremony: Ceremony, key: KmsKey): Promise<void> => {
 const seals = ({ seat, store, authority: { definition, receivers } }: Ceremony): boolean => {
   // Once it voted, or showed its new envelope, it seals nothing more: it has to come to its end without them.
   if (store.ready.has(seat.name) || store.rewrapped.has(seat.name)) return false
-  return 'witnesses' in definition
-    ? definition.site === seat.name
-    : recordKind(definition).epoch(definition) !== null && receivers.some(({ name }) => name === seat.name)
+  const { seals: sealers, epoch } = recordKind(definition)
+  const made = epoch(definition) === null ? [] : receivers.map(({ name }) => name)
+  return (sealers?.(definition) ?? made).includes(seat.name)
 }
 
 /** Throws the fault of a key where too few are left, and says which key is gone where there are enough. */

@@ -265,8 +265,8 @@ export class Ceremony {
   }
 
   /**
-   * Logs the signatures held of an attempt that this site signed, that all signed, or (`named`) that such an attempt
-   * rests on. Others may be anything: a liar's would make this log one that no stranger accepts.
+   * Logs the signatures held of an attempt that this site signed, that all signed, or that such an attempt rests on,
+   * through any number of others. Others may be anything: a liar's would make this log one that no stranger accepts.
    */
   keepAttempt(hash: Hash): void {
     // Each once: in a mesh of attempts there are more ways than anybody could go.

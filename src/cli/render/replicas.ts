@@ -52,12 +52,13 @@ export const keyFaultOf = ({ name, key, shares }: KeyVerified): QuorateError | u
   const older = shares.flatMap(({ replicas }) => replicas.filter(({ older: pieces }) => pieces > 0))
   if (bad.length + older.length === 0) return undefined
   const all = shares.flatMap(placesOf).length
+  const mends = shares.flatMap(placesOf).some(({ hint }) => hint?.includes('--repair') === true)
   return new QuorateError(
     'E_REFUSED',
     bad.length > 0
       ? `${bad.length} of ${all} places of this share ${bad.length === 1 ? 'is' : 'are'} not as the record says`
       : 'wrapped pieces that should be gone are still in a store',
-    `each line above says what is wrong with its place; what can be put right from here is: quorate keys verify --key ${shellWord(name ?? key)} --repair`,
+    `each line above says what is wrong with its place${mends ? `; what can be put right from here is: quorate keys verify --key ${shellWord(name ?? key)} --repair` : ', and what to do'}`,
     { places: [...bad.map(({ at }) => at), ...older.map(({ store }) => store)] },
   )
 }

@@ -58,6 +58,8 @@ export interface RecordKind<D> {
   epoch(definition: D): number | null
   /** The shares of the epoch that it makes are those of the one before: no share is younger by it, and a lost one still counts. */
   readonly keepsShares?: true
+  /** Sites that seal a share; left out of a kind where those do that receive one of the epoch which it makes. */
+  seals?(definition: D): readonly SiteId[]
   /** No share of the key is opened: a site that suspended the key takes part too. */
   readonly opensNoShare?: true
   /** `nothing`: an attempt names no record. `record`: it names the record of the epoch that it uses, or replaces. */

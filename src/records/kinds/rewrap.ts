@@ -45,6 +45,7 @@ export const rewrap = {
   }),
   dealers: () => [],
   receivers: ({ sites }) => sites.map(({ name }) => name),
+  seals: ({ site }) => [site],
   replaces: () => null,
   seats: ({ sites, site, witnesses }) => {
     const candidates = sites.map(({ name }) => name).filter((name) => name === site || witnesses.includes(name))
